@@ -1,0 +1,81 @@
+"""The exception tree. The branch decides what its handler does; everything outside the tree is a bug and stops the process."""
+
+
+class FareboxError(Exception):
+    """The root. Its text is shown to people: it names the culprit and never holds a secret."""
+
+    code = "error"
+
+
+class Rejected(FareboxError):
+    """The caller's fault: answered with `status`, never retried."""
+
+    code = "rejected"
+    status = 400
+
+
+class Unauthenticated(Rejected):
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(Rejected):
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(Rejected):
+    code = "not_found"
+    status = 404
+
+
+class TooLarge(Rejected):
+    code = "too_large"
+    status = 413
+
+
+class InvalidRequest(Rejected):
+    code = "invalid_request"
+    status = 422
+
+
+class InvalidFilter(InvalidRequest):
+    code = "invalid_filter"
+
+
+class InvalidSetting(Rejected):
+    """A setting that cannot be used. The process says which and does not start."""
+
+    code = "invalid_setting"
+
+
+class PoisonMessage(FareboxError):
+    """This event's fault: buried with its bytes; the events beside it go on."""
+
+    code = "poison"
+
+
+class UndecodableEvent(PoisonMessage):
+    code = "undecodable"
+
+
+class UnsupportedVersion(PoisonMessage):
+    code = "unsupported_version"
+
+
+class Unavailable(FareboxError):
+    """The world's fault: retried with backoff; nothing is committed meanwhile."""
+
+    code = "unavailable"
+
+
+class BrokerUnavailable(Unavailable):
+    code = "broker_unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
+class UpstreamUnavailable(Unavailable):
+    code = "upstream_unavailable"

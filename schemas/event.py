@@ -1,0 +1,137 @@
+"""What travels through the event log: one exchange with a provider, as observed.
+
+Events hold facts only. Tokens and cost are worked out later, so a better rule can be applied to old events.
+The wire form is MessagePack: bodies stay raw bytes, unknown fields of newer writers are skipped.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from schemas.errors import UndecodableEvent, UnsupportedVersion
+
+SCHEMA_VERSION = 1
+
+
+class Ending(StrEnum):
+    """How an exchange ended. Each finished exchange has exactly one."""
+
+    COMPLETED = "completed"  # the whole answer arrived, with a status below 400
+    PROVIDER_ERROR = "provider_error"  # the whole answer arrived, with a status of 400 or more
+    CLIENT_GONE = "client_gone"  # the caller hung up first
+    UPSTREAM_BROKEN = "upstream_broken"  # the provider could not be reached, or its answer broke off
+    TIMED_OUT = "timed_out"  # the provider was too slow, at any stage
+    REFUSED = "refused"  # answered by Farebox itself; the provider was not asked
+    CACHED = "cached"  # answered from the response cache; the provider was not asked
+
+
+class RequestTags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the caller said about a request in its `Helicone-*` headers. Absent is None, never ''."""
+
+    user_id: str | None = None
+    session_id: str | None = None
+    session_name: str | None = None
+    session_path: str | None = None
+    prompt_id: str | None = None
+    model_override: str | None = None
+    properties: dict[str, str] = {}  # names as the caller spelled them
+    omit_request: bool = False
+    omit_response: bool = False
+    cache_enabled: bool = False
+
+
+class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The request half. `organization_id`, `request_id` and `created_at` are the identity and never change."""
+
+    organization_id: str
+    request_id: str  # UUID, lower case
+    created_at: datetime  # aware UTC, whole milliseconds
+    provider: str  # a name of domain/providers.py
+    method: str
+    target_url: str  # without query string: keys may travel there
+    tags: RequestTags = RequestTags()
+    content_type: str = ""
+    content_encoding: str = ""
+    body: bytes = b""  # as sent by the caller, cut at the capture limit
+    body_bytes: int = 0  # as sent, before any cut
+
+
+class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer half, as it came from the provider."""
+
+    ending: Ending
+    status: int | None = None  # HTTP status; None when no answer head arrived
+    latency_ms: int = 0  # from the request's first byte to the answer's last
+    first_byte_ms: int | None = None  # to the first byte of the answer's body
+    content_type: str = ""
+    content_encoding: str = ""
+    body: bytes = b""  # as received, still compressed, cut at the capture limit
+    body_bytes: int = 0  # as received, before any cut
+    cache_reference_id: str | None = None  # the request that first paid for a cached answer
+
+
+class ExchangeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One finished exchange."""
+
+    request: RequestEvent
+    response: ResponseEvent
+    kind: str = "exchange"
+    schema_version: int = SCHEMA_VERSION
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the event log as a worker gets it: bytes that should be an event, and where they stood."""
+
+    payload: bytes
+    position: str  # for people: "journal:17/3", "farebox-events:2:10433"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that could not become a record. The original bytes are kept whole."""
+
+    payload: bytes
+    position: str
+    code: str  # the error's code
+    reason: str  # the error's text
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    kind: str = "exchange"
+    schema_version: int = SCHEMA_VERSION
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(ExchangeEvent)
+_envelope = msgspec.msgpack.Decoder(_Envelope)
+
+
+def encode_event(event: ExchangeEvent) -> bytes:
+    """The wire form of `event`."""
+    return _encoder.encode(event)
+
+
+def decode_event(payload: bytes) -> ExchangeEvent:
+    """Raises: UndecodableEvent, or UnsupportedVersion when a newer writer says so."""
+    try:
+        event = _decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise _undecodable(payload, error) from error
+    if event.kind != "exchange" or event.schema_version != SCHEMA_VERSION:
+        raise _unsupported(event.kind, event.schema_version)
+    return event
+
+
+def _undecodable(payload: bytes, error: msgspec.DecodeError) -> UndecodableEvent | UnsupportedVersion:
+    """A newer version may have another shape, so the version speaks before the shape."""
+    try:
+        envelope = _envelope.decode(payload)
+    except msgspec.DecodeError:
+        return UndecodableEvent(f"not an event: {error}")
+    if envelope.kind != "exchange" or envelope.schema_version != SCHEMA_VERSION:
+        return _unsupported(envelope.kind, envelope.schema_version)
+    return UndecodableEvent(f"not an event: {error}")
+
+
+def _unsupported(kind: str, version: int) -> UnsupportedVersion:
+    return UnsupportedVersion(f"event kind {kind!r} version {version} is not one this worker reads")

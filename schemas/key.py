@@ -1,0 +1,24 @@
+"""API keys: what a caller shows, and what it may do with it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Permission(StrEnum):
+    READ_WRITE = "rw"
+    READ = "r"
+    WRITE = "w"
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored key. The secret itself is not here: only its hash is kept, and it is shown once."""
+
+    id: str  # UUID
+    organization_id: str
+    name: str
+    permission: Permission
+    hint: str  # the last four characters, so that people can tell keys apart
+    created_at: datetime
+    revoked_at: datetime | None = None

@@ -1,0 +1,68 @@
+"""What is kept: one row per finished request, and its bodies apart. Field order is column order of the table."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from schemas.event import Ending
+from schemas.price import CostState
+from schemas.usage import UsageSource
+
+
+class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `request_response_rmt`, made from an event by one pure function, so it can be made again."""
+
+    organization_id: str
+    request_created_at: datetime
+    request_id: str
+    version: int  # of the event, so that a replay never beats a correction: unix microseconds of the answer's end
+    response_created_at: datetime
+    provider: str
+    model: str  # the model that was billed; '' when nobody named one
+    request_model: str  # the model that was asked for
+    target_url: str
+    status: int  # HTTP status, or -2 timed out, -3 the caller hung up
+    ending: Ending
+    is_stream: bool
+    latency_ms: int
+    time_to_first_token_ms: int | None  # streams only
+    user_id: str
+    session_id: str
+    session_name: str
+    session_path: str
+    prompt_id: str
+    properties: dict[str, str]  # names in lower case
+    property_spellings: list[str]  # the same names as the caller spelled them
+    prompt_tokens: int
+    prompt_cache_read_tokens: int
+    prompt_cache_write_5m_tokens: int
+    prompt_cache_write_1h_tokens: int
+    prompt_audio_tokens: int
+    prompt_image_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    completion_audio_tokens: int
+    completion_image_tokens: int
+    web_searches: int
+    usage_source: UsageSource
+    provider_usage: str  # the provider's own usage block, as JSON text
+    cost_usd: Decimal | None  # None exactly when cost_state is unknown
+    cost_state: CostState
+    price_id: str
+    cache_enabled: bool
+    cache_reference_id: str | None  # set exactly when the answer came from the response cache
+    cache_saved_usd: Decimal | None  # what a cached answer would have cost; None when not cached or unknown
+    request_bytes: int
+    response_bytes: int
+
+
+class RequestBodies(msgspec.Struct, frozen=True, kw_only=True):
+    """The prompt and the answer of one row, as text. Same identity as the record; its own lifetime."""
+
+    organization_id: str
+    request_created_at: datetime
+    request_id: str
+    version: int
+    request_body: str
+    response_body: str

@@ -1,0 +1,17 @@
+"""SQL text and what fills its placeholders, kept apart until the driver binds them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+Scalar = str | int | float | Decimal | bool | datetime | None
+Bound = Scalar | Sequence[str]
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """`sql` holds `{name:Type}` placeholders only; `parameters` fills each of them."""
+
+    sql: str
+    parameters: Mapping[str, Bound]

@@ -1,0 +1,86 @@
+"""What the core needs from the outside, said once. Adapters live in `stores`; processes receive them as arguments."""
+
+from collections.abc import Awaitable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from schemas.event import DeadLetter, Delivery, ExchangeEvent
+from schemas.key import ApiKey, Permission
+from schemas.record import RequestBodies, RequestRecord
+from schemas.statement import Statement
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The moment, aware UTC."""
+        ...
+
+
+class EventSink(Protocol):
+    """The writing end of the event log."""
+
+    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
+        """Takes `event` at once, without waiting; the answer is done when the event is durable.
+
+        Callers that do not need to know may drop the answer. It fails with BrokerUnavailable when the event was
+        given up, which is also counted; it never fails while the event may still be written.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Returns when everything published is durable or given up."""
+        ...
+
+
+class EventSource(Protocol):
+    """The reading end, for one consumer. At-least-once: what is not committed comes again after a restart."""
+
+    async def take(self, *, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
+        """The next entries in log order; empty when none came within `wait_s`. Limits may be passed by one entry group.
+
+        Taken entries are not given again to this object; they are to a successor until committed.
+        Raises: BrokerUnavailable.
+        """
+        ...
+
+    async def commit(self) -> None:
+        """Everything taken so far is done with. Raises: BrokerUnavailable."""
+        ...
+
+    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+        """Keeps `letters` where people can look at them; durable on return. Raises: BrokerUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Warehouse(Protocol):
+    """ClickHouse, as a server or in this process."""
+
+    async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
+        """Keeps all of them; writing the same ones again changes no answer. Raises: StoreUnavailable."""
+        ...
+
+    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+        """Rows by column alias: str, int, float, Decimal, aware UTC datetime, UUID, dict, list or None. Raises: StoreUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class KeyStore(Protocol):
+    """API keys, stored as hashes."""
+
+    async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
+        """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable."""
+        ...
+
+    async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
+        """The new key and its secret, which is never to be had again."""
+        ...
+
+    async def list_keys(self, organization_id: str) -> Sequence[ApiKey]: ...
+
+    async def revoke_key(self, organization_id: str, key_id: str) -> bool:
+        """False when there is no such key in force."""
+        ...

@@ -1,0 +1,1 @@
+"""The process that answers callers: passes requests on and publishes one event for each."""

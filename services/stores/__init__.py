@@ -1,0 +1,1 @@
+"""Adapters: one port and one outside system each. They decide nothing."""

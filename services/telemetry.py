@@ -1,0 +1,67 @@
+"""What the processes tell their operators: counters by name, and log lines as JSON."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Counter = Literal[
+    "proxy_requests_total",  # requests that a provider was asked for
+    "proxy_refused_total",  # requests answered by the proxy itself with an error
+    "proxy_unlogged_total",  # requests passed on without a valid key: spend nobody sees
+    "proxy_bodies_dropped_total",  # bodies not kept because too much was in flight
+    "proxy_bodies_truncated_total",  # bodies cut at the capture limit
+    "log_published_total",  # events handed to the event log
+    "log_durable_total",  # events the log has made durable
+    "log_lost_total",  # events given up: each is spend that nobody will see
+    "worker_events_total",  # entries taken from the event log
+    "worker_rows_total",  # rows written to the warehouse
+    "worker_dead_letters_total",  # entries buried
+    "worker_retries_total",  # batches tried again because the world was away
+]
+
+
+class Metrics:
+    """Counters of one process. Adding is one dictionary operation: it is done on the hot path."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
+
+    def add(self, name: Counter, count: int = 1) -> None:
+        self._counts[name] += count
+
+    def get(self, name: Counter) -> int:
+        return self._counts[name]
+
+    def exposition(self) -> str:
+        """All counters in the Prometheus text format."""
+        lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
+        return "\n".join(lines) + "\n"
+
+
+_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One line a record: time, level, logger, a constant sentence, and the facts given as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: Mapping[str, object] = {k: v for k, v in record.__dict__.items() if k not in _PLAIN}
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **facts,
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure_logging(level: str) -> None:
+    """Sends all log lines of this process to standard error as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

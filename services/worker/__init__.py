@@ -1,0 +1,1 @@
+"""The process that turns events into rows."""
