@@ -1,1 +1,1 @@
-"""The rooms of Farebox. Imports point down only: cli, processes, domain | sql | stores | settings, ports | telemetry."""
+"""The rooms of Farebox. Imports point down: cli, processes, domain | sql | stores | settings, ports | telemetry."""

@@ -62,7 +62,10 @@ class Warehouse(Protocol):
         ...
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
-        """Rows by column alias: str, int, float, Decimal, aware UTC datetime, UUID, dict, list or None. Raises: StoreUnavailable."""
+        """Rows by column alias; values are str, int, float, Decimal, aware UTC datetime, UUID, dict, list or None.
+
+        Raises: StoreUnavailable.
+        """
         ...
 
     async def close(self) -> None: ...

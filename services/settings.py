@@ -1,6 +1,6 @@
 """Every setting of every process: read once from a mapping, in `__main__`, into a frozen class.
 
-A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. deploy/env.example lists all of them; a test compares.
+A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. deploy/env.example lists all; a test compares.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    event_log: str = Field("journal:data/journal.sqlite", description="journal:FILE, or kafka://HOST:PORT[,HOST:PORT...]")
-    warehouse: str = Field("chdb:data/warehouse", description="chdb:FOLDER, or http(s)://USER:PASSWORD@HOST:PORT/DATABASE")
-    state: str = Field("sqlite:///data/state.sqlite", description="SQLAlchemy URL of keys: sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much the processes log, as JSON lines on standard error")
+    event_log: str = Field(
+        "journal:data/journal.sqlite", description="journal:FILE, or kafka://HOST:PORT[,HOST:PORT...]"
+    )
+    warehouse: str = Field(
+        "chdb:data/warehouse", description="chdb:FOLDER, or http(s)://USER:PASSWORD@HOST:PORT/DATABASE"
+    )
+    state: str = Field(
+        "sqlite:///data/state.sqlite",
+        description="SQLAlchemy URL of keys: sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the processes log, as JSON lines on standard error"
+    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -42,17 +51,26 @@ class Settings(BaseModel):
 class ProxySettings(Settings):
     proxy_host: str = Field("127.0.0.1", description="Address the proxy listens on")
     proxy_port: int = Field(8787, ge=0, le=65535, description="Port the proxy listens on")
-    openai_url: str = Field("https://api.openai.com", description="Where /oai goes: scheme and host, with or without a path before /v1")
+    openai_url: str = Field(
+        "https://api.openai.com", description="Where /oai goes: scheme and host, with or without a path before /v1"
+    )
     anthropic_url: str = Field("https://api.anthropic.com", description="Where /anthropic goes")
     unauthenticated: Literal["refuse", "pass"] = Field(
-        "refuse", description="Requests without a valid Helicone-Auth: refuse with 401, or pass them on unlogged and count them"
+        "refuse",
+        description="Requests without a valid Helicone-Auth: refuse with 401, or pass them on unlogged and count them",
     )
     durability: Literal["relaxed", "standard", "strict"] = Field(
         "standard",
-        description="relaxed: events reach the disk within 50 ms; standard: within 10 ms; strict: before the answer's last byte is sent",
+        description="events are durable relaxed: within 50 ms; standard: 10 ms; strict: before the answer's last byte",
     )
-    capture_bytes: int = Field(4 * 2**20, ge=0, description="How much of each body is kept; the rest passes and is counted")
-    capture_total_bytes: int = Field(256 * 2**20, ge=0, description="How much all bodies in flight may hold; above it bodies are not kept, traffic goes on")
+    capture_bytes: int = Field(
+        4 * 2**20, ge=0, description="How much of each body is kept; the rest passes and is counted"
+    )
+    capture_total_bytes: int = Field(
+        256 * 2**20,
+        ge=0,
+        description="How much all bodies in flight may hold; above it bodies are not kept, traffic goes on",
+    )
     max_head_bytes: int = Field(32 * 2**10, ge=1024, description="Largest request head; above it 431")
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body; above it 413")
     connect_timeout_s: float = Field(5, gt=0, description="To connect to the provider")

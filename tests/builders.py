@@ -11,7 +11,9 @@ MOMENT = datetime(2026, 11, 1, 12, 0, 0, 123000, tzinfo=UTC)
 REQUEST_ID = "01932c07-2a00-7000-8000-000000000001"
 
 
-def chat_answer(*, model: str = "gpt-4o-mini-2024-07-18", prompt: int = 1000, cached: int = 400, completion: int = 200) -> bytes:
+def chat_answer(
+    *, model: str = "gpt-4o-mini-2024-07-18", prompt: int = 1000, cached: int = 400, completion: int = 200
+) -> bytes:
     """An OpenAI chat completion with a usage block."""
     return json.dumps(
         {
