@@ -1,4 +1,4 @@
-"""The exception tree. The branch decides what the handler does; anything outside the tree is a bug and stops the process."""
+"""The exception tree: the branch decides what the handler does. Anything outside it is a bug and stops the process."""
 
 
 class FareboxError(Exception):
