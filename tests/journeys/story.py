@@ -1,0 +1,159 @@
+"""The walkthrough of the two documents the project was made from, in order, through the providers' own SDKs.
+
+It needs only addresses and a key, so the same story is told on every shape of Farebox.
+"""
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from anthropic import Anthropic
+from openai import AsyncOpenAI, OpenAI
+
+from tests.journeys.ledger import cost_of
+
+PROVIDER_KEY = "sk-provider-key-of-the-caller"
+
+
+class Story:
+    """One application's calls, and what they must have cost by request id."""
+
+    def __init__(self, *, proxy_url: str, query_url: str, key: str) -> None:
+        self.query_url = query_url
+        self.key = key
+        self.ledger: dict[str, Decimal] = {}
+        auth = {"Helicone-Auth": f"Bearer {key}"}
+        openai: dict[str, Any] = {"base_url": f"{proxy_url}/oai/v1", "api_key": PROVIDER_KEY, "default_headers": auth}
+        self._openai = OpenAI(**openai, max_retries=0)
+        self._async_openai = AsyncOpenAI(**openai, max_retries=0)
+        self._anthropic = Anthropic(
+            base_url=f"{proxy_url}/anthropic", api_key=PROVIDER_KEY, default_headers=auth, max_retries=0
+        )
+
+    def close(self) -> None:
+        self._openai.close()
+        self._anthropic.close()
+
+    def chat(self, model: str = "gpt-4o-mini", text: str = "Hello!", user: str | None = None, **tags: str) -> str:
+        """One plain OpenAI chat call; its request id."""
+        request_id, headers = _tagged(tags)
+        given: dict[str, Any] = {"user": user} if user else {}
+        answer = self._openai.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": text}], extra_headers=headers, **given
+        )
+        self._saw(request_id, answer)
+        return request_id
+
+    def chat_streamed(self, **tags: str) -> str:
+        """A streamed chat call that asks for its usage."""
+        request_id, headers = _tagged(tags)
+        stream = self._openai.chat.completions.create(
+            model="gpt-4o-mini",
+            messages=[{"role": "user", "content": "Tell me a story."}],
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_headers=headers,
+        )
+        last = list(stream)[-1]
+        self._saw(request_id, last)
+        return request_id
+
+    def chats_at_once(self, count: int, **tags: str) -> list[str]:
+        """`count` chat calls at the same time, by the asynchronous SDK."""
+
+        async def one() -> str:
+            request_id, headers = _tagged(tags)
+            answer = await self._async_openai.chat.completions.create(
+                model="gpt-4o", messages=[{"role": "user", "content": "What is new?"}], extra_headers=headers
+            )
+            self._saw(request_id, answer)
+            return request_id
+
+        async def all_of_them() -> list[str]:
+            async with self._async_openai:
+                return list(await asyncio.gather(*(one() for _ in range(count))))
+
+        return asyncio.run(all_of_them())
+
+    def responses(self, **tags: str) -> str:
+        request_id, headers = _tagged(tags)
+        answer = self._openai.responses.create(model="gpt-4o-mini", input="Hello!", extra_headers=headers)
+        self._saw(request_id, answer)
+        return request_id
+
+    def embeddings(self, **tags: str) -> str:
+        request_id, headers = _tagged(tags)
+        answer = self._openai.embeddings.create(
+            model="text-embedding-3-small", input="Where are the tickets?", extra_headers=headers
+        )
+        self._saw(request_id, answer)
+        return request_id
+
+    def message(self, **tags: str) -> str:
+        """One plain Anthropic call."""
+        request_id, headers = _tagged(tags)
+        answer = self._anthropic.messages.create(
+            model="claude-sonnet-4-20250514",
+            max_tokens=200,
+            messages=[{"role": "user", "content": "Hello!"}],
+            extra_headers=headers,
+        )
+        self._saw(request_id, answer)
+        return request_id
+
+    def message_streamed(self, **tags: str) -> str:
+        request_id, headers = _tagged(tags)
+        with self._anthropic.messages.stream(
+            model="claude-sonnet-4-20250514",
+            max_tokens=200,
+            messages=[{"role": "user", "content": "Hello!"}],
+            extra_headers=headers,
+        ) as stream:
+            answer = stream.get_final_message()
+        self._saw(request_id, answer)
+        return request_id
+
+    def _saw(self, request_id: str, answer: Any) -> None:
+        self.ledger[request_id] = cost_of(answer.model, answer.usage.model_dump())
+
+    def ask(self, path: str, body: Mapping[str, Any] | None = None, key: str | None = None) -> tuple[int, Any]:
+        """Status and JSON of the query service's answer; POST when there is a body."""
+        request = urllib.request.Request(
+            self.query_url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read(), parse_float=Decimal)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.loads(refusal.read())
+
+    def rows(self, request_ids: Iterable[str], within_s: float = 30) -> dict[str, dict[str, Any]]:
+        """The rows of these requests, once all of them are there. Raises: AssertionError naming the missing ones."""
+        wanted = set(request_ids)
+        found: dict[str, dict[str, Any]] = {}
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            for offset in range(0, 100_000, 1000):
+                _, page = self.ask("/v1/request/query-clickhouse", {"filter": "all", "limit": 1000, "offset": offset})
+                found |= {row["request_id"]: row for row in page["data"]}
+                if len(page["data"]) < 1000:
+                    break
+            if wanted <= set(found):
+                return {request_id: found[request_id] for request_id in wanted}
+            time.sleep(0.2)
+        raise AssertionError(f"{len(wanted - set(found))} requests have no row: {sorted(wanted - set(found))[:5]}")
+
+
+def _tagged(tags: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """A new request id, and the headers that carry it with `tags`; Feature_x=… is spelled Helicone-Feature-x."""
+    request_id = str(uuid.uuid4())
+    headers = {f"Helicone-{name.replace('_', '-')}": value for name, value in tags.items()}
+    return request_id, {"Helicone-Request-Id": request_id, **headers}
