@@ -1,4 +1,4 @@
-"""A load generator with a ledger: many small chat calls over raw sockets, and what each completed one must have cost."""
+"""A load generator with a ledger: many small chat calls over raw sockets, and what each completed one must cost."""
 
 import asyncio
 import itertools
@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 from tests.journeys.ledger import cost_of
 
@@ -105,8 +106,7 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-def _last_chunk(body: bytes) -> dict[str, dict[str, object]]:
+def _last_chunk(body: bytes) -> Any:
     """The last event of an OpenAI chat stream before [DONE], which carries the usage."""
     events = [line[6:] for line in body.decode().splitlines() if line.startswith("data: ")]
-    last: dict[str, dict[str, object]] = json.loads(events[-2])
-    return last
+    return json.loads(events[-2])

@@ -1,0 +1,117 @@
+"""The walkthrough on real Kafka and a real ClickHouse server: two proxies, three workers, and two of them killed."""
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from schemas.key import Permission
+from services.stores.connect import open_keys
+from tests.journeys import walkthrough
+from tests.journeys.load import Load
+from tests.journeys.story import Story
+from tests.processes import Process, free_port
+from tests.simulated import simulated_provider
+
+REQUESTS = 20_000
+
+
+class Fleet:
+    """Every process of a scaled-out Farebox, each on its own port, wired by environment only."""
+
+    def __init__(self, folder: Path, *, kafka: str, clickhouse: str, provider_url: str) -> None:
+        self._folder = folder
+        self._common = {
+            "FAREBOX_EVENT_LOG": f"kafka://{kafka}",
+            "FAREBOX_WAREHOUSE": clickhouse,
+            "FAREBOX_STATE": f"sqlite:///{folder}/state.sqlite",
+        }
+        self.state = self._common["FAREBOX_STATE"]
+        self._upstreams = {"FAREBOX_OPENAI_URL": provider_url, "FAREBOX_ANTHROPIC_URL": provider_url}
+        self.proxies = [self._proxy(number) for number in range(2)]
+        self.workers = [self._worker(number) for number in range(3)]
+        self.query, self.query_url = self._query()
+
+    def migrate(self) -> None:
+        Process(["-m", "services.migrate"], env=self._common, log=self._folder / "migrate.log").run()
+
+    def start(self) -> None:
+        everyone = [*(proxy for proxy, _ in self.proxies), *self.workers, self.query]
+        for process in everyone:
+            process.start()
+        for process in everyone:
+            process.ready()
+
+    def stop(self) -> None:
+        for process in (*(proxy for proxy, _ in self.proxies), *self.workers, self.query):
+            process.stop()
+
+    def restart(self, process: Process) -> None:
+        """SIGKILL, and up again as a supervisor would do."""
+        process.kill()
+        process.start().ready()
+
+    def _proxy(self, number: int) -> tuple[Process, int]:
+        port = free_port()
+        # Strict: an answer that was completed is in the log, whatever happens to the proxy.
+        env = self._common | self._upstreams | {"FAREBOX_PROXY_PORT": str(port), "FAREBOX_DURABILITY": "strict"}
+        return self._process("proxy", number, env, f"http://127.0.0.1:{port}/healthz"), port
+
+    def _worker(self, number: int) -> Process:
+        port = free_port()
+        env = self._common | {"FAREBOX_WORKER_PORT": str(port)}
+        return self._process("worker", number, env, f"http://127.0.0.1:{port}/healthz")
+
+    def _query(self) -> tuple[Process, str]:
+        url = f"http://127.0.0.1:{(port := free_port())}"
+        return self._process("query", 0, self._common | {"FAREBOX_QUERY_PORT": str(port)}, f"{url}/readyz"), url
+
+    def _process(self, name: str, number: int, env: dict[str, str], ready_url: str) -> Process:
+        log = self._folder / f"{name}-{number}.log"
+        return Process(["-m", f"services.{name}"], env=env, log=log, ready_url=ready_url)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, kafka: str, clickhouse: str) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    with simulated_provider(error_share=0) as provider_url:
+        fleet = Fleet(folder, kafka=kafka, clickhouse=clickhouse, provider_url=provider_url)
+        fleet.migrate()
+        fleet.start()
+        yield fleet
+        fleet.stop()
+
+
+def _story(fleet: Fleet, organization_id: str, proxy: int = 0) -> Story:
+    async def create() -> str:
+        keys = open_keys(fleet.state)
+        return (await keys.create_key(organization_id=organization_id, name="t", permission=Permission.READ_WRITE))[1]
+
+    proxy_url = f"http://127.0.0.1:{fleet.proxies[proxy][1]}"
+    return Story(proxy_url=proxy_url, query_url=fleet.query_url, key=asyncio.run(create()))
+
+
+def test_the_walkthrough_comes_true_on_kafka_and_clickhouse(fleet: Fleet) -> None:
+    story = _story(fleet, "org-walkthrough")
+    walkthrough.tell(story, {"FAREBOX_URL": fleet.query_url, "FAREBOX_KEY": story.key})
+    story.close()
+
+
+@pytest.mark.timeout(600)
+def test_no_completed_request_is_lost_or_doubled_when_a_worker_and_a_proxy_are_killed(fleet: Fleet) -> None:
+    story = _story(fleet, "org-load")
+    ports = [port for _, port in fleet.proxies]
+    load = Load(ports, key=story.key, requests=REQUESTS, connections=16)
+    load.at(REQUESTS // 4, lambda: fleet.restart(fleet.workers[0]))
+    load.at(REQUESTS // 2, lambda: fleet.restart(fleet.proxies[0][0]))
+    asyncio.run(load.run())
+
+    rows = story.rows(load.ledger, within_s=120)
+    story.close()
+    assert len(load.ledger) + load.broken == REQUESTS
+    assert len(load.ledger) > REQUESTS * 0.95
+    costs = {request_id: Decimal(row["cost_usd"]) for request_id, row in rows.items()}
+    assert costs == load.ledger
+    assert sum(costs.values()) == sum(load.ledger.values())
