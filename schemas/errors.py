@@ -63,6 +63,18 @@ class UnsupportedVersion(PoisonMessage):
     code = "unsupported_version"
 
 
+class UnstorableRecord(PoisonMessage):
+    """A record of a batch holds a value that its column cannot: a smaller batch tells which one."""
+
+    code = "unstorable"
+
+
+class ChangedMigration(FareboxError):
+    """A migration that was applied once is not what it was. Somebody must look."""
+
+    code = "changed_migration"
+
+
 class Unavailable(FareboxError):
     """The world's fault: retried with backoff; nothing is committed meanwhile."""
 
@@ -78,4 +90,12 @@ class StoreUnavailable(Unavailable):
 
 
 class UpstreamUnavailable(Unavailable):
+    """The provider could not be reached, or its answer broke off."""
+
     code = "upstream_unavailable"
+
+
+class UpstreamTimedOut(UpstreamUnavailable):
+    """The provider was too slow."""
+
+    code = "upstream_timed_out"

@@ -1,10 +1,14 @@
 """Values that are valid by default, so that a test sets only what matters to it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
+from schemas.price import CostState
+from schemas.record import RequestBodies, RequestRecord
+from schemas.usage import UsageSource
 
 ORGANIZATION = "org-1"
 MOMENT = datetime(2026, 11, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -69,4 +73,65 @@ def an_event(
             body_bytes=len(body),
             **response,
         ),
+    )
+
+
+def a_record(**changes: Any) -> RequestRecord:
+    """The row of `an_event()`, priced, with two properties."""
+    values: dict[str, Any] = {
+        "organization_id": ORGANIZATION,
+        "request_created_at": MOMENT,
+        "request_id": REQUEST_ID,
+        "version": 1_793_534_400_973_000,
+        "response_created_at": MOMENT + timedelta(milliseconds=850),
+        "provider": "OPENAI",
+        "model": "gpt-4o-mini-2024-07-18",
+        "request_model": "gpt-4o-mini",
+        "target_url": "https://api.openai.com/v1/chat/completions",
+        "status": 200,
+        "ending": Ending.COMPLETED,
+        "is_stream": False,
+        "latency_ms": 850,
+        "time_to_first_token_ms": None,
+        "user_id": "user-123",
+        "session_id": "",
+        "session_name": "",
+        "session_path": "",
+        "prompt_id": "",
+        "properties": {"feature": "chat", "usertier": "premium"},
+        "property_spellings": ["Feature", "UserTier"],
+        "prompt_tokens": 600,
+        "prompt_cache_read_tokens": 400,
+        "prompt_cache_write_5m_tokens": 0,
+        "prompt_cache_write_1h_tokens": 0,
+        "prompt_audio_tokens": 0,
+        "prompt_image_tokens": 0,
+        "completion_tokens": 200,
+        "reasoning_tokens": 0,
+        "completion_audio_tokens": 0,
+        "completion_image_tokens": 0,
+        "web_searches": 0,
+        "usage_source": UsageSource.PROVIDER,
+        "provider_usage": '{"prompt_tokens":1000,"completion_tokens":200}',
+        "cost_usd": Decimal("0.00024"),
+        "cost_state": CostState.PRICED,
+        "price_id": "test/openai/gpt-4o-mini/2024-07-18",
+        "cache_enabled": False,
+        "cache_reference_id": None,
+        "cache_saved_usd": None,
+        "request_bytes": 71,
+        "response_bytes": 300,
+    }
+    return RequestRecord(**(values | changes))
+
+
+def some_bodies(record: RequestRecord, *, request_body: str = "{}", response_body: str = "{}") -> RequestBodies:
+    """The bodies of `record`."""
+    return RequestBodies(
+        organization_id=record.organization_id,
+        request_created_at=record.request_created_at,
+        request_id=record.request_id,
+        version=record.version,
+        request_body=request_body,
+        response_body=response_body,
     )

@@ -1,0 +1,63 @@
+"""Records as columns: what the insert sends, in the order of the tables' columns."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from schemas.record import RequestBodies, RequestRecord
+
+RECORD_COLUMNS = tuple(field.name for field in msgspec.structs.fields(RequestRecord))
+BODY_COLUMNS = tuple(field.name for field in msgspec.structs.fields(RequestBodies))
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# The driver multiplies and truncates money, and the engine takes any 64 bits: so what does not fit the column exactly
+# is refused here.
+_MONEY = Context(prec=18, traps=[Inexact, InvalidOperation])
+_UNIT_USD = Decimal("1e-12")
+
+
+def record_columns(records: Sequence[RequestRecord]) -> list[Sequence[Any]]:
+    """One sequence per name of RECORD_COLUMNS. Raises: ArithmeticError when money does not fit Decimal(18, 12)."""
+    return _columns(records, RECORD_COLUMNS)
+
+
+def body_columns(bodies: Sequence[RequestBodies]) -> list[Sequence[Any]]:
+    """One sequence per name of BODY_COLUMNS."""
+    return _columns(bodies, BODY_COLUMNS)
+
+
+def _columns(rows: Sequence[msgspec.Struct], names: Sequence[str]) -> list[Sequence[Any]]:
+    columns: list[Sequence[Any]] = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+    for name, written in _WRITTEN.items():
+        if name in names:
+            index = names.index(name)
+            columns[index] = written(columns[index])
+    return columns
+
+
+def _ticks(moments: Iterable[datetime]) -> list[int]:
+    """Milliseconds since 1970. Integers, since the driver would read a naive datetime as local time."""
+    return [(moment - _EPOCH) // _MILLISECOND for moment in moments]
+
+
+def _money(amounts: Iterable[Decimal | None]) -> list[Decimal | None]:
+    return [amount if amount is None else _MONEY.quantize(amount, _UNIT_USD) for amount in amounts]
+
+
+def _references(ids: Iterable[str | None]) -> list[str]:
+    """The driver judges a column by its first value: with None there it would drop all the others."""
+    return [id_ or "" for id_ in ids]
+
+
+_WRITTEN: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
+    "request_created_at": _ticks,
+    "response_created_at": _ticks,
+    "cost_usd": _money,
+    "cache_saved_usd": _money,
+    "cache_reference_id": _references,
+}

@@ -1,0 +1,197 @@
+"""The Warehouse port on ClickHouse. One class: the URL chooses between a server and the engine in this process."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+from clickhouse_connect.driver import Client
+from clickhouse_connect.driver.exceptions import DataError
+from clickhouse_connect.driver.insert import InsertContext
+
+from schemas.errors import StoreUnavailable, UnstorableRecord
+from schemas.record import RequestBodies, RequestRecord
+from schemas.statement import Bound, Statement
+from services.stores.clickhouse import Address, open_handle, parse_address, translated
+from services.stores.columns import BODY_COLUMNS, RECORD_COLUMNS, body_columns, record_columns
+
+RECORDS = "request_response_rmt"
+BODIES = "request_response_body"
+
+READERS = 4
+
+# Batches are made by us, so the engine must not gather them again: an insert that returned is on disk.
+# One batch may hold years of history, so the number of partitions is no sign of a mistake.
+_WRITING: Mapping[str, object] = {"async_insert": 0, "max_partitions_per_insert_block": 0}
+
+# Every row of a request is in one partition, since its creation moment never changes: FINAL may stay inside each.
+_READING: Mapping[str, object] = {"do_not_merge_across_partitions_select_final": 1}
+
+_INSERT_TIMEOUT_S = 120
+
+T = TypeVar("T")
+
+
+class ClickHouseWarehouse:
+    """Inserts on one handle, questions on a few others; each handle in a thread of its own, so no loop ever waits."""
+
+    def __init__(self, address: Address, *, query_timeout_s: float) -> None:
+        self.address = address
+        self._contexts: dict[str, InsertContext] = {}
+        self._writer = _Handles(1, lambda: open_handle(address, _WRITING, timeout_s=_INSERT_TIMEOUT_S))
+        reading = _reading(address, query_timeout_s)
+        self._readers = _Handles(READERS, lambda: open_handle(address, reading, timeout_s=query_timeout_s + 5))
+
+    @classmethod
+    async def open(
+        cls, url: str, *, create_database: bool = False, query_timeout_s: float = 30, wait_s: float = 30
+    ) -> Self:
+        """A connected warehouse. Waits up to `wait_s` for a server that is not there yet.
+
+        Raises: InvalidSetting, StoreUnavailable.
+        """
+        warehouse = cls(parse_address(url), query_timeout_s=query_timeout_s)
+        try:
+            await _patiently(wait_s, lambda: warehouse._connect(create_database=create_database))
+        except BaseException:
+            await warehouse.close()
+            raise
+        return warehouse
+
+    async def _connect(self, *, create_database: bool) -> None:
+        if create_database:
+            await asyncio.to_thread(_create_database, self.address)
+        await self._writer.run(_nothing)
+
+    async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
+        """Keeps all of them, on disk on return; writing the same ones again changes no answer.
+
+        Raises: StoreUnavailable; UnstorableRecord when a value does not fit its column, with nothing promised
+        about the others.
+        """
+        await self._writer.run(lambda handle: self._insert(handle, records, bodies))
+
+    def _insert(self, handle: Client, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
+        # Bodies first: whoever sees a row finds its body.
+        if bodies:
+            self._insert_columns(handle, BODIES, BODY_COLUMNS, lambda: body_columns(bodies))
+        if records:
+            self._insert_columns(handle, RECORDS, RECORD_COLUMNS, lambda: record_columns(records))
+
+    def _insert_columns(
+        self, handle: Client, table: str, names: Sequence[str], columns: Callable[[], list[Sequence[Any]]]
+    ) -> None:
+        with translated(f"insert into {table}"):
+            context = self._contexts.get(table)
+            if context is None:
+                context = handle.create_insert_context(table, names, column_oriented=True)
+                self._contexts[table] = context
+            try:
+                handle.insert(data=columns(), context=context)
+            except (DataError, ArithmeticError, ValueError) as error:
+                raise UnstorableRecord(f"a value does not fit its column of {table}: {error}") from error
+
+    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+        """Rows by column alias; moments are aware UTC. Raises: StoreUnavailable."""
+        return await self._readers.run(lambda handle: _query(handle, statement))
+
+    async def execute(self, statement: Statement) -> None:
+        """Runs a statement that changes tables. For migrations. Raises: StoreUnavailable."""
+        await self._writer.run(lambda handle: _execute(handle, statement))
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._readers.close()
+
+
+class _Handles:
+    """Up to `count` handles, opened when first needed, and as many threads: each call has one of each to itself."""
+
+    def __init__(self, count: int, open_one: Callable[[], Client]) -> None:
+        self._open_one = open_one
+        self._free: list[Client] = []
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="warehouse")
+
+    async def run(self, call: Callable[[Client], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, call)
+
+    def _run(self, call: Callable[[Client], T]) -> T:
+        try:
+            handle = self._free.pop()
+        except IndexError:
+            handle = self._open_one()
+        try:
+            return call(handle)
+        finally:
+            self._free.append(handle)
+
+    async def close(self) -> None:
+        """Waits for the calls that run. Further calls fail."""
+        await asyncio.to_thread(self._threads.shutdown)
+        while self._free:
+            self._free.pop().close()
+
+
+def _reading(address: Address, query_timeout_s: float) -> dict[str, object]:
+    settings = dict(_READING) | {"max_execution_time": query_timeout_s}
+    if address.folder:
+        # Questions must leave a core to the proxy and the worker beside them in this process.
+        settings["max_threads"] = max(1, (os.cpu_count() or 1) - 1)
+    # Last: under it nothing else can be set.
+    return settings | {"readonly": 2}
+
+
+def _nothing(_handle: Client) -> None:
+    """Opening the handle is all that is wanted."""
+
+
+def _query(handle: Client, statement: Statement) -> list[dict[str, Any]]:
+    with translated("query"):
+        result = handle.query(statement.sql, parameters=_parameters(statement), query_tz=UTC)
+        return list(result.named_results())
+
+
+def _execute(handle: Client, statement: Statement) -> None:
+    with translated("execute"):
+        handle.command(statement.sql, parameters=_parameters(statement))
+
+
+def _parameters(statement: Statement) -> dict[str, object]:
+    return {name: _bound(value) for name, value in statement.parameters.items()}
+
+
+def _bound(value: Bound) -> object:
+    """How a value is written for a placeholder. The driver would cut microseconds, and 'True' is no number."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Sequence):
+        return list(value)
+    return f"{value:f}"
+
+
+def _create_database(address: Address) -> None:
+    handle = open_handle(address, {}, timeout_s=_INSERT_TIMEOUT_S, in_database=False)
+    try:
+        with translated("create the database"):
+            # The embedded engine's default database cannot hold everything a server's can: Atomic is the same on both.
+            handle.command(f"CREATE DATABASE IF NOT EXISTS `{address.database}` ENGINE = Atomic")
+    finally:
+        handle.close()
+
+
+async def _patiently(wait_s: float, attempt: Callable[[], Awaitable[None]]) -> None:
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while True:
+        try:
+            await attempt()
+            return
+        except StoreUnavailable:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+        await asyncio.sleep(0.5)
