@@ -189,8 +189,7 @@ async def _patiently(wait_s: float, attempt: Callable[[], Awaitable[None]]) -> N
     deadline = asyncio.get_running_loop().time() + wait_s
     while True:
         try:
-            await attempt()
-            return
+            return await attempt()
         except StoreUnavailable:
             if asyncio.get_running_loop().time() >= deadline:
                 raise
