@@ -1,0 +1,5 @@
+"""`python -m services.cli` is `farebox` without an installed script."""
+
+from services.cli import main
+
+main()

@@ -1,0 +1,261 @@
+"""What a provider answers, in OpenAI's and Anthropic's own shapes, from a text and a usage. Pure."""
+
+import base64
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import orjson
+
+from schemas.usage import Usage
+
+Json = dict[str, Any]
+
+SNAPSHOTS = {
+    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
+    "gpt-4o": "gpt-4o-2024-08-06",
+    "gpt-4.1": "gpt-4.1-2025-04-14",
+    "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
+    "gpt-5": "gpt-5-2025-08-07",
+    "gpt-5-mini": "gpt-5-mini-2025-08-07",
+    "o4-mini": "o4-mini-2025-04-16",
+    "claude-sonnet-5": "claude-sonnet-5",
+    "claude-haiku-4-5": "claude-haiku-4-5-20251001",
+}
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said, by which model, and what it used; the shape is chosen by the function that is given it."""
+
+    serial: str  # hexadecimal; the part of the id that differs from answer to answer
+    model: str  # the snapshot that answered
+    text: str
+    usage: Usage
+    created: int  # unix seconds
+
+
+def openai_usage(usage: Usage) -> Json:
+    """OpenAI counts cached tokens inside the prompt and reasoning inside the completion."""
+    prompt = usage.prompt_tokens + usage.prompt_cache_read_tokens
+    completion = usage.completion_tokens + usage.reasoning_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": usage.prompt_cache_read_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def responses_usage(usage: Usage) -> Json:
+    """The same counts under the names of OpenAI's responses API."""
+    prompt = usage.prompt_tokens + usage.prompt_cache_read_tokens
+    output = usage.completion_tokens + usage.reasoning_tokens
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {"cached_tokens": usage.prompt_cache_read_tokens},
+        "output_tokens": output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": prompt + output,
+    }
+
+
+def anthropic_usage(usage: Usage) -> Json:
+    """Anthropic counts cached tokens beside the input, and thinking inside the output."""
+    five_minutes, one_hour = usage.prompt_cache_write_5m_tokens, usage.prompt_cache_write_1h_tokens
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "cache_creation_input_tokens": five_minutes + one_hour,
+        "cache_read_input_tokens": usage.prompt_cache_read_tokens,
+        "cache_creation": {"ephemeral_5m_input_tokens": five_minutes, "ephemeral_1h_input_tokens": one_hour},
+        "output_tokens": usage.completion_tokens + usage.reasoning_tokens,
+        "service_tier": "standard",
+    }
+
+
+def chat_completion(answer: Answer) -> Json:
+    return {
+        "id": f"chatcmpl-{answer.serial}",
+        "object": "chat.completion",
+        "created": answer.created,
+        "model": answer.model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": openai_usage(answer.usage),
+        "service_tier": "default",
+        "system_fingerprint": "fp_simulated",
+    }
+
+
+def chat_stream(answer: Answer, *, include_usage: bool) -> Iterator[bytes]:
+    """The events of a streamed chat completion; its usage comes last, and only when it was asked for."""
+    head: Json = {
+        "id": f"chatcmpl-{answer.serial}",
+        "object": "chat.completion.chunk",
+        "created": answer.created,
+        "model": answer.model,
+        "system_fingerprint": "fp_simulated",
+    }
+    tail: Json = {"usage": None} if include_usage else {}
+
+    def piece(delta: Json, finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return _event({**head, "choices": [choice], **tail})
+
+    yield piece({"role": "assistant", "content": "", "refusal": None})
+    yield from (piece({"content": part}) for part in _pieces(answer.text))
+    yield piece({}, "stop")
+    if include_usage:
+        yield _event({**head, "choices": [], "usage": openai_usage(answer.usage)})
+    yield b"data: [DONE]\n\n"
+
+
+def response(answer: Answer) -> Json:
+    return _response(answer, "completed", [_output(answer)], responses_usage(answer.usage))
+
+
+def response_stream(answer: Answer) -> Iterator[bytes]:
+    """The events of a streamed response, numbered as OpenAI numbers them."""
+    started = _response(answer, "in_progress", [], None)
+    empty = {**_output(answer), "status": "in_progress", "content": []}
+    place = {"item_id": f"msg_{answer.serial}", "output_index": 0, "content_index": 0}
+    part = {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}
+    told: list[tuple[str, Json]] = [
+        ("response.created", {"response": started}),
+        ("response.in_progress", {"response": started}),
+        ("response.output_item.added", {"output_index": 0, "item": empty}),
+        ("response.content_part.added", {**place, "part": {**part, "text": ""}}),
+        *(("response.output_text.delta", {**place, "delta": text, "logprobs": []}) for text in _pieces(answer.text)),
+        ("response.output_text.done", {**place, "text": answer.text, "logprobs": []}),
+        ("response.content_part.done", {**place, "part": part}),
+        ("response.output_item.done", {"output_index": 0, "item": _output(answer)}),
+        ("response.completed", {"response": response(answer)}),
+    ]
+    for number, (kind, facts) in enumerate(told):
+        yield _event({"type": kind, "sequence_number": number, **facts}, kind)
+
+
+def _response(answer: Answer, status: str, output: list[Json], usage: Json | None) -> Json:
+    return {
+        "id": f"resp_{answer.serial}",
+        "object": "response",
+        "created_at": answer.created,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": answer.model,
+        "output": output,
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "usage": usage,
+    }
+
+
+def _output(answer: Answer) -> Json:
+    return {
+        "id": f"msg_{answer.serial}",
+        "type": "message",
+        "status": "completed",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}],
+    }
+
+
+def embeddings(answer: Answer, *, count: int, dimensions: int, as_base64: bool) -> Json:
+    """`count` vectors of the same made-up figures."""
+    vector = [0.01] * dimensions
+    shown = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if as_base64 else vector
+    prompt = answer.usage.prompt_tokens
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": shown} for index in range(count)],
+        "model": answer.model,
+        "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
+    }
+
+
+def message(answer: Answer) -> Json:
+    return {
+        "id": f"msg_{answer.serial}",
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": [{"type": "text", "text": answer.text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": anthropic_usage(answer.usage),
+    }
+
+
+def message_stream(answer: Answer) -> Iterator[bytes]:
+    """The events of a streamed message: input counts come first, the output count at the end, cumulative."""
+    usage = anthropic_usage(answer.usage)
+    empty = {**message(answer), "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    told: list[Json] = [
+        {"type": "message_start", "message": empty},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "ping"},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": part}}
+            for part in _pieces(answer.text)
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": usage["output_tokens"]},
+        },
+        {"type": "message_stop"},
+    ]
+    yield from (_event(event, event["type"]) for event in told)
+
+
+def model_list() -> Json:
+    """The models on offer, with the fields that both providers' SDKs look for."""
+    models = [
+        {"id": name, "object": "model", "type": "model", "display_name": name, "created": 0, "owned_by": "simulated"}
+        for name in SNAPSHOTS
+    ]
+    return {"object": "list", "data": models, "has_more": False}
+
+
+def openai_error(status: int, text: str) -> Json:
+    kinds = {401: "invalid_api_key", 404: "not_found", 429: "rate_limit_exceeded"}
+    kind = "invalid_request_error" if status < 429 else "requests" if status == 429 else "server_error"
+    return {"error": {"message": text, "type": kind, "param": None, "code": kinds.get(status)}}
+
+
+def anthropic_error(status: int, text: str) -> Json:
+    kinds = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
+    kind = kinds.get(status, "invalid_request_error" if status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": text}}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """`text` cut after each word, as tokens come."""
+    words = text.split(" ")
+    yield from (word + " " for word in words[:-1])
+    yield words[-1]
+
+
+def _event(facts: Json, kind: str | None = None) -> bytes:
+    """One server-sent event; OpenAI's chat streams leave its kind away."""
+    name = f"event: {kind}\n".encode() if kind else b""
+    return name + b"data: " + orjson.dumps(facts) + b"\n\n"
