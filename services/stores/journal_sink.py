@@ -1,0 +1,183 @@
+"""The writing end of the journal: events gather for some milliseconds and become durable with one write."""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from queue import SimpleQueue
+
+from schemas.errors import BrokerUnavailable
+from schemas.event import ExchangeEvent, encode_event
+from services.stores.journal import open_journal, pack_segment, unix_ms
+from services.stores.receipt import Losses, Receipt
+from services.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+GROUP_EVENTS = 1000
+GROUP_BYTES = 4 * 2**20
+GROUPS_PER_SEGMENT = 4  # groups that pile up behind a slow disk share a write
+FIRST_RETRY_S = 0.05
+LAST_RETRY_S = 1.0
+RETRY_LOG_INTERVAL_S = 10.0
+
+_INSERT = """
+INSERT INTO segment (created_at_ms, event_count, events_through, payload)
+VALUES (?1, ?2, ?2 + ifnull((SELECT events_through FROM segment ORDER BY id DESC LIMIT 1), 0), ?3)
+"""
+
+
+class _Group:
+    """Events that become durable together."""
+
+    __slots__ = ("payloads", "receipt", "size_bytes", "timer")
+
+    def __init__(self, receipt: Receipt, timer: asyncio.TimerHandle) -> None:
+        self.payloads: list[bytes] = []
+        self.size_bytes = 0
+        self.receipt = receipt
+        self.timer = timer
+
+
+class JournalSink:
+    """An EventSink on the SQLite file `path`. Several processes may have one on the same file.
+
+    `group_s` is how long an event waits for others before it is written. When the disk stalls, events are kept up
+    to `queue_bytes`; above that they are given up. All methods belong to one event loop.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        metrics: Metrics,
+        group_s: float = 0.010,
+        queue_bytes: int = 256 * 2**20,
+        close_timeout_s: float = 10.0,
+    ) -> None:
+        """Raises: BrokerUnavailable when the file cannot be opened now; once open, a failing disk is waited for."""
+        self._path = Path(path)
+        self._metrics = metrics
+        self._losses = Losses(metrics)
+        self._group_s = group_s
+        self._queue_bytes = queue_bytes
+        self._close_timeout_s = close_timeout_s
+        self._group: _Group | None = None
+        self._held_bytes = 0
+        self._closed = False
+        self._sealed: SimpleQueue[_Group | None] = SimpleQueue()
+        self._abandoned = threading.Event()
+        self._connection: sqlite3.Connection | None = open_journal(self._path)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writer = threading.Thread(target=self._write_until_closed, name="journal-writer", daemon=True)
+        self._writer.start()
+
+    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
+        self._metrics.add("log_published_total")
+        return self.append(encode_event(event))
+
+    def append(self, payload: bytes) -> Receipt:
+        """Like `publish`, for an event that was encoded and counted before."""
+        size_bytes = len(payload)
+        if self._closed or self._held_bytes + size_bytes > self._queue_bytes:
+            return self._refuse()
+        self._held_bytes += size_bytes
+        group = self._group or self._open_group()
+        group.payloads.append(payload)
+        group.size_bytes += size_bytes
+        if group.size_bytes >= GROUP_BYTES or len(group.payloads) >= GROUP_EVENTS:
+            self._seal()
+        return group.receipt
+
+    async def close(self) -> None:
+        self._closed = True
+        self._seal()
+        self._sealed.put(None)
+        await asyncio.to_thread(self._writer.join, self._close_timeout_s)
+        self._abandoned.set()
+        await asyncio.to_thread(self._writer.join)
+        self._losses.log("the journal was closed")
+
+    def _open_group(self) -> _Group:
+        self._loop = loop = asyncio.get_running_loop()
+        self._group = _Group(Receipt(loop), loop.call_later(self._group_s, self._seal))
+        return self._group
+
+    def _seal(self) -> None:
+        if self._group is not None:
+            self._group.timer.cancel()
+            self._sealed.put(self._group)
+            self._group = None
+
+    def _refuse(self) -> Receipt:
+        reason = "is closed" if self._closed else "cannot keep up: too much is waiting to be written"
+        error = BrokerUnavailable(f"journal {self._path} {reason}")
+        self._losses.add(1, error)
+        receipt = Receipt(asyncio.get_running_loop())
+        receipt.fail(error)
+        return receipt
+
+    def _settle(self, groups: list[_Group], error: BrokerUnavailable | None) -> None:
+        for group in groups:
+            self._held_bytes -= group.size_bytes
+            if error is None:
+                self._metrics.add("log_durable_total", len(group.payloads))
+                group.receipt.settle()
+            else:
+                self._losses.add(len(group.payloads), error)
+                group.receipt.fail(error)
+
+    # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is told.
+
+    def _write_until_closed(self) -> None:
+        is_open = True
+        while is_open:
+            queued = [self._sealed.get()]
+            while len(queued) < GROUPS_PER_SEGMENT and self._sealed.qsize():
+                queued.append(self._sealed.get())
+            is_open = None not in queued
+            groups = [group for group in queued if group is not None]
+            if groups:
+                self._report(groups, self._write(groups))
+        if self._connection is not None:
+            self._connection.close()
+
+    def _report(self, groups: list[_Group], error: BrokerUnavailable | None) -> None:
+        assert self._loop is not None, "a group is opened on a loop"
+        try:
+            self._loop.call_soon_threadsafe(self._settle, groups, error)
+        except RuntimeError:
+            logger.debug("event loop ended before the journal was closed")
+
+    def _write(self, groups: list[_Group]) -> BrokerUnavailable | None:
+        """Tries until the segment is durable; the last error when the sink was abandoned meanwhile."""
+        payloads = [payload for group in groups for payload in group.payloads]
+        segment = (unix_ms(), len(payloads), pack_segment(payloads))
+        delay_s, next_log_s = FIRST_RETRY_S, 0.0
+        while (error := self._try_insert(segment)) is not None:
+            if time.monotonic() >= next_log_s:
+                next_log_s = time.monotonic() + RETRY_LOG_INTERVAL_S
+                logger.warning("journal cannot be written, events are kept in memory", extra={"reason": str(error)})
+            if self._abandoned.wait(delay_s):
+                return error
+            delay_s = min(2 * delay_s, LAST_RETRY_S)
+        return None
+
+    def _try_insert(self, segment: tuple[int, int, bytes]) -> BrokerUnavailable | None:
+        try:
+            if self._connection is None:
+                self._connection = open_journal(self._path)
+            # One statement is one transaction: each further one would wait for the interpreter lock again.
+            self._connection.execute(_INSERT, segment)
+        except BrokerUnavailable as error:
+            return error
+        except sqlite3.Error as cause:
+            # After a failing disk a connection may stay broken; a new one costs a millisecond.
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+            return BrokerUnavailable(f"journal {self._path}: {cause}")
+        return None
