@@ -1,0 +1,240 @@
+"""Everything a caller may name: tables, their columns, and the operators that each kind of column takes.
+
+The names are those of Helicone's filters, plus our own. A column is an expression of ours over the stored row, so a
+name may stand for a stored column, for a sum of several, or for a constant that no row departs from.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from schemas.record import RequestBodies, RequestRecord
+
+
+class Operator(StrEnum):
+    """What callers write. Negations are turned into complements when a filter is read; ONE_OF is only ours."""
+
+    EQUALS = "equals"
+    NOT_EQUALS = "not-equals"
+    LIKE = "like"
+    ILIKE = "ilike"
+    CONTAINS = "contains"
+    NOT_CONTAINS = "not-contains"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    ONE_OF = "one-of"
+
+
+class Kind(StrEnum):
+    """Fixes the operators and the JSON values a column accepts."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MONEY = "money"
+    TIMESTAMP = "timestamp"
+    FLAG = "flag"
+    UUID = "uuid"
+    TEXT_MAP = "text_map"  # by key, then as text
+    MAP_KEY = "map_key"  # equals: the map has that key
+    BODY = "body"  # text of the bodies' table
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    name: str  # what callers write
+    sql: str  # what the table calls it
+    kind: Kind
+    param_type: str  # the ClickHouse type values are bound as; the caller's JSON never chooses it
+    nullable: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    name: str  # what the warehouse calls it
+    tenant: str  # the column that every statement compares with the asking organization
+    identity: tuple[str, ...]  # the sort key: one row each, once versions are settled
+    stored: tuple[str, ...]  # what a row is made of when it is shown
+    columns: Mapping[str, Column]  # by the names that callers write
+
+
+_TEXT = frozenset(
+    {
+        Operator.EQUALS,
+        Operator.NOT_EQUALS,
+        Operator.LIKE,
+        Operator.ILIKE,
+        Operator.CONTAINS,
+        Operator.NOT_CONTAINS,
+    }
+)
+_ORDERED = frozenset({Operator.EQUALS, Operator.NOT_EQUALS, Operator.GT, Operator.GTE, Operator.LT, Operator.LTE})
+
+OPERATORS: Mapping[Kind, frozenset[Operator]] = {
+    Kind.TEXT: _TEXT,
+    Kind.NUMBER: _ORDERED,
+    Kind.MONEY: _ORDERED,
+    Kind.TIMESTAMP: _ORDERED,
+    Kind.FLAG: frozenset({Operator.EQUALS, Operator.NOT_EQUALS}),
+    Kind.UUID: _TEXT,
+    Kind.TEXT_MAP: _TEXT,
+    Kind.MAP_KEY: frozenset({Operator.EQUALS, Operator.NOT_EQUALS}),
+    Kind.BODY: _TEXT,
+}
+
+PARAM_TYPES: Mapping[Kind, str] = {
+    Kind.TEXT: "String",
+    Kind.NUMBER: "Int64",
+    Kind.MONEY: "Decimal(38, 12)",
+    Kind.TIMESTAMP: "DateTime64(3, 'UTC')",
+    Kind.FLAG: "Bool",
+    Kind.UUID: "UUID",
+    Kind.TEXT_MAP: "String",
+    Kind.MAP_KEY: "String",
+    Kind.BODY: "String",
+}
+
+
+def _column(name: str, kind: Kind, sql: str = "", *, nullable: bool = False) -> Column:
+    return Column(name=name, sql=sql or name, kind=kind, param_type=PARAM_TYPES[kind], nullable=nullable)
+
+
+def _tokens(name: str, *parts: str) -> Column:
+    """A count that has no value when nobody told what was used: unknown is not zero."""
+    return _column(name, Kind.NUMBER, f"if(usage_source = 'none', NULL, {' + '.join(parts or (name,))})", nullable=True)
+
+
+# Helicone counts every modality as prompt or completion, and leaves cache tokens out of the total.
+PROMPT = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens")
+COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens")
+CACHE_WRITE = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
+TOTAL = (*PROMPT, *COMPLETION, "reasoning_tokens")
+
+_ABSENT_FLAG = "CAST(NULL, 'Nullable(Bool)')"
+_ABSENT_MAP = "CAST(map(), 'Map(String, String)')"
+
+_COLUMNS = (
+    _column("request_id", Kind.UUID),
+    _column("organization_id", Kind.TEXT),
+    _column("request_created_at", Kind.TIMESTAMP),
+    _column("response_created_at", Kind.TIMESTAMP),
+    _column("provider", Kind.TEXT),
+    _column("model", Kind.TEXT),
+    _column("request_model", Kind.TEXT),
+    _column("target_url", Kind.TEXT),
+    _column("status", Kind.NUMBER),
+    _column("ending", Kind.TEXT, "toString(ending)"),
+    _column("is_stream", Kind.FLAG),
+    _column("latency", Kind.NUMBER, "latency_ms"),
+    _column("time_to_first_token", Kind.NUMBER, "time_to_first_token_ms", nullable=True),
+    _column("user_id", Kind.TEXT),
+    _column("session_id", Kind.TEXT),
+    _column("session_name", Kind.TEXT),
+    _column("session_path", Kind.TEXT),
+    _column("prompt_id", Kind.TEXT),
+    _column("properties", Kind.TEXT_MAP),
+    _column("search_properties", Kind.TEXT_MAP, "properties"),
+    _column("property_key", Kind.MAP_KEY, "properties"),
+    _tokens("prompt_tokens", *PROMPT),
+    _tokens("completion_tokens", *COMPLETION),
+    _tokens("reasoning_tokens"),
+    _tokens("prompt_cache_read_tokens"),
+    _tokens("prompt_cache_write_tokens", *CACHE_WRITE),
+    _tokens("prompt_audio_tokens"),
+    _tokens("completion_audio_tokens"),
+    _tokens("total_tokens", *TOTAL),
+    _column("usage_source", Kind.TEXT, "toString(usage_source)"),
+    _column("cost", Kind.MONEY, "cost_usd", nullable=True),
+    _column("cost_usd", Kind.MONEY, nullable=True),
+    _column("cost_state", Kind.TEXT, "toString(cost_state)"),
+    _column("price_id", Kind.TEXT),
+    _column("cached", Kind.FLAG, "(ending = 'cached')"),
+    _column("cache_enabled", Kind.FLAG),
+    _column("cache_reference_id", Kind.UUID),
+    _column("cache_saved_usd", Kind.MONEY, nullable=True),
+    _column("request_bytes", Kind.NUMBER),
+    _column("response_bytes", Kind.NUMBER),
+    _column("request_body", Kind.BODY),
+    _column("response_body", Kind.BODY),
+    # What Helicone's rows may have and ours never do: the answers are truthful for every row.
+    _column("country_code", Kind.TEXT, "''"),
+    _column("request_referrer", Kind.TEXT, "''"),
+    _column("prompt_version", Kind.TEXT, "''"),
+    _column("assets", Kind.TEXT, "''"),
+    _column("scores", Kind.TEXT_MAP, _ABSENT_MAP),
+    _column("scores_column", Kind.TEXT, "'{}'"),
+    _column("helicone-score-feedback", Kind.FLAG, _ABSENT_FLAG, nullable=True),
+    _column("threat", Kind.FLAG, _ABSENT_FLAG, nullable=True),
+    _column("is_passthrough_billing", Kind.FLAG, "false"),
+)
+
+_IDENTITY = ("organization_id", "request_created_at", "request_id")
+
+REQUEST_RESPONSE = Table(
+    name="request_response_rmt",
+    tenant="organization_id",
+    identity=_IDENTITY,
+    stored=tuple(name for name in RequestRecord.__struct_fields__ if name != "provider_usage"),
+    columns={column.name: column for column in _COLUMNS},
+)
+REQUEST_BODY = Table(
+    name="request_response_body",
+    tenant="organization_id",
+    identity=_IDENTITY,
+    stored=RequestBodies.__struct_fields__,
+    columns={"request_id": _column("request_id", Kind.UUID)},
+)
+ORGANIZATION_PROPERTY = Table(
+    name="organization_property",
+    tenant="organization_id",
+    identity=("organization_id", "property_key"),
+    stored=("organization_id", "property_key", "first_use"),
+    columns={},
+)
+
+
+def _renamed(**names: str) -> dict[str, Column]:
+    return {name: REQUEST_RESPONSE.columns[column] for name, column in names.items()}
+
+
+def _legacy(columns: Mapping[str, Column]) -> Table:
+    """A table of older clients, whose columns are columns of the main table by another name."""
+    return msgspec.structs.replace(REQUEST_RESPONSE, columns=columns)
+
+
+TABLES: Mapping[str, Table] = {
+    "request_response_rmt": REQUEST_RESPONSE,
+    "request_response": REQUEST_RESPONSE,
+    "request": _legacy(
+        _renamed(
+            id="request_id",
+            org_id="organization_id",
+            created_at="request_created_at",
+            user_id="user_id",
+            model="request_model",
+            prompt_id="prompt_id",
+            country_code="country_code",
+            prompt="request_body",
+        )
+        | {"path": _column("path", Kind.TEXT, "path(target_url)")}
+    ),
+    "response": _legacy(
+        _renamed(
+            status="status",
+            model="model",
+            body_model="model",
+            body_tokens="total_tokens",
+            body_completion="response_body",
+        )
+    ),
+    "sessions_request_response_rmt": _legacy(
+        _renamed(session_session_id="session_id", session_session_name="session_name")
+    ),
+    "feedback": _legacy(_renamed(rating="helicone-score-feedback")),
+}
+
+# Names that callers use for properties, and that are columns here; both spellings of a property's name ignore case.
+PROPERTY_COLUMNS: Mapping[str, Column] = {
+    f"helicone-{name.replace('_', '-')}": REQUEST_RESPONSE.columns[name]
+    for name in ("session_id", "session_name", "session_path", "prompt_id")
+}

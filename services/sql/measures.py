@@ -1,0 +1,79 @@
+"""The named aggregations. Each is one line: its SQL over the rows of a group, its unit, and what it means.
+
+Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from schemas.tables import TOTAL
+
+
+class Measure(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    sql: str
+    unit: str
+    meaning: str
+
+
+def _rate(part: str, whole: str) -> str:
+    """A share between 0 and 1; no value when there is nothing to share."""
+    return f"if({whole} = 0, NULL, {part} / {whole})"
+
+
+_ALL_TOKENS = " + ".join(
+    (*TOTAL, "prompt_cache_read_tokens", "prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
+)
+_ERRORS = "countIf(ending IN ('provider_error', 'upstream_broken', 'timed_out', 'refused'))"
+_HITS = "countIf(ending = 'cached')"
+_CACHE_ASKED = "countIf(cache_enabled OR ending = 'cached')"
+_PRICED = "countIf(cost_usd IS NOT NULL)"
+
+_MEASURES = (
+    ("requests", "count()", "requests", "all requests, whatever their ending"),
+    ("cost_usd", "ifNull(sum(cost_usd), 0)", "USD", "what the requests with a known cost cost together"),
+    ("unpriced_requests", "countIf(cost_usd IS NULL)", "requests", "requests whose cost is unknown"),
+    ("priced_request_share", _rate(_PRICED, "count()"), "share", "requests with a known cost"),
+    (
+        "priced_token_share",
+        _rate(f"sumIf({_ALL_TOKENS}, cost_usd IS NOT NULL)", f"sum({_ALL_TOKENS})"),
+        "share",
+        "tokens in requests with a known cost",
+    ),
+    ("average_cost_usd", _rate("sum(cost_usd)", "count(cost_usd)"), "USD", "cost of one request with a known cost"),
+    ("prompt_tokens", "sum(prompt_tokens + prompt_audio_tokens + prompt_image_tokens)", "tokens", "uncached input"),
+    (
+        "completion_tokens",
+        "sum(completion_tokens + completion_audio_tokens + completion_image_tokens)",
+        "tokens",
+        "output without reasoning",
+    ),
+    ("reasoning_tokens", "sum(reasoning_tokens)", "tokens", "reasoning output"),
+    ("prompt_cache_read_tokens", "sum(prompt_cache_read_tokens)", "tokens", "input read from the provider's cache"),
+    (
+        "prompt_cache_write_tokens",
+        "sum(prompt_cache_write_5m_tokens + prompt_cache_write_1h_tokens)",
+        "tokens",
+        "input written to the provider's cache",
+    ),
+    ("total_tokens", f"sum({' + '.join(TOTAL)})", "tokens", "prompt, completion and reasoning, without cache tokens"),
+    ("cache_hits", _HITS, "requests", "answered from the response cache"),
+    ("cache_requests", _CACHE_ASKED, "requests", "allowed to be answered from the response cache"),
+    ("cache_hit_rate", _rate(_HITS, _CACHE_ASKED), "share", "cache hits of the requests that allowed it"),
+    ("cache_savings_usd", "ifNull(sum(cache_saved_usd), 0)", "USD", "what cached answers would have cost"),
+    ("average_latency_ms", "if(count() = 0, NULL, avg(latency_ms))", "ms", "from first byte in to last byte out"),
+    ("p50_latency_ms", "if(count() = 0, NULL, quantileExact(0.5)(latency_ms))", "ms", "median latency"),
+    ("p95_latency_ms", "if(count() = 0, NULL, quantileExact(0.95)(latency_ms))", "ms", "latency of the slowest 5%"),
+    ("p99_latency_ms", "if(count() = 0, NULL, quantileExact(0.99)(latency_ms))", "ms", "latency of the slowest 1%"),
+    ("active_users", "uniqExactIf(user_id, user_id != '')", "users", "users that are named"),
+    ("sessions", "uniqExactIf((session_id, session_name), session_id != '')", "sessions", "sessions, by id and name"),
+    ("errors", _ERRORS, "requests", "ended by the provider, the network, a timeout or a refusal"),
+    ("error_rate", _rate(_ERRORS, "count()"), "share", "errors of all requests"),
+    ("first_request_at", "if(count() = 0, NULL, min(request_created_at))", "moment", "the earliest request"),
+    ("last_request_at", "if(count() = 0, NULL, max(request_created_at))", "moment", "the latest request"),
+)
+
+MEASURES: Mapping[str, Measure] = {
+    name: Measure(name=name, sql=sql, unit=unit, meaning=meaning) for name, sql, unit, meaning in _MEASURES
+}

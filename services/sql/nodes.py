@@ -1,0 +1,85 @@
+"""The questions that can be asked: a Filter tree, and the two shapes Listing and Report around it."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from schemas.statement import Scalar
+from schemas.tables import Column, Operator, Table
+from services.sql.measures import Measure
+
+
+class Everything(msgspec.Struct, frozen=True):
+    """Holds for every row."""
+
+
+class Compare(msgspec.Struct, frozen=True, kw_only=True):
+    """One column, or one key of a map column, against one value. None stands for "has no value"."""
+
+    column: Column
+    operator: Operator  # never a negation
+    value: Scalar | tuple[str, ...]  # already the Python type of the column; a tuple for ONE_OF
+    key: str | None = None
+
+
+class And(msgspec.Struct, frozen=True):
+    terms: tuple["Filter", ...]
+
+
+class Or(msgspec.Struct, frozen=True):
+    terms: tuple["Filter", ...]
+
+
+class Not(msgspec.Struct, frozen=True):
+    term: "Filter"
+
+
+Filter: TypeAlias = Everything | Compare | And | Or | Not
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """By a column, by one key of a map column, or, without a column, at random."""
+
+    column: Column | None = None
+    key: str | None = None
+    descending: bool = True
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows, each request once."""
+
+    table: Table
+    organization_id: str
+    where: Filter
+    order_by: Order
+    limit: int
+    offset: int = 0
+
+
+class ByColumn(msgspec.Struct, frozen=True):
+    column: Column
+
+
+class ByProperty(msgspec.Struct, frozen=True):
+    key: str  # lower case
+
+
+class ByTime(msgspec.Struct, frozen=True):
+    bucket: str  # a key of printer.BUCKETS
+    time_zone: str  # IANA name
+
+
+Dimension: TypeAlias = ByColumn | ByProperty | ByTime
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups, and the total over all of them. `order_by` is a position in `measures`, or None: by the dimensions."""
+
+    table: Table
+    organization_id: str
+    where: Filter
+    measures: tuple[Measure, ...]
+    by: tuple[Dimension, ...] = ()
+    order_by: int | None = 0
+    descending: bool = True
+    limit: int = 1000

@@ -1,0 +1,234 @@
+"""Filter, Listing and Report into Statement. The only file where SQL is made.
+
+Text comes from this file, from `schemas/tables.py` and from `measures.py`; what callers say is bound to placeholders.
+There is no escaping function, because there is nothing to escape.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from schemas.statement import Bound, Statement
+from schemas.tables import ORGANIZATION_PROPERTY, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator, Table
+from services.sql.nodes import (
+    And,
+    ByColumn,
+    ByProperty,
+    ByTime,
+    Compare,
+    Dimension,
+    Everything,
+    Filter,
+    Listing,
+    Not,
+    Or,
+    Order,
+    Report,
+)
+
+# From a moment to the start of its bucket in a time zone: an instant, or for days and longer a date.
+BUCKETS = {
+    "minute": "toStartOfMinute(request_created_at, {zone})",
+    "hour": "toStartOfHour(request_created_at, {zone})",
+    "day": "toDate(request_created_at, {zone})",
+    "week": "toStartOfWeek(request_created_at, 1, {zone})",
+    "month": "toStartOfMonth(request_created_at, {zone})",
+}
+
+_SYMBOLS = {
+    Operator.EQUALS: "=",
+    Operator.GT: ">",
+    Operator.GTE: ">=",
+    Operator.LT: "<",
+    Operator.LTE: "<=",
+    Operator.LIKE: "LIKE",
+    Operator.ILIKE: "ILIKE",
+}
+
+
+class Scope:
+    """What one statement is about: the organization, the period its rows are from, and what fills its placeholders."""
+
+    def __init__(self, organization_id: str, where: Filter) -> None:
+        self._names: dict[tuple[str, Bound], str] = {}
+        self.period = _period(where)
+        self.tenant = self.bind(organization_id, "String")
+
+    def bind(self, value: Bound, param_type: str) -> str:
+        """The placeholder that stands for `value`: the only way a value comes near SQL."""
+        name = self._names.setdefault((param_type, value), f"p{len(self._names)}")
+        return f"{{{name}:{param_type}}}"
+
+    def statement(self, sql: str) -> Statement:
+        return Statement(sql=sql, parameters={name: value for (_, value), name in self._names.items()})
+
+
+def print_listing(listing: Listing) -> Statement:
+    """Rows of the table, as stored. Wide columns are read for the rows of the answer only, found by narrow ones."""
+    scope = Scope(listing.organization_id, listing.where)
+    table = listing.table
+    order = _order(listing.order_by, scope)
+    key = ", ".join((*table.identity, "version"))
+    page = (
+        f"SELECT {key} {_from(table, print_filter(listing.where, scope), scope)} ORDER BY {order}"
+        f" LIMIT {scope.bind(listing.limit, 'UInt64')} OFFSET {scope.bind(listing.offset, 'UInt64')}"
+    )
+    # The same row may lie in several parts with the same version until they are merged: LIMIT 1 BY takes one.
+    rows = _from(table, f"({key}) IN ({page})", scope, final=False)
+    sql = f"SELECT {', '.join(table.stored)} {rows} ORDER BY {order} LIMIT 1 BY {', '.join(table.identity)}"
+    return scope.statement(sql)
+
+
+def print_report(report: Report) -> Statement:
+    """Groups `d0, d1, ...` with their measures `m0, m1, ...`. The row with `total` 1 comes first: it is over all.
+
+    Aliases are positional, because ClickHouse lets an alias shadow a column of the same name, in WHERE too.
+    """
+    scope = Scope(report.organization_id, report.where)
+    measures = [f"{measure.sql} AS m{position}" for position, measure in enumerate(report.measures)]
+    rows = _from(report.table, print_filter(report.where, scope), scope)
+    if not report.by:
+        return scope.statement(f"SELECT 1 AS total, {', '.join(measures)} {rows}")
+    names = [f"d{position}" for position in range(len(report.by))]
+    dimensions = [f"{_dimension(by, scope)} AS {name}" for by, name in zip(report.by, names, strict=True)]
+    direction = "DESC" if report.descending else "ASC"
+    order = names if report.order_by is None else [f"m{report.order_by}", *names]
+    sql = (
+        f"SELECT grouping(d0) AS total, {', '.join((*dimensions, *measures))} {rows}"
+        f" GROUP BY GROUPING SETS (({', '.join(names)}), ())"
+        f" ORDER BY total DESC, {order[0]} {direction} NULLS LAST, {', '.join(names)}"
+        f" LIMIT {scope.bind(report.limit + 1, 'UInt64')}"
+    )
+    return scope.statement(sql)
+
+
+def print_spellings(organization_id: str) -> Statement:
+    """`property_key` in lower case and `spelling` as it was first used, of every property of the organization."""
+    scope = Scope(organization_id, Everything())
+    rows = _from(ORGANIZATION_PROPERTY, "1", scope, final=False)
+    spelling = "tupleElement(min(first_use), 'spelling') AS spelling"
+    return scope.statement(f"SELECT property_key, {spelling} {rows} GROUP BY property_key")
+
+
+def print_filter(node: Filter, scope: Scope) -> str:
+    """A condition that is 1 or 0 for every row and never NULL, so that `and`, `or` and `not` hold as written."""
+    match node:
+        case Everything():
+            return "1"
+        case And(terms):
+            return _joined(" AND ", terms, scope)
+        case Or(terms):
+            return _joined(" OR ", terms, scope)
+        case Not(term):
+            return f"(NOT {print_filter(term, scope)})"
+        case Compare():
+            return _compare(node, scope)
+        case _:
+            assert_never(node)
+
+
+def _from(table: Table, where: str, scope: Scope, *, final: bool = True) -> str:
+    """The only place that names a table of requests, so that no statement forgets whose rows it may see."""
+    name = f"{table.name} FINAL" if final else table.name
+    return f"FROM {name} WHERE {table.tenant} = {scope.tenant} AND {where}"
+
+
+def _joined(word: str, terms: Sequence[Filter], scope: Scope) -> str:
+    return f"({word.join(print_filter(term, scope) for term in terms)})"
+
+
+def _compare(node: Compare, scope: Scope) -> str:
+    column = node.column
+    if column.kind is Kind.BODY:
+        return _in_bodies(node, scope)
+    if column.kind is Kind.TEXT_MAP:
+        return _in_map(node, scope)
+    if column.sql == "request_id" and node.operator in (Operator.EQUALS, Operator.ONE_OF):
+        return _by_id(node, scope)
+    if node.value is None:
+        return f"({_no_value(column)})"
+    condition = _operation(column.sql, node, scope)
+    return f"ifNull({condition}, 0)" if column.nullable else f"({condition})"
+
+
+def _no_value(column: Column) -> str:
+    return f"{column.sql} IS NULL" if column.nullable else f"{column.sql} = ''"
+
+
+def _operation(sql: str, node: Compare, scope: Scope) -> str:
+    """The bare condition. `contains` is a search, not a pattern: only `like` and `ilike` read wildcards."""
+    if node.column.kind is Kind.UUID and node.operator is not Operator.EQUALS:
+        sql, bound = f"toString({sql})", scope.bind(node.value, "String")
+    else:
+        bound = scope.bind(node.value, node.column.param_type)
+    if node.operator is Operator.CONTAINS:
+        return f"positionCaseInsensitiveUTF8({sql}, {bound}) > 0"
+    return f"{sql} {_SYMBOLS[node.operator]} {bound}"
+
+
+def _in_map(node: Compare, scope: Scope) -> str:
+    """A condition on one key. Equality asks the pair index first, which lets granules without the pair be skipped."""
+    sql = node.column.sql
+    key = scope.bind(node.key or "", "String")
+    present = f"mapContains({sql}, {key})"
+    if node.value is None:
+        return f"(NOT {present})"
+    if sql == "properties" and node.operator is Operator.EQUALS:
+        present = f"has(property_pairs, cityHash64({key}, {scope.bind(node.value, 'String')}))"
+    return f"({present} AND {_operation(f'{sql}[{key}]', node, scope)})"
+
+
+def _by_id(node: Compare, scope: Scope) -> str:
+    """Rows by request id, through their keys: the id's index finds these without FINAL; FINAL reads only them."""
+    if isinstance(node.value, tuple):
+        condition = f"request_id IN {scope.bind(node.value, 'Array(UUID)')}"
+    else:
+        condition = f"request_id = {scope.bind(node.value, 'UUID')}"
+    key = ", ".join(REQUEST_RESPONSE.identity)
+    return f"(({key}) IN (SELECT {key} {_from(REQUEST_RESPONSE, condition, scope, final=False)}))"
+
+
+def _in_bodies(node: Compare, scope: Scope) -> str:
+    """Rows whose body fulfils a condition. Texts are searched without FINAL; FINAL sees keys and versions only."""
+    sql = node.column.sql
+    condition = f"{sql} != ''" if node.value is None else _operation(sql, node, scope)
+    period = print_filter(scope.period, scope)
+    key = ", ".join(REQUEST_BODY.identity)
+    found = f"SELECT {key}, version {_from(REQUEST_BODY, f'{period} AND {condition}', scope, final=False)}"
+    latest = _from(REQUEST_BODY, f"{period} AND ({key}, version) IN ({found})", scope)
+    return f"(({key}) {'NOT IN' if node.value is None else 'IN'} (SELECT {key} {latest}))"
+
+
+def _period(where: Filter) -> Filter:
+    """The bounds on the creation moment that hold for every row of the answer."""
+    match where:
+        case Compare(column=column) if column.sql == "request_created_at":
+            return where
+        case And(terms):
+            bounds = tuple(bound for bound in map(_period, terms) if not isinstance(bound, Everything))
+            return And(bounds) if bounds else Everything()
+        case _:
+            return Everything()
+
+
+def _order(order: Order, scope: Scope) -> str:
+    """Ties are settled by the key, in the same direction: pages fit together, and the table's order can be read."""
+    direction = "DESC" if order.descending else "ASC"
+    ties = f"request_created_at {direction}, request_id {direction}"
+    if order.column is None:
+        return "rand()"
+    if order.column.sql == "request_created_at":
+        return ties
+    sql = order.column.sql if order.key is None else f"{order.column.sql}[{scope.bind(order.key, 'String')}]"
+    return f"{sql} {direction} NULLS LAST, {ties}"
+
+
+def _dimension(by: Dimension, scope: Scope) -> str:
+    match by:
+        case ByColumn(column):
+            return column.sql
+        case ByProperty(key):
+            return f"properties[{scope.bind(key, 'String')}]"
+        case ByTime(bucket, time_zone):
+            return BUCKETS[bucket].format(zone=scope.bind(time_zone, "String"))
+        case _:
+            assert_never(by)
