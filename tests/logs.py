@@ -1,0 +1,107 @@
+"""Event logs for tests: every adapter behind one face, and what stories about them need."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
+from services.ports import EventSink, EventSource
+from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
+from services.stores.memory import MemoryLog, MemorySink, MemorySource
+from services.telemetry import Metrics
+from tests.builders import an_event
+
+
+class EventLog(Protocol):
+    """One fresh log; any number of ends on it."""
+
+    metrics: Metrics
+
+    def sink(self) -> EventSink: ...
+
+    def source(self) -> EventSource: ...
+
+    async def dead_letters(self) -> list[DeadLetter]: ...
+
+
+class InMemory:
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self._log = MemoryLog()
+
+    def sink(self) -> EventSink:
+        return MemorySink(self._log, metrics=self.metrics)
+
+    def source(self) -> EventSource:
+        return MemorySource(self._log)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        return list(self._log.dead_letters.values())
+
+
+class InJournal:
+    def __init__(self, path: Path) -> None:
+        self.metrics = Metrics()
+        self.path = path
+
+    def sink(self) -> EventSink:
+        return JournalSink(self.path, metrics=self.metrics)
+
+    def source(self) -> EventSource:
+        return JournalSource(self.path)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        rows = journal_rows(self.path, "SELECT payload, position, code, reason FROM dead_letter ORDER BY buried_at_ms")
+        return [DeadLetter(payload=row[0], position=row[1], code=row[2], reason=row[3]) for row in rows]
+
+
+def journal_rows(path: Path, query: str) -> list[tuple[bytes, str, str, str]]:
+    """What a connection that knows nothing of ours finds in the file."""
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def events(count: int, *, first: int = 0, organization_id: str = "org-1", body: bytes = b"{}") -> list[ExchangeEvent]:
+    """`count` events with ids that follow each other."""
+    return [
+        an_event(request_id=request_id(number), organization_id=organization_id, request_body=body)
+        for number in range(first, first + count)
+    ]
+
+
+def request_id(number: int) -> str:
+    return f"01932c07-2a00-7000-8000-{number:012d}"
+
+
+def ids_of(entries: Sequence[Delivery] | Sequence[ExchangeEvent]) -> list[str]:
+    return [
+        (decode_event(entry.payload) if isinstance(entry, Delivery) else entry).request.request_id for entry in entries
+    ]
+
+
+async def publish_all(sink: EventSink, published: Sequence[ExchangeEvent]) -> None:
+    """Returns when all are durable."""
+    for receipt in [sink.publish(event) for event in published]:
+        await receipt
+
+
+async def take_count(source: EventSource, count: int, *, within_s: float = 20.0) -> list[Delivery]:
+    """Takes until `count` entries came, or what came until the time is up."""
+    deadline_s = time.monotonic() + within_s
+    taken: list[Delivery] = []
+    while len(taken) < count and time.monotonic() < deadline_s:
+        taken += await source.take(max_events=10_000, max_bytes=2**24, wait_s=0.5)
+    return taken
+
+
+async def take_rest(source: EventSource) -> list[Delivery]:
+    """What still comes when nothing should."""
+    await asyncio.sleep(0.05)
+    return list(await source.take(max_events=10_000, max_bytes=2**24, wait_s=0.2))
