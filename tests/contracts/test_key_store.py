@@ -1,0 +1,175 @@
+"""What a KeyStore owes, asked of SQLite and of PostgreSQL."""
+
+import asyncio
+import contextlib
+import logging
+import re
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from schemas.errors import InvalidSetting, StoreUnavailable
+from schemas.key import Permission
+from services.stores.state import SqlKeyStore, hash_of
+from tests.clickhouse_server import NoServer
+from tests.postgres_server import postgres_server
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_server())
+        except NoServer as reason:
+            # Not an error in CI either: SQLite keeps the same contract, and CI promises no PostgreSQL.
+            pytest.skip(f"PostgreSQL: {reason}")
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/not/there/yet/state.sqlite"
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def keys(url: str) -> Iterator[SqlKeyStore]:
+    store = SqlKeyStore(url)
+    asyncio.run(store.migrate())
+    yield store
+    asyncio.run(store.close())
+
+
+def create(keys: SqlKeyStore, organization_id: str, permission: Permission = Permission.READ_WRITE) -> tuple[str, str]:
+    key, secret = asyncio.run(keys.create_key(organization_id=organization_id, name="a key", permission=permission))
+    return key.id, secret
+
+
+@pytest.mark.parametrize("permission", list(Permission))
+def test_a_secret_says_whose_it_is_and_what_it_may_do(
+    keys: SqlKeyStore, organization_id: str, permission: Permission
+) -> None:
+    _, secret = create(keys, organization_id, permission)
+    assert asyncio.run(keys.organization_of(secret)) == (organization_id, permission)
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "sk-helicone-aaaaaaa-aaaaaaa-aaaaaaa-aaaaaaa", "Bearer x", "' OR 1=1 --", "\ud800\x00"]
+)
+def test_an_unknown_secret_is_nobodys(keys: SqlKeyStore, secret: str) -> None:
+    assert asyncio.run(keys.organization_of(secret)) is None
+
+
+def test_secrets_have_the_shape_that_clients_check_and_differ(keys: SqlKeyStore, organization_id: str) -> None:
+    secrets = {create(keys, organization_id)[1] for _ in range(20)}
+    assert len(secrets) == 20
+    assert all(re.fullmatch(r"sk-helicone(-[a-z0-9]{7}){4}", secret) for secret in secrets)
+
+
+def test_a_revoked_key_is_refused_from_then_on(keys: SqlKeyStore, organization_id: str) -> None:
+    key_id, secret = create(keys, organization_id)
+    _, other = create(keys, organization_id)
+    assert asyncio.run(keys.revoke_key(organization_id, key_id))
+    assert asyncio.run(keys.organization_of(secret)) is None
+    assert asyncio.run(keys.organization_of(other)) is not None
+    assert not asyncio.run(keys.revoke_key(organization_id, key_id)), "a key is revoked once"
+
+
+def test_nobody_revokes_the_key_of_another_organization(keys: SqlKeyStore, organization_id: str) -> None:
+    key_id, secret = create(keys, organization_id)
+    assert not asyncio.run(keys.revoke_key("somebody-else", key_id))
+    assert asyncio.run(keys.organization_of(secret)) is not None
+
+
+def test_keys_are_listed_for_their_organization_only_the_revoked_too(keys: SqlKeyStore, organization_id: str) -> None:
+    key, secret = asyncio.run(
+        keys.create_key(organization_id=organization_id, name="first", permission=Permission.READ)
+    )
+    second, _ = create(keys, organization_id)
+    create(keys, f"not-{organization_id}")
+    asyncio.run(keys.revoke_key(organization_id, second))
+
+    listed = asyncio.run(keys.list_keys(organization_id))
+    assert listed[0] == key
+    assert (listed[0].hint, listed[0].created_at.utcoffset()) == (secret[-4:], key.created_at.utcoffset())
+    assert [(key.id, key.revoked_at is None) for key in listed] == [(key.id, True), (second, False)]
+
+
+def test_a_key_that_helicone_stored_would_be_known_by_the_same_hash() -> None:
+    # Worked out apart: printf 'Bearer sk-helicone-aizk36y-5yue2my-qmy5tza-n7x3aqa' | sha256sum
+    expected = "014c02f17208d4f521b0bad39a1d0174e015e86f925cbbcc25108ffea74fd7f2"
+    assert hash_of("sk-helicone-aizk36y-5yue2my-qmy5tza-n7x3aqa") == expected
+
+
+def test_the_secret_is_neither_stored_nor_logged(
+    keys: SqlKeyStore, url: str, organization_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        _, secret = create(keys, organization_id)
+        asyncio.run(keys.organization_of(secret))
+    with create_engine(url).connect() as connection:
+        rows = connection.execute(text("SELECT * FROM api_key")).all()
+    assert hash_of(secret) in str(rows)
+    assert secret not in str(rows) + caplog.text
+    assert hash_of(secret) not in caplog.text
+
+
+def test_migrating_again_keeps_the_keys(keys: SqlKeyStore, url: str, organization_id: str) -> None:
+    _, secret = create(keys, organization_id)
+    again = SqlKeyStore(url)
+    asyncio.run(again.migrate())
+    assert asyncio.run(again.organization_of(secret)) is not None
+    asyncio.run(again.close())
+
+
+def test_several_may_migrate_at_once(url: str) -> None:
+    stores = [SqlKeyStore(url) for _ in range(4)]
+    with create_engine(url).begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS api_key"))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda store: asyncio.run(store.migrate()), stores))
+    assert asyncio.run(stores[0].list_keys("nobody")) == []
+    for store in stores:
+        asyncio.run(store.close())
+
+
+def test_before_anybody_migrated_the_store_is_unavailable(url: str) -> None:
+    store = SqlKeyStore(url)
+    with create_engine(url).begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS api_key"))
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(store.organization_of("x"))
+    asyncio.run(store.close())
+
+
+def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password() -> None:
+    store = SqlKeyStore("postgresql+psycopg://farebox:hunter2@127.0.0.1:1/none")
+    with pytest.raises(StoreUnavailable) as raised:
+        asyncio.run(store.organization_of("x"))
+    assert "hunter2" not in f"{raised.value} {raised.value.__cause__}"
+    asyncio.run(store.close())
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite://", "mystery://u:hunter2@h/d", "mysql://u:hunter2@h/d"])
+def test_a_url_that_names_no_known_database_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(InvalidSetting) as raised:
+        SqlKeyStore(url)
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_readers_go_on_while_somebody_writes(tmp_path: Path) -> None:
+    keys = SqlKeyStore(f"sqlite:///{tmp_path}/state.sqlite")
+    asyncio.run(keys.migrate())
+    _, secret = create(keys, "org")
+    writer = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("UPDATE api_key SET name = 'another'")
+    assert asyncio.run(keys.organization_of(secret)) is not None
+    writer.close()
+    asyncio.run(keys.close())
