@@ -179,8 +179,11 @@ def _create_database(address: Address) -> None:
     handle = open_handle(address, {}, timeout_s=_INSERT_TIMEOUT_S, in_database=False)
     try:
         with translated("create the database"):
-            # The embedded engine's default database cannot hold everything a server's can: Atomic is the same on both.
-            handle.command(f"CREATE DATABASE IF NOT EXISTS `{address.database}` ENGINE = Atomic")
+            # Asked first, since on a server the right to create one may be missing, and need not be there.
+            if not handle.command(f"EXISTS DATABASE {address.database}"):
+                # The embedded engine's own kind of database cannot hold all that a server's can.
+                engine = "ENGINE = Atomic" if address.folder else ""
+                handle.command(f"CREATE DATABASE IF NOT EXISTS {address.database} {engine}")
     finally:
         handle.close()
 

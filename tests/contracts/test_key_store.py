@@ -16,6 +16,7 @@ from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
 from services.stores.state import SqlKeyStore, hash_of
 from tests.clickhouse_server import NoServer
+from tests.conftest import unavailable
 from tests.postgres_server import postgres_server
 
 
@@ -25,8 +26,7 @@ def postgres() -> Iterator[str]:
         try:
             url = stack.enter_context(postgres_server())
         except NoServer as reason:
-            # Not an error in CI either: SQLite keeps the same contract, and CI promises no PostgreSQL.
-            pytest.skip(f"PostgreSQL: {reason}")
+            unavailable("PostgreSQL", reason)
         yield url
 
 

@@ -1,0 +1,69 @@
+"""Makes what the processes need: the warehouse's tables, the table of keys, the log's topics. To be run before them.
+
+Running it again, or twice at once, changes nothing.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+
+from schemas.errors import FareboxError
+from services.settings import MigrateSettings
+from services.stores.migrations import migrate_warehouse
+from services.stores.state import SqlKeyStore
+from services.stores.warehouse import ClickHouseWarehouse
+from services.telemetry import configure_logging
+
+logger = logging.getLogger("farebox.migrate")
+
+
+async def migrate(settings: MigrateSettings) -> None:
+    """Raises: InvalidSetting, ChangedMigration, StoreUnavailable, BrokerUnavailable."""
+    logger.info("warehouse migrated", extra={"applied": await _migrate_warehouse(settings.warehouse)})
+    await _migrate_keys(settings.state)
+    logger.info("keys migrated")
+    if settings.event_log.startswith("kafka://"):
+        logger.info("topics made", extra={"topics": await _create_topics(settings)})
+
+
+async def _migrate_warehouse(url: str) -> list[str]:
+    warehouse = await ClickHouseWarehouse.open(url, create_database=True)
+    try:
+        return await migrate_warehouse(warehouse)
+    finally:
+        await warehouse.close()
+
+
+async def _migrate_keys(url: str) -> None:
+    keys = SqlKeyStore(url)
+    try:
+        await keys.migrate()
+    finally:
+        await keys.close()
+
+
+async def _create_topics(settings: MigrateSettings) -> list[str]:
+    # Kafka's client is loaded only where there is a Kafka.
+    from services.stores.topics import create_topics
+
+    return await create_topics(
+        settings.event_log.removeprefix("kafka://"),
+        partitions=settings.kafka_partitions,
+        replication=settings.kafka_replication,
+        retention_hours=settings.kafka_retention_hours,
+    )
+
+
+def main() -> None:
+    """Exits with 1, and one line that says why, when it could not be done."""
+    try:
+        settings = MigrateSettings.from_environ(os.environ)
+        configure_logging(settings.log_level)
+        asyncio.run(migrate(settings))
+    except FareboxError as error:
+        sys.exit(f"farebox migrate: {error}")
+
+
+if __name__ == "__main__":
+    main()
