@@ -60,8 +60,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+# Their troubles reach us as exceptions, and are logged once, by whoever handles those.
+_TOLD_BY_US = ("clickhouse_connect", "urllib3")
+
+
 def configure_logging(level: str) -> None:
     """Sends all log lines of this process to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _TOLD_BY_US:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
