@@ -1,0 +1,55 @@
+"""Adapters by URL, so that the settings and nothing else choose the shape Farebox runs in.
+
+Kafka's client is loaded only where there is a Kafka: the embedded shape starts without it.
+"""
+
+from schemas.errors import InvalidSetting
+from services.ports import EventSink, EventSource
+from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
+from services.stores.state import SqlKeyStore
+from services.stores.warehouse import ClickHouseWarehouse
+from services.telemetry import Metrics
+
+# How long an event may wait for others to share its write.
+_GROUP_S = {"relaxed": 0.050, "standard": 0.010, "strict": 0.002}
+
+
+async def open_event_sink(url: str, *, durability: str, spill: str, metrics: Metrics) -> EventSink:
+    """The writing end of the log at `url`; `spill` is the journal file that takes over while Kafka is away.
+
+    Raises: InvalidSetting, BrokerUnavailable.
+    """
+    kind, place = _split(url)
+    if kind == "journal":
+        return JournalSink(place, metrics=metrics, group_s=_GROUP_S[durability])
+    from services.stores.kafka_sink import KafkaSink
+
+    return await KafkaSink.open(place, spill=spill, metrics=metrics)
+
+
+async def open_event_source(url: str, *, group: str) -> EventSource:
+    """The reading end of the log at `url`, for one member of `group`. Raises: InvalidSetting, BrokerUnavailable."""
+    kind, place = _split(url)
+    if kind == "journal":
+        return JournalSource(place, consumer=group)
+    from services.stores.kafka_source import KafkaSource
+
+    return await KafkaSource.open(place, group=group)
+
+
+async def open_warehouse(url: str, *, query_timeout_s: float = 30) -> ClickHouseWarehouse:
+    """A connected warehouse, waited for if it is not there yet. Raises: InvalidSetting, StoreUnavailable."""
+    return await ClickHouseWarehouse.open(url, query_timeout_s=query_timeout_s)
+
+
+def open_keys(url: str) -> SqlKeyStore:
+    """The API keys; connects when first asked. Raises: InvalidSetting."""
+    return SqlKeyStore(url)
+
+
+def _split(url: str) -> tuple[str, str]:
+    for kind, prefix in (("journal", "journal:"), ("kafka", "kafka://")):
+        if url.startswith(prefix) and url != prefix:
+            return kind, url.removeprefix(prefix)
+    raise InvalidSetting("event_log: expected journal:FILE or kafka://HOST:PORT[,HOST:PORT...]")
