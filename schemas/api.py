@@ -1,0 +1,250 @@
+"""Bodies and answers of the HTTP API. Unknown fields are refused; amounts of money are exact JSON numbers."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from schemas.price import CostState
+from schemas.usage import UsageSource
+
+T = TypeVar("T")
+
+
+def _plain(amount: Decimal | None) -> msgspec.Raw | None:
+    """Digits as they are, without an exponent and without the trailing zeros of the column's scale."""
+    if amount is None:
+        return None
+    digits = f"{amount:f}"
+    return msgspec.Raw(digits.rstrip("0").rstrip(".") if "." in digits else digits)
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _figure(value: object) -> object:
+    if isinstance(value, Decimal):
+        return _plain(value)
+    return _instant(value) if isinstance(value, datetime) else value
+
+
+Usd = Annotated[Decimal, PlainSerializer(_plain), WithJsonSchema({"type": "number"})]
+MaybeUsd = Annotated[
+    Decimal | None, PlainSerializer(_plain), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
+]
+Moment = Annotated[datetime, PlainSerializer(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Figure = Annotated[
+    object,
+    PlainSerializer(_figure),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}),
+]
+
+FILTER_HELP = (
+    'A filter is `"all"`, `{}`, a branch `{"left": filter, "operator": "and"|"or", "right": filter}`, or a leaf '
+    '`{"request_response_rmt": {column: {operator: value}, "properties": {name: {operator: value}}}}`. '
+    "All conditions of a leaf must hold. Unknown names are refused."
+)
+FILTER_EXAMPLE = {
+    "request_response_rmt": {
+        "request_created_at": {"gte": "2024-01-01T00:00:00Z"},
+        "properties": {"UserTier": {"equals": "premium"}},
+    }
+}
+
+FilterJson = Annotated[Any, Field(description=FILTER_HELP, examples=[FILTER_EXAMPLE])]
+
+
+class Body(BaseModel):
+    """What callers send: in camel case, and nothing that is not named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class View(BaseModel):
+    """What callers are shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(View, Generic[T]):
+    data: T
+    error: None = None
+
+
+class QueryRequest(Body):
+    filter: FilterJson
+    offset: int = Field(0, strict=True, ge=0, le=2**53)
+    limit: int = Field(10, strict=True, ge=0, le=1000)
+    sort: dict[str, Any] = Field(
+        default_factory=dict,
+        description="One key and its direction. By default the newest requests come first.",
+        examples=[{"created_at": "desc"}, {"properties": {"Feature": "asc"}}, {"random": True}],
+    )
+    is_cached: StrictBool | None = Field(None, description="Only requests answered from the response cache, or not")
+    include_inputs: StrictBool = Field(False, description="With the bodies of request and answer")
+    is_scored: StrictBool | None = Field(None, description="Only requests with scores, or without; none has any")
+    is_part_of_experiment: StrictBool | None = Field(None, description="Accepted and without effect, as in Helicone")
+
+
+class IdsRequest(Body):
+    request_ids: list[UUID] = Field(max_length=1000)
+
+
+class RequestView(View):
+    """One request, under the names and in the order of Helicone, and then our own."""
+
+    response_id: str | None = None
+    response_body: Any = Field(None, description="With `includeInputs`: JSON where the text is JSON")
+    response_created_at: Moment
+    response_status: int = Field(description="HTTP status; -2 timed out, -3 the caller hung up")
+    request_id: str
+    request_body: Any = None
+    request_created_at: Moment
+    request_user_id: str
+    request_properties: dict[str, str]
+    provider: str
+    delay_ms: int
+    request_model: str = Field(description="The model that was asked for")
+    ai_gateway_body_mapping: str = ""
+    time_to_first_token: int | None
+    total_tokens: int | None = Field(description="Prompt, completion and reasoning. Null when unknown, as all tokens")
+    completion_tokens: int | None
+    reasoning_tokens: int | None
+    prompt_cache_read_tokens: int | None
+    prompt_cache_write_tokens: int | None
+    prompt_tokens: int | None
+    prompt_audio_tokens: int | None
+    completion_audio_tokens: int | None
+    country_code: str | None = None
+    scores: dict[str, int] = Field(default_factory=dict)
+    properties: dict[str, str]
+    asset_ids: list[str] = Field(default_factory=list)
+    target_url: str
+    cache_reference_id: str = Field(description="The nil UUID when the answer was not cached")
+    request_referrer: str = ""
+    cache_enabled: bool
+    cost: MaybeUsd = Field(description="US dollars; null when unknown, see cost_state")
+    cost_alias: MaybeUsd = Field(serialization_alias="costUSD", validation_alias="costUSD")
+    cost_usd: MaybeUsd
+    cost_state: CostState
+    cache_saved_usd: MaybeUsd
+    usage_source: UsageSource
+    ending: str
+    is_stream: bool
+    price_id: str
+    prompt_id: str
+    prompt_version: str = ""
+    updated_at: Moment
+    storage_location: str = "clickhouse"
+    size_bytes: int
+    model: str = Field(description="The model that was billed")
+    feedback_created_at: Moment | None = None
+
+
+class TimeFilter(Body):
+    start: str = Field(description="ISO 8601; from this moment on", examples=["2026-01-01T00:00:00Z"])
+    end: str | None = Field(None, description="ISO 8601; before this moment. By default now")
+
+
+class ByColumnRequest(Body):
+    column: str = Field(examples=["model"])
+
+
+class ByPropertyRequest(Body):
+    property: str = Field(examples=["Feature"])
+
+
+class ByTimeRequest(Body):
+    time: Literal["minute", "hour", "day", "week", "month"]
+
+
+class OrderRequest(Body):
+    measure: str
+    direction: Literal["asc", "desc"] = "desc"
+
+
+class ReportRequest(Body):
+    measures: list[str] = Field(min_length=1, max_length=32, examples=[["cost_usd", "requests"]])
+    by: list[ByColumnRequest | ByPropertyRequest | ByTimeRequest] = Field(
+        default_factory=list, max_length=4, examples=[[{"property": "Feature"}, {"time": "day"}]]
+    )
+    filter: FilterJson = "all"
+    time_filter: TimeFilter
+    time_zone: str = Field("UTC", description="IANA name; where days, weeks and months begin", max_length=64)
+    order_by: OrderRequest | None = Field(None, description="By default by time, else by the first measure")
+    limit: int = Field(1000, strict=True, ge=1, le=10_000)
+
+
+class ReportRow(View):
+    by: list[Figure] = Field(description="One value for each part of `by`; null where a request has none")
+    measures: dict[str, Figure]
+
+
+class ReportView(View):
+    """Groups, and the total over all of them. Amounts of money come with how many requests they leave out."""
+
+    start: Moment
+    end: Moment
+    rows: list[ReportRow]
+    total: dict[str, Figure]
+    truncated: bool = Field(description="There are more groups than the limit; the total is over all of them")
+
+
+class Spend(View):
+    """A cost and what is known of it."""
+
+    cost_usd: Usd
+    requests: int
+    unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
+
+
+class TotalSpend(Spend):
+    priced_request_share: float | None
+    priced_token_share: float | None
+
+
+class FeatureSpend(Spend):
+    name: str = Field(description='"(none)": requests without the property')
+    share: float | None = Field(description="Of the cost of the environment; null when that is zero")
+
+
+class EnvironmentSpend(Spend):
+    name: str
+    share: float | None = Field(description="Of the total cost; null when that is zero")
+    features: list[FeatureSpend]
+
+
+class UserSpend(Spend):
+    user_id: str
+    tier: str | None = Field(description="Property UserTier of the user's last request that has one")
+
+
+class CacheUse(View):
+    hits: int
+    requests: int = Field(description="Requests that allowed an answer from the response cache")
+    hit_rate: float | None
+    savings_usd: Usd
+
+
+class Unpriced(View):
+    provider: str
+    model: str
+    cost_state: CostState
+    requests: int
+
+
+class Summary(View):
+    """What traffic cost in a period. The features of an environment add up to it, and environments to the total."""
+
+    start: Moment
+    end: Moment
+    total: TotalSpend
+    environments: list[EnvironmentSpend]
+    top_users: list[UserSpend]
+    cache: CacheUse
+    unpriced: list[Unpriced]
