@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from schemas.errors import UpstreamUnavailable
 from schemas.event import DeadLetter, Delivery, ExchangeEvent
 from schemas.key import ApiKey, Permission
+from schemas.origin import Origin
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 
@@ -51,6 +53,10 @@ class EventSource(Protocol):
         """Keeps `letters` where people can look at them; durable on return. Raises: BrokerUnavailable."""
         ...
 
+    async def backlog(self) -> int:
+        """How many entries this consumer has not committed yet. Raises: BrokerUnavailable."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -87,3 +93,67 @@ class KeyStore(Protocol):
     async def revoke_key(self, organization_id: str, key_id: str) -> bool:
         """False when there is no such key in force."""
         ...
+
+
+Headers = Sequence[tuple[bytes, bytes]]  # names as spelled on the wire
+UNKNOWN_LENGTH: Final = -1  # of a body that ends when it says so; None is the length of a body that is not there
+
+
+class AnswerReceiver(Protocol):
+    """Whoever asked a provider. It is told the head, the pieces and the end, or the failure, and then nothing more."""
+
+    def answer_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
+
+    def answer_piece(self, piece: bytes) -> None: ...
+
+    def answer_end(self) -> None: ...
+
+    def answer_flush(self) -> None:
+        """Nothing more is at hand: what was told so far should travel on."""
+        ...
+
+    def upstream_failed(self, error: UpstreamUnavailable) -> None:
+        """The answer will not come, or not go on."""
+        ...
+
+    def upstream_slow(self) -> None:
+        """The provider does not take the request as fast as it is given; `upstream_ready` follows."""
+        ...
+
+    def upstream_ready(self) -> None: ...
+
+
+class UpstreamCall(Protocol):
+    """One request on its way to a provider. Nothing waits: what cannot be sent yet is kept."""
+
+    def head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
+        """`headers` without Host and without framing, which follow from the origin and from `body_bytes`."""
+        ...
+
+    def piece(self, piece: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+    def flush(self) -> None:
+        """Nothing more is at hand: what was given so far should travel."""
+        ...
+
+    def pause_answer(self) -> None: ...
+
+    def resume_answer(self) -> None: ...
+
+    def abort(self) -> None:
+        """The request is given up; the receiver is told nothing more."""
+        ...
+
+
+class Upstream(Protocol):
+    """The providers, reached through pooled connections. A request is written at most once, so it is paid once."""
+
+    def call(self, origin: Origin, receiver: AnswerReceiver) -> UpstreamCall: ...
+
+    def sweep(self) -> None:
+        """To be called about every second: closes connections that have rested too long."""
+        ...
+
+    async def close(self) -> None: ...

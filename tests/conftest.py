@@ -21,6 +21,12 @@ def unavailable(what: str, reason: object) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What tests marked `anyio` run on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def clickhouse_address() -> Iterator[str]:
     """A real ClickHouse server, `http://USER:PASSWORD@HOST:PORT`."""
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+from urllib.parse import quote
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery
@@ -180,7 +181,8 @@ class JournalSource:
     def _shrink(self) -> None:
         """Gives pages that are not needed soon back to the file system, some at a time."""
         if self._pragma("freelist_count") > SLACK_PAGES:
-            self._connection.execute(f"PRAGMA incremental_vacuum({SHRINK_PAGES})").fetchall()
+            # Not `execute`: it stops after the first step, which is one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
 
     def _pragma(self, name: str) -> int:
         value: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -198,7 +200,7 @@ def _deliveries(segment_id: int, packed: bytes) -> list[Delivery]:
 
 def _lease(path: Path, consumer: str) -> sqlite3.Connection:
     """Held while open. SQLite's own file lock on an empty file beside the journal: gone when the process is."""
-    file = path.with_name(f"{path.name}.{consumer}.lock")
+    file = path.with_name(f"{path.name}.{quote(consumer, safe='')}.lock")
     try:
         lease = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         lease.execute("BEGIN EXCLUSIVE")
