@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
@@ -18,7 +19,7 @@ class CostState(StrEnum):
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """Price of one token class in US dollars per unit. Tiers are (threshold in input tokens, price), ascending.
+    """Price of one usage class in US dollars per unit. Tiers are (threshold in input tokens, price), ascending.
 
     The highest tier whose threshold is exceeded prices the whole request, not only the excess.
     """
@@ -37,6 +38,18 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     rates: dict[str, Rate]
     usd_per_request: Decimal = Decimal(0)
+    tier: str = ""  # service tier these rates are of; '' for the standard one
+
+
+class PriceBook(Protocol):
+    """All prices that are known, each with the time from which it holds."""
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        """The price in force at `moment`; None when the model is unknown.
+
+        A known model without published prices for `tier` has a price without rates. Reads nothing from outside.
+        """
+        ...
 
 
 class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,3 +32,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     completion_audio_tokens: int = 0
     completion_image_tokens: int = 0
     web_searches: int = 0
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer says about itself."""
+
+    model: str = ""  # '' when it names none
+    usage: Usage | None = None  # None when it does not say, or says nonsense
+    usage_block: str = ""  # the provider's own figures, as JSON text
+    complete: bool = True  # False: something was used that `usage` does not hold, or the figures contradict each other
+    tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one
+    streamed: bool = False
+    failed: bool = False  # a stream that ended in an error event

@@ -1,0 +1,85 @@
+"""A request's body and path -> what they say about it: model, user, whether the answer should be a stream."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from schemas.event import RequestEvent
+from services.domain.body_text import Body
+
+MOST_NAME_CHARACTERS: Final = 512  # nobody means a longer model or user
+
+_PATH_MODEL: Final = re.compile(r"/(?:engines|models?|deployments)/([^/:?]+)")
+_FORM_MODEL: Final = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,512})')
+# For JSON that the capture cut: a key at the start, not one inside of an escaped string.
+_CUT_MODEL: Final = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]{1,512})"')
+_CUT_STREAM: Final = re.compile(rb'(?<!\\)"stream"\s*:\s*true')
+_CUT_LOOKED_AT: Final = 4096
+
+_NOT_THERE: Final = msgspec.Raw(b"")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request asks for. '' where it does not say."""
+
+    model: str = ""
+    user: str = ""
+    stream: bool = False
+
+
+class _Fields(msgspec.Struct):
+    model: msgspec.Raw = _NOT_THERE
+    user: msgspec.Raw = _NOT_THERE
+    stream: msgspec.Raw = _NOT_THERE
+
+
+_fields = msgspec.json.Decoder(_Fields)
+_text = msgspec.json.Decoder(str)
+
+
+def asked_of(request: RequestEvent, body: Body) -> Asked:
+    """Any request has one; the path speaks where the body does not."""
+    asked = _of_body(body)
+    by_path = ":streamGenerateContent" in request.target_url
+    if asked.model and not by_path:
+        return asked
+    model = asked.model or _path_model(request.target_url)
+    return Asked(model=model, user=asked.user, stream=asked.stream or by_path)
+
+
+def _of_body(body: Body) -> Asked:
+    if "multipart/form-data" in body.content_type:
+        found = _FORM_MODEL.search(body.content)
+        return Asked(model=_decoded(found.group(1)) if found else "")
+    if not body.content:
+        return Asked()
+    try:
+        fields = _fields.decode(body.content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return Asked() if body.whole else _of_cut_json(body.content[:_CUT_LOOKED_AT])
+    return Asked(model=_name(fields.model), user=_name(fields.user), stream=bytes(fields.stream) == b"true")
+
+
+def _of_cut_json(start: bytes) -> Asked:
+    found = _CUT_MODEL.search(start)
+    return Asked(model=_decoded(found.group(1)) if found else "", stream=_CUT_STREAM.search(start) is not None)
+
+
+def _name(raw: msgspec.Raw) -> str:
+    """'' unless `raw` is a JSON string."""
+    if not raw:
+        return ""
+    try:
+        return _text.decode(raw)[:MOST_NAME_CHARACTERS]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "replace").strip()
+
+
+def _path_model(url: str) -> str:
+    found = _PATH_MODEL.search(url)
+    return found.group(1)[:MOST_NAME_CHARACTERS] if found else ""

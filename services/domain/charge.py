@@ -1,0 +1,98 @@
+"""Usage x Price -> Charge: exact, class by class, or unknown."""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+from schemas.price import Charge, ChargeLine, CostState, Price, Rate
+from schemas.usage import Usage
+
+UNIT_USD: Final = Decimal("1e-12")
+MOST_USD: Final = Decimal("999999.999999999999")  # what the column holds
+
+# Wide enough that no product or sum of a receipt is ever rounded.
+_EXACT: Final = Context(prec=80)
+
+PROMPT_CLASSES: Final = (
+    "prompt_tokens",
+    "prompt_cache_read_tokens",
+    "prompt_cache_write_5m_tokens",
+    "prompt_cache_write_1h_tokens",
+    "prompt_audio_tokens",
+    "prompt_image_tokens",
+)
+USAGE_CLASSES: Final = (
+    *PROMPT_CLASSES,
+    "completion_tokens",
+    "reasoning_tokens",
+    "completion_audio_tokens",
+    "completion_image_tokens",
+    "web_searches",
+)
+# Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
+_BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
+
+FREE: Final = Charge(cost_usd=Decimal(0), state=CostState.FREE)
+NO_USAGE: Final = Charge(cost_usd=None, state=CostState.NO_USAGE)
+UNKNOWN_MODEL: Final = Charge(cost_usd=None, state=CostState.UNKNOWN_MODEL)
+
+
+def charge(usage: Usage, price: Price | None) -> Charge:
+    """What `usage` costs at `price`: US dollars, exact to 1e-12, half even. Classes are disjoint, so none counts twice.
+
+    Each line is exact. Where their sum has more than twelve decimals, a last line `rounding` holds the difference, so
+    the lines add up to the cost exactly.
+    """
+    if price is None:
+        return UNKNOWN_MODEL
+    lines = _lines(usage, price)
+    if lines is None:
+        return partial(price)
+    exact = Decimal(0)
+    for line in lines:
+        exact = _EXACT.add(exact, line.amount_usd)
+    total = exact.quantize(UNIT_USD, ROUND_HALF_EVEN, _EXACT)
+    if total > MOST_USD:
+        return partial(price)
+    if total != exact:
+        lines.append(_line("rounding", 1, _EXACT.subtract(total, exact)))
+    state = CostState.PRICED if total else CostState.FREE
+    return Charge(cost_usd=total, state=state, price_id=price.id, lines=tuple(lines))
+
+
+def partial(price: Price) -> Charge:
+    """The charge of a usage that `price` cannot price, or not all of it."""
+    return Charge(cost_usd=None, state=CostState.PARTIAL, price_id=price.id)
+
+
+def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
+    """None when something that was used has no rate."""
+    rates = price.rates
+    context_tokens = sum(getattr(usage, name) for name in PROMPT_CLASSES)
+    lines = []
+    for name in USAGE_CLASSES:
+        quantity = getattr(usage, name)
+        if not quantity:
+            continue
+        rate = rates.get(name) or rates.get(_BILLED_AS.get(name, ""))
+        if rate is None:
+            return None
+        lines.append(_line(name, quantity, _unit_usd(rate, context_tokens)))
+    if price.usd_per_request:
+        lines.append(_line("request", 1, price.usd_per_request))
+    return lines
+
+
+def _unit_usd(rate: Rate, context_tokens: int) -> Decimal:
+    """The price of the highest tier whose threshold the prompt, cached or not, exceeds."""
+    unit_usd = rate.usd
+    for threshold, tier_usd in rate.tiers:
+        if context_tokens > threshold:
+            unit_usd = tier_usd
+    return unit_usd
+
+
+def _line(name: str, quantity: int, unit_usd: Decimal) -> ChargeLine:
+    return ChargeLine(
+        usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=_EXACT.multiply(unit_usd, Decimal(quantity))
+    )

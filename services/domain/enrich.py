@@ -1,0 +1,174 @@
+"""ExchangeEvent -> RequestRecord and RequestBodies: the one place where the parts meet."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from schemas.event import Ending, ExchangeEvent, RequestTags, ResponseEvent
+from schemas.price import PriceBook
+from schemas.record import RequestBodies, RequestRecord
+from schemas.usage import Reading, Usage, UsageSource
+from services.domain.asked import MOST_NAME_CHARACTERS, Asked, asked_of
+from services.domain.billing import charge_of, generates
+from services.domain.body_text import Body, read_body
+from services.domain.charge import FREE
+from services.domain.usage import read_answer
+
+TIMED_OUT_STATUS: Final = -2
+CLIENT_GONE_STATUS: Final = -3
+BROKEN_STATUS: Final = 502
+FAILED_STREAM_STATUS: Final = 500
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MOMENT: Final = datetime(9999, 12, 31, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MOST_MS: Final = 2**32 - 1  # of the columns
+_MOST_STATUS: Final = 2**15 - 1
+_MOST_BYTES: Final = 2**63 - 1
+_NOTHING_USED: Final = Usage()
+
+
+def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, RequestBodies | None]:
+    """The row of `event` and its bodies; None when there is nothing to keep of them. Any event has a row.
+
+    The same event and prices give the same row, so that a row can be made again.
+    """
+    request, response = event.request, event.response
+    asked_body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
+    answer_body = read_body(response.body, response.content_type, response.content_encoding, response.body_bytes)
+    asked = asked_of(request, asked_body)
+    reading = read_answer(answer_body.content, request.provider)
+    record = _record(event, asked, reading, prices)
+    return record, _bodies(record, request.tags, asked_body, answer_body)
+
+
+def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceBook) -> RequestRecord:
+    request, response, tags = event.request, event.response, event.request.tags
+    model = (tags.model_override or reading.model or asked.model)[:MOST_NAME_CHARACTERS]
+    provider_charge = charge_of(event, model, reading, prices)
+    cached = response.ending is Ending.CACHED
+    charged = FREE if cached else provider_charge
+    usage = _usage_kept(event, reading)
+    is_stream = asked.stream or reading.streamed
+    created_at = _aware(request.created_at)
+    latency_ms = _within(response.latency_ms, _MOST_MS)
+    ended_at = _later(created_at, latency_ms)
+    properties, spellings = _properties(tags.properties)
+    return RequestRecord(
+        organization_id=request.organization_id,
+        request_created_at=created_at,
+        request_id=request.request_id,
+        version=max(0, (ended_at - _EPOCH) // _MICROSECOND),
+        response_created_at=ended_at,
+        provider=request.provider,
+        model=model,
+        request_model=asked.model,
+        target_url=request.target_url,
+        status=_status(response, reading),
+        ending=response.ending,
+        is_stream=is_stream,
+        latency_ms=latency_ms,
+        time_to_first_token_ms=_first_token_ms(response, is_stream=is_stream),
+        user_id=tags.user_id or asked.user,
+        session_id=tags.session_id or "",
+        session_name=tags.session_name or "",
+        session_path=tags.session_path or "",
+        prompt_id=tags.prompt_id or "",
+        properties=properties,
+        property_spellings=spellings,
+        prompt_tokens=usage.prompt_tokens,
+        prompt_cache_read_tokens=usage.prompt_cache_read_tokens,
+        prompt_cache_write_5m_tokens=usage.prompt_cache_write_5m_tokens,
+        prompt_cache_write_1h_tokens=usage.prompt_cache_write_1h_tokens,
+        prompt_audio_tokens=usage.prompt_audio_tokens,
+        prompt_image_tokens=usage.prompt_image_tokens,
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        completion_audio_tokens=usage.completion_audio_tokens,
+        completion_image_tokens=usage.completion_image_tokens,
+        web_searches=usage.web_searches,
+        usage_source=_usage_source(event, reading),
+        provider_usage=reading.usage_block,
+        cost_usd=charged.cost_usd,
+        cost_state=charged.state,
+        price_id=charged.price_id,
+        cache_enabled=tags.cache_enabled,
+        cache_reference_id=response.cache_reference_id if cached else None,
+        cache_saved_usd=provider_charge.cost_usd if cached else None,
+        request_bytes=_within(request.body_bytes, _MOST_BYTES),
+        response_bytes=_within(response.body_bytes, _MOST_BYTES),
+    )
+
+
+def _usage_kept(event: ExchangeEvent, reading: Reading) -> Usage:
+    """What the row counts as used: nothing for an answer from a cache, or one that only shows an older answer."""
+    if reading.usage is None or event.response.ending is Ending.CACHED or not generates(event.request):
+        return _NOTHING_USED
+    return reading.usage
+
+
+def _usage_source(event: ExchangeEvent, reading: Reading) -> UsageSource:
+    if reading.usage is None:
+        return UsageSource.NONE
+    if event.response.ending is Ending.CLIENT_GONE and reading.complete:
+        return UsageSource.DRAINED
+    return UsageSource.PROVIDER
+
+
+def _status(response: ResponseEvent, reading: Reading) -> int:
+    if response.ending is Ending.TIMED_OUT:
+        return TIMED_OUT_STATUS
+    if response.ending is Ending.CLIENT_GONE:
+        return CLIENT_GONE_STATUS
+    if response.status is None:
+        return BROKEN_STATUS
+    if reading.failed and response.status < 400:
+        return FAILED_STREAM_STATUS
+    return _within(response.status, _MOST_STATUS)
+
+
+def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:
+    if not is_stream or response.first_byte_ms is None:
+        return None
+    return _within(response.first_byte_ms, _MOST_MS)
+
+
+def _properties(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The properties by lower case name, and the names as spelled. Of two spellings of one name the first counts."""
+    properties: dict[str, str] = {}
+    spellings = []
+    for name, value in tags.items():
+        lowered = name.lower()
+        if lowered not in properties:
+            properties[lowered] = value
+            spellings.append(name)
+    return properties, spellings
+
+
+def _bodies(record: RequestRecord, tags: RequestTags, asked: Body, answer: Body) -> RequestBodies | None:
+    request_body = "" if tags.omit_request else asked.text()
+    response_body = "" if tags.omit_response else answer.text()
+    if not request_body and not response_body:
+        return None
+    return RequestBodies(
+        organization_id=record.organization_id,
+        request_created_at=record.request_created_at,
+        request_id=record.request_id,
+        version=record.version,
+        request_body=request_body,
+        response_body=response_body,
+    )
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _later(moment: datetime, by_ms: int) -> datetime:
+    try:
+        return moment + timedelta(milliseconds=by_ms)
+    except OverflowError:
+        return _LAST_MOMENT
+
+
+def _within(value: int, most: int) -> int:
+    return min(max(value, 0), most)

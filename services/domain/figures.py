@@ -1,0 +1,42 @@
+"""The figures of a provider's usage block: whole, not negative, and not absurd; or nonsense."""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+MOST: Final = 2**31 - 1  # no exchange has used two thousand million of anything
+
+Block: TypeAlias = Mapping[str, object]
+_NOTHING: Final[Block] = {}
+
+
+class NonsenseError(Exception):
+    """A figure that no provider can have meant. Never leaves the reading of an answer."""
+
+
+def figure(block: Block, name: str) -> int:
+    """The count under `name`; 0 when it is absent or null. Raises: NonsenseError."""
+    value = block.get(name)
+    if value is None:
+        return 0
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise NonsenseError(name)
+    return value
+
+
+def first_figure(block: Block, *names: str) -> int:
+    """The count under the first of `names` that is there; 0 when none is. Raises: NonsenseError."""
+    for name in names:
+        if name in block:
+            return figure(block, name)
+    return 0
+
+
+def section(block: Block, *names: str) -> Block:
+    """The object under the first of `names` that holds one; empty when none does."""
+    for name in names:
+        value = block.get(name)
+        if isinstance(value, dict):
+            return value
+    return _NOTHING

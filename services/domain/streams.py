@@ -1,0 +1,80 @@
+"""Bytes -> server-sent events, however the bytes were cut.
+
+Line ends may be LF, CR or CRLF; an event may hold several data lines; lines that begin with a colon are comments.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+import re
+from typing import Final
+
+_BOM: Final = b"\xef\xbb\xbf"
+_FIRST_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
+
+
+class EventReader:
+    """Takes a stream in pieces and gives the data of each event that is complete."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._held_return = b""
+        self._begun = False
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The data of the events that end in `piece`; several data lines are joined by LF."""
+        seen = max(0, len(self._pending) - 1)
+        self._pending += self._with_line_feeds(piece)
+        end = self._pending.rfind(b"\n\n", seen)
+        if end < 0:
+            return []
+        complete = bytes(self._pending[:end])
+        del self._pending[: end + 2]
+        return self._data(complete)
+
+    def close(self) -> list[bytes]:
+        """The data of a last event that no blank line ended: where a stream was cut there may be a whole one."""
+        rest = bytes(self._pending)
+        self._pending.clear()
+        return self._data(rest)
+
+    def _with_line_feeds(self, piece: bytes) -> bytes:
+        """A CR at the end of a piece may be half a CRLF: it waits for the next piece."""
+        if not self._held_return and b"\r" not in piece:
+            return piece
+        text = self._held_return + piece
+        self._held_return = b"\r" if text.endswith(b"\r") else b""
+        return text.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _data(self, text: bytes) -> list[bytes]:
+        if not self._begun:
+            self._begun = bool(text)
+            text = text.removeprefix(_BOM)
+        found = [_data_of(block) for block in text.split(b"\n\n")]
+        return [data for data in found if data is not None]
+
+
+def _data_of(block: bytes) -> bytes | None:
+    """None when the block has no data line."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return block[6:]
+    lines = [_value(line) for line in block.split(b"\n") if line.startswith(b"data:") or line == b"data"]
+    return b"\n".join(lines) if lines else None
+
+
+def _value(line: bytes) -> bytes:
+    return line[5:].removeprefix(b" ")
+
+
+def events_of(body: bytes) -> list[bytes]:
+    """The data of all events of a whole stream; a last one may lack its blank line."""
+    reader = EventReader()
+    return reader.feed(body) + reader.close()
+
+
+def looks_like_events(body: bytes) -> bool:
+    """Whether `body` begins as an event stream does, whatever its content type says."""
+    return _FIRST_LINE.match(body, 0, 256) is not None
+
+
+def json_lines(body: bytes) -> list[bytes]:
+    """The objects of a stream that was kept as one JSON object a line."""
+    return [line for line in body.splitlines() if line.startswith(b"{")]

@@ -1,0 +1,36 @@
+"""Usage as Anthropic counts: what was read from or written to the prompt cache stands beside the input, not in it.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance
+"""
+
+from schemas.usage import Usage
+from services.domain.figures import Block, figure, section
+
+
+def anthropic_usage(block: Block, _provider: str) -> tuple[Usage, bool]:
+    """The disjoint classes of `block`, and whether they hold all of it and add up. Raises: NonsenseError."""
+    five_minutes, one_hour, writes_add_up = _written(block)
+    output = figure(block, "output_tokens")
+    reasoning = figure(section(block, "output_tokens_details"), "thinking_tokens")
+    usage = Usage(
+        prompt_tokens=figure(block, "input_tokens"),
+        prompt_cache_read_tokens=figure(block, "cache_read_input_tokens"),
+        prompt_cache_write_5m_tokens=five_minutes,
+        prompt_cache_write_1h_tokens=one_hour,
+        completion_tokens=max(0, output - reasoning),
+        reasoning_tokens=reasoning,
+        web_searches=figure(section(block, "server_tool_use"), "web_search_requests"),
+    )
+    return usage, writes_add_up and reasoning <= output
+
+
+def _written(block: Block) -> tuple[int, int, bool]:
+    """Cache writes of five minutes and of one hour. Without the split all are of five minutes, the default."""
+    split = section(block, "cache_creation")
+    five_minutes = figure(split, "ephemeral_5m_input_tokens")
+    one_hour = figure(split, "ephemeral_1h_input_tokens")
+    whole = figure(block, "cache_creation_input_tokens")
+    unsplit = whole - five_minutes - one_hour
+    if unsplit > 0:
+        five_minutes += unsplit
+    return five_minutes, one_hour, unsplit >= 0 or not whole
