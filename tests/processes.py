@@ -37,7 +37,7 @@ class Process:
         return self
 
     def ready(self, timeout_s: float = 60) -> Self:
-        """Returns when `ready_url` answers 200. Raises: AssertionError with the child's output."""
+        """Returns when `ready_url` answers, if only with a refusal. Raises: AssertionError with the child's output."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             assert self._child is not None
@@ -92,6 +92,8 @@ def _clean_environ() -> dict[str, str]:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
+            return bool(answer.status < 500)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code < 500
     except (urllib.error.URLError, OSError):
         return False

@@ -1,0 +1,33 @@
+"""The simulated provider as a process of its own, so that it does not share an interpreter with the test."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from services.cli.simulated_provider import SimulatedProvider
+from tests.processes import Process, free_port
+
+
+@contextmanager
+def simulated_provider(*, error_share: float = 0.0) -> Iterator[str]:
+    """The base URL of a provider that answers at once, without the models' latencies."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with TemporaryDirectory() as folder:
+        arguments = ["-m", "tests.simulated", str(port), str(error_share)]
+        process = Process(arguments, env={}, log=Path(folder, "provider.log"), ready_url=f"{url}/v1/models")
+        with process:
+            process.ready()
+            yield url
+
+
+def main(port: str, error_share: str) -> None:
+    with SimulatedProvider(port=int(port), error_share=float(error_share)):
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
