@@ -78,6 +78,7 @@ class ProxySettings(Settings):
     idle_timeout_s: float = Field(120, gt=0, description="Between two pieces of an answer, or of a request's body")
     total_timeout_s: float = Field(3600, gt=0, description="For the whole exchange")
     max_connections: int = Field(1000, gt=0, description="To one provider at once; above it requests wait")
+    kafka_spill: str = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
 
 
 class WorkerSettings(Settings):
@@ -101,4 +102,15 @@ class MigrateSettings(Settings):
     kafka_retention_hours: int = Field(168, gt=0, description="How long the topics keep events")
 
 
-ALL_SETTINGS: tuple[type[Settings], ...] = (ProxySettings, WorkerSettings, QuerySettings, MigrateSettings)
+class ReportSettings(Settings):
+    url: str = Field("http://127.0.0.1:8788", description="Query service that `farebox report` asks")
+    key: str = Field("", description="Key that `farebox report` shows; the one in data/api-key when empty")
+
+
+ALL_SETTINGS: tuple[type[Settings], ...] = (
+    ProxySettings,
+    WorkerSettings,
+    QuerySettings,
+    MigrateSettings,
+    ReportSettings,
+)

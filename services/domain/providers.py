@@ -1,0 +1,107 @@
+"""Path of a request -> provider and upstream, from a fixed table: a caller chooses a row, never a host."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+import msgspec
+
+from schemas.errors import InvalidRequest, InvalidSetting
+from schemas.origin import Origin
+
+PROVIDERS: Final[Mapping[bytes, str]] = {b"oai": "OPENAI", b"anthropic": "ANTHROPIC"}  # path label -> stored name
+ROUTE_SHAPES: Final = (b"/%b", b"/v1/gateway/%b")  # the short path, and the one of Helicone's self-hosted gateway
+INGESTION: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
+
+_VISIBLE = re.compile(rb"[!-~]*")
+_KEY_SEGMENT = re.compile(rb"/(?:sk|pk)-helicone[^/]*")
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one request goes."""
+
+    provider: str
+    origin: Origin
+    path_and_query: bytes  # what the provider is asked for
+    url: str  # the same as a URL without its query, in which keys may travel
+    secret: bytes | None = None  # the Farebox key, for callers that can only put it in the path
+
+
+class Routes:
+    """The provider routes of one proxy."""
+
+    def __init__(self, origins: Mapping[bytes, Origin]) -> None:
+        self._rows = [
+            (shape % label, PROVIDERS[label], origin) for shape in ROUTE_SHAPES for label, origin in origins.items()
+        ]
+
+    @property
+    def known(self) -> list[str]:
+        return [f"{prefix.decode()}/*" for prefix, _, _ in self._rows]
+
+    def resolve(self, url: bytes) -> Target | None:
+        """None when `url` is no provider's.
+
+        Raises: InvalidRequest for a path that a provider could read as another path than we do.
+        """
+        for prefix, provider, origin in self._rows:
+            if url.startswith(prefix) and url[len(prefix) : len(prefix) + 1] == b"/":
+                return _target(url[len(prefix) :], provider, origin)
+        return None
+
+
+def _target(url: bytes, provider: str, origin: Origin) -> Target | None:
+    path, mark, query = url.partition(b"?")
+    if path.startswith(INGESTION) and path in (INGESTION, INGESTION + b"/"):
+        return None
+    secret = None
+    if b"k-helicone" in path:
+        path, secret = _cut_key(path)
+    if b"/." in path or b"%" in path or b"\\" in path or b"//" in path or not _VISIBLE.fullmatch(url):
+        _refuse_tricks(path, url)
+    path = origin.path.encode() + path
+    return Target(
+        provider=provider,
+        origin=origin,
+        path_and_query=path + mark + query,
+        url=f"{_site(origin)}{path.decode('ascii')}",
+        secret=secret,
+    )
+
+
+def _site(origin: Origin) -> str:
+    return origin.url.removesuffix(origin.path)
+
+
+def _cut_key(path: bytes) -> tuple[bytes, bytes | None]:
+    found = _KEY_SEGMENT.search(path)
+    if found is None:
+        return path, None
+    return _KEY_SEGMENT.sub(b"", path) or b"/", found.group()[1:]
+
+
+def _refuse_tricks(path: bytes, url: bytes) -> None:
+    """Dot segments, however encoded, could leave the path the operator configured; the rest could confuse a parser."""
+    segments = re.split(rb"[/\\]", unquote_to_bytes(path))
+    if b".." in segments or b"." in segments or b"\\" in path or path.startswith(b"//"):
+        raise InvalidRequest("the path holds dot segments or empty first segments, which are not passed on")
+    if not _VISIBLE.fullmatch(url):
+        raise InvalidRequest("the path holds characters that must be percent-encoded")
+
+
+def origin_of(base_url: str) -> Origin:
+    """Raises: InvalidSetting. Credentials, queries and fragments have no place in a base URL."""
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidSetting(f"{base_url!r} is not a URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidSetting(f"{base_url!r} must look like https://host or https://host/path")
+    if parts.username or parts.password or parts.query or parts.fragment or not parts.path.isascii():
+        raise InvalidSetting("a provider's base URL holds scheme, host, port and path only")
+    tls = parts.scheme == "https"
+    path = parts.path.rstrip("/")
+    origin = Origin(url="", tls=tls, host=parts.hostname, port=port or (443 if tls else 80), path=path)
+    return msgspec.structs.replace(origin, url=f"{parts.scheme}://{origin.authority}{path}")

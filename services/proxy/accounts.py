@@ -1,0 +1,78 @@
+"""What exchanges leave behind: a capture is opened when a request may pass, and closed into one published event."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from time import monotonic
+
+import msgspec
+
+from schemas.event import Ending
+from services.domain.capture import Capture, CaptureSpace
+from services.domain.headers import RequestHead, read_labels
+from services.domain.providers import Target
+from services.ports import EventSink
+from services.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A request whose head has come."""
+
+    method: bytes
+    target: Target
+    head: RequestHead
+    created_at: datetime  # the moment of its first byte
+    began_s: float  # the same on the monotonic clock
+
+
+class Accounts:
+    """The books of one process."""
+
+    def __init__(
+        self,
+        *,
+        sink: EventSink,
+        metrics: Metrics,
+        draw_id: Callable[[datetime], str],
+        capture_bytes: int,
+        capture_total_bytes: int,
+    ) -> None:
+        """`draw_id` makes a request id from the request's moment; `capture_bytes` is the limit of each body."""
+        self._sink = sink
+        self._metrics = metrics
+        self._draw_id = draw_id
+        self._capture_bytes = capture_bytes
+        self._space = CaptureSpace(capture_total_bytes)
+
+    def open(self, request: Request, organization_id: str) -> Capture:
+        tags, request_id = read_labels(request.head.labels)
+        return Capture(
+            organization_id=organization_id,
+            request_id=request_id or self._draw_id(request.created_at),
+            created_at=request.created_at,
+            began_s=request.began_s,
+            method=request.method,
+            target=request.target,
+            head=request.head,
+            tags=tags,
+            limit=self._capture_bytes,
+            space=self._space,
+        )
+
+    def close(self, capture: Capture, ending: Ending) -> Awaitable[None] | None:
+        """Publishes the event, without waiting. None when the event log broke its promise to take it."""
+        event = capture.finish(ending, monotonic())
+        for body in (capture.body, capture.answer):
+            if body.dropped:
+                self._metrics.add("proxy_bodies_dropped_total")
+            elif body.truncated:
+                self._metrics.add("proxy_bodies_truncated_total")
+        try:
+            return self._sink.publish(event)
+        except Exception:
+            # A fault of the log must not reach callers, who are owed their answer.
+            logger.exception("an event was not taken by the event log")
+            self._metrics.add("log_lost_total")
+            return None

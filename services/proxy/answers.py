@@ -1,0 +1,104 @@
+"""The caller's side: what is said to it, and the JSON errors the proxy says in its own name."""
+
+from typing import Protocol
+
+import msgspec
+
+from schemas.errors import FareboxError, Rejected, StoreUnavailable, UpstreamTimedOut, UpstreamUnavailable
+from services.ports import Headers
+
+FAILED = (b"Helicone-Status", b"failed")
+SUCCESS = (b"Helicone-Status", b"success")
+
+
+class MalformedRequest(Rejected):
+    code = "malformed_request"
+    status = 400
+
+
+class HeadTooLarge(Rejected):
+    code = "head_too_large"
+    status = 431
+
+
+class RequestTooSlow(Rejected):
+    code = "request_too_slow"
+    status = 408
+
+
+REASONS = {
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    431: b"Request Header Fields Too Large",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+
+
+def status_of(error: FareboxError) -> int:
+    match error:
+        case UpstreamTimedOut():
+            return 504
+        case UpstreamUnavailable():
+            return 502
+        case StoreUnavailable():
+            return 503
+        case Rejected():
+            return 400 if error.status == 422 else error.status
+        case _:
+            return 500
+
+
+def error_body(error: FareboxError) -> bytes:
+    """JSON that both the OpenAI and the Anthropic SDK can show."""
+    return msgspec.json.encode(
+        {"type": "error", "error": {"type": "farebox_error", "code": error.code, "message": str(error)}}
+    )
+
+
+class Downstream(Protocol):
+    """The caller's side of one exchange: what a server binding offers."""
+
+    def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
+        """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH)."""
+        ...
+
+    def piece(self, piece: bytes) -> None: ...
+
+    def flush(self) -> None:
+        """Nothing more is at hand: what was said so far should travel."""
+        ...
+
+    def end(self) -> None:
+        """The answer is whole. The exchange says nothing more."""
+        ...
+
+    def cut(self) -> None:
+        """The answer stays incomplete, and the caller must be able to tell. The exchange says nothing more."""
+        ...
+
+    def proceed(self) -> None:
+        """Asks for a body that was held back (Expect: 100-continue)."""
+        ...
+
+    def pause_request(self) -> None: ...
+
+    def resume_request(self) -> None: ...
+
+
+def answer_error(client: Downstream, error: FareboxError, *, request_id: str | None = None, bodiless: bool) -> None:
+    """Answers `error` and ends the exchange; `bodiless` for HEAD, whose answers are heads only."""
+    status = status_of(error)
+    body = error_body(error)
+    headers = [(b"Content-Type", b"application/json"), FAILED]
+    if request_id is not None:
+        headers.append((b"Helicone-Id", request_id.encode("ascii")))
+    client.head(status, REASONS.get(status, b""), headers, None if bodiless else len(body))
+    if not bodiless:
+        client.piece(body)
+    client.end()

@@ -1,0 +1,111 @@
+"""The Downstream of one connection: answers in HTTP/1.1 framing of our own, one write for what is at hand."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from services.ports import UNKNOWN_LENGTH, Headers
+
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for zero seconds
+
+
+class Reply:
+    """Used for one answer after the other; `on_over` is called when one has ended or was cut."""
+
+    __slots__ = ("_chunked", "_flow", "_on_over", "_out", "_pieces", "_simple", "_transport", "_unframed", "keep_alive")
+
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl, on_over: Callable[[], None]) -> None:
+        self._transport = transport
+        self._flow = flow
+        self._on_over = on_over
+        self._out: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self._simple = False
+        self._chunked = False
+        self._unframed = False
+        self.keep_alive = False
+
+    def begin(self, *, keep_alive: bool, simple: bool) -> None:
+        """`simple` for HTTP/1.0 callers, who know no chunks."""
+        self.keep_alive = keep_alive
+        self._simple = simple
+        self._chunked = False
+        self._unframed = False
+
+    def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
+        out = self._out
+        out.append(b"HTTP/1.1 %d %b\r\n" % (status, reason))
+        out += [b"%b: %b\r\n" % pair for pair in headers]
+        if body_bytes == UNKNOWN_LENGTH:
+            if self._simple:
+                self._unframed = True
+                self.keep_alive = False
+            else:
+                self._chunked = True
+                out.append(b"Transfer-Encoding: chunked\r\n")
+        elif body_bytes is not None:
+            out.append(b"Content-Length: %d\r\n" % body_bytes)
+        out.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
+
+    def piece(self, piece: bytes) -> None:
+        if self._chunked:
+            self._pieces.append(piece)
+        else:
+            self._out.append(piece)
+
+    def flush(self) -> None:
+        if self._pieces:
+            self._frame_pieces()
+        if self._out:
+            self._transport.write(b"".join(self._out))
+            self._out.clear()
+
+    def _frame_pieces(self) -> None:
+        """What is at hand becomes one chunk."""
+        self._out.append(b"%x\r\n" % sum(map(len, self._pieces)))
+        self._out += self._pieces
+        self._out.append(b"\r\n")
+        self._pieces.clear()
+
+    def end(self) -> None:
+        if self._chunked:
+            if self._pieces:
+                self._frame_pieces()
+            self._out.append(b"0\r\n\r\n")
+        self.flush()
+        self._on_over()
+
+    def cut(self) -> None:
+        """Ends the connection where the answer stands; framing tells the caller that the end is missing.
+
+        Where there is no framing, only a reset can tell.
+        """
+        self.keep_alive = False
+        if self._unframed:
+            self._reset()
+        else:
+            self.flush()
+            self._transport.close()
+        self._on_over()
+
+    def _reset(self) -> None:
+        number = self._transport.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(number)) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
+
+    def proceed(self) -> None:
+        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def pause_request(self) -> None:
+        if not self._transport.is_closing():
+            self._flow.pause_reading()
+
+    def resume_request(self) -> None:
+        if not self._transport.is_closing():
+            self._flow.resume_reading()

@@ -1,0 +1,114 @@
+"""uvicorn's server around the relay: listens, sweeps, stops gracefully."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import partial
+from time import monotonic
+from typing import Any
+
+import uvicorn
+
+from services.domain.providers import Routes, origin_of
+from services.ports import Clock, EventSink, KeyStore, Upstream
+from services.proxy.accounts import Accounts
+from services.proxy.app import ProxyApp
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Keyring
+from services.proxy.protocol import RelayProtocol
+from services.proxy.relay import Limits, Relay
+from services.settings import ProxySettings
+from services.telemetry import Metrics
+
+GRACE_S = 8  # for exchanges in flight when the process is told to stop: container engines kill after ten
+
+
+class ProxyServer(uvicorn.Server):
+    """Serves until `stop` is called. Signals are the business of whoever started it; so is the event log's end."""
+
+    def __init__(self, config: uvicorn.Config, *, upstream: Upstream, keyring: Keyring) -> None:
+        super().__init__(config)
+        self._upstream = upstream
+        self._keyring = keyring
+
+    @property
+    def port(self) -> int:
+        """Where it listens; known once `started` is true."""
+        return int(self.servers[0].sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        now_s = monotonic()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, RelayProtocol):
+                connection.sweep(now_s)
+        if counter % 10 == 0:
+            self._upstream.sweep()
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Returns when every exchange has ended and its event has been handed to the event log."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, RelayProtocol):
+                connection.give_up()
+        await self._keyring.close()
+        await self._upstream.close()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def create_server(
+    settings: ProxySettings,
+    *,
+    upstream: Upstream,
+    sink: EventSink,
+    keys: KeyStore,
+    metrics: Metrics,
+    clock: Clock,
+    grace_s: int = GRACE_S,
+) -> ProxyServer:
+    """A proxy that is ready to `await serve()`. Raises: InvalidSetting."""
+    routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
+    keyring = Keyring(keys)
+    relay = Relay(
+        upstream=upstream,
+        keys=keyring,
+        accounts=Accounts(
+            sink=sink,
+            metrics=metrics,
+            draw_id=RequestIds(os.urandom).draw,
+            capture_bytes=settings.capture_bytes,
+            capture_total_bytes=settings.capture_total_bytes,
+        ),
+        metrics=metrics,
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            first_byte_timeout_s=settings.first_byte_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            total_timeout_s=settings.total_timeout_s,
+        ),
+        strict=settings.durability == "strict",
+        pass_unauthenticated=settings.unauthenticated == "pass",
+    )
+    protocol: Any = partial(
+        RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes
+    )
+    config = uvicorn.Config(
+        ProxyApp(metrics=metrics, routes=routes.known),
+        host=settings.proxy_host,
+        port=settings.proxy_port,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=grace_s,
+    )
+    return ProxyServer(config, upstream=upstream, keyring=keyring)

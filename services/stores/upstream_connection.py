@@ -1,0 +1,234 @@
+"""One HTTP/1.1 connection to a provider: carries one call at a time, and says when it is free for the next."""
+
+import asyncio
+import logging
+import select
+from time import monotonic
+from typing import Final, Protocol
+
+import httptools
+
+from schemas.errors import UpstreamUnavailable
+from services.ports import AnswerReceiver
+
+MAX_HEAD_BYTES: Final = 256 * 2**10
+WRITE_BUFFER_BYTES: Final = 256 * 2**10
+
+logger = logging.getLogger(__name__)
+
+
+class Carried(Protocol):
+    """A call, as its connection sees it."""
+
+    receiver: AnswerReceiver
+    is_head: bool
+    sent: bool
+
+    def carried_by(self, connection: "Connection") -> None: ...
+
+
+class Home(Protocol):
+    """Where a connection belongs."""
+
+    def rest(self, connection: "Connection") -> None: ...
+    def lost(self, connection: "Connection") -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Belongs to one lane of the pool for as long as its socket is open."""
+
+    __slots__ = (
+        "_answered",
+        "_call",
+        "_fed_bytes",
+        "_headed",
+        "_headers",
+        "_home",
+        "_keep",
+        "_parser",
+        "_paused",
+        "_reason",
+        "_transport",
+        "rests_since_s",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._parser = httptools.HttpResponseParser(self)
+        self._call: Carried | None = None
+        self._paused = False
+        self.rests_since_s = 0.0
+        self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._reason = b""
+        self._headed = False  # the final head has come; 1xx heads do not count
+        self._answered = False
+        self._keep = False
+        self._fed_bytes = 0
+
+    # What calls do with it
+
+    def usable(self, look_after_s: float) -> bool:
+        """Whether the provider still holds its end. Readable while nothing was asked means that it does not."""
+        if self._transport.is_closing():
+            return False
+        if monotonic() - self.rests_since_s < look_after_s:
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def carry(self, call: Carried) -> None:
+        self._expect_answer()
+        self._call = call
+        call.carried_by(self)
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self, call: Carried) -> None:
+        """Gives `call` up; nothing is done when it is no longer carried."""
+        if self._call is call:
+            self._call = None
+            self._transport.abort()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._transport = transport
+        self.rests_since_s = monotonic()
+
+    def data_received(self, data: bytes) -> None:
+        call = self._call
+        if call is None:
+            self._transport.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            logger.exception("an answer could not be passed on")
+            self._fail(UpstreamUnavailable("the answer could not be passed on"), error)
+        except httptools.HttpParserUpgrade as error:
+            self._fail(UpstreamUnavailable("the provider changed the protocol unasked"), error)
+        except httptools.HttpParserError as error:
+            # After a whole answer this is only about bytes nobody asked for.
+            self._keep = False
+            self._fail(UpstreamUnavailable(f"the answer is not valid HTTP: {error}"), error)
+        self._fed(len(data), call)
+
+    def _fed(self, size: int, call: Carried) -> None:
+        if self._answered:
+            self._release(call)
+        elif self._call is not None:
+            if not self._headed:
+                self._fed_bytes += size
+                if self._fed_bytes > MAX_HEAD_BYTES:
+                    self._fail(UpstreamUnavailable("the answer's head is too large"), None)
+                    return
+            call.receiver.answer_flush()
+
+    def _release(self, call: Carried) -> None:
+        self._call = None
+        if self._keep and call.sent:
+            self.resume_reading()
+            self.rests_since_s = monotonic()
+            self._home.rest(self)
+        else:
+            self._transport.abort() if not call.sent else self._transport.close()
+
+    def _fail(self, error: UpstreamUnavailable, cause: Exception | None) -> None:
+        call, self._call = self._call, None
+        self._transport.abort()
+        if call is not None and not self._answered:
+            error.__cause__ = cause
+            call.receiver.upstream_failed(error)
+
+    def eof_received(self) -> None:
+        self._end_of_input(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_of_input(exc)
+        self._home.lost(self)
+
+    def _end_of_input(self, error: Exception | None) -> None:
+        call = self._call
+        if call is None:
+            return
+        if error is None and self._headed and self._ends_with_connection():
+            self._answered = True
+            self._call = None
+            call.receiver.answer_end()
+        else:
+            where = "in the middle of the answer" if self._headed else "before the answer"
+            self._fail(UpstreamUnavailable(f"the provider closed the connection {where}"), error)
+
+    def _ends_with_connection(self) -> bool:
+        return not {name.lower() for name, _ in self._headers} & {b"content-length", b"transfer-encoding"}
+
+    def pause_writing(self) -> None:
+        if self._call is not None:
+            self._call.receiver.upstream_slow()
+
+    def resume_writing(self) -> None:
+        if self._call is not None:
+            self._call.receiver.upstream_ready()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        if self._answered:
+            self._keep = False  # a second answer to one question
+        self._reason = b""
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._headed:  # after the head these are trailers, which end here
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._answered or self._call is None:
+            return
+        if status < 200:
+            self._headers = []
+            return
+        self._headed = True
+        self._keep = self._parser.should_keep_alive()
+        self._call.receiver.answer_head(status, self._reason, self._headers)
+        if self._call is not None and self._call.is_head:
+            # The parser cannot know that no body follows, so the connection ends with this answer.
+            self._keep = False
+            self._finish_answer()
+
+    def on_body(self, body: bytes) -> None:
+        if self._call is not None and not self._answered:
+            self._call.receiver.answer_piece(body)
+
+    def on_message_complete(self) -> None:
+        if self._headed and not self._answered:
+            self._finish_answer()
+
+    def _finish_answer(self) -> None:
+        self._answered = True
+        if self._call is not None:
+            self._call.receiver.answer_end()
