@@ -1,0 +1,60 @@
+"""The worker as a process: settings -> stores -> loop. Stops on SIGTERM and SIGINT once its batch is kept."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from schemas.errors import FareboxError, InvalidSetting
+from services.settings import WorkerSettings
+from services.stores.connect import open_event_source, open_warehouse
+from services.stores.prices import ShippedPrices
+from services.telemetry import Metrics, configure_logging
+from services.worker.health import serve_health
+from services.worker.loop import Flush, run_worker
+
+logger = logging.getLogger("farebox.worker")
+
+
+async def run(settings: WorkerSettings) -> None:
+    """Works until a signal comes. Raises: FareboxError when it cannot start, or must not go on."""
+    metrics, stop = Metrics(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        warehouse = await open_warehouse(settings.warehouse)
+        stack.push_async_callback(warehouse.close)
+        source = await open_event_source(settings.event_log, group=settings.worker_group)
+        stack.push_async_callback(source.close)
+        health = await _listen(settings, metrics)
+        stack.callback(health.close)
+        logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
+        flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
+        await run_worker(source, warehouse, ShippedPrices(), metrics, flush=flush, stop=stop)
+    logger.info("worker stopped")
+
+
+async def _listen(settings: WorkerSettings, metrics: Metrics) -> asyncio.Server:
+    try:
+        return await serve_health(metrics, host=settings.worker_host, port=settings.worker_port)
+    except OSError as error:
+        raise InvalidSetting(f"worker_host, worker_port: {error.strerror}") from error
+
+
+def main() -> None:
+    """Exits with 1, and one line that says why, when it cannot start or must not go on."""
+    try:
+        settings = WorkerSettings.from_environ(os.environ)
+        configure_logging(settings.log_level)
+        uvloop.run(run(settings))
+    except FareboxError as error:
+        logger.error("worker stops", extra={"reason": str(error), "code": error.code})  # noqa: TRY400
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

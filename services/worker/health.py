@@ -1,0 +1,41 @@
+"""The worker's own address: `/healthz` while it works, `/metrics` for Prometheus. Two pages, read only."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from services.telemetry import Metrics
+
+_MOST_HEAD_BYTES: Final = 16 * 2**10
+_PATIENCE_S: Final = 5.0
+
+
+async def serve_health(metrics: Metrics, *, host: str, port: int) -> asyncio.Server:
+    """A listening server; its owner closes it. Raises: OSError when the address is taken."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _PATIENCE_S)
+            writer.write(_answer(head, metrics))
+            await asyncio.wait_for(writer.drain(), _PATIENCE_S)
+        writer.close()
+
+    return await asyncio.start_server(answer, host, port, limit=_MOST_HEAD_BYTES)
+
+
+def _answer(head: bytes, metrics: Metrics) -> bytes:
+    method, _, rest = head.partition(b" ")
+    path = rest.partition(b" ")[0].partition(b"?")[0]
+    if method not in (b"GET", b"HEAD"):
+        return _page(b"405 Method Not Allowed", "only GET\n", "text/plain")
+    if path == b"/metrics":
+        return _page(b"200 OK", metrics.exposition(), "text/plain; version=0.0.4")
+    if path == b"/healthz":
+        return _page(b"200 OK", '{"status":"ok"}\n', "application/json")
+    return _page(b"404 Not Found", "/healthz or /metrics\n", "text/plain")
+
+
+def _page(status: bytes, text: str, content_type: str) -> bytes:
+    body = text.encode()
+    head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    return head % (status, content_type.encode(), len(body)) + body

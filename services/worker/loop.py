@@ -1,0 +1,176 @@
+"""Takes batches from the event log, turns them into rows, keeps those, buries what is no event, and only then commits.
+
+Nothing is held between batches, so a crash costs a redelivery and scaling out is more processes of the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from schemas.errors import FareboxError, PoisonMessage, Unavailable
+from schemas.event import DeadLetter, Delivery
+from schemas.price import PriceBook
+from services.ports import EventSource, Warehouse
+from services.telemetry import Metrics
+from services.worker.rows import Row, dead_letter, rows_of
+
+FIRST_DELAY_S: Final = 0.1
+MOST_DELAY_S: Final = 15.0
+
+# More than a hundredth of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
+WINDOW_EVENTS: Final = 10_000
+MOST_BURIED: Final = WINDOW_EVENTS // 100
+
+logger = logging.getLogger("farebox.worker")
+
+T = TypeVar("T")
+
+
+class TooManyDeadLetters(FareboxError):
+    """The worker stops with nothing committed: somebody must look."""
+
+    code = "too_many_dead_letters"
+
+
+class Flush(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a batch: whichever comes first."""
+
+    rows: int
+    bytes: int  # of events as they stand in the log
+    s: float  # age of the batch's first event
+
+
+async def run_worker(
+    source: EventSource,
+    warehouse: Warehouse,
+    prices: PriceBook,
+    metrics: Metrics,
+    *,
+    flush: Flush,
+    stop: asyncio.Event,
+) -> None:
+    """Works until `stop`, and then finishes the batch in hand. Its owner closes what it was given.
+
+    While the log or the warehouse is away it waits and tries again. Raises: TooManyDeadLetters.
+    """
+    worker = _Worker(source, warehouse, prices, metrics, flush, stop)
+    try:
+        while not stop.is_set():
+            batch = await worker.gather()
+            if batch:
+                await worker.keep(batch)
+    except Unavailable as error:
+        if not stop.is_set():
+            raise
+        logger.warning("worker stops with a batch not kept: it will be delivered again", extra={"code": error.code})
+
+
+class _Worker:
+    def __init__(
+        self,
+        source: EventSource,
+        warehouse: Warehouse,
+        prices: PriceBook,
+        metrics: Metrics,
+        flush: Flush,
+        stop: asyncio.Event,
+    ) -> None:
+        self._source = source
+        self._warehouse = warehouse
+        self._prices = prices
+        self._metrics = metrics
+        self._flush = flush
+        self._stop = stop
+        self._window_events = 0
+        self._window_buried = 0
+
+    async def gather(self) -> Sequence[Delivery]:
+        """The next batch; empty when nothing came for a while."""
+        loop = asyncio.get_running_loop()
+        batch = list(await self._take(self._flush.rows, self._flush.bytes, self._flush.s))
+        deadline = loop.time() + self._flush.s
+        size = sum(len(delivery.payload) for delivery in batch)
+        while batch and not self._stop.is_set():
+            rows_left, bytes_left = self._flush.rows - len(batch), self._flush.bytes - size
+            seconds_left = deadline - loop.time()
+            if min(rows_left, bytes_left, seconds_left) <= 0:
+                break
+            more = await self._take(rows_left, bytes_left, seconds_left)
+            batch.extend(more)
+            size += sum(len(delivery.payload) for delivery in more)
+        return batch
+
+    async def _take(self, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
+        return await self._patiently(
+            lambda: self._source.take(max_events=max_events, max_bytes=max_bytes, wait_s=wait_s)
+        )
+
+    async def keep(self, batch: Sequence[Delivery]) -> None:
+        """Rows into the warehouse, the rest into the grave, then the commit. All of it may be done again."""
+        self._count_events(len(batch))
+        letters: list[DeadLetter] = []
+        done = 0
+        while done < len(batch):
+            # In a thread: another task of this loop may have somebody waiting.
+            piece = await asyncio.to_thread(rows_of, batch, done, self._prices)
+            self._count_buried(len(piece.letters))
+            letters += piece.letters
+            letters += await self._insert(piece.rows)
+            done = piece.end
+        if letters:
+            await self._patiently(lambda: self._source.bury(letters))
+            self._metrics.add("worker_dead_letters_total", len(letters))
+            logger.info("events buried", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason})
+        await self._patiently(self._source.commit)
+        logger.debug("batch kept", extra={"events": len(batch), "buried": len(letters)})
+
+    async def _insert(self, rows: Sequence[Row]) -> list[DeadLetter]:
+        """Letters for the rows that the warehouse cannot hold, found by halving; all others are kept."""
+        if not rows:
+            return []
+        records = [row.record for row in rows]
+        bodies = [row.bodies for row in rows if row.bodies is not None]
+        try:
+            await self._patiently(lambda: self._warehouse.insert(records, bodies))
+        except PoisonMessage as error:
+            if len(rows) == 1:
+                self._count_buried(1)
+                return [dead_letter(rows[0].delivery, error)]
+            half = len(rows) // 2
+            return await self._insert(rows[:half]) + await self._insert(rows[half:])
+        self._metrics.add("worker_rows_total", len(rows))
+        return []
+
+    def _count_events(self, count: int) -> None:
+        self._metrics.add("worker_events_total", count)
+        if self._window_events >= WINDOW_EVENTS:
+            self._window_events = self._window_buried = 0
+        self._window_events += count
+
+    def _count_buried(self, count: int) -> None:
+        self._window_buried += count
+        if self._window_buried > max(MOST_BURIED, self._window_events // 100):
+            raise TooManyDeadLetters(f"{self._window_buried} of the last {self._window_events} events are unusable")
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Tries until the world is back. Raises: Unavailable when told to stop before that."""
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                return await attempt()
+            except Unavailable as error:
+                self._metrics.add("worker_retries_total")
+                logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
+                if await self._stopped_within(delay_s):
+                    raise
+            delay_s = min(2 * delay_s, MOST_DELAY_S)
+
+    async def _stopped_within(self, delay_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stop.wait(), delay_s)
+        except TimeoutError:
+            return False
+        return True
