@@ -129,7 +129,7 @@ class RequestView(View):
     request_referrer: str = ""
     cache_enabled: bool
     cost: MaybeUsd = Field(description="US dollars; null when unknown, see cost_state")
-    cost_alias: MaybeUsd = Field(serialization_alias="costUSD", validation_alias="costUSD")
+    cost_alias: MaybeUsd = Field(serialization_alias="costUSD")
     cost_usd: MaybeUsd
     cost_state: CostState
     cache_saved_usd: MaybeUsd

@@ -1,0 +1,55 @@
+"""The query service as a process: settings -> stores -> app -> uvicorn. Stops on SIGTERM and SIGINT."""
+
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack
+
+import uvicorn
+import uvloop
+
+from schemas.errors import FareboxError
+from services.query.app import create_app
+from services.settings import QuerySettings
+from services.stores.clock import SystemClock
+from services.stores.connect import open_keys, open_warehouse
+from services.telemetry import configure_logging
+
+logger = logging.getLogger("farebox.query")
+
+
+async def run(settings: QuerySettings) -> None:
+    """Answers until a signal comes. Raises: FareboxError when it cannot start."""
+    async with AsyncExitStack() as stack:
+        warehouse = await open_warehouse(settings.warehouse, query_timeout_s=settings.query_timeout_s)
+        stack.push_async_callback(warehouse.close)
+        keys = open_keys(settings.state)
+        stack.push_async_callback(keys.close)
+        app = create_app(warehouse=warehouse, keys=keys, clock=SystemClock())
+        logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
+        await uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.query_host,
+                port=settings.query_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+            )
+        ).serve()
+    logger.info("query service stopped")
+
+
+def main() -> None:
+    """Exits with 1, and one line that says why, when it cannot start."""
+    try:
+        settings = QuerySettings.from_environ(os.environ)
+        configure_logging(settings.log_level)
+        uvloop.run(run(settings))
+    except FareboxError as error:
+        logger.error("query service stops", extra={"reason": str(error), "code": error.code})  # noqa: TRY400
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

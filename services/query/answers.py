@@ -1,0 +1,104 @@
+"""JSON in and out: no digit is lost either way, and errors have Helicone's shape."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
+
+logger = logging.getLogger(__name__)
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def answer(data: object, status: int = 200) -> Response:
+    """Helicone's envelope around `data`."""
+    return _json({"data": _dumped(data), "error": None}, status)
+
+
+def _dumped(data: object) -> object:
+    if isinstance(data, BaseModel):
+        return data.model_dump(by_alias=True)
+    return [_dumped(one) for one in data] if isinstance(data, list) else data
+
+
+def _json(content: object, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encoder.encode(content), status, headers, media_type="application/json")
+
+
+class _ExactRequest(Request):
+    async def json(self) -> Any:
+        """The body, with fractions as Decimal. What is not JSON in UTF-8, or nested beyond reason, is refused."""
+        try:
+            return _decoder.decode(await self.body())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise HTTPException(422, f"the body is not JSON that can be read: {error}") from error
+
+
+class ExactRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        return lambda request: handle(_ExactRequest(request.scope, request.receive))
+
+
+def answer_errors(app: FastAPI) -> None:
+    """The class of an error decides its answer, here and nowhere else."""
+    app.add_exception_handler(Rejected, _rejected)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _rejected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
+    if isinstance(error, InvalidRequest):
+        return _invalid({error.code: {"message": str(error)}}, str(error))
+    trace = {"trace": "isAuthenticated.error"} if isinstance(error, Unauthenticated) else {}
+    return _json({"data": None, "error": str(error), **trace}, error.status)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    logger.warning("question not answered", extra={"reason": repr(error), "cause": repr(error.__cause__)})
+    text = "the store cannot answer now; try again later, or ask for less"
+    return _json({"data": None, "error": text}, 503, {"Retry-After": "1"})
+
+
+async def _malformed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):
+        text = "the body must be JSON: send Content-Type: application/json"
+        return _invalid({"body": {"message": text}}, text)
+    details = {_place(fault): {"message": fault["msg"]} for fault in error.errors()}
+    return _invalid(details, "; ".join(f"{place}: {fault['message']}" for place, fault in details.items()))
+
+
+def _place(fault: dict[str, Any]) -> str:
+    """Where the fault lies, as callers wrote it; a name of theirs is never shown at full length."""
+    parts = [str(part) for part in fault["loc"]]
+    return ".".join(parts[1:] or parts)[:200]
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    if error.status_code == 422:
+        return _invalid({"body": {"message": error.detail}}, error.detail)
+    return _json({"data": None, "error": error.detail}, error.status_code, dict(error.headers or {}))
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """A bug. The server logs it with its stack."""
+    return _json({"data": None, "error": f"internal error: {type(error).__name__}"}, 500)
+
+
+def _invalid(details: object, error: str) -> Response:
+    return _json({"message": "Validation Failed", "details": details, "data": None, "error": error}, 422)

@@ -1,0 +1,41 @@
+"""Every path of the query service, and what answers it."""
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from schemas.api import Answer, ReportView, RequestView, Summary
+from services.ports import Clock, KeyStore, Warehouse
+from services.query.answers import ExactRoute, answer_errors
+from services.query.health import healthy, ready
+from services.query.reports import report, report_summary
+from services.query.requests import count_requests, get_request, query_ids, query_requests
+from services.query.service import Service
+
+MAX_BODY_BYTES = 10 * 2**20
+
+_ABOUT = """What LLM traffic cost. Answers have Helicone's shape; a cost that is unknown is null and never zero.
+Amounts are exact: read them as decimals where the last digit counts."""
+
+
+def create_app(*, warehouse: Warehouse, keys: KeyStore, clock: Clock) -> FastAPI:
+    """The query service. Its interactive documentation is at /docs and needs no internet."""
+    app = FastAPIOffline(title="Farebox", description=_ABOUT, version="1", redoc_url=None, max_body_size=MAX_BODY_BYTES)
+    app.state.service = Service(warehouse=warehouse, keys=keys, clock=clock)
+    app.router.route_class = ExactRoute
+    answer_errors(app)
+    _add_routes(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    add = app.add_api_route
+    page = Answer[list[RequestView]]
+    add("/v1/request/query-clickhouse", query_requests, methods=["POST"], status_code=201, response_model=page)
+    add("/v1/request/query", query_requests, methods=["POST"], status_code=201, response_model=page)
+    add("/v1/request/query-ids", query_ids, methods=["POST"], response_model=page)
+    add("/v1/request/count/query", count_requests, methods=["POST"], response_model=Answer[int])
+    add("/v1/request/{request_id}", get_request, methods=["GET"], response_model=Answer[RequestView])
+    add("/v1/report", report, methods=["POST"], response_model=Answer[ReportView])
+    add("/v1/report/summary", report_summary, methods=["GET"], response_model=Answer[Summary])
+    add("/healthz", healthy, methods=["GET"], response_model=Answer[str])
+    add("/readyz", ready, methods=["GET"], response_model=Answer[str])

@@ -1,0 +1,25 @@
+"""Whether this process runs, and whether it can answer questions."""
+
+from fastapi import Response
+
+from schemas.tables import REQUEST_RESPONSE
+from services.query.answers import answer
+from services.query.service import Asked
+from services.sql.measures import MEASURES
+from services.sql.nodes import Everything, Report
+from services.sql.printer import print_report
+
+
+async def healthy() -> Response:
+    """This process runs."""
+    return answer("ok")
+
+
+async def ready(service: Asked) -> Response:
+    """The stores answer: keys can be checked, and a real question can be asked."""
+    nobody = Report(
+        table=REQUEST_RESPONSE, organization_id="", where=Everything(), measures=(MEASURES["cost_usd"],), by=()
+    )
+    await service.warehouse.query(print_report(nobody))
+    await service.keys.organization_of("")
+    return answer("ok")

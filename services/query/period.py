@@ -1,0 +1,59 @@
+"""The period that a report is about, fixed once per question."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from schemas.errors import InvalidRequest
+from schemas.tables import REQUEST_RESPONSE, Operator
+from services.sql.nodes import And, Compare, Filter
+from services.sql.values import parse_value, shown
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SINCE = re.compile(r"([0-9]{1,4})([mhdw])", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CREATED_AT = REQUEST_RESPONSE.columns["request_created_at"]
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    """From `start` on, before `end`; in whole milliseconds."""
+
+    start: datetime
+    end: datetime
+
+    def filter(self) -> Filter:
+        return And(
+            (
+                Compare(column=_CREATED_AT, operator=Operator.GTE, value=self.start),
+                Compare(column=_CREATED_AT, operator=Operator.LT, value=self.end),
+            )
+        )
+
+
+def period_between(start: str, end: str | None, now: datetime) -> Period:
+    """Raises: InvalidRequest."""
+    until = now if end is None else _moment(end, "end")
+    period = Period(start=_moment(start, "start"), end=_whole(until))
+    if period.start > period.end:
+        raise InvalidRequest(f"start {shown(start)} is after end {shown(end) if end else 'now'}")
+    return period
+
+
+def period_since(since: str, now: datetime) -> Period:
+    """Raises: InvalidRequest."""
+    match = _SINCE.fullmatch(since)
+    if match is None:
+        raise InvalidRequest(f"since takes a number and m, h, d or w, such as 7d, not {shown(since)}")
+    back = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return Period(start=max(_whole(now - back), _EPOCH), end=_whole(now))
+
+
+def _moment(text: str, name: str) -> datetime:
+    moment = parse_value(_CREATED_AT, Operator.GTE, text, name)
+    assert isinstance(moment, datetime)
+    return moment
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

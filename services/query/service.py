@@ -1,0 +1,26 @@
+"""What the handlers are given: the ports, and what is remembered between questions."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from services.ports import Clock, KeyStore, Warehouse
+from services.query.known import KnownKeys, Spellings
+
+
+class Service:
+    """One running query service."""
+
+    def __init__(self, *, warehouse: Warehouse, keys: KeyStore, clock: Clock) -> None:
+        self.warehouse = warehouse
+        self.clock = clock
+        self.keys = KnownKeys(keys, clock)
+        self.spellings = Spellings(warehouse, clock)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Asked = Annotated[Service, Depends(_service)]

@@ -1,0 +1,89 @@
+"""Stored rows into what callers are shown."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from schemas.api import RequestView
+from schemas.tables import CACHE_WRITE, COMPLETION, PROMPT, TOTAL
+from schemas.usage import UsageSource
+
+Row = Mapping[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Columns that Helicone shows as properties.
+_AS_PROPERTIES = {
+    "session_id": "Helicone-Session-Id",
+    "session_name": "Helicone-Session-Name",
+    "session_path": "Helicone-Session-Path",
+    "prompt_id": "Helicone-Prompt-Id",
+}
+
+
+def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> RequestView:
+    properties = _properties(row, spellings)
+    return RequestView(
+        response_body=_body(bodies, "response_body"),
+        response_created_at=row["response_created_at"],
+        response_status=row["status"],
+        request_id=str(row["request_id"]),
+        request_body=_body(bodies, "request_body"),
+        request_created_at=row["request_created_at"],
+        request_user_id=row["user_id"],
+        request_properties=properties,
+        provider=row["provider"],
+        delay_ms=row["latency_ms"],
+        request_model=row["request_model"],
+        time_to_first_token=row["time_to_first_token_ms"],
+        total_tokens=_tokens(row, *TOTAL),
+        completion_tokens=_tokens(row, *COMPLETION),
+        reasoning_tokens=_tokens(row, "reasoning_tokens"),
+        prompt_cache_read_tokens=_tokens(row, "prompt_cache_read_tokens"),
+        prompt_cache_write_tokens=_tokens(row, *CACHE_WRITE),
+        prompt_tokens=_tokens(row, *PROMPT),
+        prompt_audio_tokens=_tokens(row, "prompt_audio_tokens"),
+        completion_audio_tokens=_tokens(row, "completion_audio_tokens"),
+        properties=properties,
+        target_url=row["target_url"],
+        cache_reference_id=str(row["cache_reference_id"]),
+        cache_enabled=row["cache_enabled"],
+        cost=row["cost_usd"],
+        cost_alias=row["cost_usd"],
+        cost_usd=row["cost_usd"],
+        cost_state=row["cost_state"],
+        cache_saved_usd=row["cache_saved_usd"],
+        usage_source=row["usage_source"],
+        ending=row["ending"],
+        is_stream=row["is_stream"],
+        price_id=row["price_id"],
+        prompt_id=row["prompt_id"],
+        updated_at=_EPOCH + timedelta(microseconds=row["version"]),
+        size_bytes=row["request_bytes"] + row["response_bytes"],
+        model=row["model"],
+    )
+
+
+def _tokens(row: Row, *parts: str) -> int | None:
+    return None if row["usage_source"] == UsageSource.NONE else sum(row[part] for part in parts)
+
+
+def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:
+    """As first spelled in the organization; a name too new to be known there, as spelled in the request."""
+    own = {spelling.lower(): spelling for spelling in row["property_spellings"]}
+    properties = {spellings.get(key, own.get(key, key)): value for key, value in row["properties"].items()}
+    return properties | {name: row[column] for column, name in _AS_PROPERTIES.items() if row[column]}
+
+
+def _body(bodies: Row | None, name: str) -> msgspec.Raw | str | None:
+    """JSON as it stands, digit for digit; text that is not JSON as text; None when there is none."""
+    text: str = bodies[name] if bodies else ""
+    if not text:
+        return None
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+    return msgspec.Raw(text.encode())
