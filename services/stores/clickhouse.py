@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 import msgspec
-from clickhouse_connect.driver import Client
+from clickhouse_connect.driver import Client, options
 from clickhouse_connect.driver.exceptions import DatabaseError, Error, OperationalError, ProgrammingError
 from urllib3.exceptions import HTTPError
 
@@ -16,8 +16,14 @@ from schemas.errors import InvalidSetting, StoreUnavailable
 
 EMBEDDED_DATABASE = "farebox"
 
-# The engine's defaults are made for a server of its own. In-process they would let caches grow to gigabytes.
-_ENGINE_OPTIONS: Mapping[str, str] = {}
+# The engine's defaults are made for a machine of its own: in-process its caches would grow to gigabytes.
+_ENGINE_OPTIONS: Mapping[str, object] = {
+    "mark_cache_size": 64 * 2**20,
+    "primary_index_cache_size": 64 * 2**20,
+    "index_mark_cache_size": 32 * 2**20,
+    "query_condition_cache_size": 8 * 2**20,
+    "compiled_expression_cache_size": 16 * 2**20,
+}
 
 # Errors that say "not now". Tables and databases are missing until somebody migrates; users until somebody grants.
 _NOT_NOW = frozenset(
@@ -85,6 +91,7 @@ def open_handle(
 
     Raises: StoreUnavailable, InvalidSetting.
     """
+    _forgo_data_frames()
     with translated(f"open {address.text}"):
         if address.folder:
             return _embedded_handle(address, settings, in_database=in_database)
@@ -104,6 +111,12 @@ def open_handle(
             # Values travel in the body: URLs end up in the logs of whatever stands between.
             form_encode_query_params=True,
         )
+
+
+def _forgo_data_frames() -> None:
+    """The driver loads pandas at the first insert, only to see whether it was given a frame: 60 MB resident."""
+    for library in ("np", "pd", "pd_time_test"):
+        vars(options).setdefault(library, None)
 
 
 def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_database: bool) -> Client:

@@ -137,8 +137,9 @@ class _Handles:
 def _reading(address: Address, query_timeout_s: float) -> dict[str, object]:
     settings = dict(_READING) | {"max_execution_time": query_timeout_s}
     if address.folder:
-        # Questions must leave a core to the proxy and the worker beside them in this process.
+        # Questions must leave a core and half the memory to the proxy and the worker beside them in this process.
         settings["max_threads"] = max(1, (os.cpu_count() or 1) - 1)
+        settings["max_memory_usage"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     # Last: under it nothing else can be set.
     return settings | {"readonly": 2}
 
