@@ -33,14 +33,16 @@ def _figure(value: object) -> object:
     return _instant(value) if isinstance(value, datetime) else value
 
 
-Usd = Annotated[Decimal, PlainSerializer(_plain), WithJsonSchema({"type": "number"})]
+Usd = Annotated[Decimal, PlainSerializer(_plain, return_type=Any), WithJsonSchema({"type": "number"})]
 MaybeUsd = Annotated[
-    Decimal | None, PlainSerializer(_plain), WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
+    Decimal | None,
+    PlainSerializer(_plain, return_type=Any),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
 Moment = Annotated[datetime, PlainSerializer(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Figure = Annotated[
     object,
-    PlainSerializer(_figure),
+    PlainSerializer(_figure, return_type=Any),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}),
 ]
 
