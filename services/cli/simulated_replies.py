@@ -60,7 +60,7 @@ class Replier:
         draw = random.Random(f"{self._seed}:{self._count}")
         self._count += 1
         is_anthropic = "anthropic-version" in headers or path == "/v1/messages"
-        if not (headers.get("authorization") or headers.get("x-api-key")):
+        if method == "POST" and not (headers.get("authorization") or headers.get("x-api-key")):
             return _refusal(401, "You did not provide an API key.", is_anthropic=is_anthropic)
         endpoint = _ENDPOINTS.get((method, path))
         if endpoint is None:

@@ -1,0 +1,63 @@
+"""API keys by hand: make one, look at them, take one out of force."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from rich.table import Table
+from rich.text import Text
+
+from schemas.errors import NotFound
+from schemas.key import ApiKey, Permission
+from services.stores.connect import open_keys
+from services.stores.state import SqlKeyStore
+
+T = TypeVar("T")
+
+
+def create_key(state: str, *, organization_id: str, name: str, permission: Permission) -> str:
+    """The secret of the new key. Raises: StoreUnavailable, InvalidSetting."""
+
+    async def create(keys: SqlKeyStore) -> str:
+        _, secret = await keys.create_key(organization_id=organization_id, name=name, permission=permission)
+        return secret
+
+    return _with_keys(state, create)
+
+
+def list_keys(state: str, *, organization_id: str) -> Sequence[ApiKey]:
+    """Raises: StoreUnavailable, InvalidSetting."""
+    return _with_keys(state, lambda keys: keys.list_keys(organization_id))
+
+
+def revoke_key(state: str, *, organization_id: str, key_id: str) -> None:
+    """Raises: NotFound when there is no such key in force; StoreUnavailable, InvalidSetting."""
+
+    async def revoke(keys: SqlKeyStore) -> None:
+        if not await keys.revoke_key(organization_id, key_id):
+            raise NotFound(f"no key in force has the id {key_id!r} in organization {organization_id!r}")
+
+    _with_keys(state, revoke)
+
+
+def key_table(keys: Sequence[ApiKey]) -> Table:
+    """The keys for people; a secret is never in it."""
+    table = Table("Id", "Name", "Ends in", "May", "Made", "Revoked", box=None, header_style="bold")
+    may = {Permission.READ: "read", Permission.WRITE: "write", Permission.READ_WRITE: "read, write"}
+    for key in keys:
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+        made = f"{key.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(key.id, Text(key.name), key.hint, may[key.permission], made, revoked)
+    return table
+
+
+def _with_keys(state: str, act: Callable[[SqlKeyStore], Awaitable[T]]) -> T:
+    async def act_on_store() -> T:
+        keys = open_keys(state)
+        try:
+            await keys.migrate()
+            return await act(keys)
+        finally:
+            await keys.close()
+
+    return asyncio.run(act_on_store())

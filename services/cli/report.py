@@ -1,0 +1,177 @@
+"""The cost report: asked from the query service, and laid out for people in a terminal or a file."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from schemas.api import EnvironmentSpend, FeatureSpend, Spend, Summary
+from schemas.errors import FareboxError
+from schemas.price import CostState
+
+_TIMEOUT_S = 60
+_GUIDES = 4  # characters that a level of the tree is moved in by
+
+_REASONS = {
+    CostState.UNKNOWN_MODEL: "no price is known for this model",
+    CostState.NO_USAGE: "the provider did not say what was used",
+    CostState.PARTIAL: "part of what was used has no price",
+}
+
+
+class ReportUnavailable(FareboxError):
+    """The report cannot be had; the text says what to do."""
+
+
+def fetch_summary(url: str, key: str, *, since: str) -> dict[str, Any]:
+    """The summary as the query service at `url` tells it, amounts as exact Decimals. Raises: ReportUnavailable."""
+    request = Request(  # noqa: S310 - the operator's own address
+        f"{url.rstrip('/')}/v1/report/summary?{urlencode({'since': since})}", headers={"Authorization": f"Bearer {key}"}
+    )
+    try:
+        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+            content = answer.read()
+    except HTTPError as refusal:
+        raise ReportUnavailable(_reason(refusal, url)) from refusal
+    except (URLError, HTTPException, OSError, ValueError) as error:
+        raise ReportUnavailable(
+            f"nothing answers at {url}: start Farebox with `farebox up`, or name it: --url"
+        ) from error
+    try:
+        data: dict[str, Any] = msgspec.json.Decoder(float_hook=Decimal).decode(content)["data"]
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        raise ReportUnavailable(f"what answers at {url} is not Farebox's query service") from error
+    return data
+
+
+def _reason(refusal: HTTPError, url: str) -> str:
+    if refusal.code == 401:
+        return f"the key was refused by {url}: give one with --key, or FAREBOX_KEY"
+    try:
+        told = msgspec.json.decode(refusal.read())["error"]
+    except (msgspec.DecodeError, LookupError, TypeError):
+        told = f"HTTP {refusal.code}"
+    return f"{url} did not make the report: {told}"
+
+
+def as_json(summary: dict[str, Any]) -> str:
+    """The summary as JSON, amounts digit for digit."""
+    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(summary), indent=2).decode()
+
+
+def print_report(summary: Summary, console: Console) -> None:
+    """Prints the report; plain text where `console` is no terminal."""
+    console.print(Group(*_sections(summary)), highlight=False, soft_wrap=False)
+
+
+def _sections(summary: Summary) -> Iterator[RenderableType]:
+    yield Text(f"\nCosts from {_day(summary.start)} to {_day(summary.end)} (UTC)\n", style="bold")
+    yield _tree(summary)
+    if summary.top_users:
+        yield _heading(f"Top {len(summary.top_users)} users by cost")
+        yield _users(summary)
+    yield _heading("Cache performance")
+    yield _cache(summary)
+    yield _heading("What these amounts leave out")
+    yield _coverage(summary)
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+def _day(moment: Any) -> str:
+    return f"{moment:%-d %b %Y %H:%M}"
+
+
+def _tree(summary: Summary) -> Tree:
+    """Environments and their features, amounts under each other whatever the level."""
+    lines = [(spend.name, 1) for spend in summary.environments]
+    lines += [(feature.name, 2) for spend in summary.environments for feature in spend.features]
+    width = max(len(name) + _GUIDES * level for name, level in [("Total costs", 0), *lines])
+    amount = len(usd(summary.total.cost_usd))
+    total = Text("Total costs".ljust(width + 2) + usd(summary.total.cost_usd), style="bold")
+    tree = Tree(total.append(f"  {_count(summary.total.requests, 'request')}", style="dim"), guide_style="dim")
+    for environment in summary.environments:
+        branch = tree.add(_line(environment, width - _GUIDES, amount))
+        for feature in environment.features:
+            branch.add(_line(feature, width - 2 * _GUIDES, amount))
+    return tree
+
+
+def _line(spend: EnvironmentSpend | FeatureSpend, width: int, amount: int) -> Text:
+    line = Text(spend.name.ljust(width + 2)).append(usd(spend.cost_usd).rjust(amount), style="green")
+    return line.append(_percent(spend.share).rjust(6)).append(_unpriced_note(spend), style="yellow")
+
+
+def _unpriced_note(spend: Spend) -> str:
+    return f"  + {spend.unpriced_requests:,} not priced" if spend.unpriced_requests else ""
+
+
+def _users(summary: Summary) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(justify="right", style="green")
+    table.add_column()
+    for place, user in enumerate(summary.top_users, 1):
+        tier = f"{user.tier} tier" if user.tier else ""
+        table.add_row(f"{place}.", Text(user.user_id or "(no user)"), usd(user.cost_usd), Text(tier))
+    return Padding(table, (0, 0, 0, 1))
+
+
+def _cache(summary: Summary) -> RenderableType:
+    cache = summary.cache
+    if not cache.requests:
+        return Text("  No request allowed an answer from the cache.")
+    asked = f"{cache.hits:,} of {_count(cache.requests, 'request')} that allowed it"
+    return _facts([("Hit rate:", f"{_percent(cache.hit_rate)} ({asked})"), ("Savings:", usd(cache.savings_usd))])
+
+
+def _coverage(summary: Summary) -> RenderableType:
+    total = summary.total
+    if not total.requests:
+        return Text("  There were no requests.")
+    if not total.unpriced_requests:
+        return Text("  Nothing: every request has a known cost.")
+    told = f"  {total.unpriced_requests:,} of {_count(total.requests, 'request')} could not be priced; "
+    share = f"{_percent(total.priced_request_share)} of the requests"
+    if total.priced_token_share is not None:
+        share += f" and {_percent(total.priced_token_share)} of the tokens"
+    table = Table.grid(padding=(0, 2))
+    for entry in summary.unpriced:
+        model = Text(f"{entry.model or '(no model named)'} ({entry.provider})")
+        table.add_row(model, f"{entry.requests:,}", _REASONS.get(entry.cost_state, entry.cost_state))
+    return Group(Text(f"{told}{share} could."), Padding(table, (0, 0, 0, 4)))
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        table.add_row(name, value)
+    return Padding(table, (0, 0, 0, 2))
+
+
+def usd(amount: Decimal) -> str:
+    """Cents; below one cent as many digits as it takes to show that it is not nothing."""
+    if amount and abs(amount) < Decimal("0.01"):
+        return f"${amount:.6f}"
+    return f"${amount:,.2f}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}" if share <= 0.99 or share == 1 else f"{share:.1%}"
+
+
+def _count(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")

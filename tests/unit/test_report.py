@@ -1,0 +1,154 @@
+"""The report says what the summary says: amounts, shares, and what is not in them."""
+
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+
+from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Summary, TotalSpend, Unpriced, UserSpend
+from schemas.price import CostState
+from services.cli.report import as_json, print_report, usd
+
+
+def a_summary(**changes: Any) -> Summary:
+    """The week of the cost-tracking guide."""
+    features = [("chat", "245", 0.58, 0), ("document-analysis", "127", 0.30, 0), ("search", "51", 0.12, 28)]
+    production = EnvironmentSpend(
+        name="production",
+        cost_usd=Decimal(423),
+        requests=2400,
+        unpriced_requests=28,
+        share=0.8686,
+        features=[
+            FeatureSpend(name=name, cost_usd=Decimal(cost), requests=800, unpriced_requests=unpriced, share=share)
+            for name, cost, share, unpriced in features
+        ],
+    )
+    development = EnvironmentSpend(
+        name="development", cost_usd=Decimal(64), requests=400, unpriced_requests=0, share=0.1314, features=[]
+    )
+    told: dict[str, Any] = {
+        "start": datetime(2026, 11, 14, 9, 30, tzinfo=UTC),
+        "end": datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+        "total": TotalSpend(
+            cost_usd=Decimal(487),
+            requests=2800,
+            unpriced_requests=28,
+            priced_request_share=0.99,
+            priced_token_share=0.9951,
+        ),
+        "environments": [production, development],
+        "top_users": [
+            UserSpend(user_id="user-789", cost_usd=Decimal("42.5"), requests=9, unpriced_requests=0, tier="premium"),
+            UserSpend(user_id="", cost_usd=Decimal("0.0001"), requests=1, unpriced_requests=0, tier=None),
+        ],
+        "cache": CacheUse(hits=312, requests=1356, hit_rate=0.2301, savings_usd=Decimal(112)),
+        "unpriced": [
+            Unpriced(provider="OPENAI", model="acme-7b", cost_state=CostState.UNKNOWN_MODEL, requests=26),
+            Unpriced(provider="OPENAI", model="", cost_state=CostState.NO_USAGE, requests=2),
+        ],
+    }
+    return Summary(**(told | changes))
+
+
+def printed(summary: Summary, **console: Any) -> str:
+    out = io.StringIO()
+    print_report(summary, Console(file=out, width=100, **console))
+    return out.getvalue()
+
+
+def lines_with(text: str, word: str) -> str:
+    """The lines that hold `word`, each with single spaces."""
+    return "\n".join(" ".join(line.split()) for line in text.splitlines() if word in line)
+
+
+def test_the_tree_has_the_layout_of_the_guide() -> None:
+    text = printed(a_summary())
+    assert "14 Nov 2026 09:30 to 21 Nov 2026 09:30" in text
+    assert "Total costs $487.00" in lines_with(text, "Total costs")
+    tree = [line for line in text.splitlines() if "──" in line]
+    assert [" ".join(line.split()) for line in tree] == [
+        "├── production $423.00 87% + 28 not priced",
+        "│ ├── chat $245.00 58%",
+        "│ ├── document-analysis $127.00 30%",
+        "│ └── search $51.00 12% + 28 not priced",
+        "└── development $64.00 13%",
+    ]
+
+
+def test_amounts_stand_under_each_other_at_every_level() -> None:
+    lines = [line for line in printed(a_summary()).splitlines() if "$" in line and ("──" in line or "Total" in line)]
+    assert len(lines) == 6
+    assert len({line.index(".00") for line in lines}) == 1
+
+
+def test_users_are_listed_with_their_tier() -> None:
+    text = printed(a_summary())
+    assert lines_with(text, "user-789") == "1. user-789 $42.50 premium tier"
+    assert lines_with(text, "(no user)") == "2. (no user) $0.000100"
+
+
+def test_the_cache_is_told_by_rate_and_savings() -> None:
+    text = printed(a_summary())
+    assert lines_with(text, "Hit rate") == "Hit rate: 23% (312 of 1,356 requests that allowed it)"
+    assert lines_with(text, "Savings") == "Savings: $112.00"
+    unused = CacheUse(hits=0, requests=0, hit_rate=None, savings_usd=Decimal(0))
+    assert "No request allowed an answer from the cache." in printed(a_summary(cache=unused))
+
+
+def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() -> None:
+    text = printed(a_summary())
+    assert "28 of 2,800 requests could not be priced; 99% of the requests and 99.5% of the tokens could." in text
+    assert lines_with(text, "acme-7b") == "acme-7b (OPENAI) 26 no price is known for this model"
+    assert lines_with(text, "no model named") == "(no model named) (OPENAI) 2 the provider did not say what was used"
+    nearly = TotalSpend(
+        cost_usd=Decimal(1),
+        requests=90_000,
+        unpriced_requests=1,
+        priced_request_share=89_999 / 90_000,
+        priced_token_share=None,
+    )
+    assert "100%" not in lines_with(printed(a_summary(total=nearly)), "could not be priced")
+
+
+def test_a_full_and_an_empty_period_say_so() -> None:
+    full = TotalSpend(
+        cost_usd=Decimal(1), requests=1, unpriced_requests=0, priced_request_share=1.0, priced_token_share=1.0
+    )
+    assert "Nothing: every request has a known cost." in printed(a_summary(total=full, unpriced=[]))
+    empty = TotalSpend(
+        cost_usd=Decimal(0), requests=0, unpriced_requests=0, priced_request_share=None, priced_token_share=None
+    )
+    text = printed(a_summary(total=empty, environments=[], top_users=[], unpriced=[]))
+    assert "Total costs $0.00 0 requests" in lines_with(text, "Total costs")
+    assert "There were no requests." in text
+
+
+def test_names_of_callers_are_shown_as_they_are_and_never_as_markup() -> None:
+    users = [UserSpend(user_id="[red]x[/red]", cost_usd=Decimal(1), requests=1, unpriced_requests=0, tier="[b]t")]
+    text = printed(a_summary(top_users=users))
+    assert lines_with(text, "[red]") == "1. [red]x[/red] $1.00 [b]t tier"
+
+
+def test_a_pipe_gets_no_colour_codes_and_a_terminal_does() -> None:
+    assert "\x1b" not in printed(a_summary())
+    assert "\x1b[" in printed(a_summary(), force_terminal=True, color_system="standard")
+
+
+def test_small_amounts_are_not_shown_as_nothing() -> None:
+    assert [usd(Decimal(amount)) for amount in ("0", "0.000123", "0.01", "1234.5")] == [
+        "$0.00",
+        "$0.000123",
+        "$0.01",
+        "$1,234.50",
+    ]
+
+
+def test_json_keeps_every_digit() -> None:
+    exact = "1234567890.123456789012"
+    told = as_json({"total": {"cost_usd": Decimal(exact)}})
+    assert exact in told
+    assert json.loads(told, parse_float=Decimal)["total"]["cost_usd"] == Decimal(exact)
