@@ -1,13 +1,27 @@
-"""Warehouses for tests: fresh databases on a server, and migrated warehouses by URL."""
+"""Warehouses for tests: opened by URL on fresh databases, filled, and asked."""
 
 import asyncio
 import contextlib
+import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
-from schemas.statement import Statement
+from hypothesis import HealthCheck, settings
+
+from schemas.record import RequestBodies, RequestRecord
+from schemas.statement import Bound, Statement
+from services.ports import Warehouse
 from services.stores.migrations import migrate_warehouse
 from services.stores.warehouse import ClickHouseWarehouse
+from tests.builders import MOMENT, a_record
+
+LARGEST_USD = Decimal("999999.999999999999")  # what one row can hold
+
+# The warehouses are opened once a run, and each example brings an organization of its own.
+EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @contextlib.contextmanager
@@ -36,3 +50,48 @@ def migrated(url: str) -> Iterator[ClickHouseWarehouse]:
     warehouse = asyncio.run(opened())
     yield warehouse
     asyncio.run(warehouse.close())
+
+
+def insert(warehouse: Warehouse, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies] = ()) -> None:
+    asyncio.run(warehouse.insert(records, bodies))
+
+
+def ask(warehouse: Warehouse, sql: str, **parameters: Bound) -> list[dict[str, Any]]:
+    return asyncio.run(warehouse.query(Statement(sql=sql, parameters=parameters)))
+
+
+def rows_of(warehouse: Warehouse, organization_id: str, table: str = "request_response_rmt") -> list[dict[str, Any]]:
+    sql = f"SELECT * FROM {table} FINAL WHERE organization_id = {{o:String}} ORDER BY request_created_at, request_id"
+    return ask(warehouse, sql, o=organization_id)
+
+
+def total_of(warehouse: Warehouse, organization_id: str) -> tuple[int, Decimal]:
+    sql = "SELECT count() AS n, sum(cost_usd) AS usd FROM request_response_rmt FINAL WHERE organization_id = {o:String}"
+    (row,) = ask(warehouse, sql, o=organization_id)
+    return row["n"], row["usd"]
+
+
+def spellings_of(warehouse: Warehouse, organization_id: str) -> dict[str, str]:
+    sql = (
+        "SELECT property_key, tupleElement(min(first_use), 'spelling') AS spelling "
+        "FROM organization_property WHERE organization_id = {o:String} GROUP BY property_key"
+    )
+    return {row["property_key"]: row["spelling"] for row in ask(warehouse, sql, o=organization_id)}
+
+
+def many(organization_id: str, count: int) -> list[RequestRecord]:
+    """Records of distinct requests over some months, with costs of up to twelve decimals; a tenth without a cost."""
+    draw = random.Random(organization_id)
+    return [
+        a_record(
+            organization_id=organization_id,
+            request_id=str(uuid.UUID(int=draw.getrandbits(128))),
+            request_created_at=MOMENT - timedelta(milliseconds=draw.randrange(90 * 86_400_000)),
+            cost_usd=None if draw.random() < 0.1 else Decimal(draw.randrange(10**12)).scaleb(-12),
+        )
+        for _ in range(count)
+    ]
+
+
+def ledger(records: Sequence[RequestRecord]) -> tuple[int, Decimal]:
+    return len(records), sum((record.cost_usd for record in records if record.cost_usd is not None), Decimal(0))

@@ -37,8 +37,10 @@ T = TypeVar("T")
 class ClickHouseWarehouse:
     """Inserts on one handle, questions on a few others; each handle in a thread of its own, so no loop ever waits."""
 
-    def __init__(self, address: Address, *, query_timeout_s: float) -> None:
-        self.address = address
+    def __init__(self, url: str, *, query_timeout_s: float) -> None:
+        address = parse_address(url)
+        self.url = url
+        self._address = address
         self._contexts: dict[str, InsertContext] = {}
         self._writer = _Handles(1, lambda: open_handle(address, _WRITING, timeout_s=_INSERT_TIMEOUT_S))
         reading = _reading(address, query_timeout_s)
@@ -52,7 +54,7 @@ class ClickHouseWarehouse:
 
         Raises: InvalidSetting, StoreUnavailable.
         """
-        warehouse = cls(parse_address(url), query_timeout_s=query_timeout_s)
+        warehouse = cls(url, query_timeout_s=query_timeout_s)
         try:
             await _patiently(wait_s, lambda: warehouse._connect(create_database=create_database))
         except BaseException:
@@ -62,7 +64,7 @@ class ClickHouseWarehouse:
 
     async def _connect(self, *, create_database: bool) -> None:
         if create_database:
-            await asyncio.to_thread(_create_database, self.address)
+            await asyncio.to_thread(_create_database, self._address)
         await self._writer.run(_nothing)
 
     async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:

@@ -1,0 +1,105 @@
+"""Rows have a fixed identity: delivering them again, late, corrected or in another order changes no answer."""
+
+import asyncio
+import random
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.statement import Bound, Statement
+from services.stores.warehouse import ClickHouseWarehouse
+from tests.builders import MOMENT, a_record, some_bodies
+from tests.warehouses import EXAMPLES, insert, ledger, many, rows_of, spellings_of, total_of
+
+
+def test_replaying_in_another_order_and_other_batches_changes_nothing(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    records = many(organization_id, 600)
+    insert(warehouse, records)
+    before = rows_of(warehouse, organization_id)
+
+    random.Random(7).shuffle(records)
+    for start in range(0, len(records), 130):
+        insert(warehouse, records[start : start + 150])
+    assert rows_of(warehouse, organization_id) == before
+    assert total_of(warehouse, organization_id) == ledger(records)
+
+
+def test_a_correction_wins_and_a_late_replay_of_what_it_corrected_does_not(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    wrong = a_record(organization_id=organization_id, model="guessed", cost_usd=Decimal("0.10"))
+    right = a_record(
+        organization_id=organization_id, model="billed", cost_usd=Decimal("0.07"), version=wrong.version + 1
+    )
+    insert(warehouse, [wrong])
+    insert(warehouse, [right])
+    insert(warehouse, [wrong])
+    (row,) = rows_of(warehouse, organization_id)
+    assert (row["model"], row["cost_usd"]) == ("billed", Decimal("0.07"))
+
+
+def test_a_deleted_row_is_hidden_from_then_on(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
+    record = a_record(organization_id=organization_id)
+    insert(warehouse, [record])
+    tombstone = (
+        "INSERT INTO request_response_rmt (organization_id, request_created_at, request_id, version, is_deleted) "
+        "SELECT {o:String}, {at:DateTime64(3, 'UTC')}, {id:UUID}, {version:UInt64}, 1"
+    )
+    parameters: dict[str, Bound] = {
+        "o": organization_id,
+        "at": record.request_created_at,
+        "id": record.request_id,
+        "version": record.version + 1,
+    }
+    asyncio.run(warehouse.execute(Statement(sql=tombstone, parameters=parameters)))
+    insert(warehouse, [record])
+    assert rows_of(warehouse, organization_id) == []
+
+
+def test_organizations_with_the_same_request_id_keep_their_own_rows(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    insert(warehouse, [a_record(organization_id=organization_id), a_record(organization_id=f"{organization_id}-other")])
+    assert total_of(warehouse, organization_id)[0] == 1
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_the_first_use_fixes_the_spelling_in_whatever_order_it_arrives(
+    warehouse: ClickHouseWarehouse, data: st.DataObject
+) -> None:
+    organization_id = f"org-{uuid.uuid4()}"
+    uses = data.draw(
+        st.lists(
+            st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(["Plan", "plan", "PLAN"])),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    records = [
+        a_record(
+            organization_id=organization_id,
+            request_created_at=MOMENT + timedelta(milliseconds=late),
+            request_id=str(uuid.UUID(int=number)),
+            property_spellings=[spelling],
+        )
+        for late, number, spelling in uses
+    ]
+    for batch in data.draw(st.permutations([[record] for record in records] + [records])):
+        insert(warehouse, batch)
+    assert spellings_of(warehouse, organization_id) == {"plan": min(uses)[2]}
+
+
+def test_bodies_are_kept_under_the_identity_of_their_row(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
+    record = a_record(organization_id=organization_id, request_created_at=datetime.now(UTC).replace(microsecond=0))
+    bodies = some_bodies(record, request_body="ask" * 100_000, response_body='{"text": "ünïcode \\u0000 \x00 🚌"}')
+    insert(warehouse, [record], [bodies])
+    insert(warehouse, [], [bodies])
+    (row,) = rows_of(warehouse, organization_id, "request_response_body")
+    assert (row["request_body"], row["response_body"]) == (bodies.request_body, bodies.response_body)
+    assert (str(row["request_id"]), row["request_created_at"]) == (record.request_id, record.request_created_at)
