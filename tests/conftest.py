@@ -10,6 +10,7 @@ import pytest
 
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer, clickhouse_server
+from tests.servers import kafka_server
 from tests.warehouses import fresh_database, migrated
 
 
@@ -24,6 +25,17 @@ def unavailable(what: str, reason: object) -> NoReturn:
 def anyio_backend() -> str:
     """What tests marked `anyio` run on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The address of a real Kafka broker, without topics."""
+    with contextlib.ExitStack() as stack:
+        try:
+            address = stack.enter_context(kafka_server())
+        except NoServer as reason:
+            unavailable("Kafka", reason)
+        yield address
 
 
 @pytest.fixture(scope="session")
