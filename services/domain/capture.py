@@ -1,10 +1,10 @@
 """One exchange as it passes: pieces and moments are collected, and turned into one event at the end."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
-from services.domain.headers import NO_NOTES, RequestHead
+from services.domain.headers import NO_NOTES, Head
 from services.domain.providers import Target
 
 
@@ -20,34 +20,31 @@ class CaptureSpace:
 class CapturedBody:
     """One body: its first bytes up to `limit`, or none of it when space ran out, and its true size."""
 
-    __slots__ = ("_held", "_limit", "_pieces", "_space", "body_bytes", "dropped")
+    __slots__ = ("_limit", "_pieces", "_space", "body_bytes", "dropped")
 
     def __init__(self, limit: int, space: CaptureSpace) -> None:
         self._limit = limit
         self._space = space
         self._pieces: list[bytes] = []
-        self._held = 0
         self.body_bytes = 0
         self.dropped = False
 
     @property
     def truncated(self) -> bool:
-        return not self.dropped and self.body_bytes > self._held
+        return self.body_bytes > self._limit and not self.dropped
 
     def add(self, piece: bytes) -> None:
-        size = len(piece)
-        self.body_bytes += size
+        before = self.body_bytes
+        self.body_bytes = before + len(piece)
         if self.body_bytes > self._limit:
-            size = self._limit - self._held
-            piece = piece[:size]
-        if self.dropped or not size:
+            piece = piece[: max(0, self._limit - before)]
+        if self.dropped:
             return
-        if size > self._space.free_bytes:
+        if len(piece) > self._space.free_bytes:
             self.release()
             self.dropped = True
             return
-        self._space.free_bytes -= size
-        self._held += size
+        self._space.free_bytes -= len(piece)
         self._pieces.append(piece)
 
     def bytes(self) -> bytes:
@@ -55,7 +52,7 @@ class CapturedBody:
 
     def release(self) -> None:
         """Gives the space back; nothing is held any more."""
-        self._space.free_bytes += self._held
+        self._space.free_bytes += sum(map(len, self._pieces))
         self._pieces.clear()
 
 
@@ -88,7 +85,7 @@ class Capture:
         began_s: float,
         method: bytes,
         target: Target,
-        head: RequestHead,
+        head: Head,
         tags: RequestTags,
         limit: int,
         space: CaptureSpace,
@@ -113,10 +110,9 @@ class Capture:
         self._status = status
         self._answer_notes = notes
 
-    def answer_piece(self, piece: bytes, at_s: float) -> None:
-        if self._first_byte_s is None:
-            self._first_byte_s = at_s
-        self.answer.add(piece)
+    def answer_began(self, at_s: float) -> None:
+        """The first byte of the answer's body has come."""
+        self._first_byte_s = at_s
 
     def finish(self, ending: Ending, at_s: float) -> ExchangeEvent:
         """The event of this exchange, which ended at `at_s`. Works once."""
@@ -160,7 +156,7 @@ class Capture:
 
 def whole_milliseconds(moment: datetime) -> datetime:
     """`moment` cut to milliseconds, as it is part of a row's identity and stored so."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment - timedelta(microseconds=moment.microsecond % 1000)
 
 
 def _text(notes: Mapping[bytes, bytes], name: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -35,12 +36,14 @@ class Routes:
         self._rows = [
             (shape % label, PROVIDERS[label], origin) for shape in ROUTE_SHAPES for label, origin in origins.items()
         ]
+        # An application calls few different paths, many times.
+        self.resolve = lru_cache(maxsize=256)(self._resolve)
 
     @property
     def known(self) -> list[str]:
         return [f"{prefix.decode()}/*" for prefix, _, _ in self._rows]
 
-    def resolve(self, url: bytes) -> Target | None:
+    def _resolve(self, url: bytes) -> Target | None:
         """None when `url` is no provider's.
 
         Raises: InvalidRequest for a path that a provider could read as another path than we do.

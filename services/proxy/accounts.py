@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.event import Ending
 from services.domain.capture import Capture, CaptureSpace
-from services.domain.headers import RequestHead, read_labels
+from services.domain.headers import Head, read_labels
 from services.domain.providers import Target
 from services.ports import EventSink
 from services.telemetry import Metrics
@@ -22,7 +22,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     method: bytes
     target: Target
-    head: RequestHead
+    head: Head
     created_at: datetime  # the moment of its first byte
     began_s: float  # the same on the monotonic clock
 

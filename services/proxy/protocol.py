@@ -18,19 +18,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from schemas.errors import Rejected
-from services.domain.providers import Routes
+from services.domain.headers import read_head
+from services.domain.providers import Routes, Target
 from services.ports import Clock
+from services.proxy.accounts import Request
 from services.proxy.answers import HeadTooLarge, MalformedRequest, RequestTooSlow, answer_error
-from services.proxy.incoming import Incoming
 from services.proxy.relay import Exchange, Relay
 from services.proxy.reply import Reply
 
+MAX_HEADERS: Final = 100
 HEAD_S: Final = 10.0  # for a request's head, from its first byte
 IDLE_S: Final = 75.0  # between requests, and for a caller to take the rest of its last answer
 LINGER_S: Final = 2.0  # for a caller that still writes to read its last answer
 WRITE_BUFFER_BYTES: Final = 256 * 2**10  # to a slow caller; above it the provider is not read
 
 AppTurn = tuple[RequestResponseCycle, ASGI3Application]
+RelayTurn = tuple[Exchange, bool, bool]  # whether the connection may live on, whether it speaks HTTP/1.0
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +61,14 @@ class RelayProtocol(HttpToolsProtocol):
         self._clock = clock
         self._max_head_bytes = max_head_bytes
         self._read_bytes = 0  # of the read that is being parsed; 0 between reads
-        self._incoming: Incoming | None = None  # whose head is coming
+        self._in_head = False
+        self._began_at = clock.now()  # the request whose head is coming; `_began_s` is the same moment
+        self._began_s = 0.0
         self._head_bytes = 0  # that came after the read in which this head began
-        self._body_of: Exchange | Incoming | None = None  # whose body is coming; None also for the app's
-        self._offered: Incoming | None = None  # a request that offers an upgrade; its body is still to come
+        self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
+        self._offered = False  # the request offers an upgrade; its body is still to come
         self._current: Exchange | RequestResponseCycle | None = None  # who is being answered
-        self._backlog: deque[Incoming | AppTurn | Rejected] = deque()
+        self._backlog: deque[RelayTurn | AppTurn | Rejected] = deque()
         self._advancing = False
         self._over = False  # the current answer was given while its request was still coming
         self._deaf = False  # what still comes is not read
@@ -82,14 +87,14 @@ class RelayProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         self._read_bytes = len(data)
-        self._head_bytes = 0 if self._incoming is None else self._head_bytes + len(data)
+        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
         rest: bytes | None = data
         while rest is not None:
             rest = self._parse(rest)
         self._read_bytes = 0
         if self._over:
             self._leave()
-        elif self._incoming is not None and self._head_bytes > self._max_head_bytes:
+        elif self._in_head and self._head_bytes > self._max_head_bytes:
             self._refuse(HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes"))
         elif isinstance(self._current, Exchange):
             self._current.request_flush()
@@ -115,14 +120,14 @@ class RelayProtocol(HttpToolsProtocol):
         """
         framing = b"".join(
             b"%b: %b\r\n" % (name, value)
-            for name, value in (self._offered.headers if self._offered else ())
+            for name, value in self.headers
             if name.lower() in (b"content-length", b"transfer-encoding")
         )
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         if framing:
             self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
-        self._offered = None
+        self._offered = False
         if not framing:
             self.on_message_complete()
 
@@ -149,31 +154,43 @@ class RelayProtocol(HttpToolsProtocol):
     # Parser
 
     def on_message_begin(self) -> None:
-        if self._offered is None:
-            self._incoming = Incoming(self._clock.now())
+        if not self._offered:
+            self._in_head = True
+            self._began_at = self._clock.now()
+            self._began_s = monotonic()
+            self.url = b""
+            self.headers = []
 
     def on_url(self, url: bytes) -> None:
-        if self._incoming is not None:
-            self._incoming.url += url
+        if self._in_head:
+            self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._incoming is not None:  # behind the head there are trailers, which end here
-            self._incoming.headers.append((name, value))
+        if self._in_head:  # behind the head there are trailers, which end here
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        incoming, self._incoming = self._incoming, None
-        if incoming is None or self._deaf:
+        if self._deaf or not self._in_head:
             return
-        parser = self.parser
-        incoming.method = parser.get_method()
-        incoming.version = parser.get_http_version()
-        incoming.keep_alive = incoming.version == "1.1" and parser.should_keep_alive()
-        if parser.should_upgrade():
-            self._offered = incoming
+        self._in_head = False
+        self._offered = self.parser.should_upgrade()
         try:
-            self._take(incoming)
+            self._check_head()
+            target = self._routes.resolve(self.url)
+            if target is None:
+                self._pass_to_app()
+            else:
+                self._relay_to(target)
         except Rejected as error:
             self._refuse(error)
+
+    def _check_head(self) -> None:
+        if len(self.headers) > MAX_HEADERS:
+            raise HeadTooLarge(f"the request has more than {MAX_HEADERS} headers")
+        if self._head_bytes + self._read_bytes > self._max_head_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self._max_head_bytes:
+                raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")
 
     def on_body(self, body: bytes) -> None:
         if self._deaf:
@@ -184,7 +201,7 @@ class RelayProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._deaf or self._offered is not None:
+        if self._deaf or self._offered:
             return
         body_of, self._body_of = self._body_of, None
         if body_of is None:
@@ -197,24 +214,33 @@ class RelayProtocol(HttpToolsProtocol):
 
     # Turns
 
-    def _take(self, incoming: Incoming) -> None:
-        incoming.check_head(
-            self._max_head_bytes if self._head_bytes + self._read_bytes > self._max_head_bytes else None
+    def _relay_to(self, target: Target) -> None:
+        version = self.parser.get_http_version()
+        simple = version == "1.0"
+        head = read_head(self.headers)
+        if version != "1.1" and (head.chunked or not simple):
+            raise MalformedRequest(f"HTTP/{version} as spoken here is not understood")
+        request = Request(
+            method=self.parser.get_method(),
+            target=target,
+            head=head,
+            created_at=self._began_at,
+            began_s=self._began_s,
         )
-        target = self._routes.resolve(incoming.url)
-        if target is None:
-            self._pass_to_app(incoming)
-            return
-        incoming.address(target)
-        self._body_of = incoming
-        self._queue(incoming)
+        self._body_of = exchange = Exchange(self._relay, self._reply, request)
+        keep_alive = not simple and self.parser.should_keep_alive()
+        if self._current is None and not self._backlog:
+            self._begin_exchange(exchange, keep_alive, simple)
+        else:
+            self._queue((exchange, keep_alive, simple))
 
-    def _pass_to_app(self, incoming: Incoming) -> None:
+    def _pass_to_app(self) -> None:
         self._body_of = None
         self.cycle = None  # type: ignore[assignment]  # so that the turn is given here, not by the class above
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        super().on_url(incoming.url)
-        for name, value in incoming.headers:
+        super().on_url(url)
+        for name, value in headers:
             super().on_header(name, value)
         try:
             super().on_headers_complete()
@@ -224,7 +250,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._queue((cycle, app))
 
-    def _queue(self, turn: Incoming | AppTurn | Rejected) -> None:
+    def _queue(self, turn: RelayTurn | AppTurn | Rejected) -> None:
         self._backlog.append(turn)
         if self._current is not None:
             self.flow.pause_reading()
@@ -242,31 +268,22 @@ class RelayProtocol(HttpToolsProtocol):
             self._since_s = monotonic()
             self.flow.resume_reading()
 
-    def _begin(self, turn: Incoming | AppTurn | Rejected) -> None:
+    def _begin(self, turn: RelayTurn | AppTurn | Rejected) -> None:
         match turn:
-            case Incoming():
-                self._relay_request(turn)
             case Rejected():
                 self._relay.metrics.add("proxy_refused_total")
                 self._reply.begin(keep_alive=False, simple=False)
                 answer_error(self._reply, turn, bodiless=False)
+            case (exchange, keep_alive, simple):
+                self._begin_exchange(exchange, keep_alive, simple)
             case (cycle, app):
                 self._current = cycle
                 super()._start_asgi_task(cycle, app)
 
-    def _relay_request(self, incoming: Incoming) -> None:
-        keep_alive = incoming.keep_alive and not self._last
-        self._reply.begin(keep_alive=keep_alive, simple=incoming.version == "1.0")
-        self._current = exchange = Exchange(self._relay, self._reply, incoming.request)
-        if self._body_of is incoming:
-            self._body_of = exchange
+    def _begin_exchange(self, exchange: Exchange, keep_alive: bool, simple: bool) -> None:
+        self._current = exchange
+        self._reply.begin(keep_alive=keep_alive and not self._last, simple=simple)
         exchange.begin()
-        if incoming.pieces or incoming.ended:
-            for piece in incoming.pieces:
-                exchange.body(piece)
-            if incoming.ended:
-                exchange.request_end()
-            exchange.request_flush()
 
     def _answered(self) -> None:
         """The Reply is over."""
@@ -291,15 +308,15 @@ class RelayProtocol(HttpToolsProtocol):
     def _refuse(self, error: Rejected) -> None:
         """What comes cannot be understood: says so when it is its turn, and closes."""
         self._deaf = True
-        self._incoming = None
+        self._in_head = False
         current, body_of = self._current, self._body_of
         if isinstance(current, RequestResponseCycle) and body_of is None:
             current.keep_alive = False
         elif isinstance(current, Exchange) and body_of is current:
             current.request_broken(error)
         elif not self._over:
-            if self._backlog and body_of is self._backlog[-1]:
-                self._backlog.pop()
+            if body_of is not None and self._backlog:
+                self._backlog.pop()  # its request broke off before its turn
             self._queue(error)
 
     def _leave(self) -> None:
@@ -327,15 +344,15 @@ class RelayProtocol(HttpToolsProtocol):
         elif self._deaf or self.transport.is_closing():
             if rested_s > (IDLE_S if self.transport.get_write_buffer_size() else LINGER_S):
                 self.transport.abort()
-        elif self._incoming is not None:
-            if now_s - self._incoming.began_s > HEAD_S:
+        elif self._in_head:
+            if now_s - self._began_s > HEAD_S:
                 self._refuse(RequestTooSlow("the request's head did not come in time"))
         elif rested_s > IDLE_S:
             self.transport.close()
 
     def shutdown(self) -> None:
         self._last = True
-        if self._current is None and self._incoming is None:
+        if self._current is None and not self._in_head:
             self.transport.close()
         elif isinstance(self._current, Exchange):
             self._reply.keep_alive = False

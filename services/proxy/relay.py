@@ -20,7 +20,7 @@ import msgspec
 from schemas.errors import FareboxError, InvalidRequest, Rejected, TooLarge, UpstreamTimedOut, UpstreamUnavailable
 from schemas.event import Ending
 from services.domain.capture import Capture
-from services.domain.headers import bearer_of, read_answer_head
+from services.domain.headers import read_head
 from services.ports import UNKNOWN_LENGTH, Headers, Upstream, UpstreamCall
 from services.proxy.accounts import Accounts, Request
 from services.proxy.answers import FAILED, SUCCESS, Downstream, RequestTooSlow, answer_error
@@ -80,7 +80,7 @@ class Exchange:
         self._request = request
         self._call: UpstreamCall | None = None
         self._capture: Capture | None = None
-        self._waiting: list[bytes] | None = None
+        self._waiting: list[bytes] = []  # pieces of a body that may not travel yet
         self._request_bytes = 0
         self._request_ended = False
         self._answering = False
@@ -94,28 +94,27 @@ class Exchange:
     # The caller's side tells
 
     def begin(self) -> None:
+        """It is this request's turn. Its body may have begun to come before."""
         request = self._request
-        bearer = bearer_of(request.head.labels)
+        bearer = request.head.bearer
         if bearer is None and request.target.secret is not None:
             bearer = b"Bearer " + request.target.secret
         self._relay.keys.check(bearer, self._admit)
-        if self._call is None and not self._finished:
-            self._waiting = []
 
     def body(self, piece: bytes) -> None:
         if self._finished:
             return
         self._request_bytes += len(piece)
-        if self._request_bytes > self._relay.limits.max_body_bytes:
-            self._refuse_size()
-        elif self._call is not None:
-            if self._capture is not None:
-                self._capture.body.add(piece)
-            self._call.piece(piece)
-        elif self._waiting is not None:
+        if self._call is None:
             self._waiting.append(piece)
             if self._request_bytes > WAITING_BYTES:
                 self._client.pause_request()
+        elif self._request_bytes > self._relay.limits.max_body_bytes:
+            self._refuse_size()
+        else:
+            if self._capture is not None:
+                self._capture.body.add(piece)
+            self._call.piece(piece)
 
     def request_end(self) -> None:
         self._request_ended = True
@@ -172,13 +171,12 @@ class Exchange:
 
     def answer_head(self, status: int, reason: bytes, headers: Headers) -> None:
         try:
-            head = read_answer_head(headers)
+            head = read_head(headers)
         except InvalidRequest as error:
             self._break_off(Ending.UPSTREAM_BROKEN, UpstreamUnavailable(f"the answer's head is not valid: {error}"))
             return
         self._status = status
         self._answering = True
-        self._touched_s = monotonic()
         kept = head.kept
         if self._capture is not None:
             self._capture.answer_head(status, head.notes)
@@ -192,12 +190,15 @@ class Exchange:
             self._client.head(status, reason, kept, UNKNOWN_LENGTH if head.body_bytes is None else head.body_bytes)
 
     def answer_piece(self, piece: bytes) -> None:
-        self._touched_s = now_s = monotonic()
-        if self._capture is not None:
-            self._capture.answer_piece(piece, now_s)
+        capture = self._capture
+        if capture is not None:
+            if not capture.answer.body_bytes:
+                capture.answer_began(monotonic())
+            capture.answer.add(piece)
         self._client.piece(piece)
 
     def answer_flush(self) -> None:
+        self._touched_s = monotonic()
         self._client.flush()
 
     def answer_end(self) -> None:
@@ -253,20 +254,18 @@ class Exchange:
         call.head(request.method, request.target.path_and_query, head.kept, length)
         if head.expects_continue:
             self._client.proceed()
-        if self._waiting is not None:
-            self._catch_up(call, self._waiting)
+        if self._waiting or self._request_ended:
+            self._catch_up()
 
-    def _catch_up(self, call: UpstreamCall, waiting: list[bytes]) -> None:
-        """Passes on what came while the key was being looked up."""
-        self._waiting = None
+    def _catch_up(self) -> None:
+        """Passes on what came before the turn, and while the key was being looked up."""
+        waiting, self._waiting, self._request_bytes = self._waiting, [], 0
         for piece in waiting:
-            if self._capture is not None:
-                self._capture.body.add(piece)
-            call.piece(piece)
+            self.body(piece)
         if self._request_ended:
-            call.end()
-        self._client.resume_request()
+            self.request_end()
         self.request_flush()
+        self._client.resume_request()
 
     def _refuse_size(self) -> None:
         if self._capture is not None and not self._answering:

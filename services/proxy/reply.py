@@ -38,19 +38,18 @@ class Reply:
         self._unframed = False
 
     def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
-        out = self._out
-        out.append(b"HTTP/1.1 %d %b\r\n" % (status, reason))
-        out += [b"%b: %b\r\n" % pair for pair in headers]
+        lines = [b"HTTP/1.1 %d %b" % (status, reason), *[b": ".join(pair) for pair in headers]]
         if body_bytes == UNKNOWN_LENGTH:
             if self._simple:
                 self._unframed = True
                 self.keep_alive = False
             else:
                 self._chunked = True
-                out.append(b"Transfer-Encoding: chunked\r\n")
+                lines.append(b"Transfer-Encoding: chunked")
         elif body_bytes is not None:
-            out.append(b"Content-Length: %d\r\n" % body_bytes)
-        out.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
+            lines.append(b"Content-Length: %d" % body_bytes)
+        lines.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
+        self._out.append(b"\r\n".join(lines))
 
     def piece(self, piece: bytes) -> None:
         if self._chunked:

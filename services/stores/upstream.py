@@ -65,7 +65,7 @@ class Lane:
     def __init__(
         self, origin: Origin, max_connections: int, connect_timeout_s: float, tls: ssl.SSLContext | None
     ) -> None:
-        self.request_line_end = b" HTTP/1.1\r\nHost: %b\r\n" % origin.authority.encode("ascii")
+        self.request_line_end = b" HTTP/1.1\r\nHost: %b" % origin.authority.encode("ascii")
         self._origin = origin
         self._max_connections = max_connections
         self._connect_timeout_s = connect_timeout_s
@@ -174,15 +174,14 @@ class Call:
 
     def head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
         self.is_head = method == b"HEAD"
-        self._out += (method, b" ", target, self._lane.request_line_end)
-        self._out += [b"%b: %b\r\n" % pair for pair in headers]
-        if body_bytes is None:
-            self._out.append(b"\r\n")
-        elif body_bytes == UNKNOWN_LENGTH:
+        lines = [b"%b %b%b" % (method, target, self._lane.request_line_end), *[b": ".join(pair) for pair in headers]]
+        if body_bytes == UNKNOWN_LENGTH:
             self._chunked = True
-            self._out.append(b"Transfer-Encoding: chunked\r\n\r\n")
-        else:
-            self._out.append(b"Content-Length: %d\r\n\r\n" % body_bytes)
+            lines.append(b"Transfer-Encoding: chunked")
+        elif body_bytes is not None:
+            lines.append(b"Content-Length: %d" % body_bytes)
+        lines.append(b"\r\n")
+        self._out.append(b"\r\n".join(lines))
 
     def piece(self, piece: bytes) -> None:
         self._held += len(piece)

@@ -1,0 +1,195 @@
+"""What the proxy costs: `python -m tests.bench.proxy`.
+
+nginx stands in for the provider and, as `proxy_pass`, for the fastest thing that could stand in the proxy's place.
+The proxy has one core for itself; nginx and wrk, the load generator, share another. Bodies are captured and every
+event goes to a durable journal; afterwards the journal must hold as many events as wrk got answers.
+Needs nginx, wrk and taskset (Debian: nginx, wrk, util-linux).
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from schemas.key import Permission
+from services.stores.connect import open_keys
+from tests.builders import chat_answer
+from tests.processes import free_port
+
+PROXY_CORE, OTHER_CORE = "0", "1"
+
+NGINX = """
+daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_buffer_size 128k;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  upstream provider {{ server 127.0.0.1:{provider_port}; keepalive 256; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{provider_port}; location / {{ default_type application/json; return 200 '{answer}'; }} }}
+  server {{ listen 127.0.0.1:{pass_port}; location / {{
+    proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+}}
+"""
+
+LOAD = """
+wrk.method = "POST"
+wrk.body = '{body}'
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer sk-provider-key-of-the-benchmark"
+wrk.headers["Helicone-Auth"] = "Bearer {secret}"
+wrk.headers["Helicone-User-Id"] = "user-123"
+wrk.headers["Helicone-Property-Feature"] = "chat"
+function done(summary, latency, requests)
+  io.write(string.format('RESULT {{"answers": %d, "duration_us": %d, "errors": %d, "p50_us": %d, "p99_us": %d}}\\n',
+    summary.requests, summary.duration,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
+"""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One run of wrk."""
+
+    answers: int
+    duration_us: int
+    errors: int
+    p50_us: int
+    p99_us: int
+
+    @property
+    def per_s(self) -> float:
+        return self.answers / (self.duration_us / 1e6)
+
+
+class Bench:
+    """The stand-in provider, nginx as a proxy, and Farebox, ready to be loaded."""
+
+    def __init__(self, folder: Path, *, request_bytes: int, answer_bytes: int) -> None:
+        self.folder = folder
+        self.provider_port, self.pass_port, self.proxy_port = free_port(), free_port(), free_port()
+        answer = chat_answer().decode().replace("Hello!", "Hello!" + "x" * max(0, answer_bytes - len(chat_answer())))
+        config = NGINX.format(
+            folder=folder, provider_port=self.provider_port, pass_port=self.pass_port, answer=answer
+        )
+        (folder / "nginx.conf").write_text(config)
+        prompt = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": ""}]}
+        prompt["messages"][0]["content"] = "x" * max(0, request_bytes - len(json.dumps(prompt)))  # type: ignore[index]
+        load = LOAD.format(body=json.dumps(prompt), secret=asyncio.run(self._make_key()))
+        (folder / "load.lua").write_text(load)
+
+    async def _make_key(self) -> str:
+        keys = open_keys(f"sqlite:///{self.folder}/state.sqlite")
+        await keys.migrate()
+        _, secret = await keys.create_key(organization_id="bench", name="bench", permission=Permission.READ_WRITE)
+        await keys.close()
+        return secret
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        nginx = [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(self.folder / "nginx.conf")]
+        environ = {
+            **os.environ,
+            "FAREBOX_EVENT_LOG": f"journal:{self.folder}/journal.sqlite",
+            "FAREBOX_STATE": f"sqlite:///{self.folder}/state.sqlite",
+            "FAREBOX_PROXY_PORT": str(self.proxy_port),
+            "FAREBOX_OPENAI_URL": f"http://127.0.0.1:{self.provider_port}",
+            "FAREBOX_LOG_LEVEL": "warning",
+        }
+        children = [
+            subprocess.Popen(["taskset", "-c", OTHER_CORE, *nginx]),
+            subprocess.Popen(["taskset", "-c", PROXY_CORE, sys.executable, "-m", "services.proxy"], env=environ),
+        ]
+        try:
+            _wait_for(f"http://127.0.0.1:{self.proxy_port}/healthz")
+            yield
+        finally:
+            for child in reversed(children):
+                child.terminate()
+                child.wait(20)
+
+    def load(self, url: str, *, connections: int, seconds: int) -> Measured:
+        command = ["taskset", "-c", OTHER_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+        out = subprocess.run([*command, "-s", str(self.folder / "load.lua"), url], capture_output=True, text=True)
+        for line in out.stdout.splitlines():
+            if line.startswith("RESULT "):
+                return msgspec.json.decode(line.removeprefix("RESULT "), type=Measured)
+        raise SystemExit(f"wrk failed: {out.stdout}{out.stderr}")
+
+    def targets(self) -> dict[str, str]:
+        path = "v1/chat/completions"
+        return {
+            "provider itself": f"http://127.0.0.1:{self.provider_port}/{path}",
+            "nginx proxy_pass": f"http://127.0.0.1:{self.pass_port}/{path}",
+            "Farebox": f"http://127.0.0.1:{self.proxy_port}/oai/{path}",
+        }
+
+    def events(self) -> int:
+        with sqlite3.connect(f"file:{self.folder}/journal.sqlite?mode=ro", uri=True) as journal:
+            return int(journal.execute("SELECT ifnull(max(events_through), 0) FROM segment").fetchone()[0])
+
+
+def _wait_for(url: str) -> None:
+    deadline_s = time.monotonic() + 20
+    while time.monotonic() < deadline_s:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"nothing answers at {url}")
+
+
+def measure(bench: Bench, *, connections: int, seconds: int, console: Console) -> int:
+    """Prints a table; returns how many answers came through Farebox."""
+    table = Table(title=f"{connections} connection{'s' if connections > 1 else ''}")
+    for heading in ("", "requests/s", "p50 µs", "p99 µs", "added p50", "added p99", "errors"):
+        table.add_column(heading, justify="right" if heading else "left")
+    rows: dict[str, Measured] = {}
+    for name, url in bench.targets().items():
+        rows[name] = row = bench.load(url, connections=connections, seconds=seconds)
+        direct = rows["provider itself"]
+        added = (str(row.p50_us - direct.p50_us), str(row.p99_us - direct.p99_us))
+        table.add_row(name, f"{row.per_s:,.0f}", str(row.p50_us), str(row.p99_us), *added, str(row.errors))
+    console.print(table)
+    return rows["Farebox"].answers
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=int, default=4, help="of each run")
+    options.add_argument("--connections", type=int, nargs="+", default=[1, 32])
+    options.add_argument("--request-bytes", type=int, default=256)
+    options.add_argument("--answer-bytes", type=int, default=900)
+    chosen = options.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), request_bytes=chosen.request_bytes, answer_bytes=chosen.answer_bytes)
+        answers = 0
+        with bench.running():
+            for connections in chosen.connections:
+                answers += measure(bench, connections=connections, seconds=chosen.seconds, console=console)
+        missing = answers - bench.events()
+    # wrk does not count the answers that were on their way when it stopped.
+    console.print(f"{answers:,} answers, {answers - missing:,} events in the journal")
+    if not -sum(chosen.connections) <= missing <= 0:
+        raise SystemExit(f"{missing} events are missing or too many")
+
+
+if __name__ == "__main__":
+    main()
