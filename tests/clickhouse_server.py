@@ -69,21 +69,30 @@ def _in_docker() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _as_process(engine: Path) -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="farebox-clickhouse-") as folder:
-        port = _free_port()
-        command = [sys.executable, __file__, "serve", str(engine), folder, str(port), str(_free_port())]
-        with (Path(folder) / "output").open("wb") as output:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/ping", lambda: child.poll() is None)
-            yield f"http://default:@127.0.0.1:{port}"
-        finally:
-            # It keeps nothing that anybody wants, so it need not say goodbye.
-            child.kill()
-            child.wait(10)
+    with (
+        tempfile.TemporaryDirectory(prefix="farebox-clickhouse-") as folder,
+        running(engine, Path(folder), free_port()) as address,
+    ):
+        yield address
 
 
-def _free_port() -> int:
+@contextlib.contextmanager
+def running(engine: Path, folder: Path, port: int) -> Iterator[str]:
+    """The address of a server that keeps its tables in `folder`; killed afterwards. Raises: NoServer."""
+    command = [sys.executable, __file__, "serve", str(engine), str(folder), str(port), str(free_port())]
+    with (folder / "output").open("ab") as output:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/ping", lambda: child.poll() is None)
+        yield f"http://default:@127.0.0.1:{port}"
+    finally:
+        # Nobody is owed a goodbye: what it acknowledged is on disk.
+        child.kill()
+        child.wait(10)
+
+
+def free_port() -> int:
+    """A port nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,9 @@
 """What a Warehouse does when it is asked for too much, the wrong thing, or is not there."""
 
 import asyncio
+import contextlib
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from schemas.errors import InvalidSetting, StoreUnavailable, UnstorableRecord
 from schemas.statement import Statement
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
-from tests.warehouses import LARGEST_USD, ask, insert, ledger, many, total_of
+from tests.clickhouse_server import NoServer, free_port, library, running
+from tests.conftest import unavailable
+from tests.warehouses import LARGEST_USD, ask, insert, ledger, many, migrated, total_of
 
 
 def test_questions_run_beside_each_other_and_beside_inserts(
@@ -57,6 +61,28 @@ def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password
         asyncio.run(ClickHouseWarehouse.open("http://farebox:hunter2@127.0.0.1:1/db", wait_s=0))
     assert str(raised.value) == "open http://127.0.0.1:1/db: no answer"
     assert "hunter2" not in str(raised.value.__cause__)
+
+
+def test_a_server_that_was_killed_keeps_what_it_acknowledged_and_is_used_again_once_it_is_back(
+    tmp_path: Path, organization_id: str
+) -> None:
+    try:
+        engine = library()
+    except NoServer as reason:
+        unavailable("a ClickHouse server to kill", reason)
+    records = many(organization_id, 100)
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        with running(engine, tmp_path, port) as address:
+            warehouse = stack.enter_context(migrated(f"{address}/farebox"))
+            insert(warehouse, records)
+        with pytest.raises(StoreUnavailable):
+            insert(warehouse, records)
+        with pytest.raises(StoreUnavailable):
+            total_of(warehouse, organization_id)
+        with running(engine, tmp_path, port):
+            assert total_of(warehouse, organization_id) == ledger(records)
+            insert(warehouse, records)
 
 
 def test_a_wrong_password_is_told_without_repeating_it(clickhouse_address: str) -> None:
