@@ -6,7 +6,7 @@ Nothing here knows Farebox but for a base URL and some headers: this is all that
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,21 +37,16 @@ class Application:
         self._openai = openai.OpenAI(**self._async_settings)
         self._anthropic = anthropic.Anthropic(base_url=f"{proxy_url}/anthropic", **common)
 
-    def calls(self, rounds: int) -> int:
-        """How many calls `run` makes."""
-        return rounds * sum(count for _, _, count in self._round())
-
-    def run(self, rounds: int, told: Callable[[int], None]) -> None:
-        """`rounds` times one call of each kind, in any order; `told` hears how many more calls are done."""
-        with ThreadPoolExecutor(AT_ONCE) as pool, self._openai, self._anthropic:
-            for done in pool.map(_tried, *zip(*self._plan(rounds), strict=True)):
-                told(done)
-
-    def _plan(self, rounds: int) -> Iterator[tuple[Call, Headers, int]]:
-        kinds = [kind for _ in range(rounds) for kind in self._round()]
+    def run(self, rounds: int, told: Callable[[int, int], None]) -> None:
+        """`rounds` times one call of each kind, in any order; `told` hears how many calls are done, and of how many."""
+        kinds = [kind for _ in range(rounds) for kind in self._round()] + [(self._unpriced, "search", 1)]
         self._draw.shuffle(kinds)
-        for call, feature, count in kinds:
-            yield call, self._tags(feature), count
+        planned = [(call, self._tags(feature), count) for call, feature, count in kinds]
+        done, total = 0, sum(count for _, _, count in planned)
+        with ThreadPoolExecutor(AT_ONCE) as pool, self._openai, self._anthropic:
+            for count in pool.map(lambda plan: _tried(*plan), planned):
+                done += count
+                told(done, total)
 
     def _round(self) -> list[tuple[Call, str, int]]:
         """One call of each kind: what is called, for which feature, and how many calls that makes."""
@@ -76,12 +71,10 @@ class Application:
             "Helicone-Property-UserTier": tier_of(user),
         }
 
-    def ask_unpriced(self, feature: str = "search") -> None:
-        """A call to a model that no price list knows."""
+    def _unpriced(self, tags: Headers) -> None:
+        """A model that no price list knows."""
         self._openai.chat.completions.create(
-            model=UNPRICED_MODEL,
-            messages=[{"role": "user", "content": "contract termination clause"}],
-            extra_headers=self._tags(feature),
+            model=UNPRICED_MODEL, messages=[{"role": "user", "content": "contract"}], extra_headers=tags
         )
 
     def _chat(self, tags: Headers) -> None:

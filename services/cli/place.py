@@ -19,6 +19,7 @@ class Place:
         kept = {
             "FAREBOX_EVENT_LOG": f"journal:{self.folder / 'journal.sqlite'}",
             "FAREBOX_WAREHOUSE": f"chdb:{self.folder / 'warehouse'}",
+            "FAREBOX_KAFKA_SPILL": str(self.folder / "spill.sqlite"),
             "FAREBOX_STATE": f"sqlite:///{self.folder / 'state.sqlite'}",
         }
         return kept | dict(environ)

@@ -1,0 +1,113 @@
+"""The worker and the query service of an embedded Farebox: an event loop of their own in a second thread.
+
+The proxy's loop never waits for them: they meet it in the journal's file only.
+"""
+
+import asyncio
+import logging
+import socket
+import threading
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+
+import msgspec
+import uvicorn
+import uvloop
+
+from schemas.errors import FareboxError
+from services.ports import EventSource
+from services.query.app import create_app
+from services.settings import QuerySettings, WorkerSettings
+from services.stores.clock import SystemClock
+from services.stores.connect import open_event_source, open_keys, open_warehouse
+from services.stores.prices import ShippedPrices
+from services.telemetry import Metrics
+from services.worker.loop import Flush, run_worker
+
+logger = logging.getLogger("farebox.up")
+
+DRAIN_S = 20  # for the events that are still in the journal when everything stops; later ones wait for the next start
+_POLL_S = 0.05
+
+
+class _Live(msgspec.Struct, frozen=True):
+    """What runs, once it does."""
+
+    loop: asyncio.AbstractEventLoop
+    source: EventSource
+    stop: asyncio.Event
+
+
+class Accounting:
+    """Starts, is asked how far it is, and stops. All of it from other threads than its own."""
+
+    def __init__(
+        self, worker: WorkerSettings, query: QuerySettings, *, listening: socket.socket, metrics: Metrics
+    ) -> None:
+        """`listening`: where the query service takes its connections."""
+        self._worker = worker
+        self._query = query
+        self._listening = listening
+        self._metrics = metrics
+        self._live: Future[_Live] = Future()
+        self._thread = threading.Thread(target=self._run, name="accounting")
+
+    def start(self) -> None:
+        """Returns when both work. Raises: FareboxError when they cannot."""
+        self._thread.start()
+        self._live.result()
+
+    def backlog(self) -> int:
+        """Events that are in the log and not yet rows. Raises: BrokerUnavailable."""
+        live = self._live.result()
+        return asyncio.run_coroutine_threadsafe(live.source.backlog(), live.loop).result()
+
+    def stop(self) -> None:
+        """Returns when the log is empty, or as empty as it gets in time, and everything is closed."""
+        if self._thread.is_alive() and self._live.done() and self._live.exception() is None:
+            live = self._live.result()
+            live.loop.call_soon_threadsafe(live.stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            uvloop.run(self._serve())
+        except BaseException as error:
+            if self._live.done():
+                logger.exception("accounting stopped: traffic passes and is kept in the event log, but not counted")
+                return
+            self._live.set_exception(error)
+
+    async def _serve(self) -> None:
+        async with AsyncExitStack() as stack:
+            warehouse = await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
+            stack.push_async_callback(warehouse.close)
+            keys = open_keys(self._query.state)
+            stack.push_async_callback(keys.close)
+            source = await open_event_source(self._worker.event_log, group=self._worker.worker_group)
+            stack.push_async_callback(source.close)
+            live = _Live(asyncio.get_running_loop(), source, asyncio.Event())
+            app = create_app(warehouse=warehouse, keys=keys, clock=SystemClock())
+            server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+            worker_stop = asyncio.Event()
+            flush = Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s)
+            work = run_worker(source, warehouse, ShippedPrices(), self._metrics, flush=flush, stop=worker_stop)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(server.serve(sockets=[self._listening]))
+                tasks.create_task(work)
+                self._live.set_result(live)
+                await live.stop.wait()
+                await _drained(source)
+                worker_stop.set()
+                server.should_exit = True
+
+
+async def _drained(source: EventSource) -> None:
+    """Returns when the log is empty, or after `DRAIN_S`."""
+    try:
+        for _ in range(int(DRAIN_S / _POLL_S)):
+            if not await source.backlog():
+                return
+            await asyncio.sleep(_POLL_S)
+    except FareboxError as error:
+        logger.warning("the event log could not be emptied", extra={"reason": str(error)})

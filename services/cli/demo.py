@@ -1,0 +1,107 @@
+"""`farebox demo`: a simulated provider, real SDK traffic through the proxy, four weeks of history, and what it cost."""
+
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from schemas.api import Summary
+from services.cli.demo_history import history
+from services.cli.demo_traffic import Application
+from services.cli.embedded import Running, serve
+from services.cli.place import ORGANIZATION, Place
+from services.cli.report import fetch_summary, print_report
+from services.cli.simulated_provider import SimulatedProvider
+from services.cli.up import show_running
+
+HISTORY_DAYS = 28
+ROUNDS = 30  # of a dozen calls each
+
+_CHUNK = 500
+_POLL_S = 0.1
+
+_TO_TRY = """
+Ask what premium users cost, as the guide does:
+
+curl -s {query_url}/v1/request/query-clickhouse \\
+  -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+  -d '{{"filter": {{"request_response_rmt": {{"request_created_at": {{"gte": "2024-01-01T00:00:00Z"}}, \
+"properties": {{"UserTier": {{"equals": "premium"}}}}}}}}, "limit": 1000}}'
+
+Make a call of your own, and see it in the next report:
+
+{python} - <<'END'
+from openai import OpenAI
+client = OpenAI(
+    base_url="{proxy_url}/oai/v1",
+    api_key="sk-simulated",
+    default_headers={{"Helicone-Auth": "Bearer {key}"}},
+)
+answer = client.chat.completions.create(
+    model="gpt-4o-mini",
+    messages=[{{"role": "user", "content": "Hello!"}}],
+    extra_headers={{"Helicone-User-Id": "user-123", "Helicone-Property-Feature": "chat"}},
+)
+print(answer.choices[0].message.content, answer.usage)
+END
+
+{farebox} report --since 28d --url {query_url} --key {key}
+"""
+
+
+def run_demo(place: Place, environ: Mapping[str, str], console: Console, *, started_at: float, then_stop: bool) -> None:
+    """Runs until a signal comes, or until the report is printed when `then_stop`. Raises: FareboxError."""
+
+    def show(running: Running) -> None:
+        console.print(Text(f"The providers are simulated, at {provider.url}: nothing leaves this machine.\n"))
+        _play(running, console)
+        _show_results(running, place, console)
+        console.print(f"\n[bold]All of this took {time.time() - started_at:.0f} seconds.[/bold] Ctrl-C stops Farebox.")
+        if then_stop:
+            running.stop()
+
+    with SimulatedProvider(seed=1, error_share=0.03, latency_scale=0.25) as provider:
+        simulated = {"FAREBOX_OPENAI_URL": provider.url, "FAREBOX_ANTHROPIC_URL": provider.url}
+        serve(place, {"FAREBOX_LOG_LEVEL": "warning"} | dict(environ) | simulated, show)
+
+
+def _play(running: Running, console: Console) -> None:
+    """Fills the event log, and waits until all of it is in the warehouse."""
+    events = list(history(ORGANIZATION, until=datetime.now(UTC), days=HISTORY_DAYS))
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        past = progress.add_task("Four weeks of history, into the event log", total=len(events))
+        for start in range(0, len(events), _CHUNK):
+            running.publish(events[start : start + _CHUNK])
+            progress.advance(past, len(events[start : start + _CHUNK]))
+        calls = progress.add_task("Calls through the proxy, by the SDKs", total=None)
+        Application(proxy_url=running.proxy_url, key=running.key).run(
+            ROUNDS, lambda done, total: progress.update(calls, completed=done, total=total)
+        )
+        rows = progress.add_task("Events the worker has made rows of", total=len(events))
+        # The last events are durable some milliseconds after their answers.
+        time.sleep(_POLL_S)
+        while waiting := running.accounting.backlog():
+            progress.update(rows, completed=len(events) - min(waiting, len(events)))
+            time.sleep(_POLL_S)
+        progress.update(rows, completed=len(events))
+
+
+def _show_results(running: Running, place: Place, console: Console) -> None:
+    summary = fetch_summary(running.query_url, running.key, since="7d")
+    print_report(Summary.model_validate(summary), console)
+    console.print()
+    show_running(running, place, console)
+    told = _TO_TRY.format(
+        query_url=running.query_url,
+        proxy_url=running.proxy_url,
+        key=running.key,
+        python=sys.executable,
+        farebox=Path(sys.executable).with_name("farebox"),
+    )
+    console.print(Text(told), soft_wrap=True)

@@ -1,0 +1,175 @@
+"""All of Farebox in one process: the proxy's loop in the main thread, the accounting's in a second one."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+
+import msgspec
+import uvloop
+
+from schemas.errors import InvalidSetting
+from schemas.event import ExchangeEvent
+from schemas.key import Permission
+from services.cli.accounting import Accounting
+from services.cli.place import ORGANIZATION, Place
+from services.migrate import migrate
+from services.ports import EventSink
+from services.proxy.__main__ import proxy_server
+from services.proxy.server import ProxyServer
+from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
+from services.stores.clock import SystemClock
+from services.stores.connect import open_event_sink, open_keys
+from services.stores.state import SqlKeyStore
+from services.telemetry import Metrics
+
+logger = logging.getLogger("farebox.up")
+
+# Between the two threads the interpreter changes this often, so that the proxy's answers wait no longer for the worker.
+_SWITCH_S = 0.0005
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A Farebox that answers, as other threads see it."""
+
+    proxy_url: str
+    query_url: str
+    key: str
+    key_is_new: bool
+    loop: asyncio.AbstractEventLoop
+    sink: EventSink
+    server: ProxyServer
+    accounting: Accounting
+
+    def publish(self, events: Iterable[ExchangeEvent]) -> None:
+        """Returns when `events` are durable in the event log. Raises: BrokerUnavailable."""
+        asyncio.run_coroutine_threadsafe(self._publish(events), self.loop).result()
+
+    async def _publish(self, events: Iterable[ExchangeEvent]) -> None:
+        for receipt in [self.sink.publish(event) for event in events]:
+            await receipt
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.server.stop)
+
+
+def serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
+    """Serves until a signal comes or `use` stops it; `use` runs in a thread of its own once all is ready.
+
+    Raises: FareboxError when it cannot start; what `use` raised.
+    """
+    settings = place.environ(environ)
+    sys.setswitchinterval(_SWITCH_S)
+    with _alone_in(place):
+        uvloop.run(_serve(place, settings, use))
+
+
+async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
+    proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
+    proxy_socket = _listen("proxy", proxy.proxy_host, proxy.proxy_port)
+    query_socket = _listen("query", query.query_host, query.query_port)
+    await migrate(MigrateSettings.from_environ(environ))
+    metrics = Metrics()
+    accounting = Accounting(WorkerSettings.from_environ(environ), query, listening=query_socket, metrics=metrics)
+    async with contextlib.AsyncExitStack() as stack:
+        keys = open_keys(proxy.state)
+        stack.push_async_callback(keys.close)
+        key, key_is_new = await _first_key(place, keys)
+        # Closed in the opposite order: the proxy, its log, and then those who read the log.
+        stack.push_async_callback(asyncio.to_thread, accounting.stop)
+        await asyncio.to_thread(accounting.start)
+        sink = await open_event_sink(
+            proxy.event_log, durability=proxy.durability, spill=proxy.kafka_spill, metrics=metrics
+        )
+        stack.push_async_callback(sink.close)
+        server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
+        running = Running(
+            proxy_url=_url_of(proxy_socket),
+            query_url=_url_of(query_socket),
+            key=key,
+            key_is_new=key_is_new,
+            loop=asyncio.get_running_loop(),
+            sink=sink,
+            server=server,
+            accounting=accounting,
+        )
+        await _serve_proxy(running, proxy_socket, use)
+
+
+async def _serve_proxy(running: Running, listening: socket.socket, use: Callable[[Running], None]) -> None:
+    server = running.server
+    for number in (signal.SIGINT, signal.SIGTERM):
+        running.loop.add_signal_handler(number, server.stop)
+    used: Future[None] = Future()
+    # A daemon: when the operator has had enough, nobody waits for it. The socket listens already.
+    threading.Thread(target=_used, args=(running, use, used), name="use", daemon=True).start()
+    await server.serve(sockets=[listening])
+    if used.done():
+        used.result()
+
+
+def _used(running: Running, use: Callable[[Running], None], used: Future[None]) -> None:
+    try:
+        use(running)
+    except BaseException as error:
+        if not running.server.should_exit:
+            used.set_exception(error)
+            running.stop()
+    else:
+        used.set_result(None)
+
+
+async def _first_key(place: Place, keys: SqlKeyStore) -> tuple[str, bool]:
+    """The key kept in the data folder, and whether it was made just now."""
+    secret = place.read_key()
+    if secret and await keys.organization_of(secret) is not None:
+        return secret, False
+    _, secret = await keys.create_key(
+        organization_id=ORGANIZATION, name="made on the first start", permission=Permission.READ_WRITE
+    )
+    place.keep_key(secret)
+    return secret, True
+
+
+@contextlib.contextmanager
+def _alone_in(place: Place) -> Iterator[None]:
+    """Holds the data folder for this process. Raises: InvalidSetting when another one does."""
+    try:
+        place.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(place.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InvalidSetting(f"the data folder {place.folder} cannot be used: {error.strerror}") from error
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InvalidSetting(f"the data folder {place.folder} is in use by another Farebox") from error
+        yield
+
+
+def _listen(name: str, host: str, port: int) -> socket.socket:
+    """Raises: InvalidSetting when the address cannot be had."""
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        advice = f"FAREBOX_{name.upper()}_PORT names another port, 0 any free one"
+        raise InvalidSetting(f"cannot listen on {host}:{port}: {error.strerror}; {advice}") from error
+
+
+def _url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - shown, not bound
+
+
+def resident_mb() -> int:
+    """Memory that this process has now, in MB."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        pages = int(file.read().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

@@ -1,0 +1,25 @@
+"""`farebox up`: everything in one process, and what to know about it on the screen."""
+
+from rich.console import Console
+from rich.text import Text
+
+from services.cli.embedded import Running, resident_mb
+from services.cli.place import Place
+
+
+def show_running(running: Running, place: Place, console: Console) -> None:
+    """Where things are, the key when it is new, and how much memory all of it takes."""
+    console.print("[bold]Farebox is up.[/bold]")
+    facts = [
+        ("OpenAI base URL", f"{running.proxy_url}/oai/v1"),
+        ("Anthropic base URL", f"{running.proxy_url}/anthropic"),
+        ("Query API", f"{running.query_url}/docs"),
+        ("Data", str(place.folder)),
+        ("Memory", f"{resident_mb()} MB"),
+    ]
+    if running.key_is_new:
+        facts.insert(0, ("New key", running.key))
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        console.print(Text(f"  {name.ljust(width)}  {value}"), soft_wrap=True)
+    console.print(Text(f"The key is kept in {place.key_file}. Ctrl-C stops Farebox."), soft_wrap=True)
