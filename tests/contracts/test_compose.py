@@ -1,0 +1,133 @@
+"""What starts Farebox scaled out holds together where no container engine runs: the files name each other and agree."""
+
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.settings import ALL_SETTINGS
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+PROCESSES = {"migrate", "proxy", "worker", "query"}
+SERVERS = {"kafka", "clickhouse", "postgres"}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    composed: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return composed
+
+
+def test_compose_itself_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode != 0
+    ):
+        pytest.skip("no docker compose here: the structure is tested instead")
+    checked = subprocess.run(
+        [docker, "compose", "-f", str(COMPOSE), "config", "--quiet"], check=False, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_there_are_the_three_servers_and_the_four_processes(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == PROCESSES | SERVERS
+    for name in PROCESSES:
+        assert services[name]["command"] == [f"services.{name}"]
+        assert (ROOT / f"services/{name}.py").exists() or (ROOT / f"services/{name}/__main__.py").exists()
+
+
+def test_whatever_stays_up_says_whether_it_is_well_and_starts_again(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        if name != "migrate":
+            assert service["healthcheck"]["test"][0] == "CMD", name
+            assert service["restart"] == "unless-stopped", name
+            assert service["mem_limit"], name
+
+
+def test_migrate_waits_for_the_servers_and_everything_waits_for_migrate(services: dict[str, dict[str, Any]]) -> None:
+    assert services["migrate"]["depends_on"] == {name: {"condition": "service_healthy"} for name in SERVERS}
+    assert services["migrate"]["restart"] == "no"
+    for name in PROCESSES - {"migrate"}:
+        assert services[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+
+
+def test_every_setting_it_gives_is_one_that_the_processes_read(services: dict[str, dict[str, Any]]) -> None:
+    filled = {name: _filled(services[name]["environment"]) for name in PROCESSES}
+    for kind, name in zip(ALL_SETTINGS, ("proxy", "worker", "query", "migrate"), strict=False):
+        settings = kind.from_environ(filled[name])
+        assert settings.event_log == "kafka://kafka:9092"
+        assert settings.warehouse == "http://farebox:farebox@clickhouse:8123/farebox"
+        assert settings.state == "postgresql+psycopg://farebox:farebox@postgres/farebox"
+
+
+def _filled(environment: dict[str, str]) -> dict[str, str]:
+    """With the defaults that compose would fill in."""
+    return {name: re.sub(r"\$\{\w+:-([^}]*)}", r"\1", value) for name, value in environment.items()}
+
+
+def test_only_the_proxy_and_the_query_service_are_published_and_only_to_this_machine(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert set(published) == {"proxy", "query"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_passwords_come_from_the_environment(services: dict[str, dict[str, Any]]) -> None:
+    """A password may be written in the file only as the default of a variable."""
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            if "PASSWORD" in name or ("://" in str(value) and "@" in value):
+                assert re.search(r"\$\{\w+_PASSWORD:-\w+}", value), name
+
+
+def test_data_outlives_containers(services: dict[str, dict[str, Any]]) -> None:
+    declared = set(yaml.safe_load(COMPOSE.read_text())["volumes"])
+    kept = {service["volumes"][0].split(":")[0] for name, service in services.items() if name in SERVERS}
+    assert kept == declared == SERVERS
+
+
+def test_images_are_pinned(services: dict[str, dict[str, Any]]) -> None:
+    images = [services[name]["image"] for name in SERVERS] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(images) == 5
+    assert all(re.fullmatch(r"[\w./-]+:\d[\w.-]+", image) for image in images), images
+
+
+def test_the_image_holds_what_it_names_and_runs_as_nobody_in_particular() -> None:
+    for source in re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE):
+        assert (ROOT / source).exists(), source
+        assert f"!{source}" in (ROOT / ".dockerignore").read_text().split()
+    assert re.search(r"^USER (?!root)\w+$", DOCKERFILE, re.MULTILINE)
+    assert "--require-hashes" in DOCKERFILE
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy/clickhouse").glob("*.xml")), ids=lambda file: file.name)
+def test_the_servers_settings_are_well_formed_and_mounted(file: Path) -> None:
+    assert ElementTree.parse(file).getroot().tag == "clickhouse"
+    assert f"./deploy/clickhouse/{file.name}:/etc/clickhouse-server/" in COMPOSE.read_text()
+
+
+def test_the_server_keeps_to_its_memory_and_keeps_no_logs_about_itself_but_one() -> None:
+    settings = ElementTree.parse(ROOT / "deploy/clickhouse/server.xml").getroot()
+    assert float(settings.findtext("max_server_memory_usage_to_ram_ratio", "1")) < 0.9
+    removed = {entry.tag for entry in settings if entry.get("remove")}
+    assert {"metric_log", "trace_log", "text_log", "asynchronous_metric_log", "part_log"} <= removed
+    query_log = settings.find("query_log")
+    assert query_log is not None
+    assert "TTL" in query_log.findtext("engine", "")
+
+
+def test_ci_and_the_scripts_can_be_run() -> None:
+    run = ROOT / ".ci/run"
+    assert os.access(run, os.X_OK)
+    assert subprocess.run(["bash", "-n", str(run)], check=False, capture_output=True).returncode == 0

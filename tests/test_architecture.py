@@ -1,0 +1,45 @@
+"""Who may import whom, as pyproject.toml says it: the contracts hold, and every room is in them."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+
+
+def test_the_import_contracts_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    checked = subprocess.run([str(lint), "--no-cache"], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_room_is_in_a_layer() -> None:
+    layers = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
+    known = {room.strip() for layer in layers for room in layer.split("|")}
+    rooms = {path.stem for path in (ROOT / "services").iterdir() if path.stem not in ("__init__", "__pycache__")}
+    assert rooms == known
+
+
+def test_the_core_may_import_no_client_of_anything_outside() -> None:
+    """A client that is added to the dependencies is added to the contract too."""
+    forbidden = next(
+        set(contract["forbidden_modules"])
+        for contract in CONTRACTS
+        if "services.domain" in contract.get("source_modules", [])
+    )
+    clients = {"aiokafka", "chdb", "clickhouse_connect", "sqlalchemy", "sqlite3", "uvicorn", "fastapi"}
+    assert clients | {"os", "asyncio", "logging", "time"} <= forbidden
+
+
+def test_every_module_is_short_enough_to_be_read_at_once() -> None:
+    modules = [*(ROOT / "services").rglob("*.py"), *(ROOT / "schemas").rglob("*.py")]
+    assert len(modules) > 30
+    long = {str(path.relative_to(ROOT)) for path in modules if len(path.read_text().splitlines()) > 300}
+    assert not long
+
+
+def test_every_room_says_what_lives_in_it() -> None:
+    for package in [path.parent for path in (ROOT / "services").rglob("__init__.py")]:
+        assert (package / "__init__.py").read_text().startswith('"""'), package
