@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,16 @@ import pytest
 from schemas.errors import InvalidSetting
 from services.stores.migrations import MIGRATIONS
 from services.stores.warehouse import ClickHouseWarehouse
+from tests.builders import MOMENT
 from tests.warehouses import ask
 
 ROOT = MIGRATIONS.parent
 BATCH = 50
 
-# Inserts batches for as long as it lives and says which were acknowledged.
+# Inserts batches, from one number to before another, and says which were acknowledged.
 WRITER = f"""
 import asyncio, sys, uuid
+from datetime import datetime
 from services.stores.warehouse import ClickHouseWarehouse
 from services.stores.migrations import migrate_warehouse
 from tests.builders import a_record, some_bodies
@@ -25,9 +28,10 @@ from tests.builders import a_record, some_bodies
 async def write():
     warehouse = await ClickHouseWarehouse.open(sys.argv[1], create_database=True)
     await migrate_warehouse(warehouse)
-    for batch in range(int(sys.argv[2]), 10_000_000):
+    moment = datetime.fromisoformat(sys.argv[2])
+    for batch in range(int(sys.argv[3]), int(sys.argv[4])):
         ids = [str(uuid.UUID(int=batch * {BATCH} + row)) for row in range({BATCH})]
-        records = [a_record(request_id=id) for id in ids]
+        records = [a_record(request_id=id, request_created_at=moment) for id in ids]
         await warehouse.insert(records, [some_bodies(record) for record in records])
         print(batch, flush=True)
 
@@ -50,6 +54,10 @@ asyncio.run(read())
 """
 
 
+def writer(url: str, *, first: int = 0, end: int = 1, moment: datetime = MOMENT) -> list[str]:
+    return [sys.executable, "-c", WRITER, url, moment.isoformat(), str(first), str(end)]
+
+
 def read(url: str, *questions: str, **environ: str) -> list[str]:
     """What a process of its own is answered, a line a row."""
     command = [sys.executable, "-c", READER, url, *questions]
@@ -61,8 +69,9 @@ def read(url: str, *questions: str, **environ: str) -> list[str]:
 def test_no_acknowledged_batch_is_lost_or_halved_when_the_process_is_killed(tmp_path: Path) -> None:
     url = f"chdb:{tmp_path}/warehouse"
     acknowledged: set[int] = set()
+    now = datetime.now(UTC)  # since bodies of long ago are forgotten
     for life in range(3):
-        command = [sys.executable, "-c", WRITER, url, str(life * 1_000)]
+        command = writer(url, first=life * 1_000_000, end=(life + 1) * 1_000_000, moment=now)
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             # Killed in the middle of some insert: the next is under way when the last was acknowledged.
@@ -94,8 +103,9 @@ def test_a_process_is_refused_a_second_folder_by_name(embedded_warehouse: ClickH
 
 def test_moments_do_not_depend_on_where_the_machine_stands(tmp_path: Path) -> None:
     url = f"chdb:{tmp_path}/warehouse"
-    command = [sys.executable, "-c", WRITER.replace("10_000_000", "1"), url, "0"]
-    subprocess.run(command, cwd=ROOT, env={"TZ": "America/New_York"}, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    subprocess.run(
+        writer(url), cwd=ROOT, env={"TZ": "America/New_York"}, check=True, stdout=subprocess.DEVNULL, timeout=60
+    )
     question = (
         "SELECT min(request_created_at) AS at, toStartOfHour(at) AS hour, "
         "toDateTime('2026-11-01 12:00:00', 'UTC') AS told "
@@ -108,6 +118,6 @@ def test_moments_do_not_depend_on_where_the_machine_stands(tmp_path: Path) -> No
 
 
 def test_the_driver_loads_no_data_frames(tmp_path: Path) -> None:
-    script = f"{WRITER.replace('10_000_000', '1')}\nassert 'pandas' not in sys.modules\n"
-    command = [sys.executable, "-c", script, f"chdb:{tmp_path}/warehouse", "0"]
+    command = writer(f"chdb:{tmp_path}/warehouse")
+    command[2] += "\nassert 'pandas' not in sys.modules\n"
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=60)
