@@ -72,12 +72,12 @@ def test_no_acknowledged_batch_is_lost_or_halved_when_the_process_is_killed(tmp_
     now = datetime.now(UTC)  # since bodies of long ago are forgotten
     for life in range(3):
         command = writer(url, first=life * 1_000_000, end=(life + 1) * 1_000_000, moment=now)
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
             # Killed in the middle of some insert: the next is under way when the last was acknowledged.
-            acknowledged.update(int(writer.stdout.readline()) for _ in range(20))
-            writer.kill()
-            acknowledged.update(int(line) for line in writer.stdout.read().split())
+            acknowledged.update(int(child.stdout.readline()) for _ in range(20))
+            child.kill()
+            acknowledged.update(int(line) for line in child.stdout.read().split())
 
     for table in ("request_response_rmt", "request_response_body"):
         batch = f"intDiv(reinterpretAsUInt128(reverse(unhex(replaceAll(toString(request_id), '-', '')))), {BATCH})"
