@@ -5,9 +5,14 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 """
 
 import re
+from base64 import b64decode
+from struct import Struct
 from typing import Final
 
 _BOM: Final = b"\xef\xbb\xbf"
+_PRELUDE: Final = Struct(">III")  # of a binary frame: its length, its headers' length, a checksum of the two
+_CHECKSUM_BYTES: Final = 4
+_WRAPPED: Final = re.compile(rb'\s*\{\s*"bytes"\s*:\s*"([A-Za-z0-9+/=]*)"')
 _FIRST_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
 
 
@@ -46,7 +51,7 @@ class EventReader:
 
     def _data(self, text: bytes) -> list[bytes]:
         if not self._begun:
-            self._begun = bool(text)
+            self._begun = True
             text = text.removeprefix(_BOM)
         found = [_data_of(block) for block in text.split(b"\n\n")]
         return [data for data in found if data is not None]
@@ -78,3 +83,35 @@ def looks_like_events(body: bytes) -> bool:
 def json_lines(body: bytes) -> list[bytes]:
     """The objects of a stream that was kept as one JSON object a line."""
     return [line for line in body.splitlines() if line.startswith(b"{")]
+
+
+def looks_like_frames(body: bytes) -> bool:
+    """Whether `body` begins as Amazon's binary event stream does."""
+    return body.startswith(b"\0") and len(body) >= _PRELUDE.size and _PRELUDE.unpack_from(body)[0] > _PRELUDE.size
+
+
+def frames_of(body: bytes) -> list[bytes]:
+    """The JSON of each whole frame of Amazon's binary event stream; what Bedrock wrapped in base64 is unwrapped.
+
+    Source: https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html
+    """
+    payloads = []
+    position = 0
+    while position + _PRELUDE.size <= len(body):
+        length, header_length, _checksum = _PRELUDE.unpack_from(body, position)
+        end = position + length
+        if length < _PRELUDE.size + header_length + _CHECKSUM_BYTES or end > len(body):
+            break
+        payloads.append(_unwrapped(body[position + _PRELUDE.size + header_length : end - _CHECKSUM_BYTES]))
+        position = end
+    return payloads
+
+
+def _unwrapped(payload: bytes) -> bytes:
+    found = _WRAPPED.match(payload)
+    if found is None:
+        return payload
+    try:
+        return b64decode(found.group(1), validate=True)
+    except ValueError:
+        return payload

@@ -10,10 +10,12 @@ import msgspec
 
 from schemas.usage import Reading, Usage
 from services.domain.figures import Block, NonsenseError
-from services.domain.streams import events_of, json_lines, looks_like_events
+from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
 from services.domain.tool_fees import with_tool_fees
 from services.domain.usage_anthropic import anthropic_usage
+from services.domain.usage_google import google_usage
 from services.domain.usage_openai import openai_usage
+from services.domain.usage_others import cohere_usage, converse_usage
 
 _MOST_BLOCK_CHARACTERS: Final = 16_384
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "standard_only", "auto", "on_demand"})
@@ -32,6 +34,17 @@ class _Part(msgspec.Struct):
     message: msgspec.Raw = _NOT_THERE  # Anthropic's message_start
     response: msgspec.Raw = _NOT_THERE  # OpenAI's responses events
     x_groq: msgspec.Raw = _NOT_THERE
+    model_version: msgspec.Raw = msgspec.field(default=_NOT_THERE, name="modelVersion")  # Google's
+    usage_metadata: msgspec.Raw = msgspec.field(default=_NOT_THERE, name="usageMetadata")
+    choices: msgspec.Raw = _NOT_THERE
+    candidates: msgspec.Raw = _NOT_THERE  # Google's choices
+    meta: msgspec.Raw = _NOT_THERE  # Cohere's
+    delta: msgspec.Raw = _NOT_THERE  # the end of Cohere's stream
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+    finish_reason_google: str | None = msgspec.field(default=None, name="finishReason")
 
 
 class _Found(msgspec.Struct):
@@ -45,6 +58,8 @@ class _Found(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Part)
 _any = msgspec.json.Decoder()
+_chunks = msgspec.json.Decoder(list[msgspec.Raw])
+_choices = msgspec.json.Decoder(list[_Choice])
 
 _FAMILIES: Final[Sequence[tuple[str, Callable[[Block, str], tuple[Usage, bool]]]]] = (
     ("prompt_tokens", openai_usage),
@@ -52,6 +67,10 @@ _FAMILIES: Final[Sequence[tuple[str, Callable[[Block, str], tuple[Usage, bool]]]
     ("input_token_details", openai_usage),
     ("total_tokens", openai_usage),
     ("input_tokens", anthropic_usage),
+    ("promptTokenCount", google_usage),
+    ("totalTokenCount", google_usage),
+    ("inputTokens", converse_usage),
+    ("billed_units", cohere_usage),
 )
 
 
@@ -59,11 +78,21 @@ def read_answer(body: bytes, provider: str) -> Reading:
     """What `body`, decompressed, says. Any bytes have a reading; those that say nothing have an empty one."""
     if looks_like_events(body):
         return _read_stream(events_of(body), provider)
+    if looks_like_frames(body):
+        return _read_stream(frames_of(body), provider)
     answer = _part(body)
     if answer is not None:
         return _reading(_find(answer), answer, provider)
-    lines = json_lines(body)
-    return _read_stream(lines, provider) if len(lines) > 1 else Reading()
+    chunks = _array(body) if body.lstrip()[:1] == b"[" else json_lines(body)
+    return _read_stream(chunks, provider) if chunks and _part(chunks[0]) is not None else Reading()
+
+
+def _array(body: bytes) -> list[bytes]:
+    """The chunks of Google's streams when nobody asked for server-sent events."""
+    try:
+        return [bytes(chunk) for chunk in _chunks.decode(body)]
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return []
 
 
 def _read_stream(events: Sequence[bytes], provider: str) -> Reading:
@@ -73,13 +102,26 @@ def _read_stream(events: Sequence[bytes], provider: str) -> Reading:
     if found is not None:
         found = _overlaid(found, opening)
     reading = _reading(found, None, provider)
+    complete = reading.complete and not (found is not None and _midway(found.part))
     model = reading.model or next(filter(None, map(_model, opening)), "")
-    return msgspec.structs.replace(reading, model=model, streamed=True, failed=bool(chunks) and _failed(chunks[-1]))
+    failed = bool(chunks) and _failed(chunks[-1])
+    return msgspec.structs.replace(reading, model=model, complete=complete, streamed=True, failed=failed)
+
+
+def _midway(part: _Part) -> bool:
+    """Whether a chunk came before its answer's end: some providers put running figures into every chunk."""
+    choices = part.choices or part.candidates
+    if not choices:
+        return False
+    try:
+        return any(not (one.finish_reason or one.finish_reason_google) for one in _choices.decode(choices))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
 
 
 def _last_usage(chunks: Sequence[bytes]) -> _Found | None:
     for chunk in reversed(chunks):
-        if b'"usage"' in chunk and (part := _part(chunk)) is not None and (found := _find(part)) is not None:
+        if b'"usage' in chunk and (part := _part(chunk)) is not None and (found := _find(part)) is not None:
             return found
     return None
 
@@ -130,13 +172,16 @@ _NO_USAGE: Final = Usage()
 
 
 def _find(part: _Part) -> _Found | None:
-    """The usage block of a part, at whichever of the known places it stands."""
-    if part.usage:
-        return _found(part, part.usage)
-    for wrapper, opening in ((part.response, False), (part.message, True), (part.x_groq, False)):
-        if wrapper and (inner := _part(wrapper)) is not None and inner.usage:
-            return _found(inner, inner.usage, opening=opening)
-    return None
+    """The usage block of a part, at the first of the known places that holds one."""
+    for raw in (part.usage, part.usage_metadata):
+        if raw and (found := _found(part, raw)) is not None:
+            return found
+    for wrapper, opening in ((part.response, False), (part.message, True), (part.x_groq, False), (part.delta, False)):
+        inner = _part(wrapper)
+        raw = (inner.usage or inner.usage_metadata) if inner is not None else _NOT_THERE
+        if inner is not None and raw and (found := _found(inner, raw, opening=opening)) is not None:
+            return found
+    return _found(part, part.meta) if b"billed_units" in bytes(part.meta) else None
 
 
 def _found(part: _Part, raw: msgspec.Raw, *, opening: bool = False) -> _Found | None:
@@ -148,7 +193,7 @@ def _found(part: _Part, raw: msgspec.Raw, *, opening: bool = False) -> _Found | 
 
 def _model(part: _Part) -> str:
     for holder in (part, _part(part.message), _part(part.response)):
-        name = _value(holder.model) if holder is not None else None
+        name = _value(holder.model or holder.model_version) if holder is not None else None
         if isinstance(name, str) and name:
             return name
     return ""

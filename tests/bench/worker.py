@@ -1,0 +1,133 @@
+"""How many rows a second one worker makes, from journal to table: `python -m tests.bench.worker [EVENTS]`.
+
+Events are about 3 KB, four in five of them answered in full, a third streamed, some compressed; the warehouse is the
+embedded engine in a temporary folder. "Per core" divides by all processor time of this process, the engine's threads
+included, so it is what a second worker would add.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from schemas.event import Delivery, decode_event, encode_event
+from schemas.record import RequestBodies, RequestRecord
+from schemas.statement import Statement
+from services.domain.enrich import to_record
+from services.ports import Warehouse
+from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
+from services.stores.migrations import migrate_warehouse
+from services.stores.prices import ShippedPrices
+from services.stores.warehouse import ClickHouseWarehouse
+from services.telemetry import Metrics
+from services.worker.loop import Flush, run_worker
+from services.worker.rows import rows_of
+from tests.exchanges import some_exchanges
+
+EVENTS = 60_000
+FLOOR_ROWS_PER_S = 10_000
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
+    with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder:
+        asyncio.run(measure(Path(folder), count))
+
+
+async def measure(folder: Path, count: int) -> None:
+    payloads = [encode_event(event) for event in some_exchanges(count)]
+    size = sum(map(len, payloads)) // count
+    await _publish(folder / "journal.sqlite", count)
+    warehouse = await ClickHouseWarehouse.open(f"chdb:{folder / 'warehouse'}", create_database=True)
+    await migrate_warehouse(warehouse)
+    table = Table(title=f"{count:,} events of {size:,} bytes")
+    for heading in ("step", "rows/s", "rows/s per core", "us a row"):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    _parts(table, payloads)
+    await _end_to_end(table, folder / "journal.sqlite", warehouse, count)
+    await warehouse.close()
+    Console().print(table)
+
+
+async def _publish(path: Path, count: int) -> None:
+    sink = JournalSink(path, metrics=Metrics(), queue_bytes=2**40)
+    last = None
+    for event in some_exchanges(count):
+        last = sink.publish(event)
+    if last is not None:
+        await last
+    await sink.close()
+
+
+def _parts(table: Table, payloads: list[bytes]) -> None:
+    prices = ShippedPrices()
+    sample = payloads[:20_000]
+    deliveries = [Delivery(payload=payload, position="") for payload in sample]
+    events = _timed(table, "decode the event", len(sample), lambda: [decode_event(payload) for payload in sample])
+    _timed(table, "enrich it", len(sample), lambda: [to_record(event, prices) for event in events])
+    _timed(table, "both, as the worker does", len(sample), lambda: rows_of(deliveries, 0, prices))
+
+
+def _timed(table: Table, step: str, count: int, work: Callable[[], T]) -> T:
+    wall, cpu = time.perf_counter(), time.process_time()
+    made = work()
+    _row(table, step, count, time.perf_counter() - wall, time.process_time() - cpu)
+    return made
+
+
+async def _end_to_end(table: Table, journal: Path, warehouse: Warehouse, count: int) -> None:
+    source, metrics, stop = JournalSource(journal), Metrics(), asyncio.Event()
+    timed = _TimedWarehouse(warehouse, stop, count)
+    flush = Flush(rows=20_000, bytes=16 * 2**20, s=0.2)
+    wall, cpu = time.perf_counter(), time.process_time()
+    await run_worker(source, timed, ShippedPrices(), metrics, flush=flush, stop=stop)
+    wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+    await source.close()
+    _row(table, f"insert, in {timed.batches} batches", count, timed.wall_s, timed.cpu_s)
+    _row(table, "[bold]journal to table", count, wall_s, cpu_s)
+    verdict = "reached" if count / cpu_s >= FLOOR_ROWS_PER_S else "MISSED"
+    table.caption = f"floor of {FLOOR_ROWS_PER_S:,} rows/s per core: {verdict}"
+
+
+class _TimedWarehouse:
+    """A warehouse that knows how long its inserts took, and stops the worker after `count` rows."""
+
+    def __init__(self, inner: Warehouse, stop: asyncio.Event, count: int) -> None:
+        self._inner = inner
+        self._stop = stop
+        self._left = count
+        self.wall_s = self.cpu_s = 0.0
+        self.batches = 0
+
+    async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        await self._inner.insert(records, bodies)
+        self.wall_s += time.perf_counter() - wall
+        self.cpu_s += time.process_time() - cpu
+        self.batches += 1
+        self._left -= len(records)
+        if self._left <= 0:
+            self._stop.set()
+
+    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+        return await self._inner.query(statement)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def _row(table: Table, step: str, count: int, wall_s: float, cpu_s: float) -> None:
+    table.add_row(step, f"{count / wall_s:,.0f}", f"{count / cpu_s:,.0f}", f"{cpu_s / count * 1e6:.1f}")
+
+
+if __name__ == "__main__":
+    main()

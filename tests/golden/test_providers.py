@@ -1,0 +1,138 @@
+"""Answers as providers give them -> the usage and the cost that were worked out by hand."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+from decimal import Decimal
+
+import brotli
+import genai_prices
+import msgspec
+import pytest
+from backports import zstd
+
+from schemas.event import ExchangeEvent
+from schemas.record import RequestRecord
+from schemas.usage import Usage, UsageSource
+from services.domain.charge import charge
+from services.domain.enrich import to_record
+from services.domain.streams import events_of
+from services.domain.usage import read_answer
+from services.stores.prices import PROVIDERS
+from tests.builders import an_event
+from tests.golden.cases import GOLDEN_CASES, GoldenCase
+
+every_case = pytest.mark.parametrize("case", GOLDEN_CASES, ids=lambda case: case.name)
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
+    "deflate": zlib.compress,
+}
+
+
+@every_case
+def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
+    reading = read_answer(case.body, case.provider)
+    assert reading.usage == case.usage
+    assert (reading.model, reading.complete or reading.usage is None, reading.tier) == (
+        case.model,
+        case.complete or case.usage is None,
+        case.tier,
+    )
+    assert (reading.streamed, reading.failed) == (case.streamed, case.failed)
+
+
+@every_case
+def test_the_receipt_is_the_one_worked_out_by_hand(case: GoldenCase) -> None:
+    reading = read_answer(case.body, case.provider)
+    if case.cost_usd is None or reading.usage is None:
+        return
+    model = reading.model or case.asked_model
+    price = case.price_book().price_at(case.provider, model, case.moment, reading.tier)
+    charged = charge(reading.usage, price)
+    assert tuple((line.usage_class, line.quantity, line.unit_usd, line.amount_usd) for line in charged.lines) == (
+        case.receipt
+    )
+    assert charged.cost_usd == case.cost_usd == sum(count * unit for _, count, unit, _ in case.receipt)
+
+
+@every_case
+@pytest.mark.parametrize("encoding", COMPRESSIONS)
+def test_the_row_has_the_cost_however_the_answer_was_compressed(case: GoldenCase, encoding: str) -> None:
+    record = _record(case, encoding)
+    assert (record.cost_usd, record.cost_state) == (case.cost_usd, case.state)
+    assert record.model == (case.model or case.asked_model)
+    assert record.usage_source is (UsageSource.PROVIDER if case.usage else UsageSource.NONE)
+
+
+def _record(case: GoldenCase, encoding: str) -> RequestRecord:
+    asked = json.dumps({"model": case.asked_model, "stream": case.streamed}).encode()
+    event: ExchangeEvent = an_event(
+        provider=case.provider,
+        created_at=case.moment,
+        request_body=asked,
+        response_body=COMPRESSIONS[encoding](case.body),
+        content_type="text/event-stream" if case.streamed else "application/json",
+        content_encoding=encoding,
+    )
+    return to_record(event, case.price_book())[0]
+
+
+@pytest.mark.parametrize("case", [case for case in GOLDEN_CASES if case.extractor], ids=lambda case: case.name)
+def test_the_classes_agree_with_the_extractor_of_genai_prices(case: GoldenCase) -> None:
+    """Its classes overlap: the whole prompt holds what was cached, the whole completion what was thought."""
+    assert case.extractor is not None
+    assert case.usage is not None
+    answer = json.loads(case.body) if not case.streamed else _last_usage(case.body)
+    theirs = genai_prices.extract_usage(
+        answer | {"model": None}, provider_id=PROVIDERS[case.provider], api_flavor=case.extractor
+    ).usage
+    for name, classes in THEIRS.items():
+        assert theirs.reported_value(name) == sum(getattr(case.usage, ours) for ours in classes), name
+
+
+def _last_usage(body: bytes) -> dict[str, object]:
+    """The answer that holds the usage of a stream, put together as a client of the provider would."""
+    chunks = [json.loads(chunk) for chunk in (events_of(body) or body.splitlines()) if chunk.startswith(b"{")]
+    answer: dict[str, object] = {}
+    for chunk in chunks:
+        inner = chunk.get("message") or chunk.get("response") or chunk.get("x_groq") or chunk
+        usage = {name: value for name, value in (inner.get("usage") or {}).items() if value is not None}
+        if usage:
+            before = answer.get("usage")
+            answer["usage"] = (before if isinstance(before, dict) else {}) | usage
+        if "usageMetadata" in inner:
+            answer["usageMetadata"] = inner["usageMetadata"]
+    return answer
+
+
+WRITES = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
+THEIRS = {
+    "input_tokens": (
+        "prompt_tokens", "prompt_cache_read_tokens", *WRITES, "prompt_audio_tokens", "prompt_image_tokens",
+    ),
+    "output_tokens": (
+        "completion_tokens", "reasoning_tokens", "completion_audio_tokens", "completion_image_tokens",
+    ),
+    "cache_read_tokens": ("prompt_cache_read_tokens",),
+    "cache_write_tokens": WRITES,
+    "input_audio_tokens": ("prompt_audio_tokens",),
+    "output_audio_tokens": ("completion_audio_tokens",),
+    "output_reasoning_tokens": ("reasoning_tokens",),
+}  # fmt: skip
+
+
+def test_every_class_of_usage_and_every_worked_example_has_a_case() -> None:
+    used = {
+        name
+        for case in GOLDEN_CASES
+        if case.usage
+        for name in msgspec.structs.asdict(case.usage)
+        if getattr(case.usage, name)
+    }
+    assert used == {field.name for field in msgspec.structs.fields(Usage)}
+    costs = {case.cost_usd for case in GOLDEN_CASES}
+    assert {Decimal("0.00024"), Decimal("0.010575"), Decimal("0.9405"), Decimal("0.010125")} <= costs

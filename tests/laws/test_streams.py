@@ -1,0 +1,130 @@
+"""Cutting a byte stream elsewhere changes neither its events nor its usage; nor does compressing it."""
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+import brotli
+import pytest
+from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.domain.decompress import MOST_BYTES, decompressed
+from services.domain.streams import EventReader, events_of, looks_like_events
+from services.domain.usage import read_answer
+from tests.golden.cases import GOLDEN_CASES, GoldenCase
+
+streams = st.lists(
+    st.sampled_from(
+        [
+            b"data: one",
+            b"data:{}",
+            b"data",
+            b"event: x",
+            b": no",
+            b"",
+            b"\xef\xbb\xbf",
+            b"\n",
+            b"\r",
+            b"\r\n",
+            b"\n\n",
+            b" ",
+        ]
+    ),
+    max_size=20,
+).map(b"".join)
+
+STREAMED = [case for case in GOLDEN_CASES if case.streamed]
+EVENT_STREAMS = [case for case in STREAMED if looks_like_events(case.body)]
+WRITERS = {
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
+    "deflate": zlib.compress,
+}
+
+
+def _fed(pieces: Sequence[bytes]) -> list[bytes]:
+    reader = EventReader()
+    events = [event for piece in pieces for event in reader.feed(piece)]
+    return events + reader.close()
+
+
+@given(streams, st.lists(st.integers(0, 200), max_size=8))
+@settings(max_examples=500)
+def test_cutting_a_stream_anywhere_gives_the_same_events(stream: bytes, cuts: list[int]) -> None:
+    places = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
+    pieces = [stream[start:end] for start, end in pairwise(places)]
+    assert _fed(pieces) == events_of(stream)
+
+
+@pytest.mark.parametrize("case", EVENT_STREAMS, ids=lambda case: case.name)
+def test_cutting_a_real_stream_at_every_byte_gives_the_same_events(case: GoldenCase) -> None:
+    whole = events_of(case.body)
+    assert whole
+    for cut in range(len(case.body) + 1):
+        assert _fed([case.body[:cut], case.body[cut:]]) == whole
+
+
+@pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
+def test_a_stream_that_ends_at_any_byte_says_what_it_said_whole_or_that_it_does_not_know(case: GoldenCase) -> None:
+    whole = read_answer(case.body, case.provider)
+    for cut in range(len(case.body)):
+        ended = read_answer(case.body[:cut], case.provider)
+        assert ended.usage is None or not ended.complete or ended.usage == whole.usage
+
+
+@pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
+def test_line_ends_do_not_change_the_usage(case: GoldenCase) -> None:
+    lines = case.body.replace(b"\r\n", b"\n")
+    for end in (b"\n", b"\r", b"\r\n"):
+        assert read_answer(lines.replace(b"\n", end), case.provider) == read_answer(case.body, case.provider)
+
+
+@pytest.mark.parametrize("encoding", WRITERS)
+@given(body=st.binary(max_size=2000))
+@settings(max_examples=50)
+def test_what_was_compressed_is_read_as_it_was(encoding: str, body: bytes) -> None:
+    assert decompressed(WRITERS[encoding](body), encoding) in ((body,) if body else (b"", None))
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
+@given(data=st.data())
+@settings(max_examples=50)
+def test_a_compressed_body_that_was_cut_gives_a_prefix(encoding: str, data: st.DataObject) -> None:
+    body = data.draw(st.binary(min_size=500, max_size=4000))
+    packed = WRITERS[encoding](body)
+    cut = data.draw(st.integers(0, len(packed)))
+    assert body.startswith(decompressed(packed[:cut], encoding) or b"")
+
+
+@pytest.mark.parametrize("encoding", [*WRITERS, "gzip, br", "identity", "zstd,unknown"])
+@given(body=st.binary(max_size=300))
+@settings(max_examples=100)
+def test_bytes_that_were_never_compressed_break_nothing(encoding: str, body: bytes) -> None:
+    assert decompressed(body, encoding) is None or isinstance(decompressed(body, encoding), bytes)
+
+
+@pytest.mark.parametrize("encoding", WRITERS)
+def test_a_small_body_cannot_become_a_huge_one(encoding: str) -> None:
+    bomb = WRITERS[encoding](bytes(MOST_BYTES + 1))
+    unpacked = decompressed(bomb, encoding)
+    assert unpacked is not None
+    assert len(unpacked) <= max(2**20, 100 * len(bomb), 0)
+    assert len(unpacked) <= MOST_BYTES
+
+
+def test_encodings_are_undone_in_reverse_order() -> None:
+    assert decompressed(brotli.compress(gzip.compress(b"twice")), "gzip, br") == b"twice"
+
+
+def test_the_members_of_a_gzip_file_are_all_read() -> None:
+    assert decompressed(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip") == b"one two"
+
+
+def test_deflate_is_read_with_and_without_its_wrapping() -> None:
+    bare = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    assert decompressed(bare.compress(b"hello") + bare.flush(), "deflate") == b"hello"
+    assert decompressed(zlib.compress(b"hello"), "deflate") == b"hello"
