@@ -16,8 +16,10 @@ from schemas.errors import InvalidSetting, StoreUnavailable
 
 EMBEDDED_DATABASE = "farebox"
 
-# The engine's defaults are made for a machine of its own: in-process its caches would grow to gigabytes.
+# The engine's defaults are made for a machine of its own: in-process its caches would grow to gigabytes, and one
+# question could take the memory that the proxy needs.
 _ENGINE_OPTIONS: Mapping[str, object] = {
+    "max_server_memory_usage_to_ram_ratio": 0.5,
     "mark_cache_size": 64 * 2**20,
     "primary_index_cache_size": 64 * 2**20,
     "index_mark_cache_size": 32 * 2**20,
@@ -49,6 +51,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     username: str = ""
     password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Address({self.text!r})"
 
 
 def parse_address(url: str) -> Address:
@@ -120,8 +125,8 @@ def _forgo_data_frames() -> None:
 
 
 def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_database: bool) -> Client:
-    Path(address.folder).mkdir(parents=True, exist_ok=True)
     try:
+        Path(address.folder).mkdir(parents=True, exist_ok=True)
         return clickhouse_connect.get_client(
             interface="chdb",
             path=address.folder,
@@ -130,6 +135,8 @@ def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_dat
             settings=dict(settings),
             tz_mode="aware",
         )
+    except OSError as error:
+        raise InvalidSetting(f"warehouse: cannot make {address.folder}: {error.strerror}") from error
     except ProgrammingError as error:
         raise InvalidSetting(
             f"warehouse: cannot open {address.folder}: a folder belongs to one process, and a process to one folder"

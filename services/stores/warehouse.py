@@ -94,6 +94,9 @@ class ClickHouseWarehouse:
                 handle.insert(data=columns(), context=context)
             except (DataError, ArithmeticError, ValueError) as error:
                 raise UnstorableRecord(f"a value does not fit its column of {table}: {error}") from error
+            finally:
+                # A context that still holds a batch would refuse the next one.
+                context.data = None
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         """Rows by column alias; moments are aware UTC. Raises: StoreUnavailable."""
@@ -139,9 +142,8 @@ class _Handles:
 def _reading(address: Address, query_timeout_s: float) -> dict[str, object]:
     settings = dict(_READING) | {"max_execution_time": query_timeout_s}
     if address.folder:
-        # Questions must leave a core and half the memory to the proxy and the worker beside them in this process.
+        # Questions must leave a core to the proxy and the worker beside them in this process.
         settings["max_threads"] = max(1, (os.cpu_count() or 1) - 1)
-        settings["max_memory_usage"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     # Last: under it nothing else can be set.
     return settings | {"readonly": 2}
 

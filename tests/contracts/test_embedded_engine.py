@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import InvalidSetting
+from schemas.errors import InvalidSetting, StoreUnavailable
 from services.stores.migrations import MIGRATIONS
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT
@@ -121,3 +121,20 @@ def test_the_driver_loads_no_data_frames(tmp_path: Path) -> None:
     command = writer(f"chdb:{tmp_path}/warehouse")
     command[2] += "\nassert 'pandas' not in sys.modules\n"
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidSetting, match=f"cannot make {tmp_path}/file/warehouse"):
+        asyncio.run(ClickHouseWarehouse.open(f"chdb:{tmp_path}/file/warehouse"))
+
+
+def test_a_question_for_too_much_memory_is_refused_and_the_process_lives(
+    embedded_warehouse: ClickHouseWarehouse,
+) -> None:
+    terabytes = (
+        "SELECT length(range(1000000000000)) AS n SETTINGS function_range_max_elements_in_block = 10000000000000"
+    )
+    with pytest.raises(StoreUnavailable, match="MEMORY_LIMIT_EXCEEDED"):
+        ask(embedded_warehouse, terabytes)
+    assert ask(embedded_warehouse, "SELECT 1 AS one") == [{"one": 1}]
