@@ -142,7 +142,8 @@ async def _first_key(place: Place, keys: SqlKeyStore) -> tuple[str, bool]:
 def _alone_in(place: Place) -> Iterator[None]:
     """Holds the data folder for this process. Raises: InvalidSetting when another one does."""
     try:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        # What people said to models is in here.
+        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(place.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise InvalidSetting(f"the data folder {place.folder} cannot be used: {error.strerror}") from error
@@ -160,7 +161,7 @@ def _listen(name: str, host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
         advice = f"FAREBOX_{name.upper()}_PORT names another port, 0 any free one"
-        raise InvalidSetting(f"cannot listen on {host}:{port}: {error.strerror}; {advice}") from error
+        raise InvalidSetting(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; {advice}") from error
 
 
 def _url_of(listening: socket.socket) -> str:

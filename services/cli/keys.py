@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from schemas.errors import NotFound
@@ -42,11 +42,12 @@ def revoke_key(state: str, *, organization_id: str, key_id: str) -> None:
 
 def key_table(keys: Sequence[ApiKey]) -> Table:
     """The keys for people; a secret is never in it."""
-    table = Table("Id", "Name", "Ends in", "May", "Made", "Revoked", box=None, header_style="bold")
+    heads = (Column("Id", no_wrap=True), "Name", "Ends in", "May", "Made", "Revoked")
+    table = Table(*heads, box=None, header_style="bold")
     may = {Permission.READ: "read", Permission.WRITE: "write", Permission.READ_WRITE: "read, write"}
     for key in keys:
-        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        made = f"{key.created_at:%Y-%m-%d %H:%M}"
+        revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
+        made = f"{key.created_at:%Y-%m-%d}"
         table.add_row(key.id, Text(key.name), key.hint, may[key.permission], made, revoked)
     return table
 

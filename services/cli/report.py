@@ -35,10 +35,11 @@ class ReportUnavailable(FareboxError):
 
 def fetch_summary(url: str, key: str, *, since: str) -> dict[str, Any]:
     """The summary as the query service at `url` tells it, amounts as exact Decimals. Raises: ReportUnavailable."""
-    request = Request(  # noqa: S310 - the operator's own address
-        f"{url.rstrip('/')}/v1/report/summary?{urlencode({'since': since})}", headers={"Authorization": f"Bearer {key}"}
-    )
+    if not url.startswith(("http://", "https://")):
+        raise ReportUnavailable(f"{url!r} is no address: it starts with http:// or https://")
+    place = f"{url.rstrip('/')}/v1/report/summary?{urlencode({'since': since})}"
     try:
+        request = Request(place, headers={"Authorization": f"Bearer {key}"})  # noqa: S310 - checked above
         with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
             content = answer.read()
     except HTTPError as refusal:
@@ -77,6 +78,8 @@ def print_report(summary: Summary, console: Console) -> None:
 def _sections(summary: Summary) -> Iterator[RenderableType]:
     yield Text(f"\nCosts from {_day(summary.start)} to {_day(summary.end)} (UTC)\n", style="bold")
     yield _tree(summary)
+    if not summary.total.requests:
+        return
     if summary.top_users:
         yield _heading(f"Top {len(summary.top_users)} users by cost")
         yield _users(summary)
@@ -127,7 +130,7 @@ def _users(summary: Summary) -> RenderableType:
     for place, user in enumerate(summary.top_users, 1):
         tier = f"{user.tier} tier" if user.tier else ""
         table.add_row(f"{place}.", Text(user.user_id or "(no user)"), usd(user.cost_usd), Text(tier))
-    return Padding(table, (0, 0, 0, 1))
+    return Padding(table, (0, 0, 0, 1), expand=False)
 
 
 def _cache(summary: Summary) -> RenderableType:
@@ -140,8 +143,6 @@ def _cache(summary: Summary) -> RenderableType:
 
 def _coverage(summary: Summary) -> RenderableType:
     total = summary.total
-    if not total.requests:
-        return Text("  There were no requests.")
     if not total.unpriced_requests:
         return Text("  Nothing: every request has a known cost.")
     told = f"  {total.unpriced_requests:,} of {_count(total.requests, 'request')} could not be priced; "
@@ -152,14 +153,14 @@ def _coverage(summary: Summary) -> RenderableType:
     for entry in summary.unpriced:
         model = Text(f"{entry.model or '(no model named)'} ({entry.provider})")
         table.add_row(model, f"{entry.requests:,}", _REASONS.get(entry.cost_state, entry.cost_state))
-    return Group(Text(f"{told}{share} could."), Padding(table, (0, 0, 0, 4)))
+    return Group(Text(f"{told}{share} could."), Padding(table, (0, 0, 0, 4), expand=False))
 
 
 def _facts(facts: Iterable[tuple[str, str]]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for name, value in facts:
         table.add_row(name, value)
-    return Padding(table, (0, 0, 0, 2))
+    return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def usd(amount: Decimal) -> str:

@@ -8,7 +8,7 @@ from services.cli.place import Place
 
 
 def show_running(running: Running, place: Place, console: Console) -> None:
-    """Where things are, the key when it is new, and how much memory all of it takes."""
+    """Where things are, the key when it is new, and how much memory this process takes."""
     console.print("[bold]Farebox is up.[/bold]")
     facts = [
         ("OpenAI base URL", f"{running.proxy_url}/oai/v1"),

@@ -1,0 +1,191 @@
+"""What an operator types, and what he is told: also when it cannot be done."""
+
+import json
+import re
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Process, free_port
+
+REPO = Path(__file__).parents[2]
+
+
+def farebox(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The command, in an environment that holds nothing of ours but `environ`."""
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", *arguments],
+        env={"PYTHONPATH": str(REPO), "COLUMNS": "120", **environ},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_help_names_every_command() -> None:
+    told = farebox("--help")
+    assert told.returncode == 0
+    assert all(re.search(rf"\b{word}\b", told.stdout) for word in ("up", "demo", "report", "settings", "keys"))
+
+
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    here = ("--data", str(tmp_path))
+    secret = farebox("keys", "create", "--name", "[b]ci", "--may", "r", *here).stdout.strip()
+    assert re.fullmatch(r"sk-helicone(-[a-z0-9]{7}){4}", secret)
+    listed = farebox("keys", "list", *here).stdout
+    assert "[b]ci" in listed
+    assert secret not in listed
+    (key_id,) = re.findall(r"[0-9a-f-]{36}", listed)
+    assert farebox("keys", "revoke", key_id, *here).returncode == 0
+    again = farebox("keys", "revoke", key_id, *here)
+    assert (again.returncode, key_id in again.stderr) == (1, True)
+
+
+def test_keys_of_one_organization_are_not_anothers(tmp_path: Path) -> None:
+    here = ("--data", str(tmp_path))
+    farebox("keys", "create", "--organization", "org-a", *here)
+    assert re.findall(r"[0-9a-f-]{36}", farebox("keys", "list", "--organization", "org-a", *here).stdout)
+    assert not re.findall(r"[0-9a-f-]{36}", farebox("keys", "list", "--organization", "org-b", *here).stdout)
+
+
+def test_a_setting_that_is_not_one_is_named(tmp_path: Path) -> None:
+    told = farebox("up", "--data", str(tmp_path), FAREBOX_PROXY_PROT="1")
+    assert told.returncode == 1
+    assert told.stderr.strip() == "farebox: unknown setting FAREBOX_PROXY_PROT"
+
+
+def test_a_report_from_nobody_says_how_to_start_somebody(tmp_path: Path) -> None:
+    told = farebox("report", "--url", f"http://127.0.0.1:{free_port()}", "--data", str(tmp_path))
+    assert told.returncode == 1
+    assert "farebox up" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+@pytest.fixture
+def something_else() -> Iterator[str]:
+    """A web server that is not Farebox."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>hello</html>")
+
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            """Not on the test's screen."""
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_report_from_something_else_says_so(something_else: str) -> None:
+    told = farebox("report", "--url", something_else, "--key", "x")
+    assert told.returncode == 1
+    assert "is not Farebox's query service" in told.stderr
+
+
+@pytest.mark.parametrize("url", ["localhost", "file:///etc/passwd", "http://"])
+def test_a_url_that_is_no_web_address_is_refused(url: str) -> None:
+    told = farebox("report", "--url", url, "--key", "x")
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    assert told.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Mapping[str, str], Process]]:
+    """`farebox up` in a folder of its own: the folder, its environment and the process."""
+    folder = tmp_path_factory.mktemp("up")
+    env = {"FAREBOX_PROXY_PORT": str(free_port()), "FAREBOX_QUERY_PORT": str(free_port())}
+    url = f"http://127.0.0.1:{env['FAREBOX_QUERY_PORT']}"
+    command = ["-m", "services.cli", "up", "--data", str(folder / "data")]
+    with Process(command, env=env, log=folder / "log", ready_url=f"{url}/readyz") as process:
+        process.ready()
+        _wait_for("Ctrl-C stops Farebox", process)
+        yield folder, env | {"FAREBOX_URL": url}, process
+
+
+def _wait_for(text: str, process: Process) -> None:
+    deadline = time.monotonic() + 20
+    while text not in process.output():
+        assert time.monotonic() < deadline, process.output()
+        time.sleep(0.05)
+
+
+def test_the_first_start_makes_a_key_that_only_its_owner_can_read(
+    up: tuple[Path, Mapping[str, str], Process],
+) -> None:
+    folder, _, process = up
+    kept = folder / "data/api-key"
+    assert f"New key             {kept.read_text().strip()}" in process.output()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+
+
+def test_idle_it_takes_less_than_500_mb_and_says_how_much(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    (told,) = re.findall(r"Memory +(\d+) MB", up[2].output())
+    assert 50 < int(told) < 500
+
+
+def test_a_report_of_nothing_is_a_report(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    folder, env, _ = up
+    here = ("--data", str(folder / "data"))
+    told = farebox("report", *here, FAREBOX_URL=env["FAREBOX_URL"])
+    assert (told.returncode, "$0.00" in told.stdout) == (0, True)
+    figures = json.loads(farebox("report", "--json", *here, FAREBOX_URL=env["FAREBOX_URL"]).stdout)
+    assert figures["total"]["cost_usd"] == 0
+
+
+def test_a_wrong_key_and_a_wrong_period_are_refused_with_a_reason(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    folder, env, _ = up
+    refused = farebox("report", "--key", "sk-wrong", FAREBOX_URL=env["FAREBOX_URL"])
+    assert (refused.returncode, "key was refused" in refused.stderr) == (1, True)
+    absurd = farebox("report", "--since", "7x", "--data", str(folder / "data"), FAREBOX_URL=env["FAREBOX_URL"])
+    assert (absurd.returncode, "'7x'" in absurd.stderr) == (1, True)
+
+
+def test_a_folder_in_use_is_not_shared(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    folder, _, _ = up
+    told = farebox(
+        "up", "--data", str(folder / "data"), FAREBOX_PROXY_PORT="0", FAREBOX_QUERY_PORT="0", FAREBOX_LOG_LEVEL="error"
+    )
+    assert told.returncode == 1
+    assert told.stderr.strip() == f"farebox: the data folder {folder / 'data'} is in use by another Farebox"
+
+
+@pytest.mark.parametrize("name", ["PROXY", "QUERY"])
+def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"FAREBOX_PROXY_PORT": "0", "FAREBOX_QUERY_PORT": "0", f"FAREBOX_{name}_PORT": str(port)}
+        told = farebox("up", "--data", str(tmp_path), **ports)
+    assert told.returncode == 1
+    assert f"127.0.0.1:{port}" in told.stderr
+    assert f"FAREBOX_{name}_PORT" in told.stderr
+
+
+def test_it_stops_cleanly_and_keeps_its_key(tmp_path: Path) -> None:
+    outputs = []
+    for turn in range(2):
+        env = {"FAREBOX_PROXY_PORT": "0", "FAREBOX_QUERY_PORT": str(free_port())}
+        ready = f"http://127.0.0.1:{env['FAREBOX_QUERY_PORT']}/readyz"
+        command = ["-m", "services.cli", "up", "--data", str(tmp_path / "data")]
+        process = Process(command, env=env, log=tmp_path / f"log-{turn}", ready_url=ready)
+        with process:
+            process.ready()
+            _wait_for("Ctrl-C stops Farebox", process)
+            assert process.stop() == 0
+        outputs.append(process.output())
+    assert ["New key" in output for output in outputs] == [True, False]
+    assert not any("Traceback" in output or '"level": "error"' in output for output in outputs)
