@@ -3,8 +3,14 @@
 import subprocess
 import sys
 from decimal import Decimal
+from typing import Any
 
 from tests.journeys.story import Story
+
+
+def properties(row: dict[str, Any]) -> dict[str, str]:
+    """By lower case name: OpenAI's SDK sends header names in lower case, Anthropic's as they were written."""
+    return {name.lower(): value for name, value in row["properties"].items()}
 
 
 def step_1_cost_tracking_headers(story: Story) -> None:
@@ -14,7 +20,7 @@ def step_1_cost_tracking_headers(story: Story) -> None:
     )
     row = story.rows([request_id])[request_id]
     assert row["request_user_id"] == "user-123"
-    assert row["properties"] == {"Feature": "chat", "Environment": "production", "UserTier": "premium"}
+    assert properties(row) == {"feature": "chat", "environment": "production", "usertier": "premium"}
     assert row["model"] == "gpt-4o-mini-2024-07-18"
     assert row["cost_state"] == "priced"
     assert Decimal(row["cost_usd"]) == story.ledger[request_id] > 0
@@ -64,7 +70,7 @@ def step_3_filter_by_property(story: Story) -> None:
     for spelling in ("Feature", "feature", "FEATURE"):
         leaf = {"request_response_rmt": {"properties": {spelling: {"equals": "document-analysis"}}}}
         _, page = story.ask("/v1/request/query-clickhouse", {"filter": leaf, "limit": 1000})
-        assert all(row["properties"]["Feature"] == "document-analysis" for row in page["data"])
+        assert all(properties(row)["feature"] == "document-analysis" for row in page["data"])
         sums.append((len(page["data"]), sum(Decimal(row["cost"]) for row in page["data"])))
     assert sums[0] == sums[1] == sums[2]
     assert sums[0][1] > 0
@@ -86,7 +92,7 @@ def step_6_query_costs_programmatically(story: Story) -> None:
     assert answer["error"] is None
     premium = {row["request_id"] for row in answer["data"]}
     assert premium
-    assert all(row["properties"]["UserTier"] == "premium" for row in answer["data"])
+    assert all(properties(row)["usertier"] == "premium" for row in answer["data"])
     total = sum(Decimal(row["cost_usd"] or 0) for row in answer["data"])
     assert total == sum(story.ledger[request_id] for request_id in premium)
 
