@@ -99,3 +99,9 @@ class UpstreamTimedOut(UpstreamUnavailable):
     """The provider was too slow."""
 
     code = "upstream_timed_out"
+
+
+class LogTruncated(FareboxError):
+    """The event log deleted entries before they were consumed. Only an operator can say where to go on."""
+
+    code = "log_truncated"

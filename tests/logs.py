@@ -3,15 +3,22 @@
 import asyncio
 import sqlite3
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
 from services.ports import EventSink, EventSource
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
+from services.stores.kafka import dead_letters_topic
+from services.stores.kafka_sink import KafkaSink
+from services.stores.kafka_source import KafkaSource
 from services.stores.memory import MemoryLog, MemorySink, MemorySource
+from services.stores.topics import create_topics
 from services.telemetry import Metrics
 from tests.builders import an_event
 
@@ -21,9 +28,9 @@ class EventLog(Protocol):
 
     metrics: Metrics
 
-    def sink(self) -> EventSink: ...
+    async def sink(self) -> EventSink: ...
 
-    def source(self) -> EventSource: ...
+    async def source(self) -> EventSource: ...
 
     async def dead_letters(self) -> list[DeadLetter]: ...
 
@@ -33,10 +40,10 @@ class InMemory:
         self.metrics = Metrics()
         self._log = MemoryLog()
 
-    def sink(self) -> EventSink:
+    async def sink(self) -> EventSink:
         return MemorySink(self._log, metrics=self.metrics)
 
-    def source(self) -> EventSource:
+    async def source(self) -> EventSource:
         return MemorySource(self._log)
 
     async def dead_letters(self) -> list[DeadLetter]:
@@ -48,15 +55,52 @@ class InJournal:
         self.metrics = Metrics()
         self.path = path
 
-    def sink(self) -> EventSink:
+    async def sink(self) -> EventSink:
         return JournalSink(self.path, metrics=self.metrics)
 
-    def source(self) -> EventSource:
+    async def source(self) -> EventSource:
         return JournalSource(self.path)
 
     async def dead_letters(self) -> list[DeadLetter]:
         rows = journal_rows(self.path, "SELECT payload, position, code, reason FROM dead_letter ORDER BY buried_at_ms")
         return [DeadLetter(payload=row[0], position=row[1], code=row[2], reason=row[3]) for row in rows]
+
+
+class InKafka:
+    def __init__(self, brokers: str, spill: Path, *, prefix: str) -> None:
+        self.metrics = Metrics()
+        self.brokers = brokers
+        self.spill = spill
+        self.prefix = prefix
+
+    @classmethod
+    async def fresh(cls, brokers: str, folder: Path, *, partitions: int = 3) -> "InKafka":
+        """With topics of which no other test knows."""
+        log = cls(brokers, folder / "spill.sqlite", prefix=f"test-{uuid.uuid4().hex}")
+        await create_topics(brokers, partitions=partitions, replication=1, retention_hours=1, prefix=log.prefix)
+        return log
+
+    async def sink(self) -> EventSink:
+        return await KafkaSink.open(self.brokers, spill=self.spill, metrics=self.metrics, prefix=self.prefix)
+
+    async def source(self) -> EventSource:
+        return await KafkaSource.open(self.brokers, group=f"{self.prefix}-workers", prefix=self.prefix)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        consumer = AIOKafkaConsumer(
+            dead_letters_topic(self.prefix), bootstrap_servers=self.brokers, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            fetched = await consumer.getmany(timeout_ms=3000)
+        finally:
+            await consumer.stop()
+        return [_dead_letter(record) for records in fetched.values() for record in records]
+
+
+def _dead_letter(record: ConsumerRecord) -> DeadLetter:
+    headers = {name: value.decode() for name, value in record.headers}
+    return DeadLetter(payload=record.value or b"", **headers)
 
 
 def journal_rows(path: Path, query: str) -> list[tuple[bytes, str, str, str]]:

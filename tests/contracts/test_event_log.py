@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -11,18 +11,20 @@ from msgspec import structs
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
-from tests.logs import EventLog, InJournal, InMemory, events, ids_of, publish_all, take_count, take_rest
+from tests.logs import EventLog, InJournal, InKafka, InMemory, events, ids_of, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "journal"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
+@pytest.fixture(params=["memory", "journal", "kafka"])
+async def log(request: pytest.FixtureRequest, tmp_path: Path) -> EventLog:
     match request.param:
         case "memory":
-            yield InMemory()
+            return InMemory()
+        case "journal":
+            return InJournal(tmp_path / "journal.sqlite")
         case _:
-            yield InJournal(tmp_path / "journal.sqlite")
+            return await InKafka.fresh(request.getfixturevalue("kafka"), tmp_path)
 
 
 async def _wait_for(receipt: Awaitable[None]) -> None:
@@ -35,7 +37,7 @@ def _with_latency(event: ExchangeEvent, latency_ms: int) -> ExchangeEvent:
 
 async def test_what_is_published_is_taken_once_and_unchanged(log: EventLog) -> None:
     published = events(200, body=bytes(range(256)))
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     await publish_all(sink, published)
     taken = await take_count(source, 200)
     assert sorted(map(str, map(decode_event, (entry.payload for entry in taken)))) == sorted(map(str, published))
@@ -45,7 +47,7 @@ async def test_what_is_published_is_taken_once_and_unchanged(log: EventLog) -> N
 
 
 async def test_events_of_one_request_keep_their_order(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     moments = list(range(60))
     for latency_ms in moments:
         event = events(1)[0]
@@ -59,7 +61,7 @@ async def test_events_of_one_request_keep_their_order(log: EventLog) -> None:
 
 
 async def test_ten_thousand_events_from_many_tasks_all_arrive(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
 
     async def publish_some(first: int) -> None:
         for event in events(100, first=first):
@@ -77,24 +79,24 @@ async def test_ten_thousand_events_from_many_tasks_all_arrive(log: EventLog) -> 
 
 
 async def test_uncommitted_entries_come_again_to_a_successor(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     await publish_all(sink, events(10))
     first = await take_count(source, 10)
     await source.close()
-    successor = log.source()
+    successor = await log.source()
     assert sorted(ids_of(await take_count(successor, 10))) == sorted(ids_of(first))
     await successor.close()
     await sink.close()
 
 
 async def test_committed_entries_do_not_come_again_to_a_successor(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     await publish_all(sink, events(10))
     await take_count(source, 10)
     await source.commit()
     await publish_all(sink, events(5, first=10))
     await source.close()
-    successor = log.source()
+    successor = await log.source()
     assert sorted(ids_of(await take_count(successor, 5))) == ids_of(events(5, first=10))
     assert await take_rest(successor) == []
     await successor.close()
@@ -102,20 +104,20 @@ async def test_committed_entries_do_not_come_again_to_a_successor(log: EventLog)
 
 
 async def test_commit_covers_what_was_taken_and_not_what_waits(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     await publish_all(sink, events(3))
     await take_count(source, 3)
     await publish_all(sink, events(3, first=3))
     await source.commit()
     await source.close()
-    successor = log.source()
+    successor = await log.source()
     assert sorted(ids_of(await take_count(successor, 3))) == ids_of(events(3, first=3))
     await successor.close()
     await sink.close()
 
 
 async def test_commit_with_nothing_taken_changes_nothing(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     await publish_all(sink, events(2))
     await source.commit()
     assert sorted(ids_of(await take_count(source, 2))) == ids_of(events(2))
@@ -127,7 +129,7 @@ async def test_commit_with_nothing_taken_changes_nothing(log: EventLog) -> None:
 
 
 async def test_a_take_that_is_cancelled_has_taken_nothing(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     taking = asyncio.ensure_future(source.take(max_events=10, max_bytes=2**20, wait_s=30))
     await asyncio.sleep(0.1)
     taking.cancel()
@@ -141,7 +143,7 @@ async def test_a_take_that_is_cancelled_has_taken_nothing(log: EventLog) -> None
 
 
 async def test_an_empty_take_waits_as_long_as_it_was_told(log: EventLog) -> None:
-    source = log.source()
+    source = await log.source()
     await source.take(max_events=10, max_bytes=2**20, wait_s=0)
     started_s = time.monotonic()
     assert list(await source.take(max_events=10, max_bytes=2**20, wait_s=0.3)) == []
@@ -150,7 +152,7 @@ async def test_an_empty_take_waits_as_long_as_it_was_told(log: EventLog) -> None
 
 
 async def test_a_waiting_take_returns_when_an_event_arrives(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     taking = asyncio.ensure_future(take_count(source, 1))
     await asyncio.sleep(0.1)
     await sink.publish(events(1)[0])
@@ -162,7 +164,7 @@ async def test_a_waiting_take_returns_when_an_event_arrives(log: EventLog) -> No
 
 
 async def test_a_take_returns_in_pieces_near_its_limits(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     for first in range(0, 40, 10):
         await publish_all(sink, events(10, first=first))
     taken = await source.take(max_events=10, max_bytes=2**24, wait_s=20)
@@ -173,7 +175,7 @@ async def test_a_take_returns_in_pieces_near_its_limits(log: EventLog) -> None:
 
 
 async def test_large_events_pass_whole(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     bodies = [bytes([number]) * (4 * 2**20) for number in range(3)]
     published = [events(1, first=number, body=body)[0] for number, body in enumerate(bodies)]
     await publish_all(sink, published)
@@ -184,7 +186,7 @@ async def test_large_events_pass_whole(log: EventLog) -> None:
 
 
 async def test_buried_letters_are_kept_whole_and_once(log: EventLog) -> None:
-    source = log.source()
+    source = await log.source()
     letters = [
         DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event"),
         DeadLetter(payload=b"", position="here:2", code="unsupported_version", reason="version 9"),
@@ -196,18 +198,18 @@ async def test_buried_letters_are_kept_whole_and_once(log: EventLog) -> None:
 
 
 async def test_close_makes_everything_durable_that_was_published(log: EventLog) -> None:
-    sink = log.sink()
+    sink = await log.sink()
     for event in events(500):
         sink.publish(event)
     await sink.close()
     assert log.metrics.get("log_durable_total") == 500
-    source = log.source()
+    source = await log.source()
     assert sorted(ids_of(await take_count(source, 500))) == ids_of(events(500))
     await source.close()
 
 
 async def test_an_event_published_after_close_is_refused_and_counted(log: EventLog) -> None:
-    sink = log.sink()
+    sink = await log.sink()
     await sink.close()
     with pytest.raises(BrokerUnavailable):
         await sink.publish(events(1)[0])
@@ -215,7 +217,7 @@ async def test_an_event_published_after_close_is_refused_and_counted(log: EventL
 
 
 async def test_a_cancelled_waiter_leaves_its_group_alone(log: EventLog) -> None:
-    sink = log.sink()
+    sink = await log.sink()
     receipts = [sink.publish(event) for event in events(3)]
     impatient = asyncio.ensure_future(_wait_for(receipts[0]))
     await asyncio.sleep(0)
@@ -227,7 +229,7 @@ async def test_a_cancelled_waiter_leaves_its_group_alone(log: EventLog) -> None:
 
 
 async def test_backlog_counts_what_is_not_committed(log: EventLog) -> None:
-    sink, source = log.sink(), log.source()
+    sink, source = await log.sink(), await log.source()
     await publish_all(sink, events(30))
     taken = await take_count(source, 30)
     await source.commit()

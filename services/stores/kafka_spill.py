@@ -1,0 +1,91 @@
+"""Where events wait while Kafka is away: a journal file, emptied into Kafka when it is back."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from schemas.errors import BrokerUnavailable, PoisonMessage
+from schemas.event import DeadLetter, Delivery, decode_event
+from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
+from services.stores.kafka import Entry, entry_of
+from services.stores.kafka_writer import KafkaWriter
+from services.stores.receipt import Losses, Receipt
+from services.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+GROUP_S = 0.005
+BATCH_EVENTS = 2000
+BATCH_BYTES = 4 * 2**20
+
+
+class Spill:
+    """The journal at `path`. Proxies may share one: whichever comes first carries on what all of them left there."""
+
+    def __init__(
+        self, path: str | Path, writer: KafkaWriter, *, metrics: Metrics, queue_bytes: int, delivery_timeout_s: float
+    ) -> None:
+        """Raises: BrokerUnavailable when the file cannot be opened."""
+        self._path = path
+        self._writer = writer
+        self._losses = Losses(metrics)
+        self._delivery_timeout_s = delivery_timeout_s
+        self._sink = JournalSink(path, metrics=metrics, group_s=GROUP_S, queue_bytes=queue_bytes)
+        self._may_hold_events = True  # from an earlier life of the process
+        self._carrier = asyncio.create_task(self._carry_on())
+
+    def append(self, payload: bytes) -> Receipt:
+        """Keeps an encoded event; what that comes to is counted."""
+        self._may_hold_events = True
+        return self._sink.append(payload)
+
+    async def close(self) -> None:
+        """Returns when everything appended is durable or given up."""
+        self._carrier.cancel()
+        await asyncio.wait((self._carrier,))
+        await self._sink.close()
+
+    async def _carry_on(self) -> None:
+        while True:
+            if self._may_hold_events and self._writer.is_connected:
+                self._may_hold_events = False
+                try:
+                    await self._empty()
+                except BrokerUnavailable as error:
+                    self._may_hold_events = True
+                    logger.debug("spilled events wait", extra={"reason": str(error)})
+            await asyncio.sleep(POLL_S)
+
+    async def _empty(self) -> None:
+        # A source of its own each time: what was taken and not acknowledged comes again to the next.
+        source = await asyncio.to_thread(JournalSource, self._path, consumer="kafka", keep_s=0)
+        carried = 0
+        try:
+            while deliveries := await source.take(max_events=BATCH_EVENTS, max_bytes=BATCH_BYTES, wait_s=0):
+                await self._carry(source, deliveries)
+                carried += len(deliveries)
+        finally:
+            await source.close()
+            if carried:
+                logger.info("spilled events carried to kafka", extra={"count": carried})
+
+    async def _carry(self, source: JournalSource, deliveries: Sequence[Delivery]) -> None:
+        entries: list[Entry] = []
+        for delivery in deliveries:
+            try:
+                entries.append(entry_of(decode_event(delivery.payload), delivery.payload))
+            except PoisonMessage as error:
+                await self._bury(source, delivery, error)
+        try:
+            await asyncio.wait_for(self._writer.ship(entries), self._delivery_timeout_s)
+        except TimeoutError as error:
+            raise BrokerUnavailable("Kafka does not acknowledge") from error
+        await source.commit()
+
+    async def _bury(self, source: JournalSource, delivery: Delivery, error: PoisonMessage) -> None:
+        letter = DeadLetter(payload=delivery.payload, position=delivery.position, code=error.code, reason=str(error))
+        await source.bury([letter])
+        self._losses.add(1, BrokerUnavailable(f"spilled events damaged at {delivery.position}"))
