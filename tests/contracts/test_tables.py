@@ -2,8 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -143,26 +141,3 @@ def test_a_migration_that_changed_after_it_was_applied_stops_everything(
     with pytest.raises(ChangedMigration, match="0001_a"):
         asyncio.run(migrate_warehouse(empty_warehouse, tmp_path))
     assert applied(empty_warehouse) == ["0001_a"]
-
-
-def test_processes_that_migrate_at_once_all_succeed(clickhouse_address: str, tmp_path: Path) -> None:
-    with fresh_database(clickhouse_address) as url:
-        environ = {"FAREBOX_WAREHOUSE": url, "FAREBOX_STATE": f"sqlite:///{tmp_path}/state.sqlite"}
-        command = [sys.executable, "-m", "services.migrate"]
-        root = MIGRATIONS.parent
-        children = [subprocess.Popen(command, env=environ, cwd=root, stderr=subprocess.PIPE) for _ in range(3)]
-        for child in children:
-            _, errors = child.communicate(timeout=60)
-            assert child.returncode == 0, errors.decode()
-        warehouse = asyncio.run(ClickHouseWarehouse.open(url))
-        assert sorted(set(applied(warehouse))) == NAMES
-        insert(warehouse, [a_record()])
-        asyncio.run(warehouse.close())
-
-
-def test_a_migration_that_cannot_be_done_ends_with_one_line_and_a_code() -> None:
-    environ = {"FAREBOX_WAREHOUSE": "http://farebox:hunter2@127.0.0.1/bad name"}
-    command = [sys.executable, "-m", "services.migrate"]
-    done = subprocess.run(command, env=environ, cwd=MIGRATIONS.parent, check=False, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.strip() == "farebox migrate: warehouse: 'bad name' is not a database name"
