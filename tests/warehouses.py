@@ -21,7 +21,7 @@ from tests.builders import MOMENT, a_record
 LARGEST_USD = Decimal("999999.999999999999")  # what one row can hold
 
 # The warehouses are opened once a run, and each example brings an organization of its own.
-EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @contextlib.contextmanager

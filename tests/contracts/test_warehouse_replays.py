@@ -5,6 +5,7 @@ import random
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,33 @@ def test_replaying_in_another_order_and_other_batches_changes_nothing(
         insert(warehouse, records[start : start + 150])
     assert rows_of(warehouse, organization_id) == before
     assert total_of(warehouse, organization_id) == ledger(records)
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_whatever_was_delivered_however_often_and_in_whatever_order_the_highest_version_counts(
+    warehouse: ClickHouseWarehouse, data: st.DataObject
+) -> None:
+    organization_id = f"org-{uuid.uuid4()}"
+    events = data.draw(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), min_size=1, max_size=12))
+    # What a record says follows from its request and its version, as it does from an event.
+    records = [
+        a_record(
+            organization_id=organization_id,
+            request_created_at=MOMENT - timedelta(days=20 * number),
+            request_id=str(uuid.UUID(int=number)),
+            version=version,
+            cost_usd=None if number == version else Decimal(number * 7 + version).scaleb(-12),
+        )
+        for number, version in events
+    ]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=3)))
+    for start, end in pairwise([0, *cuts, len(records)]):
+        insert(warehouse, records[start:end])
+
+    kept = {record.request_id: record for record in sorted(records, key=lambda record: record.version)}
+    costs = {str(row["request_id"]): row["cost_usd"] for row in rows_of(warehouse, organization_id)}
+    assert costs == {request_id: record.cost_usd for request_id, record in kept.items()}
 
 
 def test_a_correction_wins_and_a_late_replay_of_what_it_corrected_does_not(
