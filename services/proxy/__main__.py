@@ -10,7 +10,7 @@ import uvloop
 
 from schemas.errors import FareboxError
 from services.ports import Clock, EventSink, KeyStore
-from services.proxy.server import ProxyServer, create_server
+from services.proxy.server import GRACE_S, ProxyServer, create_server
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.connect import open_event_sink, open_keys
@@ -21,11 +21,22 @@ logger = logging.getLogger("farebox.proxy")
 
 
 def proxy_server(
-    settings: ProxySettings, *, sink: EventSink, keys: KeyStore, metrics: Metrics, clock: Clock
+    settings: ProxySettings,
+    *,
+    sink: EventSink,
+    keys: KeyStore,
+    metrics: Metrics,
+    clock: Clock,
+    grace_s: int = GRACE_S,
 ) -> ProxyServer:
-    """A proxy to be served on a running event loop. Its owner closes `sink` after it, never before."""
+    """A proxy to be served on a running event loop. Its owner closes `sink` after it, never before.
+
+    Told to stop, it gives exchanges in flight `grace_s` to end.
+    """
     upstream = UpstreamPool(max_connections=settings.max_connections, connect_timeout_s=settings.connect_timeout_s)
-    return create_server(settings, upstream=upstream, sink=sink, keys=keys, metrics=metrics, clock=clock)
+    return create_server(
+        settings, upstream=upstream, sink=sink, keys=keys, metrics=metrics, clock=clock, grace_s=grace_s
+    )
 
 
 async def run(settings: ProxySettings) -> None:

@@ -79,7 +79,10 @@ class Downstream(Protocol):
         ...
 
     def cut(self) -> None:
-        """The answer stays incomplete, and the caller must be able to tell. The exchange says nothing more."""
+        """The answer ends behind what was flushed, incomplete, and the caller must be able to tell.
+
+        The exchange says nothing more.
+        """
         ...
 
     def proceed(self) -> None:

@@ -64,7 +64,8 @@ class RelayProtocol(HttpToolsProtocol):
         self._in_head = False
         self._began_at = clock.now()  # the request whose head is coming; `_began_s` is the same moment
         self._began_s = 0.0
-        self._head_bytes = 0  # that came after the read in which this head began
+        self._head_bytes = 0  # of the reads since that head began, the first one included
+        self._head_start = 0  # of that first one, whose beginning may belong to an earlier request
         self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
         self._offered = False  # the request offers an upgrade; its body is still to come
         self._current: Exchange | RequestResponseCycle | None = None  # who is being answered
@@ -87,14 +88,15 @@ class RelayProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         self._read_bytes = len(data)
-        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        if self._in_head:
+            self._head_bytes += len(data)
         rest: bytes | None = data
         while rest is not None:
             rest = self._parse(rest)
         self._read_bytes = 0
         if self._over:
             self._leave()
-        elif self._in_head and self._head_bytes > self._max_head_bytes:
+        elif self._in_head and self._head_bytes - self._head_start > self._max_head_bytes:
             self._refuse(HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes"))
         elif isinstance(self._current, Exchange):
             self._current.request_flush()
@@ -156,6 +158,7 @@ class RelayProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if not self._offered:
             self._in_head = True
+            self._head_bytes = self._head_start = self._read_bytes
             self._began_at = self._clock.now()
             self._began_s = monotonic()
             self.url = b""
@@ -187,7 +190,7 @@ class RelayProtocol(HttpToolsProtocol):
     def _check_head(self) -> None:
         if len(self.headers) > MAX_HEADERS:
             raise HeadTooLarge(f"the request has more than {MAX_HEADERS} headers")
-        if self._head_bytes + self._read_bytes > self._max_head_bytes:
+        if self._head_bytes > self._max_head_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self._max_head_bytes:
                 raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")

@@ -288,6 +288,7 @@ class Exchange:
         request_id = None if self._capture is None else self._capture.request_id
         self._finish(ending)
         if self._answering:
+            self._client.flush()
             self._client.cut()
         else:
             self._relay.metrics.add("proxy_refused_total")

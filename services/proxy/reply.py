@@ -80,15 +80,16 @@ class Reply:
         self._on_over()
 
     def cut(self) -> None:
-        """Ends the connection where the answer stands; framing tells the caller that the end is missing.
+        """Ends the connection behind what was flushed; framing tells the caller that the end is missing.
 
         Where there is no framing, only a reset can tell.
         """
         self.keep_alive = False
+        self._out.clear()
+        self._pieces.clear()
         if self._unframed:
             self._reset()
         else:
-            self.flush()
             self._transport.close()
         self._on_over()
 

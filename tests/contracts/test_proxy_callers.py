@@ -1,0 +1,470 @@
+"""The proxy and its callers over real sockets: keys, limits, odd and hostile requests, slow peers, stops."""
+
+import asyncio
+import re
+from collections.abc import Awaitable
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from schemas.errors import BrokerUnavailable
+from schemas.event import Ending, ExchangeEvent
+from schemas.key import Permission
+from services.proxy import protocol
+from tests.builders import chat_answer
+from tests.proxy_rig import SECRET, Rig, head, rig
+from tests.scripted_provider import Do, answer, chunked
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/oai/v1/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+def statuses(said: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", said)]
+
+
+# Keys
+
+
+BAD_KEYS: dict[str, tuple[dict[str, str], int, str]] = {
+    "missing": ({}, 401, "missing"),
+    "without the word Bearer": ({"Helicone-Auth": SECRET}, 401, "malformed"),
+    "empty": ({"Helicone-Auth": "Bearer"}, 401, "malformed"),
+    "too long to be one": ({"Helicone-Auth": f"Bearer {'x' * 300}"}, 401, "malformed"),
+    "unknown": ({"Helicone-Auth": "Bearer sk-helicone-nobody"}, 401, "unknown or revoked"),
+    "for reading only": ({"Helicone-Auth": "Bearer sk-helicone-reader"}, 403, "read only"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_KEYS)
+async def test_without_a_key_that_may_write_no_provider_is_asked(name: str) -> None:
+    headers, status, said = BAD_KEYS[name]
+    async with rig() as proxy, proxy.client() as client:
+        del client.headers["Helicone-Auth"]
+        proxy.keys.known["sk-helicone-reader"] = ("org-2", Permission.READ)
+        for _ in range(2):  # asked for, then remembered
+            got = await client.post(CHAT, json={}, headers=headers)
+            assert (got.status_code, got.headers["helicone-status"]) == (status, "failed")
+            assert said in got.json()["error"]["message"]
+        await proxy.events(0)
+        assert (proxy.provider.heads, proxy.metrics.get("proxy_refused_total")) == ([], 2)
+
+
+@pytest.mark.parametrize("name", BAD_KEYS)
+async def test_where_the_operator_says_so_they_pass_unlogged_and_are_counted(name: str) -> None:
+    headers, _, _ = BAD_KEYS[name]
+    async with rig(unauthenticated="pass") as proxy, proxy.client() as client:
+        del client.headers["Helicone-Auth"]
+        proxy.keys.known["sk-helicone-reader"] = ("org-2", Permission.READ)
+        got = await client.post(CHAT, json={}, headers=headers)
+        assert (got.status_code, got.content) == (200, b"{}")
+        await proxy.events(0)
+        assert proxy.metrics.get("proxy_unlogged_total") == 1
+
+
+async def test_a_key_may_come_in_the_path_and_is_cut_out_of_it() -> None:
+    async with rig() as proxy, proxy.client() as client:
+        del client.headers["Helicone-Auth"]
+        got = await client.post(f"/oai/{SECRET}/v1/chat/completions", json={})
+        event = await proxy.event()
+    assert got.status_code == 200
+    assert proxy.provider.heads[0].startswith(b"POST /v1/chat/completions HTTP/1.1")
+    assert event.request.target_url.endswith("/v1/chat/completions")
+
+
+async def test_a_key_is_looked_up_once_however_many_requests_come() -> None:
+    async with rig() as proxy, proxy.client() as client:
+        proxy.keys.slow_s = 0.05
+        answers = await asyncio.gather(*(client.post(CHAT, content=b"x" * 200_000) for _ in range(20)))
+        await client.post(CHAT, json={})
+        events = await proxy.events(21)
+    assert {got.status_code for got in answers} == {200}
+    assert {len(event.request.body) for event in events} == {200_000, 2}
+    assert proxy.keys.asked == 1
+
+
+async def test_while_the_key_store_is_away_known_keys_work_and_others_are_told_to_try_again() -> None:
+    async with rig() as proxy, proxy.client() as client:
+        await client.post(CHAT, json={})
+        proxy.keys.away = True
+        known = await client.post(CHAT, json={})
+        unknown = await client.post(CHAT, json={}, headers={"Helicone-Auth": "Bearer sk-helicone-somebody"})
+        await proxy.events(2)
+    assert (known.status_code, unknown.status_code) == (200, 503)
+    assert "try again" in unknown.json()["error"]["message"]
+
+
+# Requests that are odd, or no requests
+
+
+MALFORMED: dict[str, tuple[bytes, int]] = {
+    "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+    "another version": (head(CHAT, version="2.0"), 400),
+    "two lengths": (head(CHAT, "Content-Length: 1", "Content-Length: 2") + b"x", 400),
+    "length and chunks": (head(CHAT, "Content-Length: 1", "Transfer-Encoding: chunked") + b"0\r\n\r\n", 400),
+    "negative length": (head(CHAT, "Content-Length: -1"), 400),
+    "an absurd length": (head(CHAT, "Content-Length: 99999999999999999999999999"), 400),
+    "another transfer coding": (head(CHAT, "Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", 400),
+    "chunks in HTTP/1.0": (head(CHAT, "Transfer-Encoding: chunked", version="1.0") + b"0\r\n\r\n", 400),
+    "a space before the colon": (head(CHAT, "X-Bad : 1"), 400),
+    "a folded header": (head(CHAT, "X-A: 1", " folded"), 400),
+    "bare line feeds": (b"POST /oai/v1/x HTTP/1.1\nHost: x\n\n", 400),
+    "dot segments": (head("/oai/v1/../../admin"), 400),
+    "hidden dot segments": (head("/anthropic/%2e%2e/admin"), 400),
+    "dots behind a hidden slash": (head("/oai/v1/..%2f..%2fadmin"), 400),
+    "backslashes": (head("/oai\\..\\admin"), 404),
+    "a host after the route": (head("/oai//evil.example/v1"), 400),
+    "another host as target": (head("http://evil.example/oai/v1"), 404),
+    "a tunnel": (head("evil.example:443", method="CONNECT"), 400),
+    "too large a head": (head(CHAT, f"X-Large: {'x' * 40_000}"), 431),
+    "too large a head without end": (head(CHAT, f"X-Large: {'x' * 20_000}")[:-2] + b"X" * 40_000, 431),
+    "too many headers": (head(CHAT, *[f"X-{number}: 1" for number in range(100)]), 431),
+    "too large a body": (head(CHAT, "Content-Length: 70000000"), 413),
+    "manual logging": (head("/oai/v1/log", "Content-Length: 0"), 404),
+    "an unknown path": (head("/nowhere", "Content-Length: 0"), 404),
+    "a route that only begins alike": (head("/oaix/v1", "Content-Length: 0"), 404),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_what_cannot_be_passed_on_is_refused_clearly_and_asks_no_provider(name: str) -> None:
+    sent, status = MALFORMED[name]
+    async with rig() as proxy:
+        reader, writer = await proxy.connect()
+        for start in range(0, len(sent), 16_000):
+            writer.write(sent[start : start + 16_000])
+            await writer.drain()
+            await asyncio.sleep(0.005)
+        async with asyncio.timeout(5):
+            got = await reader.readuntil(b"}}")
+        writer.close()
+        assert statuses(got) == [status]
+        assert b'"message":' in got
+        assert proxy.provider.heads == []
+        assert proxy.metrics.get("proxy_refused_total") == 1
+
+
+async def test_a_body_that_was_announced_too_large_leaves_an_event_as_its_key_was_valid() -> None:
+    async with rig(max_body_bytes=10) as proxy:
+        got = await proxy.raw(head(CHAT, "Content-Length: 11", "Connection: close") + b"x" * 11)
+        event = await proxy.event()
+    assert statuses(got) == [413]
+    assert (event.response.ending, event.response.status) == (Ending.REFUSED, 413)
+
+
+async def test_a_body_that_grows_too_large_is_cut_off_and_leaves_an_event() -> None:
+    async with rig(max_body_bytes=10) as proxy:
+        got = await proxy.raw(head(CHAT, "Transfer-Encoding: chunked") + b"6\r\n123456\r\n", b"6\r\n123456\r\n")
+        event = await proxy.event()
+        assert proxy.provider.bodies == []
+    assert statuses(got) == [413]
+    assert (event.response.ending, event.request.body_bytes) == (Ending.REFUSED, 6)
+
+
+async def test_a_body_in_broken_chunks_is_a_400_and_an_event() -> None:
+    async with rig() as proxy:
+        got = await proxy.raw(head(CHAT, "Transfer-Encoding: chunked") + b"2\r\nab\r\n", b"nonsense\r\n")
+        event = await proxy.event()
+        assert proxy.provider.bodies == []
+    assert statuses(got) == [400]
+    assert (event.response.ending, event.request.body) == (Ending.CLIENT_GONE, b"ab")
+
+
+async def test_a_head_that_does_not_come_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.3)
+    async with rig() as proxy:
+        got = await proxy.raw(head(CHAT)[:-2])
+    assert statuses(got) == [408]
+
+
+async def test_chunked_requests_pass_in_chunks_and_their_trailers_end_here() -> None:
+    async with rig() as proxy:
+        sent = (
+            head(CHAT, "Transfer-Encoding: chunked")
+            + b"2;ext=1\r\nab\r\n1\r\nc\r\n0\r\nHelicone-User-Id: smuggled\r\n\r\n"
+        )
+        again = head(CHAT, "Content-Length: 1", "Connection: close") + b"d"
+        await proxy.raw(sent + again)
+        events = await proxy.events(2)
+    assert [event.request.body for event in events] == [b"abc", b"d"]
+    assert [event.request.tags.user_id for event in events] == [None, None]
+    assert proxy.provider.bodies == [b"abc", b"d"]
+
+
+async def test_pipelined_requests_are_answered_in_order_whoever_answers_them() -> None:
+    last = head(CHAT, "Content-Length: 1", "Connection: close") + b"3"
+    sent = b"".join(
+        [
+            head(CHAT, "Content-Length: 1") + b"1",
+            head("/healthz", method="GET"),
+            head("/oai/v1/x", key="sk-helicone-wrong"),
+            head(CHAT, "Content-Length: 1") + b"2",
+            head("/nowhere", method="GET"),
+            last,
+        ]
+    )
+    async with rig() as proxy:
+        proxy.provider.script = [0.05, answer(b"from the provider")]
+        got = await proxy.raw(sent)
+        events = await proxy.events(3)
+    assert statuses(got) == [200, 200, 401, 200, 404, 200]
+    assert [event.request.body for event in events] == [b"1", b"2", b"3"]
+
+
+async def test_a_bad_request_behind_a_good_one_spoils_only_itself() -> None:
+    async with rig() as proxy:
+        proxy.provider.script = [0.05, answer(b"ok")]
+        got = await proxy.raw(head(CHAT, "Content-Length: 1") + b"1" + b"nonsense\r\n\r\n")
+        event = await proxy.event()
+    assert statuses(got) == [200, 400]
+    assert event.response.ending == Ending.COMPLETED
+
+
+async def test_thousands_of_pipelined_refusals_are_answered_one_by_one() -> None:
+    async with rig() as proxy:
+        await proxy.raw(head(CHAT, "Connection: close", key="sk-helicone-wrong"))
+        many = head(CHAT, key="sk-helicone-wrong") * 2000
+        got = await proxy.raw(many + head(CHAT, "Connection: close", key="sk-helicone-wrong"))
+    assert statuses(got) == [401] * 2001
+
+
+async def test_a_body_that_was_held_back_is_asked_for() -> None:
+    async with rig() as proxy:
+        reader, writer = await proxy.connect()
+        writer.write(head(CHAT, "Expect: 100-continue", "Content-Length: 2", "Connection: close"))
+        async with asyncio.timeout(2):
+            interim = await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"{}")
+            got = await reader.read(-1)
+        writer.close()
+        assert b"Expect" not in proxy.provider.heads[0]
+    assert statuses(interim + got) == [100, 200]
+
+
+async def test_a_body_that_was_held_back_is_not_asked_for_without_a_valid_key() -> None:
+    async with rig() as proxy:
+        got = await proxy.raw(head(CHAT, "Expect: 100-continue", "Content-Length: 2", key="sk-helicone-wrong"))
+    assert statuses(got) == [401]
+
+
+async def test_http_1_0_callers_get_no_chunks() -> None:
+    async with rig() as proxy:
+        proxy.provider.script = [chunked(b"a", b"b")]
+        got = await proxy.raw(head(CHAT, "Content-Length: 0", version="1.0"))
+    answer_head, _, body = got.partition(b"\r\n\r\n")
+    assert body == b"ab"
+    assert b"Connection: close" in answer_head
+    assert b"Transfer-Encoding" not in answer_head
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 2", "Transfer-Encoding: chunked"])
+async def test_a_caller_that_offers_http_2_goes_on_in_http_1(framing: str) -> None:
+    body = b"{}" if "Length" in framing else b"2\r\n{}\r\n0\r\n\r\n"
+    offer = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"]
+    async with rig() as proxy:
+        closing = head(CHAT, "Connection: close", "Content-Length: 0")
+        got = await proxy.raw(head(CHAT, *offer, framing) + body + head("/healthz", *offer, method="GET") + closing)
+        events = await proxy.events(2)
+        assert b"h2c" not in proxy.provider.heads[0]
+    assert statuses(got) == [200, 200, 200]
+    assert [event.request.body for event in events] == [b"{}", b""]
+
+
+async def test_a_provider_may_answer_before_it_has_read_the_request() -> None:
+    async with rig() as proxy:
+        proxy.provider.read_bodies = False
+        proxy.provider.script = [answer(b"enough", status="413 Too Large"), Do.HANG]
+        got = await proxy.raw(head(CHAT, "Content-Length: 100000") + b"x" * 1000)
+        event = await proxy.event()
+    assert statuses(got) == [413]
+    assert got.endswith(b"enough")
+    assert event.response.ending == Ending.PROVIDER_ERROR
+
+
+# Slow peers
+
+
+async def test_a_caller_that_does_not_read_slows_the_provider_down() -> None:
+    async with rig() as proxy:
+        piece, pieces = b"x" * 2**18, 128
+        proxy.provider.script = [chunked(end=b""), *([b"40000\r\n" + piece + b"\r\n"] * pieces), b"0\r\n\r\n"]
+        reader, writer = await proxy.connect()
+        writer.write(head(CHAT, "Content-Length: 0", "Connection: close"))
+        await asyncio.sleep(0.5)
+        written = proxy.provider.written_bytes
+        assert 0 < written < len(piece) * pieces // 2
+        async with asyncio.timeout(20):
+            got = await reader.read(-1)
+        writer.close()
+        event = await proxy.event()
+    assert got.count(b"x") >= len(piece) * pieces
+    assert (event.response.ending, event.response.body_bytes) == (Ending.COMPLETED, len(piece) * pieces)
+    assert len(event.response.body) == 4 * 2**20
+
+
+async def test_a_provider_that_does_not_read_slows_the_caller_down() -> None:
+    async with rig(idle_timeout_s=0.5) as proxy:
+        proxy.provider.read_bodies = False
+        proxy.provider.script = [30.0]
+        _, writer = await proxy.connect()
+        writer.write(head(CHAT, "Content-Length: 60000000") + b"x" * 60_000_000)
+        event = await proxy.event()
+        writer.close()
+    assert event.response.ending == Ending.TIMED_OUT
+    assert event.request.body_bytes < 20_000_000
+
+
+async def test_above_the_capture_space_bodies_pass_but_are_not_kept() -> None:
+    async with rig(capture_total_bytes=1000, capture_bytes=600) as proxy, proxy.client() as client:
+        proxy.provider.script = [answer(b"a" * 700)]
+        await client.post(CHAT, content=b"q" * 700)
+        proxy.provider.script = [answer(b"a" * 100)]
+        got = await client.post(CHAT, content=b"q" * 100)
+        first, second = await proxy.events(2)
+        assert proxy.metrics.get("proxy_bodies_dropped_total") == 1
+        assert proxy.metrics.get("proxy_bodies_truncated_total") == 1
+    assert (len(first.request.body), first.request.body_bytes) == (600, 700)
+    assert (first.response.body, first.response.body_bytes) == (b"", 700)
+    assert (got.content, second.request.body, second.response.body) == (b"a" * 100, b"q" * 100, b"a" * 100)
+
+
+# Durability
+
+
+class HeldSink:
+    """An EventSink whose events become durable, or are given up, when the test says so."""
+
+    def __init__(self) -> None:
+        self.events: list[ExchangeEvent] = []
+        self.verdict: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
+        self.events.append(event)
+        return asyncio.shield(self.verdict)
+
+    async def close(self) -> None: ...
+
+
+STRICT_ANSWERS = {"with a length": answer(b"whole"), "in chunks": chunked(b"whole"), "of no bytes": answer(b"")}
+
+
+@pytest.mark.parametrize("name", STRICT_ANSWERS)
+@pytest.mark.parametrize("durable", [True, False])
+async def test_strict_answers_end_only_when_their_event_is_durable(name: str, durable: bool) -> None:
+    sink = HeldSink()
+    async with rig(sink=sink, durability="strict") as proxy:
+        proxy.provider.script = [STRICT_ANSWERS[name]]
+        asking = asyncio.create_task(proxy.raw(head(CHAT, "Content-Length: 0", "Connection: close")))
+        await asyncio.sleep(0.15)
+        assert len(sink.events) == 1
+        assert not asking.done()
+        if durable:
+            sink.verdict.set_result(None)
+        else:
+            sink.verdict.set_exception(BrokerUnavailable("gone"))
+        got = await asking
+    whole = got.endswith((b"whole", b"0\r\n\r\n", b"Content-Length: 0\r\nConnection: close\r\n\r\n"))
+    assert whole == durable
+
+
+@pytest.mark.parametrize("durability", ["relaxed", "standard"])
+async def test_other_answers_never_wait_for_the_log(durability: str) -> None:
+    sink = HeldSink()
+    async with rig(sink=sink, durability=durability) as proxy, proxy.client() as client:
+        assert (await client.post(CHAT, json={})).status_code == 200
+        assert len(sink.events) == 1
+
+
+# Stopping
+
+
+async def test_a_stopping_proxy_lets_exchanges_end_and_takes_no_more() -> None:
+    async with rig() as proxy:
+        proxy.provider.script = [0.4, answer(b"in time")]
+        asking = asyncio.create_task(proxy.raw(head(CHAT, "Content-Length: 0")))
+        await asyncio.sleep(0.1)
+        port = proxy.server.port
+        proxy.server.stop()
+        got = await asking
+        event = await proxy.event()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+    assert got.endswith(b"in time")
+    assert event.response.ending == Ending.COMPLETED
+
+
+async def test_what_does_not_end_in_the_grace_period_still_leaves_its_event() -> None:
+    async with rig(grace_s=1) as proxy:
+        proxy.provider.script = [chunked(b"half", end=b""), Do.HANG]
+        asking = asyncio.create_task(proxy.raw(head(CHAT, "Content-Length: 0")))
+        await asyncio.sleep(0.1)
+        proxy.server.stop()
+        got = await asking
+        event = await proxy.event()
+    assert not got.endswith(b"0\r\n\r\n")
+    assert (event.response.ending, event.response.body) == (Ending.TIMED_OUT, b"half")
+
+
+# SDKs, and everything at once
+
+
+async def test_the_openai_sdk_works_plain_and_streamed() -> None:
+    async with rig() as proxy:
+        client = openai.AsyncOpenAI(
+            base_url=f"{proxy.url}/oai/v1", api_key="k", default_headers={"Helicone-Auth": f"Bearer {SECRET}"}
+        )
+        proxy.provider.script = [answer(chat_answer())]
+        plain = await client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hi"}])
+        delta = (
+            b'data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+        )
+        proxy.provider.script = [chunked(delta, delta, b"data: [DONE]\n\n")]
+        stream = await client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": "Hi"}], stream=True
+        )
+        said = [chunk.choices[0].delta.content async for chunk in stream]
+        await proxy.events(2)
+        await client.close()
+    assert plain.choices[0].message.content == "Hello!"
+    assert said == ["Hi", "Hi"]
+
+
+async def test_the_anthropic_sdk_shows_our_errors_to_people() -> None:
+    async with rig() as proxy:
+        client = anthropic.AsyncAnthropic(base_url=f"{proxy.url}/anthropic", api_key="k", max_retries=0)
+        with pytest.raises(anthropic.AuthenticationError, match="Helicone-Auth is missing"):
+            await client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hi"}])
+        await client.close()
+
+
+async def _some_exchange(proxy: Rig, number: int) -> None:
+    body = b"x" * (number * 37 % 5000)
+    reader, writer = await proxy.connect()
+    writer.write(head(CHAT, f"Content-Length: {len(body)}", f"Helicone-User-Id: {number}", "Connection: close") + body)
+    if number % 5:
+        await reader.read(-1)
+    writer.close()
+
+
+async def test_many_exchanges_with_all_kinds_of_endings_leave_exactly_one_event_each() -> None:
+    async with rig(first_byte_timeout_s=0.5, idle_timeout_s=0.5, max_connections=20) as proxy:
+        scripts = [[answer(b"ok")], [0.02, chunked(b"a", b"b")], [Do.RESET], [chunked(b"h", end=b""), Do.CLOSE]]
+        for number in range(0, 200, 50):
+            proxy.provider.script = scripts[number // 50]
+            async with asyncio.timeout(20):
+                await asyncio.gather(
+                    *(_some_exchange(proxy, each) for each in range(number, number + 50)), return_exceptions=True
+                )
+        await asyncio.sleep(0.6)
+        asked = proxy.metrics.get("proxy_requests_total")
+        events = await proxy.events(asked)
+    assert asked >= 160
+    assert len({event.request.tags.user_id for event in events}) == asked
