@@ -47,7 +47,11 @@ class _ExactRequest(Request):
 class ExactRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        return lambda request: handle(_ExactRequest(request.scope, request.receive))
+
+        async def handle_exactly(request: Request) -> Response:
+            return await handle(_ExactRequest(request.scope, request.receive))
+
+        return handle_exactly
 
 
 def answer_errors(app: FastAPI) -> None:

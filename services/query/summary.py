@@ -125,4 +125,4 @@ def _equals(name: str, value: str | None) -> Filter:
 
 
 def _any_of(users: Sequence[Group]) -> Filter:
-    return Or(tuple(_equals("user_id", user.by[0]) for user in users)) if users else Not(And(()))
+    return Or(tuple(_equals("user_id", user.by[0]) for user in users))

@@ -47,7 +47,7 @@ def parse_order(json: Mapping[str, object]) -> Order:
 
 def group_by_column(name: str) -> ByColumn:
     """Raises: InvalidRequest."""
-    groupable = {name: column for name, column in REQUEST_RESPONSE.columns.items() if _is_groupable(column)}
+    groupable = groupable_columns()
     if name not in groupable:
         raise InvalidRequest(f"unknown column {shown(name)} to group by: known are {', '.join(sorted(groupable))}")
     return ByColumn(groupable[name])
@@ -58,9 +58,13 @@ def group_by_property(name: str) -> ByColumn | ByProperty:
     return ByColumn(column) if key is None else ByProperty(key)
 
 
-def _is_groupable(column: Column) -> bool:
-    """Columns that some row has a value of its own for."""
-    return column.kind in _GROUPABLE and not column.sql.startswith(("'", "CAST", "false"))
+def groupable_columns() -> Mapping[str, Column]:
+    """Columns with one plain value a row that is not the same for all rows."""
+    return {
+        name: column
+        for name, column in REQUEST_RESPONSE.columns.items()
+        if column.kind in _GROUPABLE and not column.sql.startswith(("'", "CAST", "false"))
+    }
 
 
 def _random(json: object) -> Order:

@@ -112,8 +112,10 @@ def print_spellings(organization_id: str) -> Statement:
 def print_filter(node: Filter, scope: Scope) -> str:
     """A condition that is 1 or 0 for every row and never NULL, so that `and`, `or` and `not` hold as written."""
     match node:
-        case Everything():
+        case Everything() | And(()):
             return "1"
+        case Or(()):
+            return "0"
         case And(terms):
             return _joined(" AND ", terms, scope)
         case Or(terms):

@@ -102,7 +102,7 @@ def _whole(given: object, where: str) -> int:
 
 def _dollars(given: object, where: str) -> Decimal:
     number = _number(given, where)
-    if abs(number) >= _WHOLE_DOLLARS:
+    if not -_WHOLE_DOLLARS < number < _WHOLE_DOLLARS:
         raise InvalidFilter(f"{where} takes an amount below 1e26 US dollars, not {shown(given)}")
     amount = number.quantize(_PICODOLLAR, context=_EXACT)
     if amount != number:

@@ -1,0 +1,272 @@
+"""What the query service owes its callers, asked over real sockets, on both shapes of the warehouse."""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from schemas.event import Ending
+from schemas.price import CostState
+from schemas.record import RequestBodies
+from schemas.usage import UsageSource
+from tests.builders import a_record, some_bodies
+from tests.querying import LIST, Caller, leaf
+
+HELICONE_FIELDS = [
+    "response_id",
+    "response_body",
+    "response_created_at",
+    "response_status",
+    "request_id",
+    "request_body",
+    "request_created_at",
+    "request_user_id",
+    "request_properties",
+    "provider",
+    "delay_ms",
+    "request_model",
+    "ai_gateway_body_mapping",
+    "time_to_first_token",
+    "total_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "prompt_cache_read_tokens",
+    "prompt_cache_write_tokens",
+    "prompt_tokens",
+    "country_code",
+    "scores",
+    "properties",
+    "asset_ids",
+    "target_url",
+    "cache_reference_id",
+    "request_referrer",
+    "cache_enabled",
+    "cost",
+    "prompt_id",
+    "prompt_version",
+    "updated_at",
+    "storage_location",
+    "model",
+    "feedback_created_at",
+]
+NIL = "00000000-0000-0000-0000-000000000000"
+
+
+def test_the_guides_own_body_gives_the_premium_requests_and_their_cost(caller: Caller) -> None:
+    caller.keep(
+        {"properties": {"usertier": "premium"}, "property_spellings": ["UserTier"], "cost_usd": Decimal("0.1")},
+        {"properties": {"usertier": "premium"}, "property_spellings": ["UserTier"], "cost_usd": Decimal("0.2")},
+        {"properties": {"usertier": "free"}, "property_spellings": ["UserTier"]},
+    )
+    printed = {
+        "filter": leaf(
+            request_created_at={"gte": "2024-01-01T00:00:00Z"}, properties={"UserTier": {"equals": "premium"}}
+        ),
+        "limit": 1000,
+    }
+    status, answer = caller.ask(LIST, printed)
+    assert status == 201
+    assert answer["error"] is None
+    assert sum(Decimal(row["cost_usd"]) for row in answer["data"]) == Decimal("0.3")
+
+
+def test_an_item_has_helicones_fields_in_helicones_order(caller: Caller) -> None:
+    caller.keep({})
+    (row,) = caller.page()
+    assert [name for name in row if name in HELICONE_FIELDS] == HELICONE_FIELDS
+    assert row["request_created_at"] == "2026-11-01T12:00:00.123Z"
+    assert row["properties"] == row["request_properties"] == {"Feature": "chat", "UserTier": "premium"}
+    assert (row["prompt_tokens"], row["completion_tokens"], row["total_tokens"]) == (600, 200, 800)
+    assert row["cache_reference_id"] == NIL
+    assert row["response_status"] == 200
+
+
+def test_a_cost_is_the_same_exact_number_under_its_three_names(caller: Caller) -> None:
+    exact = Decimal("123456.123456789012")
+    caller.keep({"cost_usd": exact})
+    (row,) = caller.page()
+    assert [row[name] for name in ("cost", "costUSD", "cost_usd")] == [exact] * 3
+
+
+def test_what_is_unknown_is_null_and_not_zero(caller: Caller) -> None:
+    caller.keep({"cost_usd": None, "cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE})
+    (row,) = caller.page()
+    assert (row["cost"], row["cost_state"], row["total_tokens"], row["prompt_tokens"]) == (None, "no_usage", None, None)
+
+
+def test_session_and_prompt_are_properties_too(caller: Caller) -> None:
+    (first, _) = caller.keep(
+        {"session_id": "s-1", "session_name": "Analysis", "session_path": "/a", "prompt_id": "p-1"}, {}
+    )
+    for name, value in (
+        ("Session-Id", "s-1"),
+        ("session-name", "Analysis"),
+        ("SESSION-PATH", "/a"),
+        ("Prompt-Id", "p-1"),
+    ):
+        assert caller.ids(leaf(properties={f"Helicone-{name}": {"equals": value}})) == [first]
+        assert caller.ids(leaf(property_key={"equals": f"Helicone-{name}"})) == [first]
+    (row,) = caller.page(leaf(session_id={"equals": "s-1"}))
+    assert row["properties"]["Helicone-Session-Name"] == "Analysis"
+
+
+def test_a_property_is_shown_as_first_spelled_and_matched_in_any_case(caller: Caller) -> None:
+    caller.keep(
+        {"properties": {"usertier": "a"}, "property_spellings": ["UserTier"]},
+        {"properties": {"usertier": "b"}, "property_spellings": ["USERTIER"]},
+    )
+    rows = caller.page(leaf(properties={"userTIER": {"contains": ""}}))
+    assert [row["properties"] for row in rows] == [{"UserTier": "b"}, {"UserTier": "a"}]
+
+
+def test_a_key_sees_its_organization_only(caller: Caller) -> None:
+    (request_id,) = caller.keep({}, bodies=("secret", "secret"))
+    stranger = Caller(caller.service, "org-stranger", caller.service.key("org-stranger"))
+    assert stranger.page() == []
+    assert stranger.page(leaf(request_id={"equals": request_id})) == []
+    assert stranger.page(leaf(organization_id={"equals": caller.organization_id})) == []
+    assert stranger.page({"left": leaf(request_body={"contains": "secret"}), "operator": "or", "right": "all"}) == []
+    assert stranger.ask(f"/v1/request/{request_id}?includeBody=true")[0] == 404
+    assert stranger.ask("/v1/request/query-ids", {"requestIds": [request_id]}) == (200, {"data": [], "error": None})
+    assert stranger.report(measures=["requests"])["total"]["requests"] == 0
+    assert caller.ids(leaf(request_id={"equals": request_id})) == [request_id]
+
+
+def test_pages_fit_together_whatever_the_order(caller: Caller) -> None:
+    caller.keep(
+        *(
+            {"latency_ms": 100 + position % 3, "cost_usd": None if position % 4 else Decimal(1)}
+            for position in range(17)
+        )
+    )
+    for sort in ({"latency": "desc"}, {"cost": "asc"}, {"created_at": "asc"}, {"properties": {"Feature": "asc"}}):
+        pages = [caller.ids(limit=5, offset=offset, sort=sort) for offset in range(0, 20, 5)]
+        assert [len(page) for page in pages] == [5, 5, 5, 2]
+        assert sorted(request_id for page in pages for request_id in page) == sorted(caller.ids(limit=1000))
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ({}, "210"),
+        ({"created_at": "asc"}, "012"),
+        ({"request_created_at": "desc"}, "210"),
+        ({"latency": "asc"}, "120"),
+        ({"time_to_first_token": "desc"}, "021"),
+        ({"total_tokens": "asc"}, "201"),
+        ({"cost": "desc"}, "102"),
+        ({"user_id": "asc"}, "201"),
+        ({"body_model": "desc"}, "102"),
+        ({"is_cached": "desc"}, "210"),
+        ({"properties": {"RANK": "asc"}}, "102"),
+    ],
+)
+def test_rows_come_in_the_order_that_was_asked_for(caller: Caller, sort: object, order: str) -> None:
+    fields: list[dict[str, object]] = [
+        {"latency_ms": 30, "time_to_first_token_ms": 9, "prompt_tokens": 5, "cost_usd": Decimal(1), "user_id": "b"},
+        {"latency_ms": 10, "time_to_first_token_ms": None, "prompt_tokens": 9, "cost_usd": Decimal(2), "user_id": "c"},
+        {"latency_ms": 20, "time_to_first_token_ms": 5, "prompt_tokens": 1, "cost_usd": None, "user_id": "a"},
+    ]
+    more: list[dict[str, object]] = [
+        {"model": "b", "properties": {"rank": "2"}},
+        {"model": "c", "properties": {"rank": "1"}},
+        {"model": "a", "properties": {"rank": "3"}, "ending": Ending.CACHED},
+    ]
+    ids = caller.keep(*(one | other for one, other in zip(fields, more, strict=True)))
+    assert "".join(str(ids.index(request_id)) for request_id in caller.ids(sort=sort)) == order
+
+
+def test_a_random_order_shows_every_row_once(caller: Caller) -> None:
+    ids = caller.keep(*({} for _ in range(20)))
+    assert sorted(caller.ids(sort={"random": True}, limit=20)) == sorted(ids)
+
+
+def test_cached_requests_can_be_asked_for_and_left_out(caller: Caller) -> None:
+    reference = str(uuid.uuid4())
+    cached, plain = caller.keep(
+        {
+            "ending": Ending.CACHED,
+            "cache_reference_id": reference,
+            "cost_usd": Decimal(0),
+            "cost_state": CostState.FREE,
+        },
+        {},
+    )
+    assert caller.ids(isCached=True) == caller.ids(leaf(cached={"equals": True})) == [cached]
+    assert caller.ids(isCached=False) == caller.ids(leaf(cache_reference_id={"equals": NIL})) == [plain]
+    assert caller.page(isCached=True)[0]["cache_reference_id"] == reference
+    assert caller.page(isCached=True)[0]["cost"] == 0
+
+
+def test_nothing_has_scores(caller: Caller) -> None:
+    ids = caller.keep({})
+    assert caller.ids(isScored=False) == ids
+    assert caller.ids(isScored=True) == []
+
+
+def test_rows_of_the_future_are_not_shown(caller: Caller) -> None:
+    now = caller.service.clock.now()
+    caller.keep({"request_created_at": now + timedelta(minutes=6)}, {"request_created_at": now + timedelta(minutes=4)})
+    assert len(caller.page()) == 1
+
+
+def test_bodies_come_when_asked_for_as_json_where_they_are_json(caller: Caller) -> None:
+    (request_id,) = caller.keep({}, bodies=('{"n": 12345678901234567890.10}', "event: ping\n\ndata: [1"))
+    (row,) = caller.page(includeInputs=True)
+    assert row["request_body"] == {"n": Decimal("12345678901234567890.10")}
+    assert row["response_body"] == "event: ping\n\ndata: [1"
+    (bare,) = caller.page()
+    assert (bare["request_body"], bare["response_body"]) == (None, None)
+    assert caller.ask(f"/v1/request/{request_id}?includeBody=true")[1]["data"] == row
+    assert caller.ask(f"/v1/request/{request_id}")[1]["data"] == bare
+
+
+def test_bodies_are_searched_in_their_latest_version(caller: Caller) -> None:
+    (request_id,) = caller.keep({}, {}, bodies=("the Quick fox", "42"))[:1]
+    row = a_record(organization_id=caller.organization_id, request_id=request_id)
+    assert request_id in caller.ids(leaf(request_body={"contains": "qUICK"}))
+    caller.insert([], [later(some_bodies(row, request_body="the slow fox"))])
+    assert request_id not in caller.ids(leaf(request_body={"contains": "qUICK"}))
+    assert caller.ids(leaf(request_body={"like": "the slow%"})) == [request_id]
+    assert len(caller.ids(leaf(request_body={"not-contains": "slow"}))) == 1
+    assert caller.ids(leaf(response_body={"equals": None})) == []
+
+
+def later(bodies: RequestBodies) -> RequestBodies:
+    return msgspec.structs.replace(bodies, version=bodies.version + 1)
+
+
+def test_a_replayed_row_is_shown_and_counted_once(caller: Caller) -> None:
+    row = a_record(organization_id=caller.organization_id)
+    for _ in range(3):
+        caller.insert([row], [some_bodies(row)])
+    assert len(caller.page(includeInputs=True)) == 1
+    assert caller.ask("/v1/request/count/query", {"filter": "all"}) == (200, {"data": 1, "error": None})
+    assert caller.report(measures=["cost_usd"])["total"]["cost_usd"] == Decimal("0.00024")
+
+
+def test_requests_are_found_by_id(caller: Caller) -> None:
+    ids = caller.keep({}, {}, {})
+    status, answer = caller.ask("/v1/request/query-ids", {"requestIds": [*ids[:2], ids[0].upper(), str(uuid.uuid4())]})
+    assert (status, [row["request_id"] for row in answer["data"]]) == (200, [ids[1], ids[0]])
+    assert caller.ask(f"/v1/request/{ids[2]}")[1]["data"]["request_id"] == ids[2]
+    assert caller.ask(f"/v1/request/{uuid.uuid4()}")[0] == 404
+    assert caller.ask("/v1/request/not-an-id")[0] == 422
+
+
+def test_older_clients_names_and_path_work(caller: Caller) -> None:
+    first, _ = caller.keep({"user_id": "ann", "status": 500, "cost_usd": Decimal("0.5")}, {"user_id": "bob"})
+    for old in (
+        {"request": {"user_id": {"equals": "ann"}}},
+        {"response": {"status": {"gte": 500}}},
+        {
+            "left": {"properties": {"feature": {"equals": "chat"}}},
+            "operator": "and",
+            "right": {"request": {"user_id": {"equals": "ann"}}},
+        },
+    ):
+        status, answer = caller.ask("/v1/request/query", {"filter": old, "limit": 100, "offset": 0})
+        assert (status, [row["request_id"] for row in answer["data"]]) == (201, [first])
+        assert answer["data"][0]["costUSD"] == Decimal("0.5")

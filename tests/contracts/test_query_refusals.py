@@ -1,0 +1,182 @@
+"""What wrong, absurd and hostile questions are answered, on both shapes of the warehouse. Never with a 500."""
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from schemas.errors import StoreUnavailable
+from schemas.key import Permission
+from schemas.statement import Statement
+from tests.querying import LIST, Caller, leaf, query_service
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "culprit"),
+    [
+        (LIST, {}, "filter"),
+        (LIST, {"filter": "all", "colour": 1}, "colour"),
+        (LIST, {"filter": leaf(colour={"equals": "red"})}, "colour"),
+        (LIST, {"filter": "all", "limit": 1001}, "limit"),
+        (LIST, {"filter": "all", "limit": -1}, "limit"),
+        (LIST, {"filter": "all", "limit": "10"}, "limit"),
+        (LIST, {"filter": "all", "limit": 10**30}, "limit"),
+        (LIST, {"filter": "all", "offset": -1}, "offset"),
+        (LIST, {"filter": "all", "offset": 2**63}, "offset"),
+        (LIST, {"filter": "all", "isCached": "yes"}, "isCached"),
+        (LIST, {"filter": "all", "sort": {"colour": "asc"}}, "colour"),
+        (LIST, {"filter": "all", "sort": {"request_prompt": "asc"}}, "request_prompt"),
+        (LIST, {"filter": "all", "sort": {"latency": "up"}}, "up"),
+        (LIST, {"filter": "all", "sort": {"latency": "asc", "cost": "asc"}}, "one key"),
+        (LIST, {"filter": "all", "sort": {"random": "asc"}}, "random"),
+        (LIST, {"filter": "all", "sort": {"properties": "asc"}}, "properties"),
+        (LIST, {"filter": "all", "sort": []}, "sort"),
+        (LIST, [], "dictionary"),
+        ("/v1/request/query-ids", {"requestIds": ["x"]}, "requestIds"),
+        ("/v1/report", {"measures": ["colour"], "timeFilter": {"start": "2026-01-01"}}, "colour"),
+        ("/v1/report", {"measures": [], "timeFilter": {"start": "2026-01-01"}}, "measures"),
+        ("/v1/report", {"measures": ["requests"], "timeFilter": {}}, "start"),
+        ("/v1/report", {"measures": ["requests"], "timeFilter": {"start": "soon"}}, "soon"),
+        ("/v1/report", {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "timeZone": "Moon"}, "Moon"),
+        ("/v1/report", {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "timeZone": "../x"}, "../x"),
+        (
+            "/v1/report",
+            {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "by": [{"column": "properties"}]},
+            "properties",
+        ),
+        (
+            "/v1/report",
+            {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "orderBy": {"measure": "cost_usd"}},
+            "cost_usd",
+        ),
+    ],
+)
+def test_a_wrong_question_is_refused_by_name(caller: Caller, path: str, body: object, culprit: str) -> None:
+    status, refusal = caller.ask(path, body)
+    assert (status, refusal["message"]) == (422, "Validation Failed")
+    assert culprit in str(refusal["details"])
+    assert culprit in refusal["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"filter": NaN}',
+        b'{"filter": "\\ud800"}',
+        b'{"filter": ' + b"[" * 200_000,
+        b'{"filter": ' + b'{"left":' * 900 + b'"all"' + b',"operator":"and","right":"all"}' * 900 + b"}",
+        b'{"filter": {"request_response_rmt": {"cost": {"gt": 1e999999999}}}}',
+        b'{"filter": {"request_response_rmt": {"latency": {"gt": ' + b"9" * 5000 + b"}}}}",
+        b'{"filter": {"request_response_rmt": {"latency": {"gt": 99999999999999999999999}}}}',
+        b'{"filter": {"request_response_rmt": {"model": {"like": "\\\\"}}}}',
+        b'{"filter": {"request_response_rmt": {"request_created_at": {"gt": "9999-12-31T23:59:59-23:59"}}}}',
+        json.dumps({"filter": {"request_response_rmt": {"model": {"equals": "x" * 100_000}}}}).encode(),
+        json.dumps({"filter": {f"t{number}": {} for number in range(100_000)}}).encode(),
+        json.dumps({"filter": "all", "x" * 100_000: 1}).encode(),
+    ],
+    ids=range(15),
+)
+def test_an_absurd_body_is_refused_in_few_words(caller: Caller, body: bytes) -> None:
+    status, refusal = caller.ask(LIST, body)
+    assert status == 422
+    assert len(json.dumps(refusal)) < 5000
+
+
+def test_a_body_that_does_not_say_it_is_json_is_told_so(caller: Caller) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=caller.key, **form)
+    assert (status, "application/json" in refusal["error"]) == (422, True)
+
+
+def test_a_body_beyond_ten_mebibytes_is_refused(caller: Caller) -> None:
+    with socket.create_connection(("127.0.0.1", caller.service.port)) as connection:
+        connection.sendall(
+            f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.key}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 10485761\r\n\r\n".encode()
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_every_value_of_text_is_data(caller: Caller) -> None:
+    hostile = ["'; DROP TABLE request_response_rmt; --", "\\", "{p0:String}", "%s", "\x00", "\\N", "é😀", "' OR 1=1 --"]
+    ids = caller.keep(*({"user_id": text, "properties": {"x": text}} for text in hostile))
+    for request_id, text in zip(ids, hostile, strict=True):
+        assert caller.ids(leaf(user_id={"equals": text})) == [request_id]
+        assert caller.ids(leaf(properties={"x": {"equals": text}})) == [request_id]
+        assert request_id in caller.ids(leaf(user_id={"contains": text}), limit=100)
+        assert caller.ids(leaf(properties={text: {"equals": "x"}})) == []
+        assert caller.report(measures=["requests"], by=[{"property": text}])["total"]["requests"] == len(hostile)
+
+
+def test_the_largest_filter_that_is_allowed_is_answered(caller: Caller) -> None:
+    (request_id,) = caller.keep({})
+    condition = leaf(user_id={"not-equals": "%" * 250})
+    filter_json: object = condition
+    for _ in range(255):
+        filter_json = {"left": filter_json, "operator": "and", "right": condition}
+    assert caller.ids(filter_json) == [request_id]
+
+
+def test_a_missing_unknown_or_revoked_key_is_unauthenticated(caller: Caller) -> None:
+    for key in ("", "sk-wrong", "é'"):
+        status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=key)
+        assert (status, refusal["trace"]) == (401, "isAuthenticated.error")
+    (known,) = asyncio.run(caller.service.keys.list_keys(caller.organization_id))
+    assert caller.ask(LIST, {"filter": "all"})[0] == 201
+    assert asyncio.run(caller.service.keys.revoke_key(caller.organization_id, known.id))
+    caller.service.clock.advance(seconds=10)
+    assert caller.ask(LIST, {"filter": "all"})[0] == 401
+
+
+def test_asking_needs_the_permission_to_read(caller: Caller) -> None:
+    for permission, status in ((Permission.READ, 201), (Permission.READ_WRITE, 201), (Permission.WRITE, 403)):
+        key = caller.service.key(caller.organization_id, permission)
+        assert caller.service.ask(LIST, {"filter": "all"}, key=key)[0] == status
+        bare = {"Authorization": key}
+        assert caller.service.ask(LIST, {"filter": "all"}, key=key, **bare)[0] == status
+
+
+def test_unknown_paths_and_methods_have_the_envelope(caller: Caller) -> None:
+    assert caller.ask("/v1/nothing") == (404, {"data": None, "error": "Not Found"})
+    assert caller.ask(LIST) == (422, caller.ask(LIST)[1])
+    assert caller.ask("/v1/report/summary", {})[0] == 405
+
+
+def test_it_says_that_it_lives_and_that_it_can_answer(caller: Caller) -> None:
+    assert caller.ask("/healthz") == caller.ask("/readyz") == (200, {"data": "ok", "error": None})
+
+
+def test_the_documentation_needs_no_internet(caller: Caller) -> None:
+    with socket.create_connection(("127.0.0.1", caller.service.port)) as connection:
+        connection.sendall(b"GET /docs HTTP/1.0\r\nHost: x\r\n\r\n")
+        page = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    assert "swagger-ui-bundle.js" in page
+    assert "https://" not in page
+    status, schema = caller.ask("/openapi.json")
+    assert status == 200
+    assert LIST in schema["paths"]
+
+
+class AwayWarehouse:
+    """A warehouse that cannot be reached."""
+
+    async def query(self, _: Statement) -> list[dict[str, Any]]:
+        raise StoreUnavailable("connect to clickhouse.internal:8123")
+
+    async def insert(self, records: object, bodies: object) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def test_a_warehouse_that_is_away_is_said_without_its_address(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with query_service(AwayWarehouse(), tmp_path_factory.mktemp("state")) as service:
+        status, refusal = service.ask(LIST, {"filter": "all"}, key=service.key("org-1"))
+        assert (status, refusal["data"]) == (503, None)
+        assert "internal" not in refusal["error"]
+        assert service.ask("/readyz", key="")[0] == 503
+        assert service.ask("/healthz", key="")[0] == 200

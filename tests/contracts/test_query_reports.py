@@ -1,0 +1,142 @@
+"""What reports and the summary owe their callers, on both shapes of the warehouse."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from schemas.event import Ending
+from schemas.price import CostState
+from services.sql.measures import MEASURES
+from services.sql.order import groupable_columns
+from tests.builders import MOMENT
+from tests.querying import Caller
+
+
+def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
+    caller.keep(
+        {"properties": {"feature": "chat"}, "cost_usd": Decimal("0.1")},
+        {"properties": {"feature": "chat"}, "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL},
+        {"properties": {"feature": "search"}, "cost_usd": Decimal("0.7")},
+        {"properties": {}, "cost_usd": Decimal("0.2")},
+    )
+    report = caller.report(measures=["cost_usd"], by=[{"property": "FEATURE"}])
+    assert [(row["by"], row["measures"]["cost_usd"]) for row in report["rows"]] == [
+        (["search"], Decimal("0.7")),
+        ([None], Decimal("0.2")),
+        (["chat"], Decimal("0.1")),
+    ]
+    assert report["total"] == {"cost_usd": 1, "requests": 4, "unpriced_requests": 1}
+
+
+def test_every_measure_answers_for_some_rows_and_for_none(caller: Caller) -> None:
+    measures = sorted(MEASURES)
+    assert caller.report(measures=measures)["total"]["average_cost_usd"] is None
+    caller.keep({"latency_ms": 100}, {"latency_ms": 300, "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL})
+    total = caller.report(measures=measures)["total"]
+    assert (total["average_latency_ms"], total["p50_latency_ms"], total["priced_request_share"]) == (
+        200,
+        300,
+        Decimal("0.5"),
+    )
+    assert (total["average_cost_usd"], total["total_tokens"], total["active_users"]) == (Decimal("0.00024"), 1600, 1)
+    assert (total["priced_token_share"], total["first_request_at"]) == (Decimal("0.5"), "2026-11-01T12:00:00.123Z")
+
+
+def test_days_begin_at_midnight_of_the_callers_zone(caller: Caller) -> None:
+    caller.keep(
+        {"request_created_at": MOMENT.replace(hour=22, minute=59)}, {"request_created_at": MOMENT.replace(hour=23)}
+    )
+    days = {"measures": ["requests"], "by": [{"time": "day"}]}
+    assert [row["by"] for row in caller.report(**days)["rows"]] == [["2026-11-01T00:00:00+00:00"]]
+    in_berlin = caller.report(**days, timeZone="Europe/Berlin")
+    assert [row["by"] for row in in_berlin["rows"]] == [["2026-11-01T00:00:00+01:00"], ["2026-11-02T00:00:00+01:00"]]
+    for bucket, start in (
+        ("minute", "2026-11-02T04:29"),
+        ("hour", "2026-11-02T04:00"),
+        ("week", "2026-11-02T00:00"),
+        ("month", "2026-11-01T00:00"),
+    ):
+        last = caller.report(measures=["requests"], by=[{"time": bucket}], timeZone="Asia/Kolkata")["rows"][-1]
+        assert last["by"][0].startswith(start.replace("04:29", "04:30")), bucket
+
+
+def test_a_report_says_when_it_is_not_whole(caller: Caller) -> None:
+    caller.keep(*({"user_id": f"user-{number}"} for number in range(5)))
+    asked = {"measures": ["requests"], "by": [{"column": "user_id"}]}
+    cut = caller.report(**asked, limit=4)
+    assert (len(cut["rows"]), cut["truncated"], cut["total"]["requests"]) == (4, True, 5)
+    whole = caller.report(**asked, limit=5, orderBy={"measure": "requests", "direction": "asc"})
+    assert (len(whole["rows"]), whole["truncated"]) == (5, False)
+
+
+def test_every_column_that_can_be_grouped_by_can(caller: Caller) -> None:
+    caller.keep({})
+    for name in groupable_columns():
+        assert caller.report(measures=["requests"], by=[{"column": name}])["total"]["requests"] == 1, name
+
+
+def test_the_summary_adds_up(caller: Caller) -> None:
+    def row(environment: str | None, feature: str | None, cost: str | None, user: str, **more: Any) -> dict[str, Any]:
+        named = {"environment": environment, "feature": feature} | more.pop("also", {})
+        properties = {name: value for name, value in named.items() if value is not None}
+        state = CostState.PRICED if cost else CostState.UNKNOWN_MODEL
+        return {
+            "properties": properties,
+            "user_id": user,
+            "cost_usd": cost and Decimal(cost),
+            "cost_state": state,
+        } | more
+
+    caller.keep(
+        row("production", "chat", "0.6", "ann", also={"usertier": "free"}),
+        row("production", "chat", "0.1", "ann", also={"usertier": "premium"}),
+        row("production", "search", "0.2", "bob"),
+        row("production", None, "0.05", ""),
+        row(None, "chat", None, "bob", model="mystery"),
+        row(None, None, "0.05", "cy", ending=Ending.CACHED, cache_enabled=True, cache_saved_usd=Decimal("0.3")),
+        row("development", "chat", "0", "cy", cache_enabled=True),
+    )
+    summary = caller.summary("?since=2d")
+    total = summary["total"]
+    assert (total["cost_usd"], total["requests"], total["unpriced_requests"]) == (1, 7, 1)
+    assert [(branch["name"], branch["cost_usd"], branch["share"]) for branch in summary["environments"]] == [
+        ("production", Decimal("0.95"), Decimal("0.95")),
+        ("(none)", Decimal("0.05"), Decimal("0.05")),
+        ("development", 0, 0),
+    ]
+    for figure in ("cost_usd", "requests", "unpriced_requests"):
+        assert sum(branch[figure] for branch in summary["environments"]) == total[figure]
+        for branch in summary["environments"]:
+            assert sum(feature[figure] for feature in branch["features"]) == branch[figure]
+    assert [feature["name"] for feature in summary["environments"][0]["features"]] == ["chat", "search", "(none)"]
+    users = [(user["user_id"], user["cost_usd"], user["tier"]) for user in summary["top_users"]]
+    assert users == [("ann", Decimal("0.7"), "premium"), ("bob", Decimal("0.2"), None), ("cy", Decimal("0.05"), None)]
+    assert summary["cache"] == {"hits": 1, "requests": 2, "hit_rate": Decimal("0.5"), "savings_usd": Decimal("0.3")}
+    assert summary["unpriced"] == [
+        {"provider": "OPENAI", "model": "mystery", "cost_state": "unknown_model", "requests": 1}
+    ]
+
+
+def test_a_summary_is_about_its_period(caller: Caller) -> None:
+    now = caller.service.clock.now()
+    caller.keep({"request_created_at": now - timedelta(days=8)}, {"request_created_at": now - timedelta(days=1)})
+    assert caller.summary()["total"]["requests"] == 1
+    assert caller.summary("?since=2w")["total"]["requests"] == 2
+    assert caller.summary("?since=9999w")["total"]["requests"] == 2
+    assert caller.summary("?start=2026-10-24T00:00:00Z&end=2026-10-26")["total"]["requests"] == 1
+    for wrong in (
+        "?since=7",
+        "?since=7y",
+        "?end=2026-10-26",
+        "?since=1d&start=2026-10-24",
+        "?start=x",
+        "?start=2027-01-01",
+    ):
+        assert caller.ask(f"/v1/report/summary{wrong}")[0] == 422, wrong
+
+
+def test_an_empty_summary_has_no_shares(caller: Caller) -> None:
+    summary = caller.summary()
+    assert summary["total"]["cost_usd"] == 0
+    assert summary["total"]["priced_request_share"] is None
+    assert (summary["environments"], summary["top_users"], summary["unpriced"]) == ([], [], [])

@@ -1,0 +1,181 @@
+"""Laws of filters: the engine answers what a plain reading of the JSON answers, and the algebra of conditions holds."""
+
+import asyncio
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import InvalidFilter
+from schemas.statement import Statement
+from schemas.tables import REQUEST_RESPONSE
+from services.ports import Warehouse
+from services.sql.measures import MEASURES
+from services.sql.nodes import And, ByProperty, Compare, Everything, Filter, Listing, Not, Or, Order, Report
+from services.sql.order import NEWEST_FIRST, SORTS
+from services.sql.parse import parse_filter
+from services.sql.printer import print_listing, print_report
+from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, filters, kept_rows, leaf_conditions
+from tests.laws.plain_filters import VALUES, holds
+
+
+class Asker:
+    """The rows in a warehouse, and one loop to ask it from."""
+
+    def __init__(self, warehouse: Warehouse, runner: asyncio.Runner) -> None:
+        self._warehouse = warehouse
+        self._runner = runner
+
+    def ask(self, statement: Statement) -> list[dict[str, Any]]:
+        return self._runner.run(self._warehouse.query(statement))
+
+    def ids(self, where: Filter, order: Order = NEWEST_FIRST) -> list[str]:
+        listing = Listing(table=REQUEST_RESPONSE, organization_id=ORGANIZATION, where=where, order_by=order, limit=1000)
+        return [str(row["request_id"]) for row in self.ask(print_listing(listing))]
+
+    def count(self, where: Filter) -> int:
+        return int(self.ask(print_report(_counting(where)))[0]["m0"])
+
+
+def _counting(where: Filter, *by: ByProperty) -> Report:
+    return Report(
+        table=REQUEST_RESPONSE,
+        organization_id=ORGANIZATION,
+        where=where,
+        measures=(MEASURES["requests"], MEASURES["cost_usd"]),
+        by=by,
+    )
+
+
+@pytest.fixture(scope="module")
+def asker(embedded_warehouse: Warehouse) -> Iterator[Asker]:
+    with asyncio.Runner() as runner:
+        for records, bodies in kept_rows(ROWS):
+            runner.run(embedded_warehouse.insert(records, bodies))
+        yield Asker(embedded_warehouse, runner)
+
+
+def test_the_plain_reading_knows_every_column() -> None:
+    assert set(VALUES) == set(REQUEST_RESPONSE.columns)
+
+
+@given(filter_json=filters())
+@settings(max_examples=200, deadline=None)
+def test_the_engine_answers_what_a_plain_reading_answers(asker: Asker, filter_json: object) -> None:
+    expected = {row.record.request_id for row in ROWS if holds(filter_json, row)}
+    answered = asker.ids(parse_filter(filter_json))
+    assert len(answered) == len(expected)
+    assert set(answered) == expected
+
+
+@given(a=filters(), b=filters())
+@settings(max_examples=30, deadline=None)
+def test_the_algebra_of_conditions_holds(asker: Asker, a: object, b: object) -> None:
+    left, right = parse_filter(a), parse_filter(b)
+    assert asker.count(left) + asker.count(Not(left)) == asker.count(Everything()) == len(ROWS)
+    both, either = asker.count(And((left, right))), asker.count(Or((left, right)))
+    assert both + either == asker.count(left) + asker.count(right)
+    assert asker.count(Not(And((left, right)))) == asker.count(Or((Not(left), Not(right))))
+
+
+@given(filter_json=filters(), key=st.sampled_from(["feature", "usertier", "absent"]))
+@settings(max_examples=25, deadline=None)
+def test_groups_add_up_to_the_total_and_to_a_plain_sum(asker: Asker, filter_json: object, key: str) -> None:
+    total, *groups = asker.ask(print_report(_counting(parse_filter(filter_json), ByProperty(key))))
+    rows = [row.record for row in ROWS if holds(filter_json, row)]
+    assert sum(group["m0"] for group in groups) == total["m0"] == len(rows)
+    assert sum(group["m1"] for group in groups) == total["m1"] == sum(row.cost_usd or 0 for row in rows)
+
+
+@given(filter_json=filters(), name=st.sampled_from(sorted(SORTS)), descending=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_an_order_is_total_and_its_reverse_is_exact(
+    asker: Asker, filter_json: object, name: str, descending: bool
+) -> None:
+    column = REQUEST_RESPONSE.columns[SORTS[name]]
+    where = parse_filter(filter_json)
+    page = asker.ids(where, Order(column=column, descending=descending))
+    assert len(page) == len(set(page)) == asker.count(where)
+    assert page == asker.ids(where, Order(column=column, descending=descending))
+
+
+MARK = "zq7"
+
+
+@given(filter_json=filters(MARK), data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_value_of_a_caller_is_sql_and_every_reading_names_the_tenant(
+    filter_json: object, data: st.DataObject
+) -> None:
+    key = data.draw(st.sampled_from(["feature", f"{MARK}' OR 1"]))
+    order = Order(column=REQUEST_RESPONSE.columns["properties"], key=key)
+    where = parse_filter(filter_json)
+    listing = Listing(table=REQUEST_RESPONSE, organization_id=MARK, where=where, order_by=order, limit=1)
+    for statement in (print_listing(listing), print_report(_counting(where, ByProperty(key)))):
+        assert MARK not in statement.sql
+        assert statement.sql.count("FROM ") == statement.sql.count("WHERE organization_id = {p0:String} AND ")
+        assert statement.parameters["p0"] == listing.organization_id or statement.parameters["p0"] == ORGANIZATION
+        assert "%" not in statement.sql
+
+
+def conditions(node: Filter) -> int:
+    match node:
+        case Everything():
+            return 0
+        case Compare():
+            return 1
+        case Not(term):
+            return conditions(term)
+        case And(terms) | Or(terms):
+            return sum(conditions(term) for term in terms)
+
+
+@given(filter_json=filters())
+@settings(max_examples=200, deadline=None)
+def test_no_condition_is_ignored(filter_json: object) -> None:
+    assert conditions(parse_filter(filter_json)) == leaf_conditions(filter_json)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("all"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def damaged_filters(draw: st.DrawFn) -> object:
+    """A filter with one part of it replaced by any JSON."""
+    filter_json = copy.deepcopy(draw(filters()))
+    if not isinstance(filter_json, dict) or not filter_json:
+        return draw(JSON)
+    part = filter_json
+    while True:
+        name = draw(st.sampled_from(sorted(part)))
+        if not isinstance(part[name], dict) or not part[name] or draw(st.booleans()):
+            part[name] = draw(JSON)
+            return filter_json
+        part = part[name]
+
+
+@given(filter_json=JSON | damaged_filters())
+@settings(max_examples=150, deadline=None)
+def test_any_json_is_a_filter_or_refused_with_a_reason(filter_json: object) -> None:
+    try:
+        node = parse_filter(filter_json)
+    except InvalidFilter as error:
+        reason = str(error)
+    else:
+        reason = "" if conditions(node) == leaf_conditions(filter_json) else "ignored"
+    assert reason == "" or 10 < len(reason) < 2000
+
+
+def test_a_strangers_rows_are_there_but_never_seen(asker: Asker) -> None:
+    stranger = Report(
+        table=REQUEST_RESPONSE, organization_id=STRANGER, where=Everything(), measures=(MEASURES["requests"],)
+    )
+    assert asker.ask(print_report(stranger))[0]["m0"] == len(ROWS)
+    assert asker.count(parse_filter({"request": {"org_id": {"equals": STRANGER}}})) == 0

@@ -1,0 +1,133 @@
+"""A query service on a real socket, and a caller that speaks plain HTTP to it."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from schemas.key import Permission
+from schemas.record import RequestBodies, RequestRecord
+from services.ports import Warehouse
+from services.query.app import create_app
+from services.stores.memory import ManualClock
+from services.stores.state import SqlKeyStore
+from tests.builders import MOMENT, a_record, some_bodies
+
+LIST = "/v1/request/query-clickhouse"
+
+
+class QueryService:
+    """What a test knows of a running service."""
+
+    def __init__(self, port: int, warehouse: Warehouse, keys: SqlKeyStore, clock: ManualClock) -> None:
+        self.port = port
+        self.warehouse = warehouse
+        self.keys = keys
+        self.clock = clock
+
+    def key(self, organization_id: str, permission: Permission = Permission.READ) -> str:
+        _, secret = asyncio.run(
+            self.keys.create_key(organization_id=organization_id, name="a test", permission=permission)
+        )
+        return secret
+
+    def ask(self, path: str, body: object = None, *, key: str, **headers: str) -> tuple[int, Any]:
+        """Status and JSON; POST when there is a body. Bytes go as they are; fractions come back as Decimal."""
+        sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        common = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", sent, common | headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.loads(answer.read(), parse_float=Decimal)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.loads(refusal.read(), parse_float=Decimal)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One organization with a key, and the service that it asks."""
+
+    service: QueryService
+    organization_id: str
+    key: str
+
+    def keep(self, *records: dict[str, Any], bodies: tuple[str, str] | None = None) -> list[str]:
+        """Rows of this organization, a second apart unless told otherwise, and their ids."""
+        rows = [
+            a_record(
+                **{
+                    "organization_id": self.organization_id,
+                    "request_id": str(uuid.uuid4()),
+                    "request_created_at": MOMENT + timedelta(seconds=position),
+                }
+                | record
+            )
+            for position, record in enumerate(records)
+        ]
+        texts = [some_bodies(row, request_body=bodies[0], response_body=bodies[1]) for row in rows] if bodies else []
+        self.insert(rows, texts)
+        return [row.request_id for row in rows]
+
+    def insert(self, rows: list[RequestRecord], bodies: list[RequestBodies]) -> None:
+        asyncio.run(self.service.warehouse.insert(rows, bodies))
+
+    def ask(self, path: str, body: object = None) -> tuple[int, Any]:
+        return self.service.ask(path, body, key=self.key)
+
+    def page(self, filter_json: object = "all", **body: object) -> list[dict[str, Any]]:
+        status, answer = self.ask(LIST, {"filter": filter_json, **body})
+        assert (status, answer.get("error")) == (201, None), answer
+        rows: list[dict[str, Any]] = answer["data"]
+        return rows
+
+    def ids(self, filter_json: object = "all", **body: object) -> list[str]:
+        return [row["request_id"] for row in self.page(filter_json, **body)]
+
+    def report(self, **body: object) -> dict[str, Any]:
+        status, answer = self.ask("/v1/report", {"timeFilter": {"start": "2026-01-01T00:00:00Z"}, **body})
+        assert status == 200, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def summary(self, query: str = "") -> dict[str, Any]:
+        status, answer = self.ask(f"/v1/report/summary{query}")
+        assert status == 200, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+
+def leaf(**columns: object) -> dict[str, object]:
+    return {"request_response_rmt": columns}
+
+
+@contextlib.contextmanager
+def query_service(warehouse: Warehouse, folder: Path) -> Iterator[QueryService]:
+    """A service on a free port, in a thread with a loop of its own."""
+    clock = ManualClock(MOMENT + timedelta(days=1))
+    keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
+    asyncio.run(keys.migrate())
+    app = create_app(warehouse=warehouse, keys=keys, clock=clock)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield QueryService(port, warehouse, keys, clock)
+    finally:
+        server.should_exit = True
+        thread.join()
+        asyncio.run(keys.close())
