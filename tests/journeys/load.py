@@ -100,7 +100,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
     body = b""
-    while size := int((await reader.readline()).strip() or b"z", 16):
+    while (size := int(await reader.readuntil(b"\r\n"), 16)) > 0:
         body += (await reader.readexactly(size + 2))[:-2]
     await reader.readexactly(2)
     return body

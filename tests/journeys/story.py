@@ -99,7 +99,7 @@ class Story:
         """One plain Anthropic call."""
         request_id, headers = _tagged(tags)
         answer = self._anthropic.messages.create(
-            model="claude-sonnet-4-20250514",
+            model="claude-sonnet-4-5",
             max_tokens=200,
             messages=[{"role": "user", "content": "Hello!"}],
             extra_headers=headers,
@@ -110,7 +110,7 @@ class Story:
     def message_streamed(self, **tags: str) -> str:
         request_id, headers = _tagged(tags)
         with self._anthropic.messages.stream(
-            model="claude-sonnet-4-20250514",
+            model="claude-sonnet-4-5",
             max_tokens=200,
             messages=[{"role": "user", "content": "Hello!"}],
             extra_headers=headers,
@@ -138,18 +138,27 @@ class Story:
     def rows(self, request_ids: Iterable[str], within_s: float = 30) -> dict[str, dict[str, Any]]:
         """The rows of these requests, once all of them are there. Raises: AssertionError naming the missing ones."""
         wanted = set(request_ids)
-        found: dict[str, dict[str, Any]] = {}
         deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            for offset in range(0, 100_000, 1000):
-                _, page = self.ask("/v1/request/query-clickhouse", {"filter": "all", "limit": 1000, "offset": offset})
-                found |= {row["request_id"]: row for row in page["data"]}
-                if len(page["data"]) < 1000:
-                    break
+        while True:
+            found = self.all_rows()
             if wanted <= set(found):
                 return {request_id: found[request_id] for request_id in wanted}
-            time.sleep(0.2)
-        raise AssertionError(f"{len(wanted - set(found))} requests have no row: {sorted(wanted - set(found))[:5]}")
+            missing = sorted(wanted - set(found))
+            assert time.monotonic() < deadline, f"{len(missing)} requests have no row: {missing[:5]}"
+            time.sleep(0.5)
+
+    def all_rows(self) -> dict[str, dict[str, Any]]:
+        """Every row of the organization by request id. Raises: AssertionError when one comes twice."""
+        found: dict[str, dict[str, Any]] = {}
+        page: list[dict[str, Any]] = [{}]
+        while page:
+            question = {"filter": "all", "limit": 1000, "offset": len(found), "sort": {"created_at": "asc"}}
+            page = self.ask("/v1/request/query-clickhouse", question)[1]["data"]
+            fresh = {row["request_id"]: row for row in page}
+            assert len(fresh) == len(page)
+            assert not fresh.keys() & found.keys()
+            found |= fresh
+        return found
 
 
 def _tagged(tags: Mapping[str, str]) -> tuple[str, dict[str, str]]:
