@@ -1,4 +1,4 @@
-"""Filters, and the exact SQL and parameters or the exact refusal that each still gives. A changed line is a decision."""
+"""Filters, and the exact SQL and parameters or the exact refusal of each. A changed line is a decision."""
 
 import json
 from datetime import datetime
