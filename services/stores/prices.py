@@ -61,6 +61,8 @@ _PLACES: Final[Mapping[str, Sequence[str]]] = {
     "web_searches": ("web_searches_kcount",),
 }
 
+_PRICED: Final = tuple(names[0] for names in _PLACES.values())
+
 # Where the provider says that it bills a class without a price of its own as another one.
 # OpenAI: models without a cached input price have no discount; image models have one output price, for images.
 # Google: one price for text, image and video input unless the page lists them apart.
@@ -147,6 +149,8 @@ class _Model:
         places = _places(chosen.prices, overlays)
         if tier and not overlays:
             places = {}  # the standard prices are not this tier's
+        elif not places and self._info.id.endswith(":free"):
+            places = dict.fromkeys(_PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
         since = _since(chosen, overlays)
         return Price(
             id=_price_id(self._provider, self._info.id, chosen, since, tier),

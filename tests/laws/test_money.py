@@ -1,0 +1,185 @@
+"""The lines of a receipt add up to the charge, and the warehouse's sum equals an independent ledger: exactly."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import cache
+from random import Random
+
+import genai_prices
+import msgspec
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.price import CostState, Price, Rate
+from schemas.usage import Usage
+from services.domain.charge import USAGE_CLASSES, charge
+from services.domain.enrich import to_record
+from services.stores.prices import PROVIDERS, ShippedPrices
+from services.stores.warehouse import ClickHouseWarehouse
+from tests.builders import an_event, chat_answer
+from tests.exchanges import some_exchanges
+from tests.warehouses import insert, ledger, total_of
+
+EXACT = Context(prec=200)
+UNIT = Decimal("1e-12")
+MOMENTS = [
+    datetime(2024, 6, 1, 3, tzinfo=UTC),
+    datetime(2025, 9, 1, 12, tzinfo=UTC),
+    datetime(2026, 11, 1, 20, tzinfo=UTC),
+]
+
+counts = st.one_of(st.just(0), st.integers(0, 5000), st.integers(0, 2**31 - 1))
+usages = st.builds(Usage, **dict.fromkeys(USAGE_CLASSES, counts))
+money = st.decimals(0, "0.001", places=18, allow_nan=False)
+rates = st.builds(
+    Rate, usd=money, tiers=st.lists(st.tuples(st.integers(1, 10**6), money), max_size=2).map(sorted).map(tuple)
+)
+prices = st.builds(
+    Price,
+    id=st.just("p"),
+    provider=st.just("openai"),
+    model=st.just("m"),
+    valid_from=st.none(),
+    source=st.just("drawn"),
+    rates=st.fixed_dictionaries({}, optional=dict.fromkeys(USAGE_CLASSES, rates)),
+    usd_per_request=money,
+)
+
+
+@given(usages, prices)
+@settings(max_examples=600, deadline=None)
+def test_the_lines_of_a_receipt_add_up_to_the_cost(usage: Usage, price: Price) -> None:
+    charged = charge(usage, price)
+    assert (charged.cost_usd is None) == (charged.state not in (CostState.PRICED, CostState.FREE))
+    if charged.cost_usd is None:
+        return
+    total = Decimal(0)
+    for line in charged.lines:
+        assert EXACT.multiply(line.unit_usd, line.quantity) == line.amount_usd
+        total = EXACT.add(total, line.amount_usd)
+    assert total == charged.cost_usd
+    assert charged.cost_usd == charged.cost_usd.quantize(UNIT)
+    billed = {line.usage_class for line in charged.lines} & set(USAGE_CLASSES)
+    assert billed == {name for name in USAGE_CLASSES if getattr(usage, name)}
+
+
+@given(usages, prices, st.sampled_from(USAGE_CLASSES))
+@settings(max_examples=200, deadline=None)
+def test_using_more_never_costs_less(usage: Usage, price: Price, name: str) -> None:
+    """As long as no threshold is crossed, at which a provider may become cheaper."""
+    flat = msgspec.structs.replace(price, rates={known: Rate(usd=rate.usd) for known, rate in price.rates.items()})
+    more = msgspec.structs.replace(usage, **{name: getattr(usage, name) + 1})
+    before, after = charge(usage, flat).cost_usd, charge(more, flat).cost_usd
+    assert before is None or after is None or before <= after
+
+
+@cache
+def _known_models() -> list[tuple[str, str]]:
+    """Every model of every provider that we name."""
+    ours = {theirs: name for name, theirs in PROVIDERS.items()}
+    return [
+        (ours[provider.id], model.id)
+        for provider in get_snapshot().providers
+        if provider.id in ours
+        for model in provider.models
+    ]
+
+
+def _drawn(draw: Random, price: Price) -> Usage:
+    """Some of the classes that `price` has rates for; from a few tokens to above every threshold."""
+    most = draw.choice((10, 3000, 150_000, 400_000))
+    return Usage(**{name: draw.randrange(most) for name in price.rates if draw.random() < 0.7})
+
+
+def test_every_known_model_costs_what_genai_prices_says() -> None:
+    """For the classes that have a rate. Where a class has none, theirs takes the whole prompt's or completion's, and
+    ours is unknown: one-hour writes, audio, and cache reads of models whose prices for those nobody published.
+    """
+    draw, book, compared = Random(7), ShippedPrices(), set()
+    for provider, model in _known_models():
+        for moment in MOMENTS:
+            price = book.price_at(provider, model, moment)
+            if price is None or not price.rates:
+                continue
+            usage = _drawn(draw, price)
+            theirs = genai_prices.calc_price(
+                _their_usage(usage), model, provider_id=PROVIDERS[provider], genai_request_timestamp=moment
+            ).total_price
+            assert charge(usage, price).cost_usd == theirs.quantize(UNIT, ROUND_HALF_EVEN), (price.id, usage)
+            compared.add((provider, model))
+    assert len(compared) > 0.8 * len(_known_models())
+
+
+@pytest.mark.parametrize("tier", ["flex", "priority"])
+def test_service_tiers_cost_what_genai_prices_says(tier: str) -> None:
+    book, moment, usage, compared = ShippedPrices(), MOMENTS[2], Usage(prompt_tokens=900, completion_tokens=50), 0
+    for provider, model in _known_models():
+        if provider not in ("OPENAI", "GOOGLE"):
+            continue
+        ours = charge(usage, book.price_at(provider, model, moment, tier)).cost_usd
+        if ours is None:
+            continue
+        compared += 1
+        theirs = genai_prices.calc_price(
+            _their_usage(usage),
+            model,
+            provider_id=PROVIDERS[provider],
+            genai_request_timestamp=moment,
+            price_context={"service_tier": tier},
+        ).total_price
+        assert ours == theirs.quantize(UNIT), model
+    assert compared >= 4
+
+
+# What is both: cached and audio, say. Our classes are disjoint, so there is none of it.
+OVERLAPS = ("cache_audio_read_tokens", "cache_image_read_tokens", "cache_text_read_tokens")
+
+
+def _their_usage(usage: Usage) -> genai_prices.Usage:
+    """The same usage in overlapping classes."""
+    written = usage.prompt_cache_write_5m_tokens + usage.prompt_cache_write_1h_tokens
+    inputs = (
+        usage.prompt_tokens + usage.prompt_cache_read_tokens + usage.prompt_audio_tokens + usage.prompt_image_tokens
+    )
+    outputs = usage.completion_tokens + usage.reasoning_tokens
+    return genai_prices.Usage(
+        input_tokens=inputs + written,
+        cache_read_tokens=usage.prompt_cache_read_tokens,
+        cache_write_tokens=written,
+        cache_write_5m_tokens=usage.prompt_cache_write_5m_tokens,
+        cache_write_1h_tokens=usage.prompt_cache_write_1h_tokens,
+        input_audio_tokens=usage.prompt_audio_tokens,
+        input_image_tokens=usage.prompt_image_tokens,
+        output_tokens=outputs + usage.completion_audio_tokens + usage.completion_image_tokens,
+        output_reasoning_tokens=usage.reasoning_tokens,
+        output_audio_tokens=usage.completion_audio_tokens,
+        output_image_tokens=usage.completion_image_tokens,
+        web_searches=usage.web_searches,
+        **dict.fromkeys(OVERLAPS, 0),
+    )
+
+
+def test_the_warehouse_sums_what_was_charged_exactly(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
+    book = ShippedPrices()
+    records = [to_record(event, book)[0] for event in some_exchanges(3000, organization_id=organization_id)]
+    insert(warehouse, records)
+    assert ledger(records)[1] > 0
+    assert total_of(warehouse, organization_id) == ledger(records)
+
+
+def test_an_unknown_model_moves_the_coverage_and_never_the_total(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    book = ShippedPrices()
+    known = to_record(an_event(organization_id=organization_id), book)[0]
+    insert(warehouse, [known])
+    assert total_of(warehouse, organization_id) == (1, known.cost_usd)
+    unknown = an_event(
+        organization_id=organization_id,
+        request_id="01932c07-2a00-7000-8000-000000000002",
+        response_body=chat_answer(model="no-such-model"),
+    )
+    insert(warehouse, [to_record(unknown, book)[0]])
+    assert total_of(warehouse, organization_id) == (2, known.cost_usd)

@@ -1,0 +1,255 @@
+"""ExchangeEvent -> RequestRecord: where the facts of a row come from."""
+
+import gzip
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.event import Ending, ExchangeEvent, RequestTags
+from schemas.price import CostState
+from schemas.record import RequestBodies, RequestRecord
+from schemas.usage import UsageSource
+from services.domain.enrich import to_record
+from services.stores.prices import ShippedPrices
+from tests.builders import MOMENT, an_event, chat_answer
+
+PRICES = ShippedPrices()
+
+
+def a_row(event: ExchangeEvent) -> RequestRecord:
+    return to_record(event, PRICES)[0]
+
+
+def some_text(event: ExchangeEvent) -> RequestBodies:
+    bodies = to_record(event, PRICES)[1]
+    assert bodies is not None
+    return bodies
+
+
+def with_request(event: ExchangeEvent, **changes: Any) -> ExchangeEvent:
+    return msgspec.structs.replace(event, request=msgspec.structs.replace(event.request, **changes))
+
+
+def test_a_completed_exchange_becomes_a_priced_row() -> None:
+    row = a_row(an_event())
+    assert (row.cost_usd, row.cost_state) == (Decimal("0.00024"), CostState.PRICED)
+    assert (row.prompt_tokens, row.prompt_cache_read_tokens, row.completion_tokens) == (600, 400, 200)
+    assert (row.model, row.request_model) == ("gpt-4o-mini-2024-07-18", "gpt-4o-mini")
+    assert row.price_id.endswith("openai/gpt-4o-mini@always")
+    assert row.response_created_at == MOMENT + timedelta(milliseconds=850)
+    assert row.version == 1_793_534_400_973_000
+
+
+def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:
+    dated = an_event(
+        provider="MISTRAL",
+        response_body=b'{"model":"mistral-small-latest","usage":{"prompt_tokens":1000000,"completion_tokens":0}}',
+    )
+    before = with_request(dated, created_at=MOMENT.replace(year=2025))
+    assert a_row(dated).cost_usd == Decimal("0.15")
+    assert a_row(before).cost_usd != a_row(dated).cost_usd
+    assert a_row(dated).price_id.endswith("@2026-03-16")
+
+
+@pytest.mark.parametrize(
+    ("override", "answered", "asked", "path", "model"),
+    [
+        ("over", "answered", "asked", "/v1/x", "over"),
+        (None, "answered", "asked", "/v1/x", "answered"),
+        (None, None, "asked", "/v1/x", "asked"),
+        (None, None, None, "/v1/engines/davinci/completions", "davinci"),
+        (None, None, None, "/v1beta/models/gemini-2.5-pro:generateContent", "gemini-2.5-pro"),
+        (None, None, None, "/model/anthropic.claude-v2/invoke", "anthropic.claude-v2"),
+        (None, None, None, "/v1/x", ""),
+    ],
+)
+def test_the_model_is_the_first_that_is_named(
+    override: str | None, answered: str | None, asked: str | None, path: str, model: str
+) -> None:
+    event = an_event(
+        tags=RequestTags(model_override=override),
+        request_body=json.dumps({"model": asked}).encode(),
+        response_body=json.dumps({"model": answered}).encode(),
+        target_url=f"https://api.openai.com{path}",
+    )
+    assert a_row(event).model == model
+
+
+def test_the_overriding_model_is_the_one_that_is_priced() -> None:
+    assert a_row(an_event(tags=RequestTags(model_override="gpt-4o"))).cost_usd == Decimal("0.004")
+
+
+@pytest.mark.parametrize(
+    ("tagged", "body", "user"),
+    [
+        ("user-1", b'{"user":"user-2"}', "user-1"),
+        (None, b'{"user":"user-2"}', "user-2"),
+        (None, b'{"user":7}', ""),
+        (None, b'{"metadata":{"user_id":"user-3"}}', ""),
+        (None, b"not json", ""),
+    ],
+)
+def test_the_user_is_the_tag_or_the_bodys_top_level_user(tagged: str | None, body: bytes, user: str) -> None:
+    assert a_row(an_event(tags=RequestTags(user_id=tagged), request_body=body)).user_id == user
+
+
+def test_property_names_are_kept_in_lower_case_and_as_spelled() -> None:
+    row = a_row(an_event(tags=RequestTags(properties={"UserTier": "premium", "usertier": "free", "Feature": "Chat"})))
+    assert row.properties == {"usertier": "premium", "feature": "Chat"}
+    assert row.property_spellings == ["UserTier", "Feature"]
+
+
+def test_a_session_is_kept_in_columns_of_its_own() -> None:
+    tags = RequestTags(session_id="s-1", session_name="Plan", session_path="/a/b", prompt_id="p-1")
+    row = a_row(an_event(tags=tags))
+    assert (row.session_id, row.session_name, row.session_path, row.prompt_id) == ("s-1", "Plan", "/a/b", "p-1")
+    assert row.properties == {}
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "kept"),
+    [
+        (Ending.COMPLETED, 200, 200),
+        (Ending.PROVIDER_ERROR, 429, 429),
+        (Ending.TIMED_OUT, None, -2),
+        (Ending.TIMED_OUT, 200, -2),
+        (Ending.CLIENT_GONE, 200, -3),
+        (Ending.UPSTREAM_BROKEN, None, 502),
+        (Ending.UPSTREAM_BROKEN, 200, 200),
+    ],
+)
+def test_outcomes_without_a_status_have_helicones_numbers(ending: Ending, status: int | None, kept: int) -> None:
+    assert a_row(an_event(ending=ending, status=status, response_body=b"")).status == kept
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "state"),
+    [
+        (Ending.COMPLETED, 200, CostState.NO_USAGE),
+        (Ending.CLIENT_GONE, 200, CostState.NO_USAGE),
+        (Ending.UPSTREAM_BROKEN, None, CostState.NO_USAGE),
+        (Ending.TIMED_OUT, None, CostState.NO_USAGE),
+        (Ending.PROVIDER_ERROR, 500, CostState.FREE),
+        (Ending.REFUSED, 429, CostState.FREE),
+    ],
+)
+def test_without_usage_a_cost_is_unknown_unless_nothing_can_have_been_generated(
+    ending: Ending, status: int | None, state: CostState
+) -> None:
+    row = a_row(an_event(ending=ending, status=status, response_body=b"{}"))
+    assert (row.cost_state, row.cost_usd) == (state, Decimal(0) if state is CostState.FREE else None)
+    assert row.usage_source is UsageSource.NONE
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/models"),
+        ("DELETE", "/v1/responses/resp_1"),
+        ("POST", "/v1/files"),
+        ("POST", "/v1/moderations"),
+        ("POST", "/v1/messages/count_tokens"),
+    ],
+)
+def test_what_generates_nothing_is_free(method: str, path: str) -> None:
+    event = with_request(
+        an_event(response_body=b'{"object":"list"}'), method=method, target_url=f"https://api.openai.com{path}"
+    )
+    assert (a_row(event).cost_state, a_row(event).cost_usd) == (CostState.FREE, Decimal(0))
+
+
+def test_looking_at_an_answer_again_is_not_billed_again() -> None:
+    row = a_row(with_request(an_event(), method="GET"))
+    assert (row.cost_usd, row.prompt_tokens, row.completion_tokens) == (Decimal(0), 0, 0)
+    assert row.provider_usage
+
+
+def test_an_unknown_model_is_unknown_and_keeps_its_tokens() -> None:
+    row = a_row(an_event(response_body=chat_answer(model="no-such-model")))
+    assert (row.cost_usd, row.cost_state, row.price_id) == (None, CostState.UNKNOWN_MODEL, "")
+    assert row.prompt_tokens == 600
+
+
+def test_a_cached_answer_is_free_and_says_what_it_saved() -> None:
+    row = a_row(an_event(ending=Ending.CACHED, cache_reference_id="01932c07-2a00-7000-8000-000000000009"))
+    assert (row.cost_usd, row.cost_state, row.cache_saved_usd) == (Decimal(0), CostState.FREE, Decimal("0.00024"))
+    assert (row.prompt_tokens, row.completion_tokens) == (0, 0)
+    assert row.cache_reference_id == "01932c07-2a00-7000-8000-000000000009"
+
+
+def test_what_a_cached_answer_saved_may_be_unknown() -> None:
+    row = a_row(an_event(ending=Ending.CACHED, response_body=b"{}"))
+    assert (row.cost_usd, row.cache_saved_usd) == (Decimal(0), None)
+
+
+def test_an_answer_that_was_not_cached_saved_nothing() -> None:
+    assert (a_row(an_event()).cache_saved_usd, a_row(an_event()).cache_reference_id) == (None, None)
+
+
+def test_usage_read_after_the_caller_had_gone_was_drained() -> None:
+    row = a_row(an_event(ending=Ending.CLIENT_GONE))
+    assert (row.usage_source, row.cost_usd, row.status) == (UsageSource.DRAINED, Decimal("0.00024"), -3)
+
+
+@pytest.mark.parametrize(
+    ("request_body", "answer", "is_stream", "first_token_ms"),
+    [
+        (b'{"stream":true}', b"data: {}\n\n", True, 120),
+        (b'{"stream":true}', b"{}", True, 120),
+        (b"{}", b"data: {}\n\n", True, 120),
+        (b'{"stream":false}', b"{}", False, None),
+        (b'{"stream":"true"}', b"{}", False, None),
+    ],
+)
+def test_streams_have_a_time_to_the_first_token(
+    request_body: bytes, answer: bytes, is_stream: bool, first_token_ms: int | None
+) -> None:
+    row = a_row(an_event(request_body=request_body, response_body=answer, first_byte_ms=120))
+    assert (row.is_stream, row.time_to_first_token_ms) == (is_stream, first_token_ms)
+
+
+def test_bodies_are_kept_as_text() -> None:
+    bodies = some_text(an_event(response_body=gzip.compress("é".encode()), content_encoding="gzip"))
+    assert (bodies.response_body, bodies.request_id) == ("é", an_event().request.request_id)
+    assert bodies.request_body.startswith('{"model"')
+
+
+def test_what_the_caller_wants_omitted_is_read_and_not_kept() -> None:
+    record, bodies = to_record(an_event(tags=RequestTags(omit_request=True)), PRICES)
+    assert bodies is not None
+    assert (bodies.request_body, record.request_model) == ("", "gpt-4o-mini")
+    record, bodies = to_record(an_event(tags=RequestTags(omit_request=True, omit_response=True)), PRICES)
+    assert (bodies, record.cost_usd) == (None, Decimal("0.00024"))
+
+
+def test_a_body_that_is_no_text_is_kept_as_a_note() -> None:
+    assert some_text(an_event(response_body=b"\x89PNG\0", content_type="image/png")).response_body == (
+        "[image/png, 5 bytes]"
+    )
+
+
+def test_a_form_names_its_model() -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--x--\r\n'
+    event = with_request(
+        an_event(request_body=form, response_body=b"{}"), content_type="multipart/form-data; boundary=x"
+    )
+    assert a_row(event).model == "whisper-1"
+
+
+def test_a_request_that_the_capture_cut_still_names_its_model() -> None:
+    cut = with_request(
+        an_event(response_body=b""),
+        body=b'{"model":"gpt-4o","stream":true,"messages":[{"content":"\\"model\\": \\"x',
+        body_bytes=10**7,
+    )
+    assert (a_row(cut).model, a_row(cut).is_stream, a_row(cut).request_bytes) == ("gpt-4o", True, 10**7)
+
+
+def test_a_stream_that_fails_after_it_began_is_no_success() -> None:
+    body = b'data: {"error":{"message":"overloaded"}}\n\n'
+    row = a_row(an_event(response_body=body, content_type="text/event-stream"))
+    assert (row.status, row.cost_state) == (500, CostState.NO_USAGE)

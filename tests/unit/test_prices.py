@@ -1,0 +1,89 @@
+"""What the shipped price book says."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from schemas.price import CostState
+from schemas.usage import Usage
+from services.domain.charge import charge
+from services.stores.prices import ShippedPrices
+from tests.builders import MOMENT
+
+BOOK = ShippedPrices()
+
+
+def _input_usd(provider: str, model: str, moment: datetime = MOMENT, tier: str = "") -> Decimal:
+    price = BOOK.price_at(provider, model, moment, tier)
+    assert price is not None
+    return price.rates["prompt_tokens"].usd
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("OPENAI", "no-such-model"), ("OPENAI", ""), ("CUSTOM", "gpt-4o"), ("https://example.org", "gpt-4o"), ("", "")],
+)
+def test_what_the_book_does_not_know_has_no_price(provider: str, model: str) -> None:
+    assert BOOK.price_at(provider, model, MOMENT) is None
+
+
+def test_a_price_says_where_it_comes_from_and_since_when_it_holds() -> None:
+    price = BOOK.price_at("MISTRAL", "mistral-small-latest", MOMENT)
+    assert price is not None
+    assert price.source.startswith("genai-prices ")
+    assert price.valid_from == datetime(2026, 3, 16, tzinfo=UTC)
+    assert price.id == f"{price.source.replace(' ', '-')}:mistral/mistral-small-latest@2026-03-16"
+
+
+def test_a_price_that_changed_is_the_one_of_its_day() -> None:
+    old = datetime(2026, 3, 15, 23, 59, 59, tzinfo=UTC)
+    new = datetime(2026, 3, 16, tzinfo=UTC)
+    assert _input_usd("MISTRAL", "mistral-small-latest", old) != _input_usd("MISTRAL", "mistral-small-latest", new)
+
+
+def test_a_price_by_the_hour_is_the_one_of_its_hour_and_says_so() -> None:
+    day, night = MOMENT.replace(hour=12), MOMENT.replace(hour=20)
+    assert (_input_usd("DEEPSEEK", "deepseek-chat", day), _input_usd("DEEPSEEK", "deepseek-chat", night)) == (
+        Decimal("0.00000027"),
+        Decimal("0.000000135"),
+    )
+    price = BOOK.price_at("DEEPSEEK", "deepseek-chat", day)
+    assert price is not None
+    assert price.id.endswith("@alwaysT00:30-16:30")
+
+
+def test_a_dated_model_has_the_price_of_its_family() -> None:
+    assert _input_usd("OPENAI", "gpt-4o-mini-2024-07-18") == _input_usd("OPENAI", "gpt-4o-mini")
+
+
+def test_a_tier_has_its_own_prices_or_none() -> None:
+    assert _input_usd("OPENAI", "gpt-5", tier="flex") == Decimal("0.000000625")
+    for provider, model, tier in [
+        ("OPENAI", "gpt-5", "scale"),
+        ("AZURE", "gpt-5", "flex"),
+        ("OPENAI", "gpt-4", "flex"),
+    ]:
+        price = BOOK.price_at(provider, model, MOMENT, tier)
+        assert price is not None
+        assert (price.rates, price.tier) == ({}, tier)
+
+
+def test_a_tier_is_not_priced_for_times_before_its_price_was_known() -> None:
+    price = BOOK.price_at("OPENAI", "gpt-5", datetime(2026, 1, 1, tzinfo=UTC), "flex")
+    assert price is not None
+    assert price.rates == {}
+
+
+def test_a_model_that_is_sold_as_free_is_free_and_one_without_prices_is_not() -> None:
+    usage = Usage(prompt_tokens=10, completion_tokens=10)
+    free = charge(usage, BOOK.price_at("OPENROUTER", "deepseek/deepseek-chat-v3-0324:free", MOMENT))
+    assert (free.cost_usd, free.state) == (Decimal(0), CostState.FREE)
+    assert charge(usage, BOOK.price_at("CEREBRAS", "qwen-3-coder-480b", MOMENT)).state is CostState.PARTIAL
+
+
+def test_names_without_end_do_not_fill_the_memory() -> None:
+    book = ShippedPrices()
+    for number in range(10_050):
+        book.price_at("CUSTOM", f"m-{number}", MOMENT)
+    assert len(book._models) <= 10_000
