@@ -108,13 +108,13 @@ class KafkaWriter:
         return batches
 
     def _replace(self, producer: AIOKafkaProducer, reason: str) -> None:
-        if self._producer is not producer:
+        is_current = self._producer is producer
+        if not is_current:
             return
         logger.warning("kafka failed, connecting anew", extra={"topic": self._topic, "reason": reason})
         self._producer = None
         self._connected.clear()
-        # Ends when the broker is back and has what this producer still holds: once more is not wrong.
-        self._spawn(producer.stop())
+        self._spawn(_retire(producer))
         self._spawn(self._connect())
 
     async def _connect(self) -> None:
@@ -156,6 +156,14 @@ class KafkaWriter:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _retire(producer: AIOKafkaProducer) -> None:
+    """Ends when the broker is back and has what `producer` still holds, a second time perhaps; or when cancelled."""
+    try:
+        await producer.stop()
+    finally:
+        await producer.client.close()
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:
