@@ -1,0 +1,129 @@
+"""README.md says what there is: every header, column, operator, measure, setting and endpoint, and none that is not."""
+
+import re
+from pathlib import Path
+
+from schemas.event import RequestTags
+from schemas.tables import OPERATORS, TABLES, Kind
+from services.cli.settings_list import environment_file
+from services.domain.providers import Routes, origin_of
+from services.query.app import create_app
+from services.settings import ALL_SETTINGS, PREFIX
+from services.sql.measures import MEASURES
+from services.sql.order import SORTS
+from services.stores.clock import SystemClock
+from services.stores.state import SqlKeyStore
+from services.stores.warehouse import ClickHouseWarehouse
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+KINDS = {  # as the table of columns calls them
+    Kind.TEXT: "text",
+    Kind.UUID: "id",
+    Kind.NUMBER: "number",
+    Kind.MONEY: "money",
+    Kind.TIMESTAMP: "moment",
+    Kind.FLAG: "flag",
+    Kind.TEXT_MAP: "map",
+    Kind.MAP_KEY: "name in a map",
+    Kind.BODY: "body",
+}
+TERMS = {part for term in re.findall(r"`([^`\n]+)`", README) for part in (term, *term.split())}
+
+
+def _headers() -> set[str]:
+    """The headers that fill a tag, those that the proxy needs itself, and those that it answers with."""
+    answered = {
+        name.decode()
+        for source in (ROOT / "services/proxy").glob("*.py")
+        for name in re.findall(rb'b"(Helicone-[A-Za-z-]+)"', source.read_bytes())
+    }
+    tags = set(RequestTags.__struct_fields__) - {"properties"}
+    read = {f"Helicone-{tag.replace('_', '-')}" for tag in tags} | {"Helicone-Auth", "Helicone-Request-Id"}
+    return {name.lower() for name in read | answered | {"Helicone-Property"}}
+
+
+def _section(title: str) -> str:
+    """The text under a heading, up to the next of any level."""
+    found = re.search(rf"^#+ {re.escape(title)}$(.*?)^#", README, re.MULTILINE | re.DOTALL)
+    assert found, title
+    return found[1]
+
+
+def test_every_header_is_named_and_no_other() -> None:
+    told = {
+        name.lower() for name in re.findall(r"^\| `(Helicone-[\w-]+?)(?:-<Name>)?`", _section("Headers"), re.MULTILINE)
+    }
+    assert told == _headers()
+
+
+def test_every_column_is_named_under_its_operators() -> None:
+    rows = re.findall(r"^\| ([\w, ]+) \| (`.*?) \| (.*?) \|$", _section("Filters"), re.MULTILINE)
+    told = {column: kind.split(",")[0] for kind, columns, _ in rows for column in re.findall(r"`([\w-]+)`", columns)}
+    constant = re.search(r"every row here: (.*?)\. The tables", _section("Filters"), re.DOTALL)
+    assert constant
+    columns = TABLES["request_response_rmt"].columns
+    assert {name: KINDS[column.kind] for name, column in columns.items() if name in told} == told
+    assert set(columns) - set(told) == set(re.findall(r"`([\w-]+)`", constant[1]))
+
+
+def test_every_table_operator_and_sort_is_named_and_no_other_sort() -> None:
+    section = _section("Filters")
+    told = set(re.findall(r"`([\w-]+)`", section))
+    assert set(TABLES) - told == set()
+    operators = {operator.value for allowed in OPERATORS.values() for operator in allowed}
+    assert operators - told == set()
+    sorts = re.search(r"^Sorts: (.*?)\.$", section, re.MULTILINE | re.DOTALL)
+    assert sorts
+    assert set(re.findall(r"`(\w+)`", sorts[1])) == {*SORTS, "properties", "random"}
+
+
+def test_every_measure_is_named_and_no_other() -> None:
+    assert set(re.findall(r"`(\w+)`", _section("Measures of `POST /v1/report`"))) == set(MEASURES)
+
+
+def test_every_setting_is_named_with_its_default_and_no_other() -> None:
+    told = dict(re.findall(rf"`{PREFIX}(\w+)=([^`]*)`", _section("Settings")))
+    known = {name.upper(): str(field.default) for kind in ALL_SETTINGS for name, field in kind.model_fields.items()}
+    assert told == known
+    mentioned = set(re.findall(rf"\b{PREFIX}([A-Z_]+)\b", README))
+    assert mentioned <= known.keys()
+
+
+def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
+    warehouse = ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1)
+    app = create_app(warehouse=warehouse, keys=SqlKeyStore(f"sqlite:///{tmp_path}/none"), clock=SystemClock())
+    served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
+    told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Ask what it cost")))
+    assert told == served
+
+
+def test_every_path_of_the_proxy_is_named() -> None:
+    origin = origin_of("https://example.com")
+    assert set(Routes({b"oai": origin, b"anthropic": origin}).known) <= TERMS
+
+
+def test_files_that_are_pointed_at_are_there() -> None:
+    for target in re.findall(r"\]\((?!#|https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for anchor in re.findall(r"\]\(#([^)]+)\)", README):
+        titles = {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}
+        assert anchor in titles
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+(?: [a-z-]+)*):", makefile, re.MULTILINE))
+    known = {name for line in targets for name in line.split()}
+    assert set(re.findall(r"\bmake ([a-z-]+)`", README)) <= known
+
+
+def test_the_environment_file_is_what_the_command_prints() -> None:
+    assert (ROOT / "deploy/env.example").read_text() == environment_file()
+
+
+def test_the_environment_file_is_one_that_the_processes_accept() -> None:
+    lines = [line for line in environment_file().splitlines() if line and not line.startswith("#")]
+    environ = dict(line.split("=", 1) for line in lines)
+    for kind in ALL_SETTINGS:
+        assert kind.from_environ(environ) == kind.from_environ({})
