@@ -55,7 +55,7 @@ def test_an_order_ends_with_the_key_so_that_ties_are_settled() -> None:
     columns = REQUEST_RESPONSE.columns
     for order, printed in (
         (Order(column=columns["latency"], descending=False), "latency_ms ASC NULLS LAST"),
-        (Order(column=columns["properties"], key="rank", descending=False), "properties[{p2:String}] ASC NULLS LAST"),
+        (Order(column=columns["properties"], key="rank", descending=False), "properties[{p1:String}] ASC NULLS LAST"),
     ):
         assert f"ORDER BY {printed}, request_created_at ASC, request_id ASC LIMIT" in listing(order).sql
 
