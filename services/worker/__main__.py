@@ -26,10 +26,11 @@ async def run(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        warehouse = await open_warehouse(settings.warehouse)
-        stack.push_async_callback(warehouse.close)
+        # The log first: a wrong setting is told at once, while a warehouse that is not there yet is waited for.
         source = await open_event_source(settings.event_log, group=settings.worker_group)
         stack.push_async_callback(source.close)
+        warehouse = await open_warehouse(settings.warehouse)
+        stack.push_async_callback(warehouse.close)
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})

@@ -19,6 +19,7 @@ from services.worker.rows import Row, dead_letter, rows_of
 
 FIRST_DELAY_S: Final = 0.1
 MOST_DELAY_S: Final = 15.0
+LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
 # More than a hundredth of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
 WINDOW_EVENTS: Final = 10_000
@@ -105,7 +106,7 @@ class _Worker:
 
     async def _take(self, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
         return await self._patiently(
-            lambda: self._source.take(max_events=max_events, max_bytes=max_bytes, wait_s=wait_s)
+            lambda: self._source.take(max_events=max_events, max_bytes=max_bytes, wait_s=min(wait_s, LONGEST_WAIT_S))
         )
 
     async def keep(self, batch: Sequence[Delivery]) -> None:

@@ -35,7 +35,7 @@ def work_through(warehouse: Warehouse, entries: Sequence[bytes], *, rows: int) -
         source = MemorySource(log)
         flush = Flush(rows=rows, bytes=2**30, s=0.01)
         worker = asyncio.create_task(run_worker(source, warehouse, ShippedPrices(), metrics, flush=flush, stop=stop))
-        while await source.backlog():  # noqa: ASYNC110
+        while await source.backlog():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)
         stop.set()
         await worker

@@ -1,0 +1,336 @@
+"""What the worker owes the log and the warehouse, whatever goes wrong in between."""
+
+import asyncio
+import gzip
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.errors import BrokerUnavailable, StoreUnavailable, UnstorableRecord
+from schemas.event import Delivery, ExchangeEvent, encode_event
+from schemas.record import RequestBodies, RequestRecord
+from schemas.statement import Statement
+from services.ports import EventSource
+from services.stores.journal_sink import JournalSink
+from services.stores.memory import MemoryLog, MemorySource
+from services.stores.prices import ShippedPrices
+from services.telemetry import Metrics
+from services.worker import loop, rows
+from services.worker.health import serve_health
+from services.worker.loop import Flush, TooManyDeadLetters, run_worker
+from tests.builders import an_event
+from tests.logs import events, request_id
+from tests.processes import Process, free_port
+from tests.warehouses import migrated, total_of
+
+pytestmark = pytest.mark.anyio
+
+LARGE = Flush(rows=10_000, bytes=2**30, s=0.02)
+
+
+class InMemoryWarehouse:
+    """Keeps rows by identity, and can be away, refuse a row, or have a bug."""
+
+    def __init__(self, *, away: int = 0, refused: Sequence[str] = (), bug: Exception | None = None) -> None:
+        self.rows: dict[str, RequestRecord] = {}
+        self.batches: list[int] = []
+        self._away = away
+        self._refused = set(refused)
+        self._bug = bug
+
+    async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
+        if self._away:
+            self._away -= 1
+            raise StoreUnavailable("the warehouse is away")
+        if self._bug is not None:
+            raise self._bug
+        if self._refused & {record.request_id for record in records}:
+            raise UnstorableRecord("a value does not fit its column")
+        self.batches.append(len(records))
+        self.rows.update((record.request_id, record) for record in records)
+        assert {body.request_id for body in bodies} <= {record.request_id for record in records}
+
+    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+        raise NotImplementedError(statement)
+
+    async def close(self) -> None: ...
+
+
+class Bench:
+    """A log with entries, a warehouse, and a worker between them."""
+
+    def __init__(self, entries: Sequence[bytes], warehouse: InMemoryWarehouse | None = None) -> None:
+        self.log = MemoryLog()
+        self.log.entries.extend(entries)
+        self.warehouse = warehouse or InMemoryWarehouse()
+        self.metrics = Metrics()
+        self.stop = asyncio.Event()
+
+    async def run(self, *, flush: Flush = LARGE, until: Callable[[], bool] | None = None) -> None:
+        """Works until everything is committed, or `until` is true, or the worker gives up."""
+        source = MemorySource(self.log)
+        work = asyncio.ensure_future(self.work(source, flush))
+        await _until(lambda: work.done() or (until() if until else self.committed == len(self.log.entries)))
+        self.stop.set()
+        try:
+            await asyncio.wait_for(work, 20)
+        finally:
+            await source.close()
+
+    def work(self, source: EventSource, flush: Flush = LARGE) -> Awaitable[None]:
+        return run_worker(source, self.warehouse, ShippedPrices(), self.metrics, flush=flush, stop=self.stop)
+
+    @property
+    def committed(self) -> int:
+        return self.log.committed.get("farebox-workers", 0)
+
+    @property
+    def buried(self) -> list[tuple[str, str]]:
+        return [(letter.position, letter.code) for letter in self.log.dead_letters.values()]
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110  what is waited for has no event
+            await asyncio.sleep(0.002)
+
+
+def payloads(count: int) -> list[bytes]:
+    return [encode_event(event) for event in events(count)]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "FIRST_DELAY_S", 0.001)
+
+
+async def test_events_become_rows_and_then_are_committed() -> None:
+    bench = Bench(payloads(50))
+    await bench.run()
+    assert len(bench.warehouse.rows) == bench.committed == 50
+    assert bench.metrics.get("worker_events_total") == bench.metrics.get("worker_rows_total") == 50
+
+
+async def test_a_batch_is_no_larger_than_told() -> None:
+    bench = Bench(payloads(95))
+    await bench.run(flush=Flush(rows=10, bytes=2**30, s=1))
+    assert max(bench.warehouse.batches) <= 10
+    assert len(bench.warehouse.rows) == 95
+
+
+async def test_a_batch_is_no_heavier_than_told() -> None:
+    one = payloads(1)[0]
+    bench = Bench(payloads(20))
+    await bench.run(flush=Flush(rows=10_000, bytes=4 * len(one), s=1))
+    assert max(bench.warehouse.batches) == 4
+
+
+async def test_a_batch_waits_no_longer_than_told() -> None:
+    bench = Bench(payloads(3))
+    await asyncio.wait_for(bench.run(flush=Flush(rows=10_000, bytes=2**30, s=0.05)), 2)
+    assert bench.committed == 3
+
+
+async def test_events_that_come_while_a_batch_waits_join_it() -> None:
+    bench = Bench(payloads(3))
+    source = MemorySource(bench.log)
+    work = asyncio.ensure_future(bench.work(source, Flush(rows=6, bytes=2**30, s=5)))
+    await asyncio.sleep(0.05)
+    bench.log.entries.extend(payloads(6)[3:])
+    await _until(lambda: bool(bench.warehouse.batches))
+    bench.stop.set()
+    await work
+    assert bench.warehouse.batches == [6]
+
+
+async def test_while_the_warehouse_is_away_the_batch_is_tried_again_and_nothing_is_committed() -> None:
+    bench = Bench(payloads(5), InMemoryWarehouse(away=3))
+    await bench.run()
+    assert len(bench.warehouse.rows) == bench.committed == 5
+    assert bench.metrics.get("worker_retries_total") == 3
+
+
+async def test_a_worker_told_to_stop_while_the_warehouse_is_away_leaves_the_batch_to_its_successor() -> None:
+    bench = Bench(payloads(5), InMemoryWarehouse(away=10**6))
+    await bench.run(until=lambda: bench.metrics.get("worker_retries_total") > 2)
+    assert bench.committed == 0
+
+    successor = Bench([])
+    successor.log = bench.log
+    await successor.run()
+    assert len(successor.warehouse.rows) == successor.committed == 5
+
+
+async def test_while_the_log_is_away_the_worker_waits() -> None:
+    class AwayAtFirst(MemorySource):
+        away = 4
+
+        async def take(self, *, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
+            self._be_away()
+            return await super().take(max_events=max_events, max_bytes=max_bytes, wait_s=wait_s)
+
+        async def commit(self) -> None:
+            self._be_away()
+            await super().commit()
+
+        def _be_away(self) -> None:
+            self.away -= 1
+            if self.away % 2:
+                raise BrokerUnavailable("the log is away")
+
+    bench = Bench(payloads(5))
+    source = AwayAtFirst(bench.log)
+    work = asyncio.ensure_future(bench.work(source))
+    await _until(lambda: bench.committed == 5)
+    bench.stop.set()
+    await work
+    assert len(bench.warehouse.rows) == 5
+
+
+async def test_what_is_no_event_is_buried_whole_and_its_neighbours_live() -> None:
+    good = payloads(4)
+    newer = encode_event(ExchangeEvent(request=an_event().request, response=an_event().response, schema_version=99))
+    bench = Bench([good[0], b"\xc1 junk", good[1], newer, b"", good[2], good[3]])
+    await bench.run()
+    assert sorted(bench.warehouse.rows) == [request_id(number) for number in range(4)]
+    assert bench.buried == [
+        ("memory:1", "undecodable"),
+        ("memory:3", "unsupported_version"),
+        ("memory:4", "undecodable"),
+    ]
+    assert bench.log.dead_letters["memory:1"].payload == b"\xc1 junk"
+    assert (bench.committed, bench.metrics.get("worker_dead_letters_total")) == (7, 3)
+
+
+async def test_a_row_that_the_warehouse_cannot_hold_is_found_and_buried_alone() -> None:
+    bench = Bench(payloads(100), InMemoryWarehouse(refused=[request_id(37), request_id(99)]))
+    await bench.run()
+    assert len(bench.warehouse.rows) == 98
+    assert bench.buried == [("memory:37", "unstorable"), ("memory:99", "unstorable")]
+    assert bench.committed == 100
+
+
+@pytest.mark.parametrize("spoilt", ["bytes", "rows"])
+async def test_the_worker_stops_rather_than_bury_a_stream_of_events(spoilt: str) -> None:
+    entries = [b"junk"] * 300 if spoilt == "bytes" else payloads(300)
+    refused = [] if spoilt == "bytes" else [request_id(number) for number in range(300)]
+    bench = Bench(entries, InMemoryWarehouse(refused=refused))
+    with pytest.raises(TooManyDeadLetters):
+        await bench.run()
+    assert (bench.committed, bench.buried) == (0, [])
+
+
+async def test_a_bug_stops_the_worker_before_it_commits() -> None:
+    bench = Bench(payloads(5), InMemoryWarehouse(bug=RuntimeError("a bug")))
+    with pytest.raises(RuntimeError, match="a bug"):
+        await bench.run()
+    assert (bench.committed, bench.buried) == (0, [])
+
+
+async def test_told_to_stop_the_worker_finishes_the_batch_in_hand() -> None:
+    bench = Bench(payloads(30))
+    source = MemorySource(bench.log)
+    work = asyncio.ensure_future(bench.work(source, Flush(rows=10_000, bytes=2**30, s=0.2)))
+    await asyncio.sleep(0.05)
+    bench.stop.set()
+    await asyncio.wait_for(work, 2)
+    assert len(bench.warehouse.rows) == bench.committed == 30
+
+
+def test_bodies_that_grow_when_they_are_read_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MOST_CHARACTERS", 250_000)
+    event = an_event(response_body=gzip.compress(b" " * 100_000), content_encoding="gzip")
+    batch = [Delivery(payload=encode_event(event), position="")] * 7
+    done, pieces = 0, []
+    while done < len(batch):
+        piece = rows.rows_of(batch, done, ShippedPrices())
+        pieces.append(len(piece.rows))
+        done = piece.end
+    assert pieces == [3, 3, 1]
+
+
+async def _get(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "text"),
+    [
+        (b"GET /healthz HTTP/1.1", b"200", b'{"status":"ok"}'),
+        (b"GET /metrics HTTP/1.1", b"200", b"farebox_worker_events_total 7"),
+        (b"GET /metrics?x=1 HTTP/1.0", b"200", b"farebox_worker_events_total 7"),
+        (b"GET / HTTP/1.1", b"404", b"/healthz"),
+        (b"POST /healthz HTTP/1.1", b"405", b"only GET"),
+        (b"\xff\xfe", b"405", b"only GET"),
+    ],
+)
+async def test_the_worker_tells_how_it_is(request_line: bytes, status: bytes, text: bytes) -> None:
+    metrics = Metrics()
+    metrics.add("worker_events_total", 7)
+    server = await serve_health(metrics, host="127.0.0.1", port=0)
+    port = server.sockets[0].getsockname()[1]
+    answer = await _get(port, request_line + b"\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert text in answer
+    assert await _get(port, b"x" * 100_000) == b""
+    server.close()
+
+
+def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
+    asyncio.run(_publish(tmp_path / "journal.sqlite", 500))
+    with migrated(f"chdb:{tmp_path / 'warehouse'}"):
+        pass
+    port = free_port()
+    worker = Process(
+        ["-m", "services.worker"],
+        env={
+            "FAREBOX_EVENT_LOG": f"journal:{tmp_path / 'journal.sqlite'}",
+            "FAREBOX_WAREHOUSE": f"chdb:{tmp_path / 'warehouse'}",
+            "FAREBOX_WORKER_PORT": str(port),
+            "FAREBOX_FLUSH_S": "0.1",
+        },
+        log=tmp_path / "worker.log",
+        ready_url=f"http://127.0.0.1:{port}/healthz",
+    )
+    with worker:
+        worker.ready()
+        _wait_for_rows(port, 500)
+        assert worker.stop() == 0
+    with migrated(f"chdb:{tmp_path / 'warehouse'}") as warehouse:
+        assert total_of(warehouse, "org-1")[0] == 500
+    assert '"message": "worker stopped"' in worker.output()
+
+
+async def _publish(path: Path, count: int) -> None:
+    sink = JournalSink(path, metrics=Metrics())
+    for receipt in [sink.publish(event) for event in events(count)]:
+        await receipt
+    await sink.close()
+
+
+def _wait_for_rows(port: int, count: int) -> None:
+    async def wait() -> None:
+        expected, page = f"worker_rows_total {count}".encode(), b"GET /metrics HTTP/1.1\r\n\r\n"
+        while expected not in await _get(port, page):  # noqa: ASYNC110  another process
+            await asyncio.sleep(0.05)
+
+    asyncio.run(asyncio.wait_for(wait(), 30))
+
+
+def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        worker = Process(
+            ["-m", "services.worker"],
+            env={"FAREBOX_WORKER_PORT": str(taken.getsockname()[1]), "FAREBOX_EVENT_LOG": "carrier-pigeon:7",
+                 "FAREBOX_WAREHOUSE": f"chdb:{tmp_path / 'warehouse'}"},
+            log=tmp_path / "worker.log",
+        )  # fmt: skip
+        with pytest.raises(AssertionError, match="event_log: expected"):
+            worker.run(30)
