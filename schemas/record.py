@@ -46,10 +46,15 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     completion_image_tokens: int
     web_searches: int
     usage_source: UsageSource
+    usage_mismatch: bool  # the classes do not add up to the provider's own totals
     provider_usage: str  # the provider's own usage block, as JSON text
+    service_tier: str  # that the provider says it billed; '' for the standard one
     cost_usd: Decimal | None  # None exactly when cost_state is unknown
     cost_state: CostState
     price_id: str
+    provider_cost_usd: Decimal | None  # the provider's own figure, where it reports one; kept beside ours
+    reprice_id: str  # of the re-pricing that changed this row last; '' for a row as it was charged at first
+    as_charged_usd: Decimal | None  # what the row cost before any re-pricing; None when that was unknown, or is current
     cache_enabled: bool
     cache_reference_id: str | None  # set exactly when the answer came from the response cache
     cache_saved_usd: Decimal | None  # what a cached answer would have cost; None when not cached or unknown

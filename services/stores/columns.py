@@ -58,6 +58,8 @@ _WRITTEN: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
     "request_created_at": _ticks,
     "response_created_at": _ticks,
     "cost_usd": _money,
+    "provider_cost_usd": _money,
+    "as_charged_usd": _money,
     "cache_saved_usd": _money,
     "cache_reference_id": _references,
 }
