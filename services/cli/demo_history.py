@@ -118,16 +118,17 @@ class _Day:
     def events(self) -> Iterator[ExchangeEvent]:
         busy = (0.6 if self._day.weekday() >= 5 else 1.15) * self._draw.uniform(0.9, 1.1)
         for feature in FEATURES:
-            for _ in range(round(feature.requests_a_day * busy / max(1, len(feature.steps)))):
-                yield from self._visit(feature)
+            visits = round(feature.requests_a_day * busy / max(1, len(feature.steps)))
+            # In order, since a cache can only hold what was asked before.
+            for moment in sorted(self._moment() for _ in range(visits)):
+                yield from self._visit(feature, moment)
 
-    def _visit(self, feature: Feature) -> Iterator[ExchangeEvent]:
+    def _visit(self, feature: Feature, moment: datetime) -> Iterator[ExchangeEvent]:
         """One user's visit: a single request, or the steps of a session one after the other."""
         user = _user(self._draw)
         environment = _one_of(self._draw, _ENVIRONMENTS)
         properties = {"Feature": feature.name, "Environment": environment, "UserTier": tier_of(user)}
         tags = RequestTags(user_id=user, properties=properties, cache_enabled=feature.cached)
-        moment = self._moment()
         if not feature.steps:
             yield self._exchange(feature, tags, moment, feature.question)
             return

@@ -1,0 +1,89 @@
+"""What a newcomer sees after `make demo`: the report, and two things to paste that work."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Process, free_port
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, str]]:
+    """A demo that has said all it has to say, and that text."""
+    folder: Path = tmp_path_factory.mktemp("demo")
+    env = {"FAREBOX_PROXY_PORT": str(free_port()), "FAREBOX_QUERY_PORT": str(free_port()), "COLUMNS": "120"}
+    command = ["-m", "services.cli", "demo", "--data", str(folder / "data"), "--started-at", str(time.time() - 100)]
+    with Process(command, env=env, log=folder / "log") as process:
+        deadline = time.monotonic() + 120
+        while "All of this took" not in process.output():
+            assert time.monotonic() < deadline, process.output()[-4000:]
+            time.sleep(0.1)
+        yield process, process.output()
+
+
+def _pasted(text: str) -> str:
+    """What a shell says to `text`."""
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+
+
+def test_the_report_has_the_shape_of_the_guides_expected_results(demo: tuple[Process, str]) -> None:
+    _, told = demo
+    (total,) = re.findall(r"Total costs +\$([\d,.]+)", told)
+    assert 250 < Decimal(total.replace(",", "")) < 900
+    tree = re.findall(r"── ([\w-]+) +\$", told)
+    assert tree == ["production", "chat", "document-analysis", "search", "faq", "development", *tree[6:]]
+    assert set(tree[6:]) == {"chat", "document-analysis", "search", "faq"}
+    users = re.findall(r"^ *\d\. +(user-\d+) +\$[\d.]+ +(premium|free) tier", told, re.MULTILINE)
+    assert len(users) == 5
+    assert ("user-789", "premium") in users
+    (hit_rate,) = re.findall(r"Hit rate: +(\d+)%", told)
+    assert 15 < int(hit_rate) < 30
+    assert "acme-internal-7b (OPENAI)" in told
+    assert "Traceback" not in told
+    assert '"level": "error"' not in told
+
+
+def test_the_time_is_counted_from_the_start_of_the_set_up(demo: tuple[Process, str]) -> None:
+    (seconds,) = re.findall(r"All of this took (\d+) seconds", demo[1])
+    assert 100 <= int(seconds) < 220
+
+
+def test_the_printed_curl_sums_up_what_premium_users_cost(demo: tuple[Process, str]) -> None:
+    (curl,) = re.findall(r"^(curl .*?\n  -d .*?)$", demo[1], re.MULTILINE | re.DOTALL)
+    answer = json.loads(_pasted(curl), parse_float=Decimal)
+    assert answer["error"] is None
+    assert len(answer["data"]) == 1000
+    assert all(row["properties"]["UserTier"] == "premium" for row in answer["data"])
+    assert sum(row["cost_usd"] or 0 for row in answer["data"]) > 10
+
+
+def test_the_printed_call_is_in_the_next_report(demo: tuple[Process, str]) -> None:
+    (call,) = re.findall(r"^(\S+ - <<'END'\n.*?^END)$", demo[1], re.MULTILINE | re.DOTALL)
+    (report,) = re.findall(r"^\S+ (report --since 28d .*)$", demo[1], re.MULTILINE)
+    (python,) = re.findall(r"^(\S+) - <<'END'", demo[1], re.MULTILINE)
+    ask = f"{python} -m services.cli {report} --json"
+    before = json.loads(_pasted(ask))["total"]["requests"]
+    assert "CompletionUsage" in _pasted(call)
+    deadline = time.monotonic() + 10
+    while (after := json.loads(_pasted(ask))["total"]["requests"]) == before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert after >= before + 1
+
+
+def test_ctrl_c_stops_it_cleanly(demo: tuple[Process, str]) -> None:
+    """The last one: nothing runs after it."""
+    process, told = demo
+    child = process._child
+    assert child is not None
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0
+    assert process.output() == told

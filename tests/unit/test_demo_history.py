@@ -1,0 +1,56 @@
+"""The demo's past is the same past whenever it is told, so that telling it again changes nothing."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from schemas.event import Ending, ExchangeEvent, decode_event, encode_event
+from services.cli.demo_history import history
+
+NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
+
+
+def told(until: datetime, days: int) -> dict[str, ExchangeEvent]:
+    return {event.request.request_id: event for event in history("org-1", until=until, days=days)}
+
+
+def test_a_day_is_the_same_when_it_is_told_again_later() -> None:
+    before, after = told(NOON, 3), told(NOON + timedelta(days=2), 5)
+    assert before.items() <= after.items()
+    assert len(after) > len(before) > 500
+
+
+def test_nothing_happens_before_the_first_day_or_after_the_last_moment() -> None:
+    moments = [event.request.created_at for event in told(NOON, 2).values()]
+    assert min(moments) >= datetime(2026, 11, 16, tzinfo=UTC)
+    assert max(moments) < NOON
+
+
+def test_every_cached_answer_repeats_one_that_was_paid_for() -> None:
+    events = told(NOON, 5)
+    cached = [event for event in events.values() if event.response.ending is Ending.CACHED]
+    assert len(cached) > 100
+    for event in cached:
+        paid = events[event.response.cache_reference_id or ""]
+        assert paid.response.ending is Ending.COMPLETED
+        assert paid.request.created_at <= event.request.created_at
+        assert (paid.response.body, paid.request.body) == (event.response.body, event.request.body)
+        assert event.request.tags.cache_enabled
+
+
+def test_sessions_have_all_their_steps_in_order() -> None:
+    paths: dict[str, list[str]] = {}
+    for event in sorted(told(NOON, 3).values(), key=lambda event: event.request.created_at):
+        if session := event.request.tags.session_id:
+            paths.setdefault(session, []).append(event.request.tags.session_path or "")
+    assert Counter(map(tuple, paths.values())).most_common(1)[0][0] == (
+        "/analyze",
+        "/analyze/extract",
+        "/analyze/risks",
+    )
+    whole = sum(len(steps) == 3 for steps in paths.values())
+    assert whole >= len(paths) - 2  # the last moment may cut a few
+
+
+def test_every_event_survives_the_wire() -> None:
+    for event in list(told(NOON, 1).values())[:200]:
+        assert decode_event(encode_event(event)) == event
