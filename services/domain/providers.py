@@ -102,8 +102,8 @@ def origin_of(base_url: str) -> Origin:
         raise InvalidSetting(f"{base_url!r} is not a URL: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidSetting(f"{base_url!r} must look like https://host or https://host/path")
-    if parts.username or parts.password or parts.query or parts.fragment or not parts.path.isascii():
-        raise InvalidSetting("a provider's base URL holds scheme, host, port and path only")
+    if parts.username or parts.password or parts.query or parts.fragment or not base_url.isascii():
+        raise InvalidSetting("a provider's base URL holds scheme, host, port and path only, in ASCII")
     tls = parts.scheme == "https"
     path = parts.path.rstrip("/")
     origin = Origin(url="", tls=tls, host=parts.hostname, port=port or (443 if tls else 80), path=path)

@@ -6,15 +6,13 @@ the order in which the requests came, whichever way they are made.
 """
 
 import asyncio
-import logging
 from collections import deque
 from time import monotonic
 from typing import Any, Final
 
-import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from schemas.errors import Rejected
@@ -22,11 +20,12 @@ from services.domain.headers import read_head
 from services.domain.providers import Routes, Target
 from services.ports import Clock
 from services.proxy.accounts import Request
-from services.proxy.answers import HeadTooLarge, MalformedRequest, RequestTooSlow, answer_error
-from services.proxy.relay import Exchange, Relay
+from services.proxy.answers import MalformedRequest, RequestTooSlow, answer_error
+from services.proxy.reading import ReadingProtocol
+from services.proxy.relay import Exchange
 from services.proxy.reply import Reply
+from services.proxy.terms import Relay
 
-MAX_HEADERS: Final = 100
 HEAD_S: Final = 10.0  # for a request's head, from its first byte
 IDLE_S: Final = 75.0  # between requests, and for a caller to take the rest of its last answer
 LINGER_S: Final = 2.0  # for a caller that still writes to read its last answer
@@ -35,10 +34,8 @@ WRITE_BUFFER_BYTES: Final = 256 * 2**10  # to a slow caller; above it the provid
 AppTurn = tuple[RequestResponseCycle, ASGI3Application]
 RelayTurn = tuple[Exchange, bool, bool]  # whether the connection may live on, whether it speaks HTTP/1.0
 
-logger = logging.getLogger(__name__)
 
-
-class RelayProtocol(HttpToolsProtocol):
+class RelayProtocol(ReadingProtocol):
     """One connection of a caller."""
 
     _reply: Reply
@@ -55,24 +52,13 @@ class RelayProtocol(HttpToolsProtocol):
         clock: Clock,
         max_head_bytes: int,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state, _loop, clock=clock, max_head_bytes=max_head_bytes)
         self._relay = relay
         self._routes = routes
-        self._clock = clock
-        self._max_head_bytes = max_head_bytes
-        self._read_bytes = 0  # of the read that is being parsed; 0 between reads
-        self._in_head = False
-        self._began_at = clock.now()  # the request whose head is coming; `_began_s` is the same moment
-        self._began_s = 0.0
-        self._head_bytes = 0  # of the reads since that head began, the first one included
-        self._head_start = 0  # of that first one, whose beginning may belong to an earlier request
-        self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
-        self._offered = False  # the request offers an upgrade; its body is still to come
         self._current: Exchange | RequestResponseCycle | None = None  # who is being answered
         self._backlog: deque[RelayTurn | AppTurn | Rejected] = deque()
         self._advancing = False
         self._over = False  # the current answer was given while its request was still coming
-        self._deaf = False  # what still comes is not read
         self._last = False  # the server stops: no request after the current one
         self._since_s = 0.0  # when this connection came to rest, or began to leave
 
@@ -83,55 +69,6 @@ class RelayProtocol(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._reply = Reply(transport, self.flow, self._answered)
         self._since_s = monotonic()
-
-    def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            return
-        self._read_bytes = len(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-        rest: bytes | None = data
-        while rest is not None:
-            rest = self._parse(rest)
-        self._read_bytes = 0
-        if self._over:
-            self._leave()
-        elif self._in_head and self._head_bytes - self._head_start > self._max_head_bytes:
-            self._refuse(HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes"))
-        elif isinstance(self._current, Exchange):
-            self._current.request_flush()
-
-    def _parse(self, data: bytes) -> bytes | None:
-        """What is left to parse by a new parser."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade()
-            return data[upgrade.args[0] :]
-        except httptools.HttpParserCallbackError:
-            logger.exception("a request could not be taken")
-            self.transport.abort()
-        except httptools.HttpParserError as error:
-            self._refuse(MalformedRequest(f"the request is not valid HTTP: {error}"))
-        return None
-
-    def _decline_upgrade(self) -> None:
-        """Goes on in HTTP/1.1, which a server may: some callers offer HTTP/2 with every request they make.
-
-        The parser has stopped behind the head, so a new one is led to the same place.
-        """
-        framing = b"".join(
-            b"%b: %b\r\n" % (name, value)
-            for name, value in self.headers
-            if name.lower() in (b"content-length", b"transfer-encoding")
-        )
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        if framing:
-            self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
-        self._offered = False
-        if not framing:
-            self.on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         current, self._current = self._current, None
@@ -153,69 +90,26 @@ class RelayProtocol(HttpToolsProtocol):
         if isinstance(self._current, Exchange):
             self._current.client_ready()
 
-    # Parser
-
-    def on_message_begin(self) -> None:
-        if not self._offered:
-            self._in_head = True
-            self._head_bytes = self._head_start = self._read_bytes
-            self._began_at = self._clock.now()
-            self._began_s = monotonic()
-            self.url = b""
-            self.headers = []
-
-    def on_url(self, url: bytes) -> None:
-        if self._in_head:
-            self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # behind the head there are trailers, which end here
-            self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self._deaf or not self._in_head:
-            return
-        self._in_head = False
-        self._offered = self.parser.should_upgrade()
-        try:
-            self._check_head()
-            target = self._routes.resolve(self.url)
-            if target is None:
-                self._pass_to_app()
-            else:
-                self._relay_to(target)
-        except Rejected as error:
-            self._refuse(error)
-
-    def _check_head(self) -> None:
-        if len(self.headers) > MAX_HEADERS:
-            raise HeadTooLarge(f"the request has more than {MAX_HEADERS} headers")
-        if self._head_bytes > self._max_head_bytes:
-            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > self._max_head_bytes:
-                raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")
-
-    def on_body(self, body: bytes) -> None:
-        if self._deaf:
-            return
-        if self._body_of is not None:
-            self._body_of.body(body)
-        else:
-            super().on_body(body)
+    def _read(self) -> None:
+        if self._over:
+            self._leave()
+        elif isinstance(self._current, Exchange):
+            self._current.request_flush()
 
     def on_message_complete(self) -> None:
-        if self._deaf or self._offered:
-            return
-        body_of, self._body_of = self._body_of, None
-        if body_of is None:
-            super().on_message_complete()
-            return
-        body_of.request_end()
-        if self._over:
+        super().on_message_complete()
+        if self._over and self._body_of is None:
             self._over = False
             self._advance()
 
     # Turns
+
+    def _take(self) -> None:
+        target = self._routes.resolve(self.url)
+        if target is None:
+            self._pass_to_app()
+        else:
+            self._relay_to(target)
 
     def _relay_to(self, target: Target) -> None:
         version = self.parser.get_http_version()
@@ -236,19 +130,6 @@ class RelayProtocol(HttpToolsProtocol):
             self._begin_exchange(exchange, keep_alive, simple)
         else:
             self._queue((exchange, keep_alive, simple))
-
-    def _pass_to_app(self) -> None:
-        self._body_of = None
-        self.cycle = None  # type: ignore[assignment]  # so that the turn is given here, not by the class above
-        url, headers = self.url, self.headers
-        super().on_message_begin()
-        super().on_url(url)
-        for name, value in headers:
-            super().on_header(name, value)
-        try:
-            super().on_headers_complete()
-        except httptools.HttpParserInvalidURLError:
-            raise MalformedRequest("the request's target is not a path") from None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._queue((cycle, app))
@@ -286,6 +167,8 @@ class RelayProtocol(HttpToolsProtocol):
     def _begin_exchange(self, exchange: Exchange, keep_alive: bool, simple: bool) -> None:
         self._current = exchange
         self._reply.begin(keep_alive=keep_alive and not self._last, simple=simple)
+        if self.flow.write_paused:
+            exchange.client_slow()  # an earlier answer still travels
         exchange.begin()
 
     def _answered(self) -> None:
@@ -309,7 +192,9 @@ class RelayProtocol(HttpToolsProtocol):
             self._advance()
 
     def _refuse(self, error: Rejected) -> None:
-        """What comes cannot be understood: says so when it is its turn, and closes."""
+        """Says so when it is its turn, and closes."""
+        if self._deaf:
+            return
         self._deaf = True
         self._in_head = False
         current, body_of = self._current, self._body_of
@@ -348,7 +233,7 @@ class RelayProtocol(HttpToolsProtocol):
             if rested_s > (IDLE_S if self.transport.get_write_buffer_size() else LINGER_S):
                 self.transport.abort()
         elif self._in_head:
-            if now_s - self._began_s > HEAD_S:
+            if now_s - max(self._began_s, self._since_s) > HEAD_S:
                 self._refuse(RequestTooSlow("the request's head did not come in time"))
         elif rested_s > IDLE_S:
             self.transport.close()
@@ -366,4 +251,4 @@ class RelayProtocol(HttpToolsProtocol):
         """The server cannot wait any longer."""
         if isinstance(self._current, Exchange):
             self._current.give_up("the proxy is stopping")
-        self.transport.abort()
+        self.transport.close()

@@ -13,44 +13,19 @@ event is given up instead, the caller is cut off, so that an answer that ended i
 import asyncio
 from collections.abc import Awaitable
 from time import monotonic
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from schemas.errors import FareboxError, InvalidRequest, Rejected, TooLarge, UpstreamTimedOut, UpstreamUnavailable
 from schemas.event import Ending
 from services.domain.capture import Capture
 from services.domain.headers import read_head
-from services.ports import UNKNOWN_LENGTH, Headers, Upstream, UpstreamCall
-from services.proxy.accounts import Accounts, Request
+from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
+from services.proxy.accounts import Request
 from services.proxy.answers import FAILED, SUCCESS, Downstream, RequestTooSlow, answer_error
-from services.proxy.keys import Tell, Verdict
-from services.telemetry import Metrics
+from services.proxy.keys import Verdict
+from services.proxy.terms import Relay
 
 WAITING_BYTES: Final = 64 * 2**10  # of a body whose key is still being looked up; above it the caller is paused
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    max_body_bytes: int
-    first_byte_timeout_s: float
-    idle_timeout_s: float
-    total_timeout_s: float
-
-
-class KeyCheck(Protocol):
-    def check(self, bearer: bytes | None, tell: Tell) -> None: ...
-
-
-class Relay(msgspec.Struct, frozen=True, kw_only=True):
-    """What the exchanges of one process share."""
-
-    upstream: Upstream
-    keys: KeyCheck
-    accounts: Accounts
-    metrics: Metrics
-    limits: Limits
-    strict: bool = False
-    pass_unauthenticated: bool = False
 
 
 class Exchange:
@@ -252,6 +227,8 @@ class Exchange:
         self._call = call = self._relay.upstream.call(request.target.origin, self)
         length = UNKNOWN_LENGTH if head.chunked else head.body_bytes
         call.head(request.method, request.target.path_and_query, head.kept, length)
+        if self._client_slow:
+            call.pause_answer()
         if head.expects_continue:
             self._client.proceed()
         if self._waiting or self._request_ended:

@@ -16,7 +16,7 @@ from services.proxy.app import ProxyApp
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
 from services.proxy.protocol import RelayProtocol
-from services.proxy.relay import Limits, Relay
+from services.proxy.terms import Limits, Relay
 from services.settings import ProxySettings
 from services.telemetry import Metrics
 

@@ -92,7 +92,12 @@ class Lane:
         for _ in range(min(wanted, room)):
             task = asyncio.get_running_loop().create_task(self._connect())
             self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            task.add_done_callback(self._connected)
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self._connecting.discard(task)
+        if not task.cancelled():
+            self._connect_for_waiting()  # whether it worked or not: there is room for another try
 
     async def _connect(self) -> None:
         origin = self._origin
@@ -158,7 +163,19 @@ class Lane:
 class Call:
     """The UpstreamCall port: one request, kept until its connection is there, then written as it comes."""
 
-    __slots__ = ("_chunked", "_held", "_lane", "_out", "_slow", "aborted", "connection", "is_head", "receiver", "sent")
+    __slots__ = (
+        "_chunked",
+        "_held",
+        "_lane",
+        "_out",
+        "_paused",
+        "_slow",
+        "aborted",
+        "connection",
+        "is_head",
+        "receiver",
+        "sent",
+    )
 
     def __init__(self, receiver: AnswerReceiver, lane: Lane) -> None:
         self.receiver = receiver
@@ -170,6 +187,7 @@ class Call:
         self._out: list[bytes] = []
         self._held = 0
         self._slow = False
+        self._paused = False
         self._chunked = False
 
     def head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
@@ -206,16 +224,20 @@ class Call:
 
     def carried_by(self, connection: Connection) -> None:
         self.connection = connection
+        if self._paused:
+            connection.pause_reading()
         self.flush()
         if self._slow:
             self._slow = False
             self.receiver.upstream_ready()
 
     def pause_answer(self) -> None:
+        self._paused = True
         if self.connection is not None:
             self.connection.pause_reading()
 
     def resume_answer(self) -> None:
+        self._paused = False
         if self.connection is not None:
             self.connection.resume_reading()
 

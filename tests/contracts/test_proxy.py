@@ -137,7 +137,8 @@ async def test_a_provider_that_cannot_be_reached_is_a_502_and_an_event() -> None
 
 async def test_the_whole_exchange_has_a_limit_too() -> None:
     async with rig(total_timeout_s=0.4, idle_timeout_s=5) as proxy:
-        proxy.provider.script = [chunked(end=b""), *([b"1\r\n.\r\n", 0.05] * 40)]
+        drops: list[Step] = [b"1\r\n.\r\n", 0.05]
+        proxy.provider.script = [chunked(end=b""), *drops * 40]
         got = await proxy.raw(head(CHAT, "Content-Length: 0"))
         event = await proxy.event()
     assert not got.endswith(b"0\r\n\r\n")

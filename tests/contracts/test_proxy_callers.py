@@ -15,7 +15,7 @@ from schemas.key import Permission
 from services.proxy import protocol
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
-from tests.scripted_provider import Do, answer, chunked
+from tests.scripted_provider import Do, Step, answer, chunked
 
 pytestmark = pytest.mark.anyio
 
@@ -456,7 +456,12 @@ async def _some_exchange(proxy: Rig, number: int) -> None:
 
 async def test_many_exchanges_with_all_kinds_of_endings_leave_exactly_one_event_each() -> None:
     async with rig(first_byte_timeout_s=0.5, idle_timeout_s=0.5, max_connections=20) as proxy:
-        scripts = [[answer(b"ok")], [0.02, chunked(b"a", b"b")], [Do.RESET], [chunked(b"h", end=b""), Do.CLOSE]]
+        scripts: list[list[Step]] = [
+            [answer(b"ok")],
+            [0.02, chunked(b"a", b"b")],
+            [Do.RESET],
+            [chunked(b"h", end=b""), Do.CLOSE],
+        ]
         for number in range(0, 200, 50):
             proxy.provider.script = scripts[number // 50]
             async with asyncio.timeout(20):

@@ -1,0 +1,179 @@
+"""The reading half of a caller's connection: bytes in, requests out, in the order in which they came.
+
+uvicorn's class does the same for ASGI. Here header names keep their spelling, trailers end, heads are limited, and
+offers to change the protocol are declined.
+"""
+
+import asyncio
+import logging
+from abc import abstractmethod
+from time import monotonic
+from typing import Any, Final
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from schemas.errors import Rejected
+from services.ports import Clock
+from services.proxy.answers import HeadTooLarge, MalformedRequest
+from services.proxy.relay import Exchange
+
+MAX_HEADERS: Final = 100
+
+logger = logging.getLogger(__name__)
+
+
+class ReadingProtocol(HttpToolsProtocol):
+    """Tells `_take`, `_refuse` and `_request_ended` what has come."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        clock: Clock,
+        max_head_bytes: int,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._clock = clock
+        self._max_head_bytes = max_head_bytes
+        self._read_bytes = 0  # of the read that is being parsed; 0 between reads
+        self._in_head = False
+        self._began_at = clock.now()  # the request whose head is coming; `_began_s` is the same moment
+        self._began_s = 0.0
+        self._head_bytes = 0  # of the reads since that head began, the first one included
+        self._head_start = 0  # of that first one, whose beginning may belong to an earlier request
+        self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
+        self._offered = False  # the request offers another protocol; its body is still to come
+        self._deaf = False  # what still comes is not read
+
+    @abstractmethod
+    def _take(self) -> None:
+        """A head has come, as `url` and `headers`. Raises: Rejected."""
+
+    @abstractmethod
+    def _refuse(self, error: Rejected) -> None:
+        """What comes cannot be understood, and nothing more will be read."""
+
+    @abstractmethod
+    def _read(self) -> None:
+        """Everything at hand has been told."""
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._read_bytes = len(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+        rest: bytes | None = data
+        while rest is not None and not self._deaf:
+            rest = self._parse(rest)
+        self._read_bytes = 0
+        if self._in_head and self._head_bytes - self._head_start > self._max_head_bytes:
+            self._refuse(HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes"))
+        self._read()
+
+    def _parse(self, data: bytes) -> bytes | None:
+        """What is left to parse by a new parser."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade()
+            return data[upgrade.args[0] :]
+        except httptools.HttpParserCallbackError:
+            logger.exception("a request could not be taken")
+            self.transport.abort()
+        except httptools.HttpParserError as error:
+            self._refuse(MalformedRequest(f"the request is not valid HTTP: {error}"))
+        return None
+
+    def _decline_upgrade(self) -> None:
+        """Goes on in HTTP/1.1, which a server may: some callers offer HTTP/2 with every request they make.
+
+        The parser has stopped behind the head, so a new one is led to the same place.
+        """
+        framing = b"".join(
+            b"%b: %b\r\n" % (name, value)
+            for name, value in self.headers
+            if name.lower() in (b"content-length", b"transfer-encoding")
+        )
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        if framing:
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
+        self._offered = False
+        if not framing:
+            self.on_message_complete()
+
+    # Parser
+
+    def on_message_begin(self) -> None:
+        if not self._offered:
+            self._in_head = True
+            self._head_bytes = self._head_start = self._read_bytes
+            self._began_at = self._clock.now()
+            self._began_s = monotonic()
+            self.url = b""
+            self.headers = []
+
+    def on_url(self, url: bytes) -> None:
+        if self._in_head:
+            self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # behind the head there are trailers, which end here
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._deaf or not self._in_head:
+            return
+        self._in_head = False
+        self._offered = self.parser.should_upgrade()
+        try:
+            self._check_head()
+            self._take()
+        except Rejected as error:
+            self._refuse(error)
+
+    def _check_head(self) -> None:
+        if len(self.headers) > MAX_HEADERS:
+            raise HeadTooLarge(f"the request has more than {MAX_HEADERS} headers")
+        if self._head_bytes > self._max_head_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > self._max_head_bytes:
+                raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")
+
+    def on_body(self, body: bytes) -> None:
+        if self._deaf:
+            return
+        if self._body_of is not None:
+            self._body_of.body(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._deaf or self._offered:
+            return
+        body_of, self._body_of = self._body_of, None
+        if body_of is None:
+            super().on_message_complete()
+        else:
+            body_of.request_end()
+
+    def _pass_to_app(self) -> None:
+        """The head that has come is for the class above, which tells `_start_asgi_task`."""
+        self._body_of = None
+        self.cycle = None  # type: ignore[assignment]  # so that it never queues by itself
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        super().on_url(url)
+        for name, value in headers:
+            super().on_header(name, value)
+        try:
+            super().on_headers_complete()
+        except httptools.HttpParserInvalidURLError:
+            raise MalformedRequest("the request's target is not a path") from None
