@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.settings import ALL_SETTINGS
+from services.settings import ALL_SETTINGS, ProxySettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -93,8 +93,12 @@ def test_passwords_come_from_the_environment(services: dict[str, dict[str, Any]]
 
 def test_data_outlives_containers(services: dict[str, dict[str, Any]]) -> None:
     declared = set(yaml.safe_load(COMPOSE.read_text())["volumes"])
-    kept = {service["volumes"][0].split(":")[0] for name, service in services.items() if name in SERVERS}
-    assert kept == declared == SERVERS
+    kept = {name: service["volumes"][0].split(":") for name, service in services.items() if "volumes" in service}
+    assert {place for place, *_ in kept.values()} == declared
+    assert set(kept) == SERVERS | {"proxy"}
+    spill = Path("/var/lib/farebox", ProxySettings.from_environ({}).kafka_spill)
+    assert spill.parent == Path(kept["proxy"][1])
+    assert f"WORKDIR {spill.parent.parent}\n" in DOCKERFILE
 
 
 def test_images_are_pinned(services: dict[str, dict[str, Any]]) -> None:
