@@ -1,0 +1,93 @@
+"""Captures: what is kept of an exchange, and that it becomes one event."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.event import Ending, RequestTags
+from services.domain.capture import Capture, CapturedBody, CaptureSpace
+from services.domain.headers import read_head
+from services.domain.providers import Routes, origin_of
+from tests.builders import ORGANIZATION, REQUEST_ID
+
+
+def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Capture:
+    target = Routes({b"oai": origin_of("https://api.openai.com")}).resolve(b"/oai/v1/embeddings?key=secret")
+    assert target is not None
+    return Capture(
+        organization_id=ORGANIZATION,
+        request_id=REQUEST_ID,
+        created_at=datetime(2026, 11, 1, 12, 0, 0, 123_999, tzinfo=UTC),
+        began_s=10.0,
+        method=b"POST",
+        target=target,
+        head=read_head([(b"Content-Type", b"application/json"), (b"Content-Encoding", b"gzip")]),
+        tags=RequestTags(user_id="u"),
+        limit=limit,
+        space=space or CaptureSpace(10_000),
+    )
+
+
+def test_a_finished_capture_is_one_event() -> None:
+    capture = a_capture()
+    capture.body.add(b"ask")
+    capture.answer_head(200, {b"content-type": b"text/event-stream", b"content-encoding": b"br"})
+    capture.answer_began(10.25)
+    capture.answer.add(b"an")
+    capture.answer.add(b"swer")
+    event = capture.finish(Ending.COMPLETED, 11.5)
+    request, response = event.request, event.response
+    assert request.created_at == datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+    assert request.target_url == "https://api.openai.com/v1/embeddings"
+    assert (request.body, request.body_bytes, request.content_type, request.content_encoding) == (
+        *(b"ask", 3, "application/json", "gzip"),
+    )
+    assert (response.body, response.body_bytes, response.content_type, response.content_encoding) == (
+        *(b"answer", 6, "text/event-stream", "br"),
+    )
+    assert (response.status, response.latency_ms, response.first_byte_ms) == (200, 1500, 250)
+
+
+def test_a_capture_finishes_once() -> None:
+    capture = a_capture()
+    capture.finish(Ending.CLIENT_GONE, 10.0)
+    with pytest.raises(AssertionError, match="one event"):
+        capture.finish(Ending.COMPLETED, 10.0)
+
+
+def test_without_an_answer_there_is_no_status_and_no_first_byte() -> None:
+    response = a_capture().finish(Ending.TIMED_OUT, 15.0).response
+    assert (response.status, response.first_byte_ms, response.latency_ms, response.body) == (None, None, 5000, b"")
+
+
+def test_space_is_given_back_when_a_capture_finishes() -> None:
+    space = CaptureSpace(100)
+    capture = a_capture(space=space)
+    capture.body.add(b"x" * 60)
+    capture.answer.add(b"x" * 30)
+    assert space.free_bytes == 10
+    capture.finish(Ending.COMPLETED, 11.0)
+    assert space.free_bytes == 100
+
+
+@given(
+    pieces=st.lists(st.binary(max_size=30), max_size=12),
+    limit=st.integers(0, 60),
+    total=st.integers(0, 120),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_body_is_kept_up_to_its_limit_or_not_at_all(pieces: list[bytes], limit: int, total: int) -> None:
+    space = CaptureSpace(total)
+    body = CapturedBody(limit, space)
+    for piece in pieces:
+        body.add(piece)
+    whole = b"".join(pieces)
+    assert body.body_bytes == len(whole)
+    assert body.bytes() == (b"" if body.dropped else whole[:limit])
+    assert body.dropped == (min(len(whole), limit) > total)
+    assert body.truncated == (len(whole) > limit and not body.dropped)
+    assert space.free_bytes == total - len(body.bytes())
+    body.release()
+    assert space.free_bytes == total

@@ -1,0 +1,136 @@
+"""Header tables: who gets which header, and what labels mean."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import InvalidRequest
+from schemas.event import RequestTags
+from services.domain.headers import Pair, read_head, read_labels
+
+REQUEST_ID = "0192f0c1-2a00-7abc-8def-0123456789ab"
+
+
+def lines(*texts: str) -> list[Pair]:
+    """Header pairs from lines, as a parser gives them."""
+    return [
+        (name.encode("latin-1"), value.strip().encode("latin-1"))
+        for name, _, value in (text.partition(":") for text in texts)
+    ]
+
+
+def test_headers_are_sorted_by_whom_they_are_for() -> None:
+    head = read_head(
+        lines(
+            "Host: proxy",
+            "Authorization: Bearer k",
+            "hElIcOnE-aUtH: Bearer f",
+            "Helicone-User-Id: u",
+            "Content-Type: application/json",
+            "Content-Length: 12",
+        )
+    )
+    assert head.kept == lines("Authorization: Bearer k", "Content-Type: application/json")
+    assert head.labels == lines("Helicone-User-Id: u")
+    assert head.bearer == b"Bearer f"
+    assert (head.body_bytes, head.chunked) == (12, False)
+
+
+def test_headers_of_the_hop_end_here_and_so_do_those_that_connection_names() -> None:
+    hop = ["Connection: Keep-Alive, X-One", "X-One: 1", "Keep-Alive: 5", "TE: trailers", "Trailer: X-T", "Upgrade: h2c"]
+    more = ["Proxy-Authorization: p", "Proxy-Connection: close", "Transfer-Encoding: Chunked", "HTTP2-Settings: AA"]
+    head = read_head(lines(*hop, *more, "X-Two: 2", "X-Two: 3"))
+    assert head.kept == lines("X-Two: 2", "X-Two: 3")
+    assert head.chunked
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        ["Content-Length: 1", "Content-Length: 2"],
+        ["Content-Length: 1", "Content-Length: 1"],
+        ["Content-Length: 1", "Transfer-Encoding: chunked"],
+        ["Content-Length: +1"],
+        ["Content-Length: 0x10"],
+        ["Content-Length: "],
+        ["Content-Length: 9999999999999999"],
+        ["Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: identity"],
+    ],
+)
+def test_framing_that_two_readers_could_read_in_two_ways_is_refused(framing: list[str]) -> None:
+    with pytest.raises(InvalidRequest):
+        read_head(lines(*framing))
+
+
+def test_labels_become_tags() -> None:
+    tags, request_id = read_labels(
+        lines(
+            "Helicone-User-Id: user-1",
+            "Helicone-Session-Id: s",
+            "Helicone-Session-Name: chat",
+            "Helicone-Session-Path: /a/b",
+            "Helicone-Prompt-Id: p",
+            "Helicone-Model-Override: gpt-x",
+            "Helicone-Property-UserTier: premium",
+            "helicone-property-feature: chat",
+            "Helicone-Omit-Request: true",
+            "Helicone-Omit-Response: TRUE",
+            "Helicone-Cache-Enabled: true",
+            f"Helicone-Request-Id: {REQUEST_ID.upper()}",
+            "Helicone-Something-New: x",
+        )
+    )
+    assert request_id == REQUEST_ID
+    assert tags == RequestTags(
+        user_id="user-1",
+        session_id="s",
+        session_name="chat",
+        session_path="/a/b",
+        prompt_id="p",
+        model_override="gpt-x",
+        properties={"UserTier": "premium", "feature": "chat"},
+        omit_request=True,
+        cache_enabled=True,
+    )
+
+
+def test_an_empty_label_is_no_label() -> None:
+    assert read_labels(lines("Helicone-User-Id: ", "Helicone-Property-: x")) == (RequestTags(), None)
+    assert read_labels([]) == (RequestTags(), None)
+
+
+@pytest.mark.parametrize("given_id", ["", "42", REQUEST_ID[:-1], f"{REQUEST_ID}0", REQUEST_ID.replace("7abc", "0abc")])
+def test_a_request_id_that_is_no_uuid_is_as_good_as_none(given_id: str) -> None:
+    assert read_labels(lines(f"Helicone-Request-Id: {given_id}"))[1] is None
+
+
+def test_a_label_given_twice_is_one_value_whatever_its_case() -> None:
+    tags, _ = read_labels(
+        lines("Helicone-Property-App: a", "helicone-property-APP: b", "Helicone-User-Id: 1", "HELICONE-USER-ID: 2")
+    )
+    assert tags == RequestTags(user_id="1, 2", properties={"App": "a, b"})
+
+
+def test_values_are_utf_8_and_otherwise_latin_1() -> None:
+    tags, _ = read_labels([(b"Helicone-User-Id", "Zoë".encode()), (b"Helicone-Property-P", "Zoë".encode("latin-1"))])
+    assert tags == RequestTags(user_id="Zoë", properties={"P": "Zoë"})
+
+
+names = st.text("abcXYZ-", min_size=1, max_size=12).map(str.encode)
+values = st.binary(max_size=12)
+
+
+@given(
+    properties=st.dictionaries(names.map(bytes.lower), values, max_size=5),
+    others=st.lists(st.tuples(names.map(lambda name: b"X-" + name), values), max_size=5),
+)
+@settings(max_examples=100, deadline=None)
+def test_every_header_travels_on_or_stays_and_none_does_both(
+    properties: dict[bytes, bytes], others: list[Pair]
+) -> None:
+    own = [(b"Helicone-Property-" + name, value) for name, value in properties.items()]
+    head = read_head([*own, *others])
+    assert (list(head.labels), head.kept) == (own, others)
+    assert len(read_labels(head.labels)[0].properties) == len(properties)

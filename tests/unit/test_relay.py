@@ -1,0 +1,178 @@
+"""Exchanges without sockets: the real parser, pool connection, relay and reply, on transports in memory."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from schemas.event import Ending, ExchangeEvent, decode_event
+from schemas.origin import Origin
+from services.domain.headers import read_head
+from services.domain.providers import Routes, origin_of
+from services.ports import AnswerReceiver
+from services.proxy.accounts import Accounts, Request
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Tell
+from services.proxy.relay import Exchange
+from services.proxy.reply import Reply
+from services.proxy.terms import Limits, Relay
+from services.stores.memory import MemoryLog, MemorySink
+from services.stores.upstream import Call, Lane
+from services.stores.upstream_connection import Connection
+from services.telemetry import Metrics
+from tests.builders import MOMENT, ORGANIZATION
+from tests.scripted_provider import answer, chunked
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class OneConnection:
+    """The Upstream port over one wire."""
+
+    def __init__(self) -> None:
+        self.wire = Wire()
+        self.lane = Lane(origin_of("http://provider"), 1, 1, None)
+        self.connection = Connection(self.lane)
+        self.connection.connection_made(self.wire)
+
+    def call(self, origin: Origin, receiver: AnswerReceiver) -> Call:  # noqa: ARG002
+        call = Call(receiver, self.lane)
+        self.connection.carry(call)
+        return call
+
+    def sweep(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Everyone:
+    """Lets every key in."""
+
+    def check(self, bearer: bytes | None, tell: Tell) -> None:  # noqa: ARG002
+        tell(ORGANIZATION)
+
+
+async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:
+    """What the caller gets, and the event, when the provider's bytes come in `pieces` and the connection then ends."""
+    upstream, log, client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
+    relay = Relay(
+        upstream=upstream,
+        keys=Everyone(),
+        accounts=Accounts(
+            sink=MemorySink(log, metrics=metrics),
+            metrics=metrics,
+            draw_id=RequestIds(bytes).draw,
+            capture_bytes=10_000,
+            capture_total_bytes=10_000,
+        ),
+        metrics=metrics,
+        limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1),
+    )
+    target = Routes({b"oai": origin_of("http://provider")}).resolve(b"/oai/v1/x")
+    assert target is not None
+    head = read_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
+    reply = Reply(client, FlowControl(client), lambda: None)
+    reply.begin(keep_alive=True, simple=False)
+    request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
+    exchange = Exchange(relay, reply, request)
+    exchange.begin()
+    exchange.body(b"ask")
+    exchange.request_end()
+    exchange.request_flush()
+    assert upstream.wire.written == b"POST /v1/x HTTP/1.1\r\nHost: provider\r\nContent-Length: 3\r\n\r\nask"
+    for piece in pieces:
+        upstream.connection.data_received(piece)
+    if ends:
+        upstream.connection.connection_lost(None)
+    (entry,) = log.entries
+    return client.written, decode_event(entry)
+
+
+def unframed(said: bytes) -> tuple[bytes, bytes]:
+    """Head and body of an answer, without chunks."""
+    head, _, rest = said.partition(b"\r\n\r\n")
+    if b"Transfer-Encoding: chunked" not in head:
+        return head, rest
+    body = b""
+    while size := int(rest.partition(b"\r\n")[0] or b"0", 16):
+        rest = rest.partition(b"\r\n")[2]
+        body, rest = body + rest[:size], rest[size + 2 :]
+    return head, body
+
+
+ANSWERS = {
+    "length": (answer(b'{"id": "x", "usage": {}}'), False),
+    "chunks": (chunked(b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n", end=b"0\r\nX-T: 1\r\n\r\n"), False),
+    "interim": (b"HTTP/1.1 103 Early\r\nLink: <x>\r\n\r\nHTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok", False),
+    "close": (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end", True),
+    "error": (answer(b"slow down", status="429 Too Many Requests", more="Retry-After: 1\r\n"), False),
+    "nothing": (b"HTTP/1.1 204 No Content\r\n\r\n", False),
+    "broken off": (answer(b"twelve bytes")[:-4], True),
+}
+
+
+def _cuts(data: bytes, places: list[int]) -> Iterator[bytes]:
+    edges = [0, *sorted({place % len(data) for place in places} - {0}), len(data)]
+    return (data[start:stop] for start, stop in pairwise(edges))
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@given(places=st.lists(st.integers(0, 10_000), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_however_the_providers_bytes_are_cut_caller_and_event_get_the_same(name: str, places: list[int]) -> None:
+    data, ends = ANSWERS[name]
+    whole, whole_event = asyncio.run(exchanged([data], ends=ends))
+    cut, cut_event = asyncio.run(exchanged(list(_cuts(data, places)), ends=ends))
+    assert unframed(cut) == unframed(whole)
+    assert (cut_event.response.ending, cut_event.response.status) == (
+        whole_event.response.ending,
+        whole_event.response.status,
+    )
+    assert (cut_event.request, cut_event.response.body) == (whole_event.request, whole_event.response.body)
+
+
+def test_what_does_not_end_well_is_told_apart() -> None:
+    endings = {
+        name: asyncio.run(exchanged([data], ends=ends))[1].response.ending for name, (data, ends) in ANSWERS.items()
+    }
+    odd = {"error": Ending.PROVIDER_ERROR, "broken off": Ending.UPSTREAM_BROKEN}
+    assert endings == dict.fromkeys(ANSWERS, Ending.COMPLETED) | odd
+
+
+def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
+    draw = RequestIds(lambda count: bytes(range(256)) * (count // 256 + 1)).draw
+    moments = [datetime(2026, 11, 1, 12, 0, second, tzinfo=UTC) for second in range(60)]
+    drawn = [draw(moment) for moment in moments]
+    assert drawn == sorted(drawn)
+    assert {(each[14], each[19] in "89ab", len(each)) for each in drawn} == {("7", True, 36)}
+    assert int(drawn[0].replace("-", "")[:12], 16) == int(moments[0].timestamp() * 1000)
