@@ -19,7 +19,6 @@ from tests import clickhouse_server
 from tests.clickhouse_server import NoServer
 
 KAFKA = "4.1.1"
-IMAGE = f"apache/kafka:{KAFKA}"
 START_TIMEOUT_S = 60
 
 # Automatic topics are off: they would hide a topic that nobody made. A group starts without waiting for more members,
@@ -59,7 +58,7 @@ def kafka_server() -> Iterator[str]:
         if given:
             address, origin = given, "FAREBOX_TEST_KAFKA"
         elif _docker_answers():
-            address, origin = stack.enter_context(_in_docker()), f"{IMAGE} in Docker"
+            address, origin = stack.enter_context(_in_docker()), "in Docker"
         else:
             address, origin = stack.enter_context(kafka_process()).address, f"Apache Kafka {KAFKA} as a process"
         print(f"Kafka at {address}: {origin}")
@@ -77,9 +76,9 @@ def _docker_answers() -> bool:
 
 @contextlib.contextmanager
 def _in_docker() -> Iterator[str]:
-    from testcontainers.kafka import KafkaContainer
+    from testcontainers.community.kafka import KafkaContainer
 
-    with KafkaContainer(IMAGE) as container:
+    with KafkaContainer().with_kraft() as container:  # the image that testcontainers itself is tested with
         yield container.get_bootstrap_server()
 
 

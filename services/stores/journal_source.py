@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.020
 PRUNE_SEGMENTS = 10_000  # one step; a commit makes one step, and takes less than a step holds
-PRUNE_BYTES = 64 * 2**20
-SHRINK_PAGES = 4096
-SLACK_PAGES = 16_384  # free pages that stay in the file: the next segments need them again
+PRUNE_BYTES = 16 * 2**20
+SHRINK_PAGES = 2048
+SLACK_PAGES = 8192  # free pages that stay in the file: the next segments need them again
 
 T = TypeVar("T")
 
