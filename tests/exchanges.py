@@ -54,7 +54,7 @@ def _words(draw: random.Random, characters: int) -> str:
 def _question(draw: random.Random, model: str, *, stream: bool = False) -> bytes:
     messages = [
         {"role": "system", "content": _words(draw, 500)},
-        {"role": "user", "content": _words(draw, draw.randrange(200, 1400))},
+        {"role": "user", "content": _words(draw, draw.randrange(200, 1000))},
     ]
     return json.dumps({"model": model, "messages": messages, "stream": stream, "temperature": 0.7}).encode()
 
@@ -73,7 +73,7 @@ def _chat_usage(draw: random.Random) -> dict[str, object]:
 
 def _chat(draw: random.Random) -> ExchangeEvent:
     model = draw.choice(("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06", "gpt-5-2025-08-07"))
-    message = {"role": "assistant", "content": _words(draw, draw.randrange(300, 2000)), "refusal": None}
+    message = {"role": "assistant", "content": _words(draw, draw.randrange(300, 1500)), "refusal": None}
     answer = {
         "id": f"chatcmpl-{draw.randrange(10**9)}",
         "object": "chat.completion",
@@ -123,7 +123,7 @@ def _message(draw: random.Random) -> ExchangeEvent:
         "type": "message",
         "role": "assistant",
         "model": "claude-sonnet-4-20250514",
-        "content": [{"type": "text", "text": _words(draw, draw.randrange(300, 2000))}],
+        "content": [{"type": "text", "text": _words(draw, draw.randrange(300, 1500))}],
         "stop_reason": "end_turn",
         "usage": _message_usage(draw),
     }

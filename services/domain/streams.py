@@ -53,12 +53,19 @@ class EventReader:
         if not self._begun:
             self._begun = True
             text = text.removeprefix(_BOM)
-        found = [_data_of(block) for block in text.split(b"\n\n")]
-        return [data for data in found if data is not None]
+        return _data(text)
+
+
+def _data(text: bytes) -> list[bytes]:
+    """The data of the events between blank lines, for lines that end in LF."""
+    found = map(_data_of, text.split(b"\n\n"))
+    return [data for data in found if data is not None]
 
 
 def _data_of(block: bytes) -> bytes | None:
     """None when the block has no data line."""
+    if block.startswith(b"event:"):
+        block = block.partition(b"\n")[2]
     if block.startswith(b"data: ") and b"\n" not in block:
         return block[6:]
     lines = [_value(line) for line in block.split(b"\n") if line.startswith(b"data:") or line == b"data"]
@@ -71,8 +78,9 @@ def _value(line: bytes) -> bytes:
 
 def events_of(body: bytes) -> list[bytes]:
     """The data of all events of a whole stream; a last one may lack its blank line."""
-    reader = EventReader()
-    return reader.feed(body) + reader.close()
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return _data(body.removeprefix(_BOM))
 
 
 def looks_like_events(body: bytes) -> bool:

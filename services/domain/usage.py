@@ -3,7 +3,7 @@
 Families are told apart by the names in the usage block, not by the provider: many providers speak several of them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from services.domain.usage_others import cohere_usage, converse_usage
 _MOST_BLOCK_CHARACTERS: Final = 16_384
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "standard_only", "auto", "on_demand"})
 _NOT_THERE: Final = msgspec.Raw(b"")
+_OPENING_CHUNKS: Final = 3  # a stream names its model in the first that is not a ping or a filter's result
 
 
 class _Part(msgspec.Struct):
@@ -97,15 +98,24 @@ def _array(body: bytes) -> list[bytes]:
 
 def _read_stream(events: Sequence[bytes], provider: str) -> Reading:
     chunks = [event for event in events if event.startswith(b"{")]
-    opening = [part for part in map(_part, chunks[:3]) if part is not None]
     found = _last_usage(chunks)
     if found is not None:
-        found = _overlaid(found, opening)
+        found = _overlaid(found, chunks)
     reading = _reading(found, None, provider)
-    complete = reading.complete and not (found is not None and _midway(found.part))
-    model = reading.model or next(filter(None, map(_model, opening)), "")
-    failed = bool(chunks) and _failed(chunks[-1])
-    return msgspec.structs.replace(reading, model=model, complete=complete, streamed=True, failed=failed)
+    return Reading(
+        model=reading.model or _first_model(chunks),
+        usage=reading.usage,
+        usage_block=reading.usage_block,
+        complete=reading.complete and not (found is not None and _midway(found.part)),
+        tier=reading.tier,
+        streamed=True,
+        failed=bool(chunks) and _failed(chunks[-1]),
+    )
+
+
+def _first_model(chunks: Sequence[bytes]) -> str:
+    parts = map(_part, chunks[:_OPENING_CHUNKS])
+    return next((model for part in parts if part is not None and (model := _model(part))), "")
 
 
 def _midway(part: _Part) -> bool:
@@ -126,12 +136,13 @@ def _last_usage(chunks: Sequence[bytes]) -> _Found | None:
     return None
 
 
-def _overlaid(last: _Found, opening: Iterable[_Part]) -> _Found:
+def _overlaid(last: _Found, chunks: Sequence[bytes]) -> _Found:
     """Anthropic says what was put in at the start and what was put out at the end: the end's figures win."""
     if last.opening:
         return last
-    for part in opening:
-        start = _find(part)
+    for chunk in chunks[:_OPENING_CHUNKS]:
+        part = _part(chunk) if b'"message_start"' in chunk else None
+        start = _find(part) if part is not None else None
         if start is not None and start.opening:
             block = {**start.block, **{name: value for name, value in last.block.items() if value is not None}}
             return _Found(part=start.part, block=block, raw=msgspec.json.encode(block))
