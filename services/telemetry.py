@@ -61,7 +61,7 @@ class JsonFormatter(logging.Formatter):
 
 
 # Their troubles reach us as exceptions, and are logged once, by whoever handles those.
-_TOLD_BY_US = ("clickhouse_connect", "urllib3")
+_TOLD_BY_US = ("aiokafka", "clickhouse_connect", "urllib3")
 
 
 def configure_logging(level: str) -> None:

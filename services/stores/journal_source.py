@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.020
 PRUNE_SEGMENTS = 10_000  # one step; a commit makes one step, and takes less than a step holds
-PRUNE_BYTES = 16 * 2**20
+PRUNE_BYTES = 32 * 2**20
 SHRINK_PAGES = 2048
 SLACK_PAGES = 8192  # free pages that stay in the file: the next segments need them again
 
