@@ -15,7 +15,7 @@ def show_running(running: Running, place: Place, console: Console) -> None:
         ("Anthropic base URL", f"{running.proxy_url}/anthropic"),
         ("Query API", f"{running.query_url}/docs"),
         ("Data", str(place.folder)),
-        ("Memory", f"{resident_mb()} MB"),
+        ("Memory", f"{resident_mb()} MB, of this whole process"),
     ]
     if running.key_is_new:
         facts.insert(0, ("New key", running.key))
