@@ -15,6 +15,7 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import EventSource
 from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics
@@ -24,7 +25,6 @@ from services.worker.loop import Flush, TooManyDeadLetters, run_worker
 from tests.builders import an_event
 from tests.logs import events, request_id
 from tests.processes import Process, free_port
-from tests.warehouses import migrated, total_of
 
 pytestmark = pytest.mark.anyio
 
@@ -283,16 +283,26 @@ async def test_the_worker_tells_how_it_is(request_line: bytes, status: bytes, te
     server.close()
 
 
+# A process can open one folder of the embedded engine, and this one may have: so others look.
+COUNT_ROWS = """
+import sys
+from tests.warehouses import migrated, total_of
+with migrated(sys.argv[1]) as warehouse:
+    print("rows:", total_of(warehouse, "org-1")[0])
+"""
+
+
 def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
-    asyncio.run(_publish(tmp_path / "journal.sqlite", 500))
-    with migrated(f"chdb:{tmp_path / 'warehouse'}"):
-        pass
+    journal, warehouse = tmp_path / "journal.sqlite", f"chdb:{tmp_path / 'warehouse'}"
+    asyncio.run(_publish(journal, 500))
+    look = ["-c", COUNT_ROWS, warehouse]
+    assert "rows: 0" in Process(look, env={}, log=tmp_path / "before.log").run()
     port = free_port()
     worker = Process(
         ["-m", "services.worker"],
         env={
-            "FAREBOX_EVENT_LOG": f"journal:{tmp_path / 'journal.sqlite'}",
-            "FAREBOX_WAREHOUSE": f"chdb:{tmp_path / 'warehouse'}",
+            "FAREBOX_EVENT_LOG": f"journal:{journal}",
+            "FAREBOX_WAREHOUSE": warehouse,
             "FAREBOX_WORKER_PORT": str(port),
             "FAREBOX_FLUSH_S": "0.1",
         },
@@ -303,9 +313,17 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
         worker.ready()
         _wait_for_rows(port, 500)
         assert worker.stop() == 0
-    with migrated(f"chdb:{tmp_path / 'warehouse'}") as warehouse:
-        assert total_of(warehouse, "org-1")[0] == 500
     assert '"message": "worker stopped"' in worker.output()
+    assert "rows: 500" in Process(look, env={}, log=tmp_path / "after.log").run()
+    assert asyncio.run(_backlog(journal)) == 0
+
+
+async def _backlog(journal: Path) -> int:
+    source = JournalSource(journal)
+    try:
+        return await source.backlog()
+    finally:
+        await source.close()
 
 
 async def _publish(path: Path, count: int) -> None:

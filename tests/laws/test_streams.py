@@ -11,9 +11,13 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.event import Ending
+from schemas.usage import UsageSource
 from services.domain.decompress import MOST_BYTES, decompressed
+from services.domain.enrich import to_record
 from services.domain.streams import EventReader, events_of, looks_like_events
 from services.domain.usage import read_answer
+from tests.builders import an_event
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
 streams = st.lists(
@@ -74,6 +78,22 @@ def test_a_stream_that_ends_at_any_byte_says_what_it_said_whole_or_that_it_does_
     for cut in range(len(case.body)):
         ended = read_answer(case.body[:cut], case.provider)
         assert ended.usage is None or not ended.complete or ended.usage == whole.usage
+
+
+@pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
+def test_a_stream_that_breaks_off_at_any_byte_costs_what_it_costs_whole_or_is_unknown(case: GoldenCase) -> None:
+    prices = case.price_book()
+    for cut in range(0, len(case.body), 3):
+        event = an_event(
+            provider=case.provider,
+            created_at=case.moment,
+            request_body=b'{"stream":true}',
+            response_body=case.body[:cut],
+            ending=Ending.UPSTREAM_BROKEN,
+        )
+        record = to_record(event, prices)[0]
+        assert record.cost_usd in (None, case.cost_usd)
+        assert record.usage_source is UsageSource.PROVIDER or record.cost_usd is None
 
 
 @pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
