@@ -16,8 +16,9 @@ from schemas.api import Summary
 from schemas.errors import FareboxError
 from schemas.key import Permission
 from services.cli import keys as key_work
+from services.cli.asking import as_json
 from services.cli.place import ORGANIZATION, Place
-from services.cli.report import as_json, fetch_summary, print_report
+from services.cli.report import fetch_summary, print_report
 from services.cli.settings_list import environment_file
 from services.settings import ReportSettings, Settings
 from services.telemetry import configure_logging

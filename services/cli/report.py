@@ -2,13 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
-import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -16,10 +11,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from schemas.api import EnvironmentSpend, FeatureSpend, Spend, Summary
-from schemas.errors import FareboxError
 from schemas.price import CostState
+from services.cli.asking import QueryApi
 
-_TIMEOUT_S = 60
 _GUIDES = 4  # characters that a level of the tree is moved in by
 
 _REASONS = {
@@ -29,45 +23,10 @@ _REASONS = {
 }
 
 
-class ReportUnavailable(FareboxError):
-    """The report cannot be had; the text says what to do."""
-
-
 def fetch_summary(url: str, key: str, *, since: str) -> dict[str, Any]:
-    """The summary as the query service at `url` tells it, amounts as exact Decimals. Raises: ReportUnavailable."""
-    if not url.startswith(("http://", "https://")):
-        raise ReportUnavailable(f"{url!r} is no address: it starts with http:// or https://")
-    place = f"{url.rstrip('/')}/v1/report/summary?{urlencode({'since': since})}"
-    try:
-        request = Request(place, headers={"Authorization": f"Bearer {key}"})  # noqa: S310 - checked above
-        with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            content = answer.read()
-    except HTTPError as refusal:
-        raise ReportUnavailable(_reason(refusal, url)) from refusal
-    except (URLError, HTTPException, OSError, ValueError) as error:
-        raise ReportUnavailable(
-            f"nothing answers at {url}: start Farebox with `farebox up`, or name it: --url"
-        ) from error
-    try:
-        data: dict[str, Any] = msgspec.json.Decoder(float_hook=Decimal).decode(content)["data"]
-    except (msgspec.DecodeError, LookupError, TypeError) as error:
-        raise ReportUnavailable(f"what answers at {url} is not Farebox's query service") from error
-    return data
-
-
-def _reason(refusal: HTTPError, url: str) -> str:
-    if refusal.code == 401:
-        return f"the key was refused by {url}: give one with --key, or FAREBOX_KEY"
-    try:
-        told = msgspec.json.decode(refusal.read())["error"]
-    except (msgspec.DecodeError, LookupError, TypeError):
-        told = f"HTTP {refusal.code}"
-    return f"{url} did not make the report: {told}"
-
-
-def as_json(summary: dict[str, Any]) -> str:
-    """The summary as JSON, amounts digit for digit."""
-    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(summary), indent=2).decode()
+    """The summary as the query service at `url` tells it, amounts as exact Decimals. Raises: NotAnswered."""
+    summary: dict[str, Any] = QueryApi(url, key).get("/v1/report/summary", {"since": since})
+    return summary
 
 
 def print_report(summary: Summary, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Who asks. A key that may read sees the rows of its organization and no others."""
+"""Who asks. A key sees the rows of its organization and no others, if it may read; to change them it must write too."""
 
 from typing import Annotated
 
@@ -14,21 +14,35 @@ _HEADER = APIKeyHeader(
 )
 
 
-async def _organization(service: Asked, header: Annotated[str | None, Depends(_HEADER)]) -> str:
-    """The organization of the key. Asking is reading, whatever the HTTP method.
-
-    Raises: Unauthenticated, Forbidden, StoreUnavailable.
-    """
+async def _owner(service: Asked, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
+    """The organization of the key, and what the key may do. Raises: Unauthenticated, StoreUnavailable."""
     secret = (header or "").removeprefix("Bearer ").strip()
     if not secret:
         raise Unauthenticated("no API key: send Authorization: Bearer <key>")
     owner = await service.keys.organization_of(secret)
     if owner is None:
         raise Unauthenticated("this API key is unknown or revoked")
+    return owner
+
+
+Owner = Annotated[tuple[str, Permission], Depends(_owner)]
+
+
+async def _reader(owner: Owner) -> str:
+    """Asking is reading, whatever the HTTP method. Raises: Forbidden."""
     organization_id, permission = owner
     if permission is Permission.WRITE:
         raise Forbidden("this API key may write and not read")
     return organization_id
 
 
-Reader = Annotated[str, Depends(_organization)]
+async def _operator(owner: Owner) -> str:
+    """Who may change prices, and what was charged. Raises: Forbidden."""
+    organization_id, permission = owner
+    if permission is not Permission.READ_WRITE:
+        raise Forbidden("this API key may not change anything: make one with `farebox keys create --may rw`")
+    return organization_id
+
+
+Reader = Annotated[str, Depends(_reader)]
+Operator = Annotated[str, Depends(_operator)]

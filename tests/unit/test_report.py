@@ -10,7 +10,8 @@ from rich.console import Console
 
 from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Summary, TotalSpend, Unpriced, UserSpend
 from schemas.price import CostState
-from services.cli.report import as_json, print_report, usd
+from services.cli.asking import as_json
+from services.cli.report import print_report, usd
 
 
 def a_summary(**changes: Any) -> Summary:
