@@ -20,40 +20,36 @@ class CaptureSpace:
 class CapturedBody:
     """One body: its first bytes up to `limit`, or none of it when space ran out, and its true size."""
 
-    __slots__ = ("_limit", "_pieces", "_space", "body_bytes", "dropped")
+    __slots__ = ("_limit", "_pieces", "_space", "body_bytes", "dropped", "truncated")
 
     def __init__(self, limit: int, space: CaptureSpace) -> None:
         self._limit = limit
         self._space = space
         self._pieces: list[bytes] = []
         self.body_bytes = 0
+        self.truncated = False
         self.dropped = False
 
-    @property
-    def truncated(self) -> bool:
-        return self.body_bytes > self._limit and not self.dropped
-
     def add(self, piece: bytes) -> None:
-        before = self.body_bytes
-        self.body_bytes = before + len(piece)
+        size = len(piece)
+        self.body_bytes += size
         if self.body_bytes > self._limit:
-            piece = piece[: max(0, self._limit - before)]
-        if self.dropped:
-            return
-        if len(piece) > self._space.free_bytes:
-            self.release()
+            self.truncated = True
+            size = max(0, size - (self.body_bytes - self._limit))
+            piece = piece[:size]
+        if size > self._space.free_bytes:
+            self.take()
             self.dropped = True
-            return
-        self._space.free_bytes -= len(piece)
-        self._pieces.append(piece)
+        elif not self.dropped:
+            self._space.free_bytes -= size
+            self._pieces.append(piece)
 
-    def bytes(self) -> bytes:
-        return b"".join(self._pieces)
-
-    def release(self) -> None:
-        """Gives the space back; nothing is held any more."""
-        self._space.free_bytes += sum(map(len, self._pieces))
+    def take(self) -> bytes:
+        """What is held. Its space is given back, and nothing is held any more."""
+        body = b"".join(self._pieces)
         self._pieces.clear()
+        self._space.free_bytes += len(body)
+        return body
 
 
 class Capture:
@@ -118,10 +114,7 @@ class Capture:
         """The event of this exchange, which ended at `at_s`. Works once."""
         assert not self._finished, "an exchange has one event"
         self._finished = True
-        event = ExchangeEvent(request=self._request(), response=self._response(ending, at_s))
-        self.body.release()
-        self.answer.release()
-        return event
+        return ExchangeEvent(request=self._request(), response=self._response(ending, at_s))
 
     def _request(self) -> RequestEvent:
         notes = self._head.notes
@@ -133,9 +126,9 @@ class Capture:
             method=self._method.decode("ascii"),
             target_url=self._target.url,
             tags=self._tags,
-            content_type=_text(notes, b"content-type"),
-            content_encoding=_text(notes, b"content-encoding"),
-            body=self.body.bytes(),
+            content_type=notes.get(b"content-type", b"").decode("latin-1"),
+            content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
+            body=self.body.take(),
             body_bytes=self.body.body_bytes,
         )
 
@@ -147,9 +140,9 @@ class Capture:
             status=self._status,
             latency_ms=round((at_s - self._began_s) * 1000),
             first_byte_ms=None if first is None else round((first - self._began_s) * 1000),
-            content_type=_text(notes, b"content-type"),
-            content_encoding=_text(notes, b"content-encoding"),
-            body=self.answer.bytes(),
+            content_type=notes.get(b"content-type", b"").decode("latin-1"),
+            content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
+            body=self.answer.take(),
             body_bytes=self.answer.body_bytes,
         )
 
@@ -157,7 +150,3 @@ class Capture:
 def whole_milliseconds(moment: datetime) -> datetime:
     """`moment` cut to milliseconds, as it is part of a row's identity and stored so."""
     return moment - timedelta(microseconds=moment.microsecond % 1000)
-
-
-def _text(notes: Mapping[bytes, bytes], name: bytes) -> str:
-    return notes[name].decode("latin-1") if name in notes else ""

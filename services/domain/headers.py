@@ -118,7 +118,7 @@ def _without_named(kept: list[Pair], connection: bytes) -> list[Pair]:
     return [pair for pair in kept if pair[0].lower() not in named]
 
 
-_FLAGS: Final = ("omit_request", "omit_response", "cache_enabled")
+_FLAGS: Final = frozenset(["omit_request", "omit_response", "cache_enabled"])
 _TEXTS: Final = (
     "user_id",
     "session_id",
@@ -148,7 +148,7 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
     """
     if not labels:
         return _NO_TAGS, None
-    told: dict[str, str] = {}
+    told: dict[str, Any] = {}
     properties: dict[str, str] = {}
     spellings: dict[str, str] = {}
     for spelled, value in labels:
@@ -157,16 +157,13 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
         if field == "properties":
             spelling = spellings.setdefault(key, spelling)
             properties[spelling] = text if spelling not in properties else f"{properties[spelling]}, {text}"
+        elif field in _FLAGS:
+            told[field] = text == "true" and field not in told
         elif field and text:
             told[field] = text if field not in told else f"{told[field]}, {text}"
     request_id = told.pop("request_id", "").lower()
-    tags = RequestTags(properties=properties, **_with_flags(told))
+    tags = RequestTags(properties=properties, **told)
     return tags, request_id if request_id and _UUID.fullmatch(request_id) else None
-
-
-def _with_flags(told: dict[str, str]) -> dict[str, Any]:
-    flags = {flag: told[flag] == "true" for flag in _FLAGS if flag in told}
-    return told | flags if flags else told
 
 
 def _decoded(value: bytes) -> str:

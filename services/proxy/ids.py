@@ -1,10 +1,10 @@
 """Request ids: UUID version 7, so that ids sort by the moment they were made."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Final
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DRAWN_BYTES = 10 * 409  # one system call for many ids
+_DRAWN: Final = 256  # ids that share one system call
 
 
 class RequestIds:
@@ -12,22 +12,27 @@ class RequestIds:
 
     def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
-        self._drawn = ""
-        self._position = 0
+        self._tails: list[str] = []
+        self._millisecond = -1
+        self._stamp = ""
 
     def draw(self, moment: datetime) -> str:
         """A new id for something that happened at `moment`, an aware datetime."""
-        drawn = self._draw_hex()
-        passed = moment - _EPOCH
-        stamp = f"{(passed.days * 86_400 + passed.seconds) * 1000 + passed.microseconds // 1000:012x}"
-        variant = "89ab"[int(drawn[0], 16) & 3]
-        return f"{stamp[:8]}-{stamp[8:]}-7{drawn[1:4]}-{variant}{drawn[4:7]}-{drawn[7:19]}"
+        millisecond = int(moment.timestamp() * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            digits = f"{millisecond:012x}"
+            self._stamp = f"{digits[:8]}-{digits[8:]}"
+        if not self._tails:
+            self._tails = self._draw_tails()
+        return self._stamp + self._tails.pop()
 
-    def _draw_hex(self) -> str:
-        """Nineteen hexadecimal digits nobody has seen."""
-        at = self._position
-        if at >= len(self._drawn):
-            self._drawn = self._random_bytes(_DRAWN_BYTES).hex()
-            at = 0
-        self._position = at + 20
-        return self._drawn[at : at + 19]
+    def _draw_tails(self) -> list[str]:
+        """What follows the stamps: version, variant and 74 random bits."""
+        drawn = self._random_bytes(10 * _DRAWN).hex()
+        return [_tail(drawn[at : at + 20]) for at in range(0, 20 * _DRAWN, 20)]
+
+
+def _tail(drawn: str) -> str:
+    variant = "89ab"[int(drawn[3], 16) & 3]
+    return f"-7{drawn[:3]}-{variant}{drawn[4:7]}-{drawn[7:19]}"

@@ -58,7 +58,6 @@ class RelayProtocol(ReadingProtocol):
         self._current: Exchange | RequestResponseCycle | None = None  # who is being answered
         self._backlog: deque[RelayTurn | AppTurn | Rejected] = deque()
         self._advancing = False
-        self._over = False  # the current answer was given while its request was still coming
         self._last = False  # the server stops: no request after the current one
         self._since_s = 0.0  # when this connection came to rest, or began to leave
 
@@ -95,12 +94,6 @@ class RelayProtocol(ReadingProtocol):
             self._leave()
         elif isinstance(self._current, Exchange):
             self._current.request_flush()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        if self._over and self._body_of is None:
-            self._over = False
-            self._advance()
 
     # Turns
 

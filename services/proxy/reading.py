@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReadingProtocol(HttpToolsProtocol):
-    """Tells `_take`, `_refuse` and `_request_ended` what has come."""
+    """Tells the class below what has come, and the Exchange in `_body_of` about its body."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class ReadingProtocol(HttpToolsProtocol):
         self._head_start = 0  # of that first one, whose beginning may belong to an earlier request
         self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
         self._offered = False  # the request offers another protocol; its body is still to come
+        self._over = False  # the answer was given while its request was still coming
         self._deaf = False  # what still comes is not read
 
     @abstractmethod
@@ -62,6 +63,10 @@ class ReadingProtocol(HttpToolsProtocol):
     @abstractmethod
     def _read(self) -> None:
         """Everything at hand has been told."""
+
+    @abstractmethod
+    def _advance(self) -> None:
+        """A request has ended whose answer had been given."""
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -134,7 +139,8 @@ class ReadingProtocol(HttpToolsProtocol):
         self._in_head = False
         self._offered = self.parser.should_upgrade()
         try:
-            self._check_head()
+            if len(self.headers) > MAX_HEADERS or self._head_bytes > self._max_head_bytes:
+                self._check_head()
             self._take()
         except Rejected as error:
             self._refuse(error)
@@ -142,10 +148,9 @@ class ReadingProtocol(HttpToolsProtocol):
     def _check_head(self) -> None:
         if len(self.headers) > MAX_HEADERS:
             raise HeadTooLarge(f"the request has more than {MAX_HEADERS} headers")
-        if self._head_bytes > self._max_head_bytes:
-            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if size > self._max_head_bytes:
-                raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > self._max_head_bytes:
+            raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")
 
     def on_body(self, body: bytes) -> None:
         if self._deaf:
@@ -163,6 +168,9 @@ class ReadingProtocol(HttpToolsProtocol):
             super().on_message_complete()
         else:
             body_of.request_end()
+            if self._over:
+                self._over = False
+                self._advance()
 
     def _pass_to_app(self) -> None:
         """The head that has come is for the class above, which tells `_start_asgi_task`."""

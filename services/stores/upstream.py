@@ -133,7 +133,7 @@ class Lane:
 
     def rest(self, connection: Connection) -> None:
         """`connection` is free: for whoever waits longest, or for later."""
-        call = self._next_waiting()
+        call = self._next_waiting() if self._waiting else None
         if call is not None:
             connection.carry(call)
         else:
@@ -226,7 +226,8 @@ class Call:
         self.connection = connection
         if self._paused:
             connection.pause_reading()
-        self.flush()
+        if self._out:
+            self.flush()
         if self._slow:
             self._slow = False
             self.receiver.upstream_ready()
