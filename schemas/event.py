@@ -5,6 +5,7 @@ The wire form is MessagePack: bodies stay raw bytes, unknown fields of newer wri
 """
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -55,6 +56,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     content_encoding: str = ""
     body: bytes = b""  # as sent by the caller, cut at the capture limit
     body_bytes: int = 0  # as sent, before any cut
+    step: str = ""  # of a logged step beside the model, its name: "tool:weather", "vector_db", "data:orders"
 
 
 class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +71,10 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     body: bytes = b""  # as received, still compressed, cut at the capture limit
     body_bytes: int = 0  # as received, before any cut
     cache_reference_id: str | None = None  # the request that first paid for a cached answer
+    request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
+    drained: bool = False  # the answer was read on after the caller had gone; `body` holds that part too
+    usage_injected: bool = False  # the usage chunk was asked for by us; `body` holds it, the caller did not get it
+    told_cost_usd: Decimal | None = None  # what the caller who logged this call said that it cost; no cost of ours
 
 
 class ExchangeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
