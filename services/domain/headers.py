@@ -5,21 +5,22 @@ name means is worked out once per spelling.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
 
+T = TypeVar("T")
 Pair = tuple[bytes, bytes]  # name as spelled on the wire, value
 
 _PERSISTENCE: Final = frozenset([b"keep-alive", b"close"])  # in Connection, these name no header
 _OWN_PREFIX: Final = b"helicone-"
 _PROPERTY_PREFIX: Final = b"helicone-property-"
 _SPELLINGS: Final = 4096  # of names that are remembered
+_SPELLING_BYTES: Final = 80
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
@@ -42,8 +43,21 @@ _PARTS: Final = {
 } | dict.fromkeys([b"http2-settings", b"keep-alive", b"te", b"trailer", b"upgrade"], _DROPPED)
 
 
-@lru_cache(maxsize=_SPELLINGS)
-def _part_of(spelled: bytes) -> tuple[int, bytes]:
+class _Remembered(dict[bytes, T]):
+    """What names mean, by spelling. Bounded, as callers choose the spellings."""
+
+    def __init__(self, meaning: Callable[[bytes], T]) -> None:
+        super().__init__()
+        self._meaning = meaning
+
+    def __missing__(self, spelled: bytes) -> T:
+        meaning = self._meaning(spelled)
+        if len(self) < _SPELLINGS and len(spelled) <= _SPELLING_BYTES:
+            self[spelled] = meaning
+        return meaning
+
+
+def _part(spelled: bytes) -> tuple[int, bytes]:
     """What becomes of a header, and its name in lower case."""
     name = spelled.lower()
     if name in _PARTS:
@@ -51,6 +65,9 @@ def _part_of(spelled: bytes) -> tuple[int, bytes]:
     if name.startswith(_OWN_PREFIX):
         return _LABEL, name
     return _DROPPED if name.startswith(b"proxy-") else _KEPT, name
+
+
+_PART_OF: Final = _Remembered(_part)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +93,7 @@ def read_head(headers: Iterable[Pair]) -> Head:
     notes: dict[bytes, bytes] = {}
     bearer = None
     for pair in headers:
-        part, name = _part_of(pair[0])
+        part, name = _PART_OF[pair[0]]
         if part == _KEPT:
             kept.append(pair)
         elif part == _LABEL:
@@ -131,14 +148,16 @@ _TEXTS: Final = (
 _FIELDS: Final = {b"helicone-" + field.replace("_", "-").encode(): field for field in (*_TEXTS, *_FLAGS)}
 
 
-@lru_cache(maxsize=_SPELLINGS)
-def _label_of(spelled: bytes) -> tuple[str, str, str]:
+def _label(spelled: bytes) -> tuple[str, str, str]:
     """Which field a header fills, "" for none; for properties their name, in lower case and as spelled."""
     name = spelled.lower()
     if name.startswith(_PROPERTY_PREFIX):
         key = _decoded(spelled[len(_PROPERTY_PREFIX) :])
         return ("properties" if key else "", key.lower(), key)
     return _FIELDS.get(name, ""), "", ""
+
+
+_LABEL_OF: Final = _Remembered(_label)
 
 
 def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
@@ -152,7 +171,7 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
     properties: dict[str, str] = {}
     spellings: dict[str, str] = {}
     for spelled, value in labels:
-        field, key, spelling = _label_of(spelled)
+        field, key, spelling = _LABEL_OF[spelled]
         text = _decoded(value)
         if field == "properties":
             spelling = spellings.setdefault(key, spelling)

@@ -1,6 +1,7 @@
 """The proxy as a process: settings -> stores -> server. Stops gracefully on SIGTERM and SIGINT."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -50,6 +51,8 @@ async def run(settings: ProxySettings) -> None:
         server = proxy_server(settings, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: looking through it again would only make requests wait
         logger.info("proxy starts", extra={"host": settings.proxy_host, "port": settings.proxy_port})
         await server.serve()
     finally:

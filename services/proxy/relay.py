@@ -273,6 +273,7 @@ class Exchange:
 
     def _finish(self, ending: Ending) -> Awaitable[None] | None:
         self._finished = True
+        self._call = None  # which points here: together they would wait for the garbage collector
         return None if self._capture is None else self._relay.accounts.close(self._capture, ending)
 
     def _let_go(self, durable: asyncio.Future[None] | None) -> None:
