@@ -52,6 +52,35 @@ class PriceBook(Protocol):
         ...
 
 
+class PriceBooks(Protocol):
+    """The price book of each organization: what is published is in all of them, and each may have rows of its own."""
+
+    def prices_of(self, organization_id: str) -> PriceBook:
+        """Reads nothing from outside."""
+        ...
+
+
+class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator says that something costs, and when. It replaces whatever else is known of the same models."""
+
+    provider: str = ""  # '' for any; matched ignoring case
+    model: str  # a name, or a pattern in which each * stands for any text; matched ignoring case
+    tier: str = ""  # service tier, lower case; '' for the standard one
+    rates: dict[str, Rate]  # keyed by the field names of `Usage`; what is used and not in it makes a cost unknown
+    usd_per_request: Decimal = Decimal(0)
+    valid_from: datetime  # for requests made from this moment on
+    valid_until: datetime | None = None  # and before this one
+
+
+class OperatorPrice(PriceTerms, frozen=True, kw_only=True):
+    """A price row of one organization. It is never deleted, and only its end may still be set."""
+
+    id: str  # UUID
+    organization_id: str
+    known_since: datetime  # when it was added
+    ended_at: datetime | None = None  # when somebody set `valid_until` by hand
+
+
 class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a receipt: `amount_usd` = `quantity` x `unit_usd`, exactly."""
 

@@ -1,6 +1,6 @@
-"""Makes what the processes need: the warehouse's tables, the table of keys, the log's topics. To be run before them.
+"""Makes what the processes need: the warehouse's tables, the tables of keys and prices, the log's topics.
 
-Running it again, or twice at once, changes nothing.
+To be run before them. Running it again, or twice at once, changes nothing.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import sys
 from schemas.errors import FareboxError
 from services.settings import MigrateSettings
 from services.stores.migrations import migrate_warehouse
+from services.stores.price_rows import SqlPriceRows
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import configure_logging
@@ -21,8 +22,8 @@ logger = logging.getLogger("farebox.migrate")
 async def migrate(settings: MigrateSettings) -> None:
     """Raises: InvalidSetting, ChangedMigration, StoreUnavailable, BrokerUnavailable."""
     logger.info("warehouse migrated", extra={"applied": await _migrate_warehouse(settings.warehouse)})
-    await _migrate_keys(settings.state)
-    logger.info("keys migrated")
+    await _migrate_state(settings.state)
+    logger.info("state migrated")
     if settings.event_log.startswith("kafka://"):
         logger.info("topics made", extra={"topics": await _create_topics(settings)})
 
@@ -35,12 +36,12 @@ async def _migrate_warehouse(url: str) -> list[str]:
         await warehouse.close()
 
 
-async def _migrate_keys(url: str) -> None:
-    keys = SqlKeyStore(url)
-    try:
-        await keys.migrate()
-    finally:
-        await keys.close()
+async def _migrate_state(url: str) -> None:
+    for store in (SqlKeyStore(url), SqlPriceRows(url)):
+        try:
+            await store.migrate()
+        finally:
+            await store.close()
 
 
 async def _create_topics(settings: MigrateSettings) -> list[str]:

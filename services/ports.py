@@ -8,6 +8,7 @@ from schemas.errors import UpstreamUnavailable
 from schemas.event import DeadLetter, Delivery, ExchangeEvent
 from schemas.key import ApiKey, Permission
 from schemas.origin import Origin
+from schemas.price import OperatorPrice, Price, PriceTerms
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 
@@ -67,6 +68,13 @@ class Warehouse(Protocol):
         """Keeps all of them; writing the same ones again changes no answer. Raises: StoreUnavailable."""
         ...
 
+    async def keep_prices(self, prices: Sequence[Price]) -> None:
+        """Keeps them for ever by their ids, for receipts. Keeping one again changes nothing.
+
+        Raises: StoreUnavailable.
+        """
+        ...
+
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         """Rows by column alias; values are str, int, float, Decimal, aware UTC datetime, UUID, dict, list or None.
 
@@ -92,6 +100,29 @@ class KeyStore(Protocol):
 
     async def revoke_key(self, organization_id: str, key_id: str) -> bool:
         """False when there is no such key in force."""
+        ...
+
+
+class PriceRows(Protocol):
+    """The operator's own prices. Rows are added and ended, never deleted, so that each cost can be defended."""
+
+    async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
+        """The new row, known from now on. Raises: StoreUnavailable."""
+        ...
+
+    async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
+        """Its rows, ended ones too, as they were added. Raises: StoreUnavailable."""
+        ...
+
+    async def all_prices(self) -> Sequence[OperatorPrice]:
+        """The rows of all organizations. Raises: StoreUnavailable."""
+        ...
+
+    async def end_price(self, organization_id: str, price_id: str, at: datetime) -> bool:
+        """The row holds no more from `at` on. False when there is no such row, or it ends before that anyway.
+
+        Raises: StoreUnavailable.
+        """
         ...
 
 

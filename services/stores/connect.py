@@ -7,6 +7,7 @@ from schemas.errors import InvalidSetting
 from services.ports import EventSink, EventSource
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
+from services.stores.price_rows import SqlPriceRows
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
@@ -46,6 +47,11 @@ async def open_warehouse(url: str, *, query_timeout_s: float = 30) -> ClickHouse
 def open_keys(url: str) -> SqlKeyStore:
     """The API keys; connects when first asked. Raises: InvalidSetting."""
     return SqlKeyStore(url)
+
+
+def open_price_rows(url: str) -> SqlPriceRows:
+    """The operator's prices; connects when first asked. Raises: InvalidSetting."""
+    return SqlPriceRows(url)
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
+import msgspec
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DataError
 from clickhouse_connect.driver.insert import InsertContext
 
 from schemas.errors import StoreUnavailable, UnstorableRecord
+from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Bound, Statement
 from services.stores.clickhouse import Address, open_handle, parse_address, translated
@@ -19,6 +21,7 @@ from services.stores.columns import BODY_COLUMNS, RECORD_COLUMNS, body_columns, 
 
 RECORDS = "request_response_rmt"
 BODIES = "request_response_body"
+PRICES = "price"
 
 READERS = 4
 
@@ -97,6 +100,20 @@ class ClickHouseWarehouse:
             finally:
                 # A context that still holds a batch would refuse the next one.
                 context.data = None
+
+    async def keep_prices(self, prices: Sequence[Price]) -> None:
+        """Keeps them for ever by their ids, on disk on return. Keeping one again changes nothing.
+
+        Raises: StoreUnavailable.
+        """
+        if prices:
+            columns: list[Sequence[Any]] = [
+                [price.id for price in prices],
+                [msgspec.json.encode(price).decode() for price in prices],
+            ]
+            await self._writer.run(
+                lambda handle: self._insert_columns(handle, PRICES, ("price_id", "price"), lambda: columns)
+            )
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         """Rows by column alias; moments are aware UTC. Raises: StoreUnavailable."""

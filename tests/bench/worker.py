@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.event import Delivery, decode_event, encode_event
+from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.enrich import to_record
@@ -117,6 +118,9 @@ class _TimedWarehouse:
         self._left -= len(records)
         if self._left <= 0:
             self._stop.set()
+
+    async def keep_prices(self, prices: Sequence[Price]) -> None:
+        await self._inner.keep_prices(prices)
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         return await self._inner.query(statement)

@@ -78,6 +78,7 @@ def test_every_insert_is_on_disk_when_it_returns(warehouse: ClickHouseWarehouse)
         "request_response_rmt",
         "request_response_body",
         "organization_property",
+        "price",
         "schema_migration",
     }
     for name, engine in engines.items():

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.errors import BrokerUnavailable, StoreUnavailable, UnstorableRecord
 from schemas.event import Delivery, ExchangeEvent, encode_event
+from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import EventSource
@@ -36,6 +37,7 @@ class InMemoryWarehouse:
 
     def __init__(self, *, away: int = 0, refused: Sequence[str] = (), bug: Exception | None = None) -> None:
         self.rows: dict[str, RequestRecord] = {}
+        self.prices: dict[str, Price] = {}
         self.batches: list[int] = []
         self._away = away
         self._refused = set(refused)
@@ -52,6 +54,9 @@ class InMemoryWarehouse:
         self.batches.append(len(records))
         self.rows.update((record.request_id, record) for record in records)
         assert {body.request_id for body in bodies} <= {record.request_id for record in records}
+
+    async def keep_prices(self, prices: Sequence[Price]) -> None:
+        self.prices.update((price.id, price) for price in prices)
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         raise NotImplementedError(statement)

@@ -1,0 +1,116 @@
+"""The operator's own prices over the shipped ones: which row prices a model at a moment."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from schemas.price import OperatorPrice, Price, PriceBook
+
+SOURCE: Final = "operator"
+
+_MOST_REMEMBERED: Final = 10_000
+
+
+class LayeredBooks:
+    """PriceBooks: the shipped prices for everybody, and under an organization's own rows for each."""
+
+    def __init__(self, shipped: PriceBook, rows: Iterable[OperatorPrice] = ()) -> None:
+        self._shipped = shipped
+        by_organization = defaultdict(list)
+        for row in rows:
+            by_organization[row.organization_id].append(row)
+        self._books = {name: LayeredPrices(shipped, its_rows) for name, its_rows in by_organization.items()}
+
+    def prices_of(self, organization_id: str) -> PriceBook:
+        return self._books.get(organization_id, self._shipped)
+
+
+class LayeredPrices:
+    """PriceBook: the most specific row of one organization that holds at the moment, else the shipped price."""
+
+    def __init__(self, shipped: PriceBook, rows: Iterable[OperatorPrice]) -> None:
+        self._shipped = shipped
+        self._rows = sorted(rows, key=_precedence, reverse=True)
+        self._matching: dict[tuple[str, str], Sequence[tuple[OperatorPrice, Price]]] = {}
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        """The price in force at `moment`; None when the model is unknown.
+
+        Where the only rows that hold are of other tiers, it has no rates, as for any known model.
+        """
+        matching = self._matching_rows(provider, model)
+        for row, price in matching:
+            if row.tier == tier and _holds(row, moment):
+                return price
+        shipped = self._shipped.price_at(provider, model, moment, tier)
+        if shipped is not None:
+            return shipped
+        known = next((price for row, price in matching if _holds(row, moment)), None)
+        return None if known is None else _of_other_tier(known, tier)
+
+    def _matching_rows(self, provider: str, model: str) -> Sequence[tuple[OperatorPrice, Price]]:
+        key = (provider, model)
+        try:
+            return self._matching[key]
+        except KeyError:
+            found = tuple((row, price_of(row)) for row in self._rows if _matches(row, provider, model))
+            if len(self._matching) >= _MOST_REMEMBERED:  # callers may make up names without end
+                self._matching.clear()
+            self._matching[key] = found
+            return found
+
+
+def price_of(row: OperatorPrice) -> Price:
+    """The price that `row` is. Its id names its content, since nothing in it can change but when it ends."""
+    return Price(
+        id=f"{SOURCE}/{row.id}",
+        provider=row.provider,
+        model=row.model,
+        valid_from=row.valid_from,
+        source=SOURCE,
+        rates=row.rates,
+        usd_per_request=row.usd_per_request,
+        tier=row.tier,
+    )
+
+
+def model_matches(pattern: str, model: str) -> bool:
+    """Whether `model` is what `pattern` says, ignoring case; each * stands for any text, also for none."""
+    head, *others = pattern.casefold().split("*")
+    name = model.casefold()
+    if not others:
+        return name == head
+    *middle, tail = others
+    start, end = len(head), len(name) - len(tail)
+    if start > end or not (name.startswith(head) and name.endswith(tail)):
+        return False
+    for part in middle:
+        found = name.find(part, start, end)
+        if found < 0:
+            return False
+        start = found + len(part)
+    return True
+
+
+def _matches(row: OperatorPrice, provider: str, model: str) -> bool:
+    if not model or (row.provider and row.provider.casefold() != provider.casefold()):
+        return False
+    return model_matches(row.model, model)
+
+
+def _holds(row: OperatorPrice, moment: datetime) -> bool:
+    return row.valid_from <= moment and (row.valid_until is None or moment < row.valid_until)
+
+
+def _precedence(row: OperatorPrice) -> tuple[bool, int, bool, datetime, datetime, str]:
+    """A name before a pattern, a longer pattern before a shorter one, one provider before any; then the latest."""
+    stars = row.model.count("*")
+    named = len(row.model) - stars
+    return (not stars, named, bool(row.provider), row.valid_from, row.known_since, row.id)
+
+
+def _of_other_tier(price: Price, tier: str) -> Price:
+    return msgspec.structs.replace(price, id=f"{price.id}+{tier}", rates={}, tier=tier)
