@@ -52,7 +52,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None  # None exactly when cost_state is unknown
     cost_state: CostState
     price_id: str
-    provider_cost_usd: Decimal | None  # the provider's own figure, where it reports one; kept beside ours
+    provider_cost_usd: Decimal | None  # the figure of the provider, or of the caller who logged the call; beside ours
     reprice_id: str  # of the re-pricing that changed this row last; '' for a row as it was charged at first
     as_charged_usd: Decimal | None  # what the row cost before any re-pricing; None when that was unknown, or is current
     cache_enabled: bool

@@ -10,6 +10,7 @@ Counter = Literal[
     "proxy_requests_total",  # requests that a provider was asked for
     "proxy_refused_total",  # requests answered by the proxy itself with an error
     "proxy_unlogged_total",  # requests passed on without a valid key: spend nobody sees
+    "proxy_logged_total",  # calls that their callers logged afterwards; no provider was asked for them
     "proxy_bodies_dropped_total",  # bodies not kept because too much was in flight
     "proxy_bodies_truncated_total",  # bodies cut at the capture limit
     "log_published_total",  # events handed to the event log

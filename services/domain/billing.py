@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from schemas.event import Ending, ExchangeEvent, RequestEvent
+from schemas.event import Ending, ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.price import Charge, PriceBook
 from schemas.usage import Reading
 from services.domain.charge import FREE, NO_USAGE, charge, partial
@@ -17,18 +17,23 @@ _UNBILLED_PATH: Final = re.compile(
 def charge_of(event: ExchangeEvent, model: str, reading: Reading, prices: PriceBook) -> Charge:
     """What the provider bills for `event`, whatever was served from a cache.
 
-    Free: what generates nothing, what we refused, and error answers without usage. Unknown: no usage although
-    something may have been generated, no price for the model, or figures that do not hold all that was used.
+    Free: what generates nothing, what we refused, logged steps and error answers without usage. Unknown: no usage
+    although something may have been generated, no price for the model, or figures that do not hold all that was used.
     """
     request, response = event.request, event.response
     if response.ending is Ending.REFUSED or not generates(request):
         return FREE
     if reading.usage is None:
-        return FREE if (response.status or 0) >= 400 else NO_USAGE
+        return FREE if request.step or _refused_by_provider(response, reading) else NO_USAGE
     price = prices.price_at(request.provider, model, request.created_at, reading.tier)
     if price is not None and not reading.complete:
         return partial(price)
     return charge(reading.usage, price)
+
+
+def _refused_by_provider(response: ResponseEvent, reading: Reading) -> bool:
+    """Callers that log a stream which broke off call it an error, but what came before the error was generated."""
+    return (response.status or 0) >= 400 and (reading.failed or not reading.streamed)
 
 
 def generates(request: RequestEvent) -> bool:

@@ -1,16 +1,17 @@
 """ExchangeEvent -> RequestRecord and RequestBodies: the one place where the parts meet."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
-from schemas.event import Ending, ExchangeEvent, RequestTags, ResponseEvent
+from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Reading, Usage, UsageSource
 from services.domain.asked import MOST_NAME_CHARACTERS, Asked, asked_of
 from services.domain.billing import charge_of, generates
 from services.domain.body_text import Body, read_body
-from services.domain.charge import FREE
+from services.domain.charge import FREE, MOST_USD, UNIT_USD
 from services.domain.usage import read_answer
 
 TIMED_OUT_STATUS: Final = -2
@@ -43,7 +44,7 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
 
 def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceBook) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
-    model = (tags.model_override or reading.model or asked.model)[:MOST_NAME_CHARACTERS]
+    model = _model(event.request, asked, reading)
     provider_charge = charge_of(event, model, reading, prices)
     cached = response.ending is Ending.CACHED
     charged = FREE if cached else provider_charge
@@ -93,7 +94,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceB
         cost_usd=charged.cost_usd,
         cost_state=charged.state,
         price_id=charged.price_id,
-        provider_cost_usd=None,
+        provider_cost_usd=_told_cost_usd(response),
         reprice_id="",
         as_charged_usd=None,
         cache_enabled=tags.cache_enabled,
@@ -102,6 +103,13 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceB
         request_bytes=_within(request.body_bytes, _MOST_BYTES),
         response_bytes=_within(response.body_bytes, _MOST_BYTES),
     )
+
+
+def _model(request: RequestEvent, asked: Asked, reading: Reading) -> str:
+    """A step beside the model goes by its own name, unless it turns out that a model was used for it."""
+    step = request.step if reading.usage is None else ""
+    name = request.tags.model_override or step or reading.model or asked.model or request.step
+    return name[:MOST_NAME_CHARACTERS]
 
 
 def _usage_kept(event: ExchangeEvent, reading: Reading) -> Usage:
@@ -129,6 +137,14 @@ def _status(response: ResponseEvent, reading: Reading) -> int:
     if reading.failed and response.status < 400:
         return FAILED_STREAM_STATUS
     return _within(response.status, _MOST_STATUS)
+
+
+def _told_cost_usd(response: ResponseEvent) -> Decimal | None:
+    """None for what the column cannot hold."""
+    told = response.told_cost_usd
+    if told is None or not told.is_finite() or not 0 <= told <= MOST_USD:
+        return None
+    return told.quantize(UNIT_USD)
 
 
 def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:

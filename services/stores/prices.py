@@ -3,6 +3,7 @@
 The package matches providers and models; what it knows of a model is turned into rates by our usage classes once.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -45,6 +46,12 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "TOGETHER": "together",
     "X": "x-ai",
 }
+
+# Calls logged without a provider. Their model names its seller where only one sells it, at one price whoever calls.
+# Models with open weights run anywhere, at any price or at none, so theirs stays unknown.
+CUSTOM: Final = "CUSTOM"
+_SOLE_SELLERS: Final = frozenset({"openai", "anthropic", "google", "x-ai", "voyageai"})
+_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
 
 # Usage class -> where its price stands in the package, the first that is there.
 _PLACES: Final[Mapping[str, Sequence[str]]] = {
@@ -98,11 +105,13 @@ class ShippedPrices:
 
     def _find(self, provider: str, model: str) -> "_Model | None":
         name = PROVIDERS.get(provider)
-        if name is None or not model:
+        if (name is None and provider != CUSTOM) or not model:
             return None
         try:
             owner, info = self._snapshot.find_provider_model(model, None, name, None)
         except LookupError:
+            return None
+        if provider == CUSTOM and (owner.id not in _SOLE_SELLERS or _OPEN_WEIGHTS.search(info.id)):
             return None
         # A provider that sells another one's models has its standard prices, but tiers of its own.
         own = any(info is model for model in owner.models)

@@ -21,8 +21,28 @@ def _input_usd(provider: str, model: str, moment: datetime = MOMENT, tier: str =
 
 
 @pytest.mark.parametrize(
+    ("model", "seller"),
+    [
+        ("gpt-4o-mini-2024-07-18", "OPENAI"),
+        ("claude-sonnet-4-20250514", "ANTHROPIC"),
+        ("gemini-2.5-flash", "GOOGLE"),
+        ("grok-4", "X"),
+    ],
+)
+def test_a_call_logged_without_a_provider_has_the_price_of_its_models_only_seller(model: str, seller: str) -> None:
+    price = BOOK.price_at("CUSTOM", model, MOMENT)
+    assert price is not None
+    assert price == BOOK.price_at(seller, model, MOMENT)
+
+
+@pytest.mark.parametrize("model", ["deepseek-chat", "mixtral-8x7b-instruct", "gpt-oss-20b", "my-claude", "tool:x", ""])
+def test_a_call_logged_without_a_provider_has_no_price_where_its_model_may_come_from_anywhere(model: str) -> None:
+    assert BOOK.price_at("CUSTOM", model, MOMENT) is None
+
+
+@pytest.mark.parametrize(
     ("provider", "model"),
-    [("OPENAI", "no-such-model"), ("OPENAI", ""), ("CUSTOM", "gpt-4o"), ("https://example.org", "gpt-4o"), ("", "")],
+    [("OPENAI", "no-such-model"), ("OPENAI", ""), ("CUSTOM", "gpt-oss-120b"), ("https://example.org", "gpt-4o"), ("", "")],
 )
 def test_what_the_book_does_not_know_has_no_price(provider: str, model: str) -> None:
     assert BOOK.price_at(provider, model, MOMENT) is None

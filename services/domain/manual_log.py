@@ -1,0 +1,210 @@
+"""A call that its caller logged afterwards -> the event that the proxy would have published for it.
+
+The caller tells what the provider was asked for and what it answered, and when. Read here is only what fixes the
+row's identity and how the call ended; both bodies go into the event unread, so that usage, model and cost are found
+by the same rules as for traffic that passed the proxy.
+
+A caller may tell a cost (`providerResponse.cost`). It is nobody's bill, so it never becomes ours: the event carries
+it, the row shows it as `provider_cost_usd`, and where the usage has no price the cost stays unknown.
+
+A log that calls itself a tool, a data source or a vector database (`_type`) is a step beside the model: it goes by that
+name and is free, unless its answer holds usage, which is then priced as any other.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from schemas.errors import InvalidRequest
+from schemas.event import Ending, ExchangeEvent, RequestEvent, ResponseEvent
+from services.domain.asked import MOST_NAME_CHARACTERS
+from services.domain.charge import MOST_USD
+from services.domain.headers import Pair, read_labels
+from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read_payload
+from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
+from services.domain.streams import looks_like_events
+
+INGESTION: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
+    "/custom/v1/log": "CUSTOM",
+    "/oai/v1/log": "OPENAI",
+    "/anthropic/v1/log": "ANTHROPIC",
+    "/googleapis/v1/log": "GOOGLE",
+    "/v1/trace/custom/v1/log": "OPENAI",  # as with Helicone
+    "/v1/trace/custom/log": "OPENAI",
+}
+
+_ENDINGS: Final = {-3: Ending.CLIENT_GONE, -2: Ending.TIMED_OUT}  # by Helicone's statuses that are not HTTP's
+_MOST_LABEL_BYTES: Final = 32 * 2**10  # about what a request's head may hold
+_MOST_URL_CHARACTERS: Final = 2048
+_PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+_PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE)
+
+_text = msgspec.json.Decoder(str)
+
+
+class Logger(msgspec.Struct, frozen=True, kw_only=True):
+    """Who logs, and what the logging request itself says."""
+
+    organization_id: str
+    provider: str  # of the path
+    labels: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
+
+
+def read_log(payload: bytes, logger: Logger, *, drawn_id: str, now: datetime, capture_bytes: int) -> ExchangeEvent:
+    """The event of the call in `payload`. A call that names its id has the same identity whenever it is logged again.
+
+    `drawn_id` is the id of a call that names none; of each body `capture_bytes` are kept.
+    Raises: InvalidRequest, which names what is wrong.
+    """
+    call = read_payload(payload)
+    request = _request(call, logger, drawn_id, now)
+    response = _response(call.provider_response, call.timing)
+    step = _step(response.body) or _step(request.body)
+    return ExchangeEvent(
+        request=msgspec.structs.replace(request, body=request.body[:capture_bytes], step=step),
+        response=msgspec.structs.replace(response, body=response.body[:capture_bytes]),
+    )
+
+
+def _request(call: LoggedCall, logger: Logger, drawn_id: str, now: datetime) -> RequestEvent:
+    asked = call.provider_request
+    tags, request_id = read_labels([*logger.labels, *_labels(asked.meta or {}, logger.labels)])
+    body = _content(asked.json)
+    return RequestEvent(
+        organization_id=logger.organization_id,
+        request_id=request_id or drawn_id,
+        created_at=started_at(call.timing.start_time, now),
+        provider=_provider(call.provider) or logger.provider,
+        method="POST",
+        target_url=_target(asked.url),
+        tags=tags,
+        content_type="application/json",
+        body=body,
+        body_bytes=len(body),
+    )
+
+
+def _response(answer: LoggedResponse, timing: Timing) -> ResponseEvent:
+    ending, status = _ending(answer.status)
+    body, content_type = _content(answer.json), "application/json"
+    if answer.text_body:
+        body = answer.text_body.encode()
+        content_type = "text/event-stream" if looks_like_events(body) else "text/plain"
+    return ResponseEvent(
+        ending=ending,
+        status=status,
+        latency_ms=elapsed_ms(timing.start_time, timing.end_time),
+        first_byte_ms=first_byte_ms(timing.time_to_first_token),
+        content_type=content_type,
+        body=body,
+        body_bytes=len(body),
+        told_cost_usd=_cost_usd(answer.cost),
+    )
+
+
+def _content(raw: msgspec.Raw) -> bytes:
+    """The JSON of a body, as written; of one that is a text the text, as some callers encode twice."""
+    content = bytes(raw)
+    if content.startswith(b'"'):
+        return _text.decode(content.decode("utf-8", "replace")).encode()
+    return b"" if content == b"null" else content
+
+
+def _ending(status: int) -> tuple[Ending, int | None]:
+    if status in _ENDINGS:
+        return _ENDINGS[status], None
+    if not 100 <= status <= 999:
+        raise InvalidRequest("providerResponse.status must be an HTTP status, -3 for cancelled or -2 for timed out")
+    return Ending.COMPLETED if status < 400 else Ending.PROVIDER_ERROR, status
+
+
+def _cost_usd(told: float | None) -> Decimal | None:
+    if told is None:
+        return None
+    if not 0 <= told <= MOST_USD:
+        raise InvalidRequest("providerResponse.cost must be US dollars, zero or more")
+    return Decimal(str(told))
+
+
+def _provider(told: str | None) -> str:
+    """In upper case, as ours are. '' when nobody says."""
+    if not told:
+        return ""
+    if not _PROVIDER.fullmatch(told):
+        raise InvalidRequest("provider must be a name of at most 64 letters, digits, spaces, dots, dashes")
+    return told.upper()
+
+
+def _target(url: str) -> str:
+    """Without what may hold keys: user, query and fragment."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidRequest("providerRequest.url is not a URL") from None
+    site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    return f"{site}{parts.path}"[:_MOST_URL_CHARACTERS]
+
+
+def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:
+    """The `Helicone-*` headers among `meta`, but those that are also among the real `headers`."""
+    real = {name.lower() for name, _ in headers}
+    labels = []
+    for key, value in meta.items():
+        name = _header_name(key)
+        if name and value is not None and name.lower() not in real:
+            labels.append((name, _header_value(key, value)))
+    if sum(len(name) + len(value) for name, value in labels) > _MOST_LABEL_BYTES:
+        raise InvalidRequest(f"providerRequest.meta holds more than {_MOST_LABEL_BYTES} bytes of headers")
+    return labels
+
+
+def _header_name(key: str) -> bytes:
+    """b'' for what is no header of ours. LiteLLM writes them in snake case, as Python's names are."""
+    if key.lower().startswith("helicone_"):
+        spelled = _PROPERTY_IN_SNAKE_CASE.match(key)
+        key = f"Helicone-Property-{key[spelled.end() :]}" if spelled else key.replace("_", "-")
+    return key.encode() if key.lower().startswith("helicone-") else b""
+
+
+def _header_value(key: str, value: object) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, int | float):
+        return msgspec.json.encode(value)
+    raise InvalidRequest(f"providerRequest.meta.{key[:100]} must be a text")
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """What a body says about the kind of call it was."""
+
+    kind: Any = msgspec.field(default=None, name="_type")
+    tool: Any = msgspec.field(default=None, name="toolName")
+    name: Any = None
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
+def _step(body: bytes) -> str:
+    """The name of a step beside the model, by Helicone's names for its model; '' for calls of models."""
+    try:
+        named = _named.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    match named.kind:
+        case "tool":
+            return f"tool:{_name(named.tool)}"
+        case "data":
+            return f"data:{_name(named.name)}"
+        case "vector_db":
+            return "vector_db"
+    return ""
+
+
+def _name(told: object) -> str:
+    return told[:MOST_NAME_CHARACTERS] if isinstance(told, str) and told else "unknown"
