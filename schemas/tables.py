@@ -9,8 +9,6 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.record import RequestBodies, RequestRecord
-
 
 class Operator(StrEnum):
     """What callers write. Negations are turned into complements when a filter is read; ONE_OF is only ours."""
@@ -54,7 +52,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # what the warehouse calls it
     tenant: str  # the column that every statement compares with the asking organization
     identity: tuple[str, ...]  # the sort key: one row each, once versions are settled
-    stored: tuple[str, ...]  # what a row is made of when it is shown
+    shown: tuple[str, ...]  # what is read of a row when it is shown
     columns: Mapping[str, Column]  # by the names that callers write
 
 
@@ -143,11 +141,17 @@ _COLUMNS = (
     _tokens("prompt_audio_tokens"),
     _tokens("completion_audio_tokens"),
     _tokens("total_tokens", *TOTAL),
+    _column("web_searches", Kind.NUMBER),
     _column("usage_source", Kind.TEXT, "toString(usage_source)"),
+    _column("usage_mismatch", Kind.FLAG),
+    _column("service_tier", Kind.TEXT),
     _column("cost", Kind.MONEY, "cost_usd", nullable=True),
     _column("cost_usd", Kind.MONEY, nullable=True),
     _column("cost_state", Kind.TEXT, "toString(cost_state)"),
     _column("price_id", Kind.TEXT),
+    _column("provider_cost_usd", Kind.MONEY, nullable=True),
+    _column("as_charged_usd", Kind.MONEY, nullable=True),
+    _column("reprice_id", Kind.TEXT),
     _column("cached", Kind.FLAG, "(ending = 'cached')"),
     _column("cache_enabled", Kind.FLAG),
     _column("cache_reference_id", Kind.UUID),
@@ -168,27 +172,37 @@ _COLUMNS = (
     _column("is_passthrough_billing", Kind.FLAG, "false"),
 )
 
+# Columns that Helicone keeps as properties.
+_PROPERTY_LIKE = ("session_id", "session_name", "session_path", "prompt_id")
+
 _IDENTITY = ("organization_id", "request_created_at", "request_id")
 
 REQUEST_RESPONSE = Table(
     name="request_response_rmt",
     tenant="organization_id",
     identity=_IDENTITY,
-    stored=tuple(name for name in RequestRecord.__struct_fields__ if name != "provider_usage"),
+    shown=(
+        *("request_id", "request_created_at", "response_created_at", "version", "provider", "model", "request_model"),
+        *("target_url", "status", "ending", "is_stream", "latency_ms", "time_to_first_token_ms", "user_id"),
+        *_PROPERTY_LIKE,
+        *("properties", "property_spellings", "usage_source", *TOTAL, "prompt_cache_read_tokens", *CACHE_WRITE),
+        *("cost_usd", "cost_state", "price_id", "cache_enabled", "cache_reference_id", "cache_saved_usd"),
+        *("request_bytes", "response_bytes"),
+    ),
     columns={column.name: column for column in _COLUMNS},
 )
 REQUEST_BODY = Table(
     name="request_response_body",
     tenant="organization_id",
     identity=_IDENTITY,
-    stored=RequestBodies.__struct_fields__,
+    shown=("request_id", "request_body", "response_body"),
     columns={"request_id": _column("request_id", Kind.UUID)},
 )
 ORGANIZATION_PROPERTY = Table(
     name="organization_property",
     tenant="organization_id",
     identity=("organization_id", "property_key"),
-    stored=("organization_id", "property_key", "first_use"),
+    shown=("property_key", "first_use"),
     columns={},
 )
 
@@ -235,6 +249,5 @@ TABLES: Mapping[str, Table] = {
 
 # Names that callers use for properties, and that are columns here; both spellings of a property's name ignore case.
 PROPERTY_COLUMNS: Mapping[str, Column] = {
-    f"helicone-{name.replace('_', '-')}": REQUEST_RESPONSE.columns[name]
-    for name in ("session_id", "session_name", "session_path", "prompt_id")
+    f"helicone-{name.replace('_', '-')}": REQUEST_RESPONSE.columns[name] for name in _PROPERTY_LIKE
 }

@@ -12,6 +12,7 @@ from schemas.statement import Scalar
 from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator, Table
 from services.query.answers import answer
 from services.query.auth import Reader
+from services.query.pages import page_of
 from services.query.service import Asked, Service
 from services.query.views import Row, view_of
 from services.sql.measures import MEASURES
@@ -33,7 +34,8 @@ async def query_requests(body: QueryRequest, organization_id: Reader, service: A
         limit=body.limit,
         offset=body.offset,
     )
-    return answer(await _views(listing, service, with_bodies=body.include_inputs), 201)
+    rows = await page_of(listing, service.warehouse)
+    return answer(await _views(organization_id, rows, service, with_bodies=body.include_inputs), 201)
 
 
 async def count_requests(body: QueryRequest, organization_id: Reader, service: Asked) -> Response:
@@ -51,8 +53,7 @@ async def count_requests(body: QueryRequest, organization_id: Reader, service: A
 async def query_ids(body: IdsRequest, organization_id: Reader, service: Asked) -> Response:
     """The requests with these ids, without bodies, the newest first."""
     ids = sorted({str(request_id) for request_id in body.request_ids})
-    listing = _by_ids(REQUEST_RESPONSE, organization_id, ids)
-    return answer(await _views(listing, service, with_bodies=False) if ids else [])
+    return answer(await _by_ids(organization_id, ids, service, with_bodies=False) if ids else [])
 
 
 async def get_request(
@@ -63,9 +64,7 @@ async def get_request(
     includeBody: bool = False,  # noqa: N803
 ) -> Response:
     """One request by its id."""
-    views = await _views(
-        _by_ids(REQUEST_RESPONSE, organization_id, [str(request_id)]), service, with_bodies=includeBody
-    )
+    views = await _by_ids(organization_id, [str(request_id)], service, with_bodies=includeBody)
     if not views:
         raise NotFound(f"there is no request {request_id}")
     return answer(views[0])
@@ -86,7 +85,7 @@ def _compare(name: str, operator: Operator, value: Scalar) -> Filter:
     return Compare(column=REQUEST_RESPONSE.columns[name], operator=operator, value=value)
 
 
-def _by_ids(table: Table, organization_id: str, ids: Sequence[str]) -> Listing:
+def _listing_of(table: Table, organization_id: str, ids: Sequence[str]) -> Listing:
     return Listing(
         table=table,
         organization_id=organization_id,
@@ -96,11 +95,19 @@ def _by_ids(table: Table, organization_id: str, ids: Sequence[str]) -> Listing:
     )
 
 
-async def _views(listing: Listing, service: Service, *, with_bodies: bool) -> list[RequestView]:
-    rows = await service.warehouse.query(print_listing(listing))
+async def _by_ids(
+    organization_id: str, ids: Sequence[str], service: Service, *, with_bodies: bool
+) -> list[RequestView]:
+    rows = await service.warehouse.query(print_listing(_listing_of(REQUEST_RESPONSE, organization_id, ids)))
+    return await _views(organization_id, rows, service, with_bodies=with_bodies)
+
+
+async def _views(
+    organization_id: str, rows: Sequence[Row], service: Service, *, with_bodies: bool
+) -> list[RequestView]:
     bodies: dict[str, Row] = {}
     if with_bodies and rows:
-        wanted = _by_ids(REQUEST_BODY, listing.organization_id, [str(row["request_id"]) for row in rows])
+        wanted = _listing_of(REQUEST_BODY, organization_id, [str(row["request_id"]) for row in rows])
         bodies = {str(row["request_id"]): row for row in await service.warehouse.query(print_listing(wanted))}
-    spellings = await service.spellings.of(listing.organization_id, {key for row in rows for key in row["properties"]})
+    spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
     return [view_of(row, spellings, bodies.get(str(row["request_id"]))) for row in rows]

@@ -46,7 +46,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows, each request once."""
+    """Rows, each request once.
+
+    With a `reach` only the first so many stored versions that fulfil the filter are looked at, which is fast and may
+    miss rows behind them; see `print_candidates`. It needs an order by creation moment: no version changes that.
+    """
 
     table: Table
     organization_id: str
@@ -54,6 +58,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     order_by: Order
     limit: int
     offset: int = 0
+    reach: int | None = None
 
 
 class ByColumn(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ SORTS: Mapping[str, str] = {
     "cost_usd": "cost",
 }
 NEWEST_FIRST = Order(column=REQUEST_RESPONSE.columns["request_created_at"])
+OLDEST_FIRST = Order(column=REQUEST_RESPONSE.columns["request_created_at"], descending=False)
 
 _GROUPABLE = frozenset({Kind.TEXT, Kind.FLAG, Kind.NUMBER})
 

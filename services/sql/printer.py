@@ -68,14 +68,29 @@ def print_listing(listing: Listing) -> Statement:
     table = listing.table
     order = _order(listing.order_by, scope)
     key = ", ".join((*table.identity, "version"))
+    where = print_filter(listing.where, scope)
+    if listing.reach is not None:
+        candidates = f"{_from(table, where, scope, final=False)} ORDER BY {order}"
+        limit = scope.bind(listing.reach, "UInt64")
+        identity = ", ".join(table.identity)
+        where = f"({identity}) IN (SELECT {identity} {candidates} LIMIT {limit}) AND {where}"
     page = (
-        f"SELECT {key} {_from(table, print_filter(listing.where, scope), scope)} ORDER BY {order}"
+        f"SELECT {key} {_from(table, where, scope)} ORDER BY {order}"
         f" LIMIT {scope.bind(listing.limit, 'UInt64')} OFFSET {scope.bind(listing.offset, 'UInt64')}"
     )
     # The same row may lie in several parts with the same version until they are merged: LIMIT 1 BY takes one.
     rows = _from(table, f"({key}) IN ({page})", scope, final=False)
-    sql = f"SELECT {', '.join(table.stored)} {rows} ORDER BY {order} LIMIT 1 BY {', '.join(table.identity)}"
+    sql = f"SELECT {', '.join(table.shown)} {rows} ORDER BY {order} LIMIT 1 BY {', '.join(table.identity)}"
     return scope.statement(sql)
+
+
+def print_candidates(listing: Listing) -> Statement:
+    """How many versions there are within the reach of `listing`: fewer than its reach means that it missed nothing."""
+    scope = Scope(listing.organization_id, listing.where)
+    rows = _from(listing.table, print_filter(listing.where, scope), scope, final=False)
+    limit = scope.bind(listing.reach, "UInt64")
+    candidates = f"FROM (SELECT 1 {rows} LIMIT {limit})"
+    return scope.statement(f"SELECT count() AS candidates {candidates}")
 
 
 def print_report(report: Report) -> Statement:
@@ -168,15 +183,17 @@ def _operation(sql: str, node: Compare, scope: Scope) -> str:
 
 
 def _in_map(node: Compare, scope: Scope) -> str:
-    """A condition on one key. Equality asks the pair index first, which lets granules without the pair be skipped."""
+    """A condition on one key. A key that is absent reads as '', so only a value that is not '' implies presence."""
     sql = node.column.sql
     key = scope.bind(node.key or "", "String")
-    present = f"mapContains({sql}, {key})"
     if node.value is None:
-        return f"(NOT {present})"
-    if sql == "properties" and node.operator is Operator.EQUALS:
-        present = f"has(property_pairs, cityHash64({key}, {scope.bind(node.value, 'String')}))"
-    return f"({present} AND {_operation(f'{sql}[{key}]', node, scope)})"
+        return f"(NOT mapContains({sql}, {key}))"
+    operation = _operation(f"{sql}[{key}]", node, scope)
+    if sql == "properties" and node.operator is Operator.EQUALS and node.value:
+        # Granules without the pair are skipped by its index; its column is not read.
+        pair = f"has(property_pairs, cityHash64({key}, {scope.bind(node.value, 'String')}))"
+        return f"(indexHint({pair}) AND {operation})"
+    return f"(mapContains({sql}, {key}) AND {operation})"
 
 
 def _by_id(node: Compare, scope: Scope) -> str:

@@ -36,6 +36,7 @@ _COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image
 _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
     "ending is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
+    "web_searches usage_mismatch service_tier provider_cost_usd as_charged_usd reprice_id "
     "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes"
 )
 

@@ -13,9 +13,10 @@ from schemas.errors import InvalidFilter
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
 from services.ports import Warehouse
+from services.query.pages import page_of
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, ByProperty, Compare, Everything, Filter, Listing, Not, Or, Order, Report
-from services.sql.order import NEWEST_FIRST, SORTS
+from services.sql.order import NEWEST_FIRST, OLDEST_FIRST, SORTS
 from services.sql.parse import parse_filter
 from services.sql.printer import print_listing, print_report
 from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, filters, kept_rows, leaf_conditions
@@ -35,6 +36,10 @@ class Asker:
     def ids(self, where: Filter, order: Order = NEWEST_FIRST) -> list[str]:
         listing = Listing(table=REQUEST_RESPONSE, organization_id=ORGANIZATION, where=where, order_by=order, limit=1000)
         return [str(row["request_id"]) for row in self.ask(print_listing(listing))]
+
+    def page(self, listing: Listing) -> list[str]:
+        rows = self._runner.run(page_of(listing, self._warehouse))
+        return [str(row["request_id"]) for row in rows]
 
     def count(self, where: Filter) -> int:
         return int(self.ask(print_report(_counting(where)))[0]["m0"])
@@ -100,6 +105,23 @@ def test_an_order_is_total_and_its_reverse_is_exact(
     page = asker.ids(where, Order(column=column, descending=descending))
     assert len(page) == len(set(page)) == asker.count(where)
     assert page == asker.ids(where, Order(column=column, descending=descending))
+
+
+@given(
+    filter_json=filters(),
+    limit=st.integers(0, 8),
+    offset=st.integers(0, 70),
+    order=st.sampled_from([NEWEST_FIRST, OLDEST_FIRST]),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_page_is_the_same_wherever_it_is_looked_for_first(
+    asker: Asker, filter_json: object, limit: int, offset: int, order: Order
+) -> None:
+    where = parse_filter(filter_json)
+    listing = Listing(
+        table=REQUEST_RESPONSE, organization_id=ORGANIZATION, where=where, order_by=order, limit=limit, offset=offset
+    )
+    assert asker.page(listing) == asker.ids(where, order)[offset : offset + limit]
 
 
 MARK = "zq7"
