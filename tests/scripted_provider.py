@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +35,8 @@ def chunked(*pieces: bytes, content_type: str = "text/event-stream", end: bytes 
 class ScriptedProvider:
     """Listens on loopback. Every request gets `script`, read anew each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.script: Sequence[Step] = [answer(b"{}")]
         self.read_bodies = True  # False: answers, or hangs, without having read the request's body
         self.heads: list[bytes] = []
@@ -54,7 +56,7 @@ class ScriptedProvider:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
         listener.bind(("127.0.0.1", 0))
-        server = await asyncio.start_server(self._serve, sock=listener, limit=2**20, backlog=1000)
+        server = await asyncio.start_server(self._serve, sock=listener, limit=2**20, backlog=1000, ssl=self._tls)
         self.port = listener.getsockname()[1]
         try:
             yield self

@@ -1,0 +1,75 @@
+"""The proxy before providers that speak TLS: whom it trusts."""
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.event import Ending
+from tests.proxy_rig import rig
+from tests.scripted_provider import ScriptedProvider, answer, chunked
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates of this test"),
+]
+
+CHAT = "/oai/v1/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for `localhost` that vouches for itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", "req", "-x509", *made, *subject, *files], check=True, capture_output=True)
+    return certificate, key
+
+
+def speaking(certificate: tuple[Path, Path]) -> ScriptedProvider:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return ScriptedProvider(context)
+
+
+async def test_a_provider_with_a_trusted_certificate_is_used_over_kept_connections(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    async with speaking(certificate).listening() as provider:
+        async with rig(openai_url=f"https://localhost:{provider.port}") as proxy, proxy.client() as client:
+            for script in (answer(b"x" * 500_000), chunked(b"a", b"b"), answer(b"last")):
+                provider.script = [script]
+                got = await client.post(CHAT, content=b"q" * 300_000)
+                assert got.status_code == 200
+            events = await proxy.events(3)
+        assert provider.connections == 1
+    assert [len(event.response.body) for event in events] == [500_000, 2, 4]
+    assert {len(body) for body in provider.bodies} == {300_000}
+
+
+@pytest.mark.parametrize(("trusted", "host"), [(False, "localhost"), (True, "127.0.0.1")])
+async def test_a_provider_that_cannot_prove_who_it_is_gets_no_request(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, trusted: bool, host: str
+) -> None:
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    async with speaking(certificate).listening() as provider:
+        async with rig(openai_url=f"https://{host}:{provider.port}") as proxy, proxy.client() as client:
+            got = await client.post(CHAT, json={})
+            event = await proxy.event()
+        assert provider.heads == []
+    assert got.status_code == 502
+    assert "certificate" in got.json()["error"]["message"]
+    assert event.response.ending == Ending.UPSTREAM_BROKEN
