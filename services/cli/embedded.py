@@ -5,12 +5,15 @@ import contextlib
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from pathlib import Path
 
 import msgspec
 import uvloop
@@ -152,7 +155,15 @@ def _alone_in(place: Place) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InvalidSetting(f"the data folder {place.folder} is in use by another Farebox") from error
+        _keep_scratch_in(place.folder / "scratch")
         yield
+
+
+def _keep_scratch_in(folder: Path) -> None:
+    """The engine's driver passes batches in temporary files, prompts included: a kill must not leave them elsewhere."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    tempfile.tempdir = str(folder)
 
 
 def _listen(name: str, host: str, port: int) -> socket.socket:
