@@ -2,7 +2,8 @@
 
 nginx stands in for the provider and, as `proxy_pass`, for the fastest thing that could stand in the proxy's place.
 The proxy has one core for itself; nginx and wrk, the load generator, share another. Bodies are captured and every
-event goes to a durable journal; afterwards the journal must hold as many events as wrk got answers.
+event goes to a durable journal; afterwards the journal must hold as many events as wrk got answers. "core µs" is
+what one request takes of the proxy's core; it suffers less than the rates do from other work on the machine.
 Needs nginx, wrk and taskset (Debian: nginx, wrk, util-linux).
 """
 
@@ -57,7 +58,8 @@ wrk.headers["Helicone-Property-Feature"] = "chat"
 function done(summary, latency, requests)
   io.write(string.format('RESULT {{"answers": %d, "duration_us": %d, "errors": %d, "p50_us": %d, "p99_us": %d}}\\n',
     summary.requests, summary.duration,
-    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout,
+    summary.errors.connect + summary.errors.read + summary.errors.write
+      + summary.errors.status + summary.errors.timeout,
     latency:percentile(50), latency:percentile(99)))
 end
 """
@@ -84,9 +86,7 @@ class Bench:
         self.folder = folder
         self.provider_port, self.pass_port, self.proxy_port = free_port(), free_port(), free_port()
         answer = chat_answer().decode().replace("Hello!", "Hello!" + "x" * max(0, answer_bytes - len(chat_answer())))
-        config = NGINX.format(
-            folder=folder, provider_port=self.provider_port, pass_port=self.pass_port, answer=answer
-        )
+        config = NGINX.format(folder=folder, provider_port=self.provider_port, pass_port=self.pass_port, answer=answer)
         (folder / "nginx.conf").write_text(config)
         prompt = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": ""}]}
         prompt["messages"][0]["content"] = "x" * max(0, request_bytes - len(json.dumps(prompt)))  # type: ignore[index]
@@ -115,6 +115,7 @@ class Bench:
             subprocess.Popen(["taskset", "-c", OTHER_CORE, *nginx]),
             subprocess.Popen(["taskset", "-c", PROXY_CORE, sys.executable, "-m", "services.proxy"], env=environ),
         ]
+        self.pids = dict(zip(("nginx", "Farebox"), (child.pid for child in children), strict=True))
         try:
             _wait_for(f"http://127.0.0.1:{self.proxy_port}/healthz")
             yield
@@ -125,11 +126,18 @@ class Bench:
 
     def load(self, url: str, *, connections: int, seconds: int) -> Measured:
         command = ["taskset", "-c", OTHER_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
-        out = subprocess.run([*command, "-s", str(self.folder / "load.lua"), url], capture_output=True, text=True)
+        out = subprocess.run(
+            [*command, "-s", str(self.folder / "load.lua"), url], capture_output=True, text=True, check=True
+        )
         for line in out.stdout.splitlines():
             if line.startswith("RESULT "):
                 return msgspec.json.decode(line.removeprefix("RESULT "), type=Measured)
         raise SystemExit(f"wrk failed: {out.stdout}{out.stderr}")
+
+    def core_s(self, name: str) -> float:
+        """Seconds of a core that a process has used so far, with all its threads."""
+        fields = Path(f"/proc/{self.pids[name]}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def targets(self) -> dict[str, str]:
         path = "v1/chat/completions"
@@ -158,14 +166,16 @@ def _wait_for(url: str) -> None:
 def measure(bench: Bench, *, connections: int, seconds: int, console: Console) -> int:
     """Prints a table; returns how many answers came through Farebox."""
     table = Table(title=f"{connections} connection{'s' if connections > 1 else ''}")
-    for heading in ("", "requests/s", "p50 µs", "p99 µs", "added p50", "added p99", "errors"):
+    for heading in ("", "requests/s", "p50 µs", "p99 µs", "added p50", "added p99", "errors", "core µs"):
         table.add_column(heading, justify="right" if heading else "left")
     rows: dict[str, Measured] = {}
     for name, url in bench.targets().items():
+        before_s = bench.core_s("Farebox")
         rows[name] = row = bench.load(url, connections=connections, seconds=seconds)
+        used = f"{(bench.core_s('Farebox') - before_s) / row.answers * 1e6:.1f}" if name == "Farebox" else ""
         direct = rows["provider itself"]
         added = (str(row.p50_us - direct.p50_us), str(row.p99_us - direct.p99_us))
-        table.add_row(name, f"{row.per_s:,.0f}", str(row.p50_us), str(row.p99_us), *added, str(row.errors))
+        table.add_row(name, f"{row.per_s:,.0f}", str(row.p50_us), str(row.p99_us), *added, str(row.errors), used)
     console.print(table)
     return rows["Farebox"].answers
 
@@ -177,7 +187,7 @@ def main() -> None:
     options.add_argument("--request-bytes", type=int, default=256)
     options.add_argument("--answer-bytes", type=int, default=900)
     chosen = options.parse_args()
-    console = Console()
+    console = Console(width=100)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), request_bytes=chosen.request_bytes, answer_bytes=chosen.answer_bytes)
         answers = 0
