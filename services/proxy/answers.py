@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.errors import FareboxError, Rejected, StoreUnavailable, UpstreamTimedOut, UpstreamUnavailable
+from schemas.errors import FareboxError, Rejected, Unavailable, UpstreamTimedOut, UpstreamUnavailable
 from services.ports import Headers
 
 FAILED = (b"Helicone-Status", b"failed")
@@ -46,7 +46,7 @@ def status_of(error: FareboxError) -> int:
             return 504
         case UpstreamUnavailable():
             return 502
-        case StoreUnavailable():
+        case Unavailable():
             return 503
         case Rejected():
             return 400 if error.status == 422 else error.status

@@ -181,6 +181,7 @@ class ReadingProtocol(HttpToolsProtocol):
         super().on_url(url)
         for name, value in headers:
             super().on_header(name, value)
+        self.scope["extensions"] = {"farebox": {"headers": headers}}  # ASGI would lose the spelling of their names
         try:
             super().on_headers_complete()
         except httptools.HttpParserInvalidURLError:

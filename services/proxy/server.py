@@ -15,6 +15,7 @@ from services.proxy.accounts import Accounts
 from services.proxy.app import ProxyApp
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
+from services.proxy.manual_log import LogIntake
 from services.proxy.protocol import RelayProtocol
 from services.proxy.terms import Limits, Relay
 from services.settings import ProxySettings
@@ -75,13 +76,14 @@ def create_server(
     """A proxy that is ready to `await serve()`. Raises: InvalidSetting."""
     routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
     keyring = Keyring(keys)
+    draw_id = RequestIds(os.urandom).draw
     relay = Relay(
         upstream=upstream,
         keys=keyring,
         accounts=Accounts(
             sink=sink,
             metrics=metrics,
-            draw_id=RequestIds(os.urandom).draw,
+            draw_id=draw_id,
             capture_bytes=settings.capture_bytes,
             capture_total_bytes=settings.capture_total_bytes,
         ),
@@ -98,8 +100,16 @@ def create_server(
     protocol: Any = partial(
         RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes
     )
+    logs = LogIntake(
+        keys=keyring,
+        sink=sink,
+        clock=clock,
+        draw_id=draw_id,
+        metrics=metrics,
+        capture_bytes=settings.capture_bytes,
+    )
     config = uvicorn.Config(
-        ProxyApp(metrics=metrics, routes=routes.known),
+        ProxyApp(metrics=metrics, routes=routes.known, logs=logs),
         host=settings.proxy_host,
         port=settings.proxy_port,
         http=protocol,

@@ -128,7 +128,7 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
     "too large a head without end": (head(CHAT, f"X-Large: {'x' * 20_000}")[:-2] + b"X" * 40_000, 431),
     "too many headers": (head(CHAT, *[f"X-{number}: 1" for number in range(100)]), 431),
     "too large a body": (head(CHAT, "Content-Length: 70000000"), 413),
-    "manual logging": (head("/oai/v1/log", "Content-Length: 0"), 404),
+    "an empty log": (head("/oai/v1/log", "Content-Length: 0"), 400),
     "an unknown path": (head("/nowhere", "Content-Length: 0"), 404),
     "a route that only begins alike": (head("/oaix/v1", "Content-Length: 0"), 404),
 }

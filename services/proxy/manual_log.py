@@ -1,0 +1,127 @@
+"""Takes calls that their callers log afterwards. Helicone's clients need no change but the address.
+
+The caller has its answer already, so nothing is gained by haste: `ok` is said when the event is durable, and an error
+when it was given up, whatever the durability of proxied traffic.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+from schemas.errors import BrokerUnavailable, FareboxError, StoreUnavailable, TooLarge, Unauthenticated
+from schemas.event import ExchangeEvent
+from services.domain.headers import Head, read_head
+from services.domain.manual_log import Logger, read_log
+from services.ports import Clock, EventSink, Headers
+from services.proxy.answers import MalformedRequest, RequestTooSlow
+from services.proxy.keys import Verdict
+from services.proxy.terms import KeyCheck
+from services.telemetry import Metrics
+
+MOST_BYTES: Final = 10 * 2**20  # of one log
+MOST_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are being read
+BODY_S: Final = 60.0  # for a log to arrive
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+logger = logging.getLogger(__name__)
+
+
+class LogIntake:
+    """One for the process."""
+
+    def __init__(
+        self,
+        *,
+        keys: KeyCheck,
+        sink: EventSink,
+        clock: Clock,
+        draw_id: Callable[[datetime], str],
+        metrics: Metrics,
+        capture_bytes: int,
+    ) -> None:
+        """`draw_id` makes the id of a call that names none; `capture_bytes` is the limit of each body of a call."""
+        self._keys = keys
+        self._sink = sink
+        self._clock = clock
+        self._draw_id = draw_id
+        self._metrics = metrics
+        self._capture_bytes = capture_bytes
+        self._arriving_bytes = 0
+
+    async def take(self, headers: Headers, provider: str, receive: Receive) -> str:
+        """The id of the call that the ASGI request behind `receive` logs; its event is durable.
+
+        Raises: Rejected, StoreUnavailable when the key cannot be checked, BrokerUnavailable when the event was lost.
+        """
+        head = read_head(headers)
+        organization_id = await self._organization(head)
+        payload = await self._payload(head, receive)
+        now = self._clock.now()
+        event = read_log(
+            payload,
+            Logger(organization_id=organization_id, provider=provider, labels=head.labels),
+            drawn_id=self._draw_id(now),
+            now=now,
+            capture_bytes=self._capture_bytes,
+        )
+        self._count(event)
+        await self._publish(event)
+        return event.request.request_id
+
+    async def _organization(self, head: Head) -> str:
+        bearer = head.bearer or next((value for name, value in head.kept if name.lower() == b"authorization"), None)
+        if bearer is None:
+            raise Unauthenticated("the key is missing: send 'Authorization: Bearer <key>'")
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._keys.check(bearer, lambda verdict: None if answer.done() else answer.set_result(verdict))
+        verdict = await answer
+        if isinstance(verdict, FareboxError):
+            raise type(verdict)(str(verdict))  # a new one: the keyring remembers its own
+        return verdict
+
+    async def _payload(self, head: Head, receive: Receive) -> bytes:
+        if (head.body_bytes or 0) > MOST_BYTES:
+            raise _too_large()
+        payload = bytearray()
+        try:
+            async with asyncio.timeout(BODY_S):
+                while await self._read(receive, payload):
+                    pass
+        except TimeoutError:
+            raise RequestTooSlow("the request's body did not come in time") from None
+        finally:
+            self._arriving_bytes -= len(payload)
+        return bytes(payload)
+
+    async def _read(self, receive: Receive, payload: bytearray) -> bool:
+        """Whether there is more of the body."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedRequest("the caller left before the end of its request")
+        piece: bytes = message.get("body", b"")
+        if len(payload) + len(piece) > MOST_BYTES:
+            raise _too_large()
+        if self._arriving_bytes + len(piece) > MOST_ARRIVING_BYTES:
+            raise StoreUnavailable("too many logs arrive at once; try again")
+        self._arriving_bytes += len(piece)
+        payload += piece
+        return bool(message.get("more_body", False))
+
+    def _count(self, event: ExchangeEvent) -> None:
+        self._metrics.add("proxy_logged_total")
+        for half in (event.request, event.response):
+            if half.body_bytes > len(half.body):
+                self._metrics.add("proxy_bodies_truncated_total")
+
+    async def _publish(self, event: ExchangeEvent) -> None:
+        try:
+            await self._sink.publish(event)
+        except BrokerUnavailable as error:
+            raise BrokerUnavailable("the call could not be recorded; log it again") from error
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"Payload too large: a log may have {MOST_BYTES} bytes")
