@@ -21,6 +21,8 @@ from schemas.record import RequestBodies, RequestRecord
 from services.ports import Warehouse
 from services.query.app import create_app
 from services.stores.memory import ManualClock
+from services.stores.price_rows import SqlPriceRows
+from services.stores.prices import ShippedPrices
 from services.stores.state import SqlKeyStore
 from tests.builders import MOMENT, a_record, some_bodies
 
@@ -117,7 +119,9 @@ def query_service(warehouse: Warehouse, folder: Path) -> Iterator[QueryService]:
     clock = ManualClock(MOMENT + timedelta(days=1))
     keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
     asyncio.run(keys.migrate())
-    app = create_app(warehouse=warehouse, keys=keys, clock=clock)
+    price_rows = SqlPriceRows(f"sqlite:///{folder}/state.sqlite")
+    asyncio.run(price_rows.migrate())
+    app = create_app(warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=ShippedPrices(), clock=clock)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -131,3 +135,4 @@ def query_service(warehouse: Warehouse, folder: Path) -> Iterator[QueryService]:
         server.should_exit = True
         thread.join()
         asyncio.run(keys.close())
+        asyncio.run(price_rows.close())

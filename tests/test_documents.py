@@ -12,6 +12,8 @@ from services.settings import ALL_SETTINGS, PREFIX
 from services.sql.measures import MEASURES
 from services.sql.order import SORTS
 from services.stores.clock import SystemClock
+from services.stores.price_rows import SqlPriceRows
+from services.stores.prices import ShippedPrices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
 
@@ -91,8 +93,14 @@ def test_every_setting_is_named_with_its_default_and_no_other() -> None:
 
 
 def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
-    warehouse = ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1)
-    app = create_app(warehouse=warehouse, keys=SqlKeyStore(f"sqlite:///{tmp_path}/none"), clock=SystemClock())
+    state = f"sqlite:///{tmp_path}/none"
+    app = create_app(
+        warehouse=ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1),
+        keys=SqlKeyStore(state),
+        price_rows=SqlPriceRows(state),
+        shipped=ShippedPrices(),
+        clock=SystemClock(),
+    )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Ask what it cost")))
     assert told == served

@@ -19,10 +19,11 @@ from services.ports import EventSource
 from services.query.app import create_app
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_event_source, open_keys, open_warehouse
+from services.stores.connect import open_event_source, open_keys, open_price_rows, open_warehouse
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
+from services.worker.prices import known_prices
 
 logger = logging.getLogger("farebox.up")
 
@@ -87,11 +88,17 @@ class Accounting:
             source = await open_event_source(self._worker.event_log, group=self._worker.worker_group)
             stack.push_async_callback(source.close)
             live = _Live(asyncio.get_running_loop(), source, asyncio.Event())
-            app = create_app(warehouse=warehouse, keys=keys, clock=SystemClock())
+            price_rows = open_price_rows(self._query.state)
+            stack.push_async_callback(price_rows.close)
+            shipped = ShippedPrices()
+            app = create_app(
+                warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, clock=SystemClock()
+            )
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
             worker_stop = asyncio.Event()
             flush = Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s)
-            work = run_worker(source, warehouse, ShippedPrices(), self._metrics, flush=flush, stop=worker_stop)
+            books = await stack.enter_async_context(known_prices(shipped, price_rows, worker_stop))
+            work = run_worker(source, warehouse, books, self._metrics, flush=flush, stop=worker_stop)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(work)

@@ -1,7 +1,9 @@
 """The query service as a process: settings -> stores -> app -> uvicorn. Stops on SIGTERM and SIGINT."""
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 from contextlib import AsyncExitStack
 
@@ -12,7 +14,8 @@ from schemas.errors import FareboxError
 from services.query.app import create_app
 from services.settings import QuerySettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_keys, open_warehouse
+from services.stores.connect import open_keys, open_price_rows, open_warehouse
+from services.stores.prices import ShippedPrices
 from services.telemetry import configure_logging
 
 logger = logging.getLogger("farebox.query")
@@ -20,12 +23,19 @@ logger = logging.getLogger("farebox.query")
 
 async def run(settings: QuerySettings) -> None:
     """Answers until a signal comes. Raises: FareboxError when it cannot start."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn stops at a signal and then sends it again, which would end the process before its stores are closed.
+        asyncio.get_running_loop().add_signal_handler(number, _stay)
     async with AsyncExitStack() as stack:
         warehouse = await open_warehouse(settings.warehouse, query_timeout_s=settings.query_timeout_s)
         stack.push_async_callback(warehouse.close)
         keys = open_keys(settings.state)
         stack.push_async_callback(keys.close)
-        app = create_app(warehouse=warehouse, keys=keys, clock=SystemClock())
+        price_rows = open_price_rows(settings.state)
+        stack.push_async_callback(price_rows.close)
+        app = create_app(
+            warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=ShippedPrices(), clock=SystemClock()
+        )
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
         await uvicorn.Server(
             uvicorn.Config(
@@ -38,6 +48,10 @@ async def run(settings: QuerySettings) -> None:
             )
         ).serve()
     logger.info("query service stopped")
+
+
+def _stay() -> None:
+    """Leaves the stopping to uvicorn."""
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from schemas.api import Answer, ReportView, RequestView, Summary
-from services.ports import Clock, KeyStore, Warehouse
+from schemas.price import PriceBook
+from services.ports import Clock, KeyStore, PriceRows, Warehouse
 from services.query.answers import ExactRoute, answer_errors
 from services.query.health import healthy, ready
 from services.query.reports import report, report_summary
@@ -17,10 +18,12 @@ _ABOUT = """What LLM traffic cost. Answers have Helicone's shape; a cost that is
 Amounts are exact: read them as decimals where the last digit counts."""
 
 
-def create_app(*, warehouse: Warehouse, keys: KeyStore, clock: Clock) -> FastAPI:
+def create_app(
+    *, warehouse: Warehouse, keys: KeyStore, price_rows: PriceRows, shipped: PriceBook, clock: Clock
+) -> FastAPI:
     """The query service. Its interactive documentation is at /docs and needs no internet."""
     app = FastAPIOffline(title="Farebox", description=_ABOUT, version="1", redoc_url=None, max_body_size=MAX_BODY_BYTES)
-    app.state.service = Service(warehouse=warehouse, keys=keys, clock=clock)
+    app.state.service = Service(warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, clock=clock)
     app.router.route_class = ExactRoute
     answer_errors(app)
     _add_routes(app)

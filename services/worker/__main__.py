@@ -11,11 +11,12 @@ import uvloop
 
 from schemas.errors import FareboxError, InvalidSetting
 from services.settings import WorkerSettings
-from services.stores.connect import open_event_source, open_warehouse
+from services.stores.connect import open_event_source, open_price_rows, open_warehouse
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics, configure_logging
 from services.worker.health import serve_health
 from services.worker.loop import Flush, run_worker
+from services.worker.prices import known_prices
 
 logger = logging.getLogger("farebox.worker")
 
@@ -31,11 +32,14 @@ async def run(settings: WorkerSettings) -> None:
         stack.push_async_callback(source.close)
         warehouse = await open_warehouse(settings.warehouse)
         stack.push_async_callback(warehouse.close)
+        price_rows = open_price_rows(settings.state)
+        stack.push_async_callback(price_rows.close)
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
         flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
-        await run_worker(source, warehouse, ShippedPrices(), metrics, flush=flush, stop=stop)
+        books = await stack.enter_async_context(known_prices(ShippedPrices(), price_rows, stop))
+        await run_worker(source, warehouse, books, metrics, flush=flush, stop=stop)
     logger.info("worker stopped")
 
 

@@ -1,18 +1,18 @@
 """Takes batches from the event log, turns them into rows, keeps those, buries what is no event, and only then commits.
 
-Nothing is held between batches, so a crash costs a redelivery and scaling out is more processes of the same.
+No event is held between batches, so a crash costs a redelivery and scaling out is more processes of the same.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from schemas.errors import FareboxError, PoisonMessage, Unavailable
 from schemas.event import DeadLetter, Delivery
-from schemas.price import PriceBook
+from schemas.price import Price, PriceBooks
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
 from services.worker.rows import Row, dead_letter, rows_of
@@ -47,7 +47,7 @@ class Flush(msgspec.Struct, frozen=True, kw_only=True):
 async def run_worker(
     source: EventSource,
     warehouse: Warehouse,
-    prices: PriceBook,
+    books: PriceBooks,
     metrics: Metrics,
     *,
     flush: Flush,
@@ -57,7 +57,7 @@ async def run_worker(
 
     While the log or the warehouse is away it waits and tries again. Raises: TooManyDeadLetters.
     """
-    worker = _Worker(source, warehouse, prices, metrics, flush, stop)
+    worker = _Worker(source, warehouse, books, metrics, flush, stop)
     try:
         while not stop.is_set():
             batch = await worker.gather()
@@ -74,14 +74,15 @@ class _Worker:
         self,
         source: EventSource,
         warehouse: Warehouse,
-        prices: PriceBook,
+        books: PriceBooks,
         metrics: Metrics,
         flush: Flush,
         stop: asyncio.Event,
     ) -> None:
         self._source = source
         self._warehouse = warehouse
-        self._prices = prices
+        self._books = books
+        self._kept_prices: set[str] = set()
         self._metrics = metrics
         self._flush = flush
         self._stop = stop
@@ -116,9 +117,10 @@ class _Worker:
         done = 0
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
-            piece = await asyncio.to_thread(rows_of, batch, done, self._prices)
+            piece = await asyncio.to_thread(rows_of, batch, done, self._books)
             self._count_buried(len(piece.letters))
             letters += piece.letters
+            await self._keep_prices(piece.prices)
             letters += await self._insert(piece.rows)
             done = piece.end
         if letters:
@@ -127,6 +129,13 @@ class _Worker:
             logger.info("events buried", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason})
         await self._patiently(self._source.commit)
         logger.debug("batch kept", extra={"events": len(batch), "buried": len(letters)})
+
+    async def _keep_prices(self, prices: Mapping[str, Price]) -> None:
+        """Those that this worker has not kept yet, before the rows that name them: a receipt can always be given."""
+        new = [price for price_id, price in prices.items() if price_id not in self._kept_prices]
+        if new:
+            await self._patiently(lambda: self._warehouse.keep_prices(new))
+            self._kept_prices.update(price.id for price in new)
 
     async def _insert(self, rows: Sequence[Row]) -> list[DeadLetter]:
         """Letters for the rows that the warehouse cannot hold, found by halving; all others are kept."""

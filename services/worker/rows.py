@@ -1,13 +1,14 @@
 """Deliveries -> rows and dead letters, as much at a time as memory should hold."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from schemas.errors import PoisonMessage
 from schemas.event import DeadLetter, Delivery, decode_event
-from schemas.price import PriceBook
+from schemas.price import Price, PriceBook, PriceBooks
 from schemas.record import RequestBodies, RequestRecord
 from services.domain.enrich import to_record
 
@@ -28,19 +29,22 @@ class Piece(msgspec.Struct, frozen=True):
 
     rows: list[Row]
     letters: list[DeadLetter]
+    prices: dict[str, Price]  # by id: every price that was asked for
     end: int
 
 
-def rows_of(batch: Sequence[Delivery], start: int, prices: PriceBook) -> Piece:
+def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
     """The deliveries from `start` on, until their bodies together are large."""
     rows: list[Row] = []
     letters: list[DeadLetter] = []
+    used = _UsedPrices(books)
     characters = 0
     end = start
     for delivery in batch[start:]:
         end += 1
         try:
-            record, bodies = to_record(decode_event(delivery.payload), prices)
+            event = decode_event(delivery.payload)
+            record, bodies = to_record(event, used.prices_of(event.request.organization_id))
         except PoisonMessage as error:
             letters.append(dead_letter(delivery, error))
             continue
@@ -49,7 +53,34 @@ def rows_of(batch: Sequence[Delivery], start: int, prices: PriceBook) -> Piece:
             characters += len(bodies.request_body) + len(bodies.response_body)
         if characters >= MOST_CHARACTERS:
             break
-    return Piece(rows, letters, end)
+    return Piece(rows, letters, used.prices, end)
+
+
+class _UsedPrices:
+    """PriceBooks that remember what they answered."""
+
+    def __init__(self, books: PriceBooks) -> None:
+        self._books = books
+        self._noting: dict[str, _NotingBook] = {}
+        self.prices: dict[str, Price] = {}
+
+    def prices_of(self, organization_id: str) -> PriceBook:
+        book = self._noting.get(organization_id)
+        if book is None:
+            book = self._noting[organization_id] = _NotingBook(self._books.prices_of(organization_id), self.prices)
+        return book
+
+
+class _NotingBook:
+    def __init__(self, book: PriceBook, answered: dict[str, Price]) -> None:
+        self._book = book
+        self._answered = answered
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        price = self._book.price_at(provider, model, moment, tier)
+        if price is not None:
+            self._answered[price.id] = price
+        return price
 
 
 def dead_letter(delivery: Delivery, error: PoisonMessage) -> DeadLetter:

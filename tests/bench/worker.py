@@ -21,6 +21,7 @@ from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.enrich import to_record
+from services.domain.price_book import LayeredBooks
 from services.ports import Warehouse
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
@@ -75,7 +76,7 @@ def _parts(table: Table, payloads: list[bytes]) -> None:
     deliveries = [Delivery(payload=payload, position="") for payload in sample]
     events = _timed(table, "decode the event", len(sample), lambda: [decode_event(payload) for payload in sample])
     _timed(table, "enrich it", len(sample), lambda: [to_record(event, prices) for event in events])
-    _timed(table, "both, as the worker does", len(sample), lambda: rows_of(deliveries, 0, prices))
+    _timed(table, "both, as the worker does", len(sample), lambda: rows_of(deliveries, 0, LayeredBooks(prices)))
 
 
 def _timed(table: Table, step: str, count: int, work: Callable[[], T]) -> T:
@@ -90,7 +91,7 @@ async def _end_to_end(table: Table, journal: Path, warehouse: Warehouse, count: 
     timed = _TimedWarehouse(warehouse, stop, count)
     flush = Flush(rows=20_000, bytes=16 * 2**20, s=0.2)
     wall, cpu = time.perf_counter(), time.process_time()
-    await run_worker(source, timed, ShippedPrices(), metrics, flush=flush, stop=stop)
+    await run_worker(source, timed, LayeredBooks(ShippedPrices()), metrics, flush=flush, stop=stop)
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
     await source.close()
     _row(table, f"insert, in {timed.batches} batches", count, timed.wall_s, timed.cpu_s)

@@ -14,10 +14,12 @@ from schemas.event import Delivery, ExchangeEvent, encode_event
 from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
+from services.domain.price_book import LayeredBooks
 from services.ports import EventSource
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.memory import MemoryLog, MemorySource
+from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics
 from services.worker import loop, rows
@@ -86,7 +88,9 @@ class Bench:
             await source.close()
 
     def work(self, source: EventSource, flush: Flush = LARGE) -> Awaitable[None]:
-        return run_worker(source, self.warehouse, ShippedPrices(), self.metrics, flush=flush, stop=self.stop)
+        return run_worker(
+            source, self.warehouse, LayeredBooks(ShippedPrices()), self.metrics, flush=flush, stop=self.stop
+        )
 
     @property
     def committed(self) -> int:
@@ -251,7 +255,7 @@ def test_bodies_that_grow_when_they_are_read_are_read_in_pieces(monkeypatch: pyt
     batch = [Delivery(payload=encode_event(event), position="")] * 7
     done, pieces = 0, []
     while done < len(batch):
-        piece = rows.rows_of(batch, done, ShippedPrices())
+        piece = rows.rows_of(batch, done, LayeredBooks(ShippedPrices()))
         pieces.append(len(piece.rows))
         done = piece.end
     assert pieces == [3, 3, 1]
@@ -299,7 +303,9 @@ with migrated(sys.argv[1]) as warehouse:
 
 def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
     journal, warehouse = tmp_path / "journal.sqlite", f"chdb:{tmp_path / 'warehouse'}"
+    state = f"sqlite:///{tmp_path / 'state.sqlite'}"
     asyncio.run(_publish(journal, 500))
+    asyncio.run(_migrate_prices(state))
     look = ["-c", COUNT_ROWS, warehouse]
     assert "rows: 0" in Process(look, env={}, log=tmp_path / "before.log").run()
     port = free_port()
@@ -308,6 +314,7 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
         env={
             "FAREBOX_EVENT_LOG": f"journal:{journal}",
             "FAREBOX_WAREHOUSE": warehouse,
+            "FAREBOX_STATE": state,
             "FAREBOX_WORKER_PORT": str(port),
             "FAREBOX_FLUSH_S": "0.1",
         },
@@ -321,6 +328,12 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
     assert '"message": "worker stopped"' in worker.output()
     assert "rows: 500" in Process(look, env={}, log=tmp_path / "after.log").run()
     assert asyncio.run(_backlog(journal)) == 0
+
+
+async def _migrate_prices(state: str) -> None:
+    rows = SqlPriceRows(state)
+    await rows.migrate()
+    await rows.close()
 
 
 async def _backlog(journal: Path) -> int:
@@ -352,6 +365,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
         worker = Process(
             ["-m", "services.worker"],
             env={"FAREBOX_WORKER_PORT": str(taken.getsockname()[1]), "FAREBOX_EVENT_LOG": "carrier-pigeon:7",
+                 "FAREBOX_STATE": f"sqlite:///{tmp_path / 'state.sqlite'}",
                  "FAREBOX_WAREHOUSE": f"chdb:{tmp_path / 'warehouse'}"},
             log=tmp_path / "worker.log",
         )  # fmt: skip

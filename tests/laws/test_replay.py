@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from schemas.event import encode_event
+from services.domain.price_book import LayeredBooks
 from services.ports import Warehouse
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.prices import ShippedPrices
@@ -34,7 +35,9 @@ def work_through(warehouse: Warehouse, entries: Sequence[bytes], *, rows: int) -
         log.entries.extend(entries)
         source = MemorySource(log)
         flush = Flush(rows=rows, bytes=2**30, s=0.01)
-        worker = asyncio.create_task(run_worker(source, warehouse, ShippedPrices(), metrics, flush=flush, stop=stop))
+        worker = asyncio.create_task(
+            run_worker(source, warehouse, LayeredBooks(ShippedPrices()), metrics, flush=flush, stop=stop)
+        )
         while await source.backlog():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)
         stop.set()
