@@ -29,6 +29,13 @@ class NotFound(Rejected):
     status = 404
 
 
+class Conflict(Rejected):
+    """Not now: something else is under way, or has happened since."""
+
+    code = "conflict"
+    status = 409
+
+
 class TooLarge(Rejected):
     code = "too_large"
     status = 413

@@ -10,6 +10,7 @@ from schemas.key import ApiKey, Permission
 from schemas.origin import Origin
 from schemas.price import OperatorPrice, Price, PriceTerms
 from schemas.record import RequestBodies, RequestRecord
+from schemas.reprice import Correction, Criteria, Reprice
 from schemas.statement import Statement
 
 
@@ -85,6 +86,21 @@ class Warehouse(Protocol):
     async def close(self) -> None: ...
 
 
+class AmendableWarehouse(Warehouse, Protocol):
+    """A warehouse whose rows can be written anew with other money."""
+
+    async def keep_corrections(self, corrections: Sequence[Correction]) -> None:
+        """Keeps what will change, before the rows are written anew. Keeping the same again changes nothing.
+
+        Raises: StoreUnavailable.
+        """
+        ...
+
+    async def execute(self, statement: Statement) -> None:
+        """Runs a statement that changes tables; on disk on return. Raises: StoreUnavailable."""
+        ...
+
+
 class KeyStore(Protocol):
     """API keys, stored as hashes."""
 
@@ -123,6 +139,37 @@ class PriceRows(Protocol):
 
         Raises: StoreUnavailable.
         """
+        ...
+
+
+class Reprices(Protocol):
+    """The record of every re-pricing, and whose turn it is: an organization has one run or undoing at a time.
+
+    A turn that was not kept by `advance` for a minute is free again, and what was going on counts as broken off.
+    """
+
+    async def begin(self, organization_id: str, criteria: Criteria, *, dry_run: bool, at: datetime) -> Reprice:
+        """The new run, which has the turn. Raises: Conflict when another one has, StoreUnavailable."""
+        ...
+
+    async def begin_undo(self, reprice: Reprice, *, at: datetime) -> Reprice:
+        """The run, whose undoing has the turn now. Raises: Conflict when another one has, StoreUnavailable."""
+        ...
+
+    async def advance(self, reprice: Reprice, *, at: datetime) -> bool:
+        """Keeps how far it is, and the turn. False when the turn was lost. Raises: StoreUnavailable."""
+        ...
+
+    async def end(self, reprice: Reprice) -> None:
+        """Keeps how it ended, unless the turn was lost, and gives the turn back. Raises: StoreUnavailable."""
+        ...
+
+    async def get_reprice(self, organization_id: str, reprice_id: str) -> Reprice | None:
+        """Raises: StoreUnavailable."""
+        ...
+
+    async def list_reprices(self, organization_id: str, *, limit: int) -> Sequence[Reprice]:
+        """The latest first. Raises: StoreUnavailable."""
         ...
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from schemas.record import RequestBodies, RequestRecord
+from schemas.reprice import Correction
 
 RECORD_COLUMNS = tuple(field.name for field in msgspec.structs.fields(RequestRecord))
 BODY_COLUMNS = tuple(field.name for field in msgspec.structs.fields(RequestBodies))
+CORRECTION_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Correction))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -29,6 +31,11 @@ def record_columns(records: Sequence[RequestRecord]) -> list[Sequence[Any]]:
 def body_columns(bodies: Sequence[RequestBodies]) -> list[Sequence[Any]]:
     """One sequence per name of BODY_COLUMNS."""
     return _columns(bodies, BODY_COLUMNS)
+
+
+def correction_columns(corrections: Sequence[Correction]) -> list[Sequence[Any]]:
+    """One sequence per name of CORRECTION_COLUMNS. Raises: ArithmeticError as `record_columns`."""
+    return _columns(corrections, CORRECTION_COLUMNS)
 
 
 def _columns(rows: Sequence[msgspec.Struct], names: Sequence[str]) -> list[Sequence[Any]]:
@@ -60,6 +67,8 @@ _WRITTEN: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
     "cost_usd": _money,
     "provider_cost_usd": _money,
     "as_charged_usd": _money,
+    "prior_cost_usd": _money,
+    "prior_as_charged_usd": _money,
     "cache_saved_usd": _money,
     "cache_reference_id": _references,
 }

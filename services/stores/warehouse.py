@@ -15,13 +15,22 @@ from clickhouse_connect.driver.insert import InsertContext
 from schemas.errors import StoreUnavailable, UnstorableRecord
 from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
+from schemas.reprice import Correction
 from schemas.statement import Bound, Statement
 from services.stores.clickhouse import Address, open_handle, parse_address, translated
-from services.stores.columns import BODY_COLUMNS, RECORD_COLUMNS, body_columns, record_columns
+from services.stores.columns import (
+    BODY_COLUMNS,
+    CORRECTION_COLUMNS,
+    RECORD_COLUMNS,
+    body_columns,
+    correction_columns,
+    record_columns,
+)
 
 RECORDS = "request_response_rmt"
 BODIES = "request_response_body"
 PRICES = "price"
+CORRECTIONS = "cost_correction"
 
 READERS = 4
 
@@ -115,12 +124,24 @@ class ClickHouseWarehouse:
                 lambda handle: self._insert_columns(handle, PRICES, ("price_id", "price"), lambda: columns)
             )
 
+    async def keep_corrections(self, corrections: Sequence[Correction]) -> None:
+        """Keeps what will change, on disk on return. Keeping the same again changes nothing.
+
+        Raises: StoreUnavailable.
+        """
+        if corrections:
+            await self._writer.run(
+                lambda handle: self._insert_columns(
+                    handle, CORRECTIONS, CORRECTION_COLUMNS, lambda: correction_columns(corrections)
+                )
+            )
+
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         """Rows by column alias; moments are aware UTC. Raises: StoreUnavailable."""
         return await self._readers.run(lambda handle: _query(handle, statement))
 
     async def execute(self, statement: Statement) -> None:
-        """Runs a statement that changes tables. For migrations. Raises: StoreUnavailable."""
+        """Runs a statement that changes tables; on disk on return. Raises: StoreUnavailable."""
         await self._writer.run(lambda handle: _execute(handle, statement))
 
     async def close(self) -> None:

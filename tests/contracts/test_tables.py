@@ -79,6 +79,7 @@ def test_every_insert_is_on_disk_when_it_returns(warehouse: ClickHouseWarehouse)
         "request_response_body",
         "organization_property",
         "price",
+        "cost_correction",
         "schema_migration",
     }
     for name, engine in engines.items():

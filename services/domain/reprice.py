@@ -1,0 +1,119 @@
+"""What stored rows cost at the prices known now, and what that changes."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import reduce
+from typing import Final
+
+from schemas.event import Ending
+from schemas.price import Charge, CostState, PriceBook
+from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, Outcome
+from schemas.usage import UsageSource
+from services.domain.charge import charge, partial
+
+REST: Final = "(other)"  # models beyond those that are told apart
+_MOST_GROUPS: Final = 10_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
+    """What `row` costs at `prices`, those of the moment it was made; None when no price ever decided its cost.
+
+    That is so for answers from a cache, for what was refused or generated nothing, and where usage is not known.
+    """
+    if row.ending in (Ending.CACHED, Ending.REFUSED) or row.usage_source is UsageSource.NONE:
+        return None
+    if row.cost_state is CostState.FREE and not row.price_id:
+        return None
+    price = prices.price_at(row.provider, row.model, row.request_created_at, row.service_tier)
+    if price is not None and row.usage_mismatch:
+        return partial(price)
+    return charge(row.usage, price)
+
+
+def correction_of(row: ChargedRow, prices: PriceBook, *, reprice_id: str, moment: datetime) -> Correction | None:
+    """What run `reprice_id`, begun at `moment`, makes of `row`; None when it costs what it did, for the same reason.
+
+    The version follows the moment and beats the row's, so that no event delivered again beats the correction.
+    """
+    again = charge_again(row, prices)
+    if again is None or (again.cost_usd, again.state) == (row.cost_usd, row.cost_state):
+        return None
+    return Correction(
+        organization_id=row.organization_id,
+        reprice_id=reprice_id,
+        request_created_at=row.request_created_at,
+        request_id=row.request_id,
+        row_version=row.version,
+        version=version_after(row.version, moment),
+        cost_usd=again.cost_usd,
+        cost_state=again.state,
+        price_id=again.price_id,
+        as_charged_usd=row.as_charged_usd if row.reprice_id else row.cost_usd,
+        prior_cost_usd=row.cost_usd,
+        prior_cost_state=row.cost_state,
+        prior_price_id=row.price_id,
+        prior_as_charged_usd=row.as_charged_usd,
+        prior_reprice_id=row.reprice_id,
+    )
+
+
+def version_after(version: int, moment: datetime) -> int:
+    """Unix microseconds of `moment`, and in any case more than `version`."""
+    return max((moment - _EPOCH) // _MICROSECOND, version + 1)
+
+
+class Differences:
+    """Adds up what a run changes, row by row. Mutable, and bounded whatever names callers give to models."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, date], Difference] = {}
+
+    def add(self, row: ChargedRow, correction: Correction | None) -> None:
+        """`correction` is what the run makes of `row`; None when nothing."""
+        day = row.request_created_at.date()
+        group = (row.model, day)
+        if group not in self._groups and len(self._groups) >= _MOST_GROUPS:
+            group = (REST, day)
+        self._groups[group] = _plus(self._groups.get(group, _NOTHING), _difference(row, correction))
+
+    def outcome(self) -> Outcome:
+        """Over everything added so far; of the models and days only those on which something changes."""
+        changed = [(day, model) for (model, day), difference in self._groups.items() if difference.changed]
+        return Outcome(
+            total=reduce(_plus, self._groups.values(), _NOTHING),
+            days=tuple(
+                DayDifference(model=model, day=day, difference=self._groups[model, day])
+                for day, model in sorted(changed)
+            ),
+        )
+
+
+_NOTHING: Final = Difference()
+_ZERO: Final = Decimal(0)
+
+
+def _difference(row: ChargedRow, correction: Correction | None) -> Difference:
+    before = row.cost_usd
+    after = before if correction is None else correction.cost_usd
+    return Difference(
+        requests=1,
+        changed=int(correction is not None),
+        newly_priced=int(before is None and after is not None),
+        newly_unknown=int(before is not None and after is None),
+        before_usd=before or _ZERO,
+        after_usd=after or _ZERO,
+    )
+
+
+def _plus(one: Difference, other: Difference) -> Difference:
+    return Difference(
+        requests=one.requests + other.requests,
+        changed=one.changed + other.changed,
+        newly_priced=one.newly_priced + other.newly_priced,
+        newly_unknown=one.newly_unknown + other.newly_unknown,
+        before_usd=one.before_usd + other.before_usd,
+        after_usd=one.after_usd + other.after_usd,
+    )

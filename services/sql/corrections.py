@@ -1,0 +1,150 @@
+"""The statements of a re-pricing: rows to charge again, and rows written anew with other money and all else as it was.
+
+All of them go through keys in order, a chunk at a time, so that neither a process nor a join holds more than a chunk.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from schemas.record import RequestRecord
+from schemas.reprice import Criteria
+from schemas.statement import Statement
+from schemas.tables import REQUEST_RESPONSE, Operator
+from schemas.usage import Usage
+from services.sql.nodes import And, Compare, Everything, Filter
+from services.sql.printer import Scope, print_filter
+
+_ROWS: Final = REQUEST_RESPONSE.name
+_CORRECTIONS: Final = "cost_correction"
+
+USAGE: Final = Usage.__struct_fields__
+_CHARGED: Final = (
+    *("request_created_at", "request_id", "version", "provider", "model", "service_tier", "ending"),
+    *("usage_source", "usage_mismatch", "cost_usd", "cost_state", "price_id", "reprice_id", "as_charged_usd"),
+)
+_COPIED: Final = RequestRecord.__struct_fields__
+_MONEY: Final = ("cost_usd", "cost_state", "price_id", "as_charged_usd")
+_KEY: Final = "request_created_at, request_id"
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a row stands among those of its organization."""
+
+    request_created_at: datetime
+    request_id: str
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows from one key to another, both among them."""
+
+    first: Key
+    last: Key
+
+
+def criteria_filter(criteria: Criteria) -> Filter:
+    """Every row that `criteria` are about."""
+    columns = REQUEST_RESPONSE.columns
+    terms = [
+        Compare(column=columns["request_created_at"], operator=Operator.GTE, value=criteria.since),
+        Compare(column=columns["request_created_at"], operator=Operator.LT, value=criteria.until),
+    ]
+    for name, wanted in (("model", criteria.model), ("provider", criteria.provider or "*")):
+        if wanted != "*":
+            terms.append(Compare(column=columns[name], operator=Operator.ILIKE, value=_pattern(wanted)))
+    return And(tuple(terms))
+
+
+def _pattern(wanted: str) -> str:
+    """`*` for any text; what else means something in a pattern stands for itself."""
+    escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")
+
+
+def print_charged_rows(organization_id: str, where: Filter, after: Key | None, limit: int) -> Statement:
+    """The next rows behind `after`, as their cost needs them."""
+    scope = Scope(organization_id, where)
+    names = ", ".join((*_CHARGED, *USAGE))
+    rows = _from(f"{_ROWS} FINAL", f"{print_filter(where, scope)} AND {_behind(after, scope)}", scope)
+    return scope.statement(f"SELECT {names} {rows} ORDER BY {_KEY} LIMIT {scope.bind(limit, 'UInt64')}")
+
+
+def print_correction_keys(organization_id: str, reprice_id: str, after: Key | None, limit: int) -> Statement:
+    """The next keys behind `after` that the run has corrections of."""
+    scope = Scope(organization_id, Everything())
+    corrections = _corrections(reprice_id, _behind(after, scope), scope)
+    return scope.statement(f"SELECT {_KEY} {corrections} ORDER BY {_KEY} LIMIT {scope.bind(limit, 'UInt64')}")
+
+
+def print_correction_count(organization_id: str, reprice_id: str) -> Statement:
+    scope = Scope(organization_id, Everything())
+    return scope.statement(f"SELECT count() AS corrections {_corrections(reprice_id, '1', scope)}")
+
+
+def print_runs_on_top(organization_id: str, reprice_id: str) -> Statement:
+    """Ids of the runs that corrected rows which this run had corrected last, undone ones among them."""
+    scope = Scope(organization_id, Everything())
+    on_top = _from(_CORRECTIONS, f"prior_reprice_id = {scope.bind(reprice_id, 'String')}", scope)
+    return scope.statement(f"SELECT DISTINCT reprice_id {on_top}")
+
+
+def print_corrected(organization_id: str, reprice_id: str, span: Span) -> Statement:
+    """Writes the rows of `span` that the run has corrections of: copies of the versions that those were decided on."""
+    scope = Scope(organization_id, Everything())
+    corrections = _corrections(reprice_id, _within(span, scope), scope)
+    replaced = {name: f"c.{name}" for name in ("version", "reprice_id", *_MONEY)}
+    copied = f"SELECT {_KEY}, row_version {corrections}"
+    return scope.statement(_copies(scope, span, replaced, corrections, copied))
+
+
+def print_restored(organization_id: str, reprice_id: str, span: Span, moment_us: int) -> Statement:
+    """Writes the rows of `span` that are as the run left them as they were before it, in still newer versions.
+
+    `moment_us`, in unix microseconds, is the least that a version may be.
+    """
+    scope = Scope(organization_id, Everything())
+    replaced = {name: f"c.prior_{name}" for name in ("reprice_id", *_MONEY)}
+    replaced["version"] = f"greatest(r.version + 1, {scope.bind(moment_us, 'UInt64')})"
+    # FINAL: where a row has been restored or corrected since, the version that the run wrote may still be there.
+    left = _from(f"{_ROWS} FINAL", f"{_within(span, scope)} AND reprice_id = {scope.bind(reprice_id, 'String')}", scope)
+    corrections = _corrections(reprice_id, _within(span, scope), scope)
+    return scope.statement(_copies(scope, span, replaced, corrections, f"SELECT {_KEY}, version {left}"))
+
+
+def _copies(scope: Scope, span: Span, replaced: Mapping[str, str], corrections: str, copied: str) -> str:
+    """Inserts the versions `copied` of rows again, with what is `replaced` taken from their corrections."""
+    values = ", ".join(replaced.get(name, f"r.{name}") for name in _COPIED)
+    joined = (
+        f"{_ROWS} AS r INNER JOIN (SELECT * {corrections}) AS c"
+        " ON r.request_created_at = c.request_created_at AND r.request_id = c.request_id"
+    )
+    condition = f"{_within(span, scope, 'r.')} AND (r.request_created_at, r.request_id, r.version) IN ({copied})"
+    # The same version of a row may lie in several parts until they are merged.
+    once = "LIMIT 1 BY r.request_created_at, r.request_id"
+    return f"INSERT INTO {_ROWS} ({', '.join(_COPIED)}) SELECT {values} {_from(joined, condition, scope, 'r.')} {once}"
+
+
+def _corrections(reprice_id: str, condition: str, scope: Scope) -> str:
+    return _from(f"{_CORRECTIONS} FINAL", f"reprice_id = {scope.bind(reprice_id, 'String')} AND {condition}", scope)
+
+
+def _from(tables: str, condition: str, scope: Scope, of: str = "") -> str:
+    """The only place that names a table, so that no statement forgets whose rows it may see."""
+    return f"FROM {tables} WHERE {of}organization_id = {scope.tenant} AND {condition}"
+
+
+def _behind(after: Key | None, scope: Scope) -> str:
+    return "1" if after is None else _compared(">", after, scope)
+
+
+def _within(span: Span, scope: Scope, of: str = "") -> str:
+    return f"{_compared('>=', span.first, scope, of)} AND {_compared('<=', span.last, scope, of)}"
+
+
+def _compared(symbol: str, key: Key, scope: Scope, of: str = "") -> str:
+    """The moment by itself too, which is what partitions and granules are skipped by."""
+    moment, id_ = scope.bind(key.request_created_at, "DateTime64(3, 'UTC')"), scope.bind(key.request_id, "UUID")
+    at_moment = f"{of}request_created_at {symbol[0]}= {moment}"
+    return f"{at_moment} AND ({of}request_created_at, {of}request_id) {symbol} ({moment}, {id_})"
