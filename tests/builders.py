@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
-from schemas.price import CostState
+from schemas.price import CostState, OperatorPrice, Rate
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import UsageSource
 
@@ -140,3 +140,19 @@ def some_bodies(record: RequestRecord, *, request_body: str = "{}", response_bod
         request_body=request_body,
         response_body=response_body,
     )
+
+
+def an_operator_price(**changes: Any) -> OperatorPrice:
+    """A price row of any provider's llama-3-70b, from a week before `MOMENT` on."""
+    values: dict[str, Any] = {
+        "id": "7b0f3c1e-0000-4000-8000-000000000001",
+        "organization_id": ORGANIZATION,
+        "model": "llama-3-70b",
+        "rates": {
+            "prompt_tokens": Rate(usd=Decimal("0.0000006")),
+            "completion_tokens": Rate(usd=Decimal("0.0000018")),
+        },
+        "valid_from": MOMENT - timedelta(days=7),
+        "known_since": MOMENT - timedelta(days=7),
+    }
+    return OperatorPrice(**(values | changes))

@@ -3,6 +3,7 @@
 The package matches providers and models; what it knows of a model is turned into rates by our usage classes once.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
@@ -10,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 import genai_prices
+import msgspec
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 from genai_prices.types import (
     ConditionalPrice,
@@ -161,8 +163,8 @@ class _Model:
         elif not places and self._info.id.endswith(":free"):
             places = dict.fromkeys(_PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
         since = _since(chosen, overlays)
-        return Price(
-            id=_price_id(self._provider, self._info.id, chosen, since, tier),
+        price = Price(
+            id=_name(self._provider, self._info.id, chosen, since, tier),
             provider=self._provider,
             model=self._info.id,
             valid_from=since,
@@ -171,6 +173,7 @@ class _Model:
             usd_per_request=_per_request(places),
             tier=tier,
         )
+        return msgspec.structs.replace(price, id=f"{price.id}#{_digest(price)}")
 
 
 def _places(standard: ModelPrice, overlays: Sequence[PriceVariant]) -> dict[str, Decimal | TieredPrices]:
@@ -212,8 +215,16 @@ def _since(chosen: ConditionalPrice, overlays: Sequence[PriceVariant]) -> dateti
     return datetime.combine(max(starts), time(), UTC) if starts else None
 
 
-def _price_id(provider: str, model: str, chosen: ConditionalPrice, since: datetime | None, tier: str) -> str:
-    """For example genai-prices-0.2.3:openai/gpt-5@2026-10-12+flex: source, provider, model, valid-from, tier."""
+def _digest(price: Price) -> str:
+    """The same in every process; another one when anything in the price is."""
+    return hashlib.sha256(msgspec.json.encode(price, order="deterministic")).hexdigest()[:8]
+
+
+def _name(provider: str, model: str, chosen: ConditionalPrice, since: datetime | None, tier: str) -> str:
+    """For example genai-prices-0.2.3:openai/gpt-5@2026-10-12+flex: source, provider, model, valid-from, tier.
+
+    With the digest, #1f0c95ab, it is the price's id, and no other content has it.
+    """
     start = since.date().isoformat() if since else "always"
     hours = ""
     if isinstance(chosen.constraint, TimeOfDateConstraint):

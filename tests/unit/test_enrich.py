@@ -39,7 +39,7 @@ def test_a_completed_exchange_becomes_a_priced_row() -> None:
     assert (row.cost_usd, row.cost_state) == (Decimal("0.00024"), CostState.PRICED)
     assert (row.prompt_tokens, row.prompt_cache_read_tokens, row.completion_tokens) == (600, 400, 200)
     assert (row.model, row.request_model) == ("gpt-4o-mini-2024-07-18", "gpt-4o-mini")
-    assert row.price_id.endswith("openai/gpt-4o-mini@always")
+    assert ":openai/gpt-4o-mini@always#" in row.price_id
     assert row.response_created_at == MOMENT + timedelta(milliseconds=850)
     assert row.version == 1_793_534_400_973_000
 
@@ -52,7 +52,7 @@ def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:
     before = with_request(dated, created_at=MOMENT.replace(year=2025))
     assert a_row(dated).cost_usd == Decimal("0.15")
     assert a_row(before).cost_usd != a_row(dated).cost_usd
-    assert a_row(dated).price_id.endswith("@2026-03-16")
+    assert "@2026-03-16#" in a_row(dated).price_id
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """What the shipped price book says."""
 
+import copy
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+from genai_prices.types import ModelPrice
 
 from schemas.price import CostState
 from schemas.usage import Usage
@@ -42,7 +48,13 @@ def test_a_call_logged_without_a_provider_has_no_price_where_its_model_may_come_
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("OPENAI", "no-such-model"), ("OPENAI", ""), ("CUSTOM", "gpt-oss-120b"), ("https://example.org", "gpt-4o"), ("", "")],
+    [
+        ("OPENAI", "no-such-model"),
+        ("OPENAI", ""),
+        ("CUSTOM", "gpt-oss-120b"),
+        ("https://example.org", "gpt-4o"),
+        ("", ""),
+    ],
 )
 def test_what_the_book_does_not_know_has_no_price(provider: str, model: str) -> None:
     assert BOOK.price_at(provider, model, MOMENT) is None
@@ -53,7 +65,8 @@ def test_a_price_says_where_it_comes_from_and_since_when_it_holds() -> None:
     assert price is not None
     assert price.source.startswith("genai-prices ")
     assert price.valid_from == datetime(2026, 3, 16, tzinfo=UTC)
-    assert price.id == f"{price.source.replace(' ', '-')}:mistral/mistral-small-latest@2026-03-16"
+    name = f"{price.source.replace(' ', '-')}:mistral/mistral-small-latest@2026-03-16"
+    assert re.fullmatch(rf"{re.escape(name)}#[0-9a-f]{{8}}", price.id)
 
 
 def test_a_price_that_changed_is_the_one_of_its_day() -> None:
@@ -70,7 +83,7 @@ def test_a_price_by_the_hour_is_the_one_of_its_hour_and_says_so() -> None:
     )
     price = BOOK.price_at("DEEPSEEK", "deepseek-chat", day)
     assert price is not None
-    assert price.id.endswith("@alwaysT00:30-16:30")
+    assert "@alwaysT00:30-16:30#" in price.id
 
 
 def test_a_dated_model_has_the_price_of_its_family() -> None:
@@ -107,3 +120,41 @@ def test_names_without_end_do_not_fill_the_memory() -> None:
     for number in range(10_050):
         book.price_at("CUSTOM", f"m-{number}", MOMENT)
     assert len(book._models) <= 10_000
+
+
+def test_an_id_names_one_content_and_no_other() -> None:
+    """A newer package may say something else under the same version, when it was patched by hand, say."""
+    providers = copy.deepcopy(get_snapshot().providers)
+    (gpt_4o,) = (model for one in providers if one.id == "openai" for model in one.models if model.id == "gpt-4o")
+    assert isinstance(gpt_4o.prices, ModelPrice)
+    vars(gpt_4o.prices)["output_mtok"] = Decimal("9.99")
+    changed = ShippedPrices(DataSnapshot(providers=providers, from_auto_update=False))
+    before, after = BOOK.price_at("OPENAI", "gpt-4o", MOMENT), changed.price_at("OPENAI", "gpt-4o", MOMENT)
+    assert before is not None
+    assert after is not None
+    assert before.id.partition("#")[0] == after.id.partition("#")[0]
+    assert before.id != after.id
+    assert BOOK.price_at("OPENAI", "gpt-4o-mini", MOMENT) == changed.price_at("OPENAI", "gpt-4o-mini", MOMENT)
+
+
+ID_OF = """
+import sys
+from datetime import datetime
+from services.stores.prices import ShippedPrices
+price = ShippedPrices().price_at("OPENAI", "gpt-5", datetime.fromisoformat(sys.argv[1]), "flex")
+print(price.id)
+"""
+
+
+def test_an_id_is_the_same_in_every_process() -> None:
+    price = BOOK.price_at("OPENAI", "gpt-5", MOMENT, "flex")
+    assert price is not None
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", ID_OF, MOMENT.isoformat()],
+            env={"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.strip() == price.id

@@ -1,0 +1,163 @@
+"""Which of several prices is the one of a request."""
+
+import itertools
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.price import CostState, OperatorPrice, Rate
+from schemas.usage import Usage
+from services.domain.charge import charge
+from services.domain.price_book import LayeredBooks, LayeredPrices, model_matches
+from services.stores.prices import ShippedPrices
+from tests.builders import MOMENT, an_operator_price
+
+SHIPPED = ShippedPrices()
+DAY = timedelta(days=1)
+
+
+def chosen(*rows: OperatorPrice, model: str = "llama-3-70b", provider: str = "CUSTOM", **asked: Any) -> str:
+    """The id of the row that prices a request, or of the shipped price; '' when nothing does."""
+    price = LayeredPrices(SHIPPED, rows).price_at(provider, model, asked.pop("moment", MOMENT), asked.pop("tier", ""))
+    return "" if price is None else price.id.removeprefix("operator/")
+
+
+def test_a_row_prices_what_nobody_else_knows() -> None:
+    assert chosen(model="no-such-model") == ""
+    assert chosen(an_operator_price(id="a", model="no-such-model"), model="no-such-model") == "a"
+
+
+def test_a_row_replaces_the_shipped_price_whole() -> None:
+    row = an_operator_price(model="gpt-4o-mini", rates={"prompt_tokens": Rate(usd=Decimal("0.000001"))})
+    price = LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-4o-mini", MOMENT)
+    assert price is not None
+    assert (price.id, price.source, price.rates) == (f"operator/{row.id}", "operator", row.rates)
+    assert charge(Usage(prompt_tokens=1, completion_tokens=1), price).state is CostState.PARTIAL
+
+
+def test_where_no_row_holds_the_shipped_price_does() -> None:
+    shipped = SHIPPED.price_at("OPENAI", "gpt-4o-mini", MOMENT)
+    rows = [an_operator_price(model="gpt-4o-mini", valid_from=MOMENT + DAY), an_operator_price(model="gpt-5")]
+    assert LayeredPrices(SHIPPED, rows).price_at("OPENAI", "gpt-4o-mini", MOMENT) == shipped
+
+
+def test_a_row_holds_from_its_start_to_before_its_end() -> None:
+    row = an_operator_price(id="a", valid_from=MOMENT, valid_until=MOMENT + DAY)
+    tick = timedelta(microseconds=1)
+    for moment, expected in [
+        (MOMENT - tick, ""),
+        (MOMENT, "a"),
+        (MOMENT + DAY - tick, "a"),
+        (MOMENT + DAY, ""),
+    ]:
+        assert chosen(row, moment=moment) == expected, moment
+
+
+def test_a_row_that_ends_before_it_starts_holds_never() -> None:
+    assert chosen(an_operator_price(valid_from=MOMENT, valid_until=MOMENT - DAY)) == ""
+
+
+BY_PRECEDENCE = [
+    {"model": "llama-3-70b", "provider": "CUSTOM", "valid_from": MOMENT - 2 * DAY},
+    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "known_since": MOMENT - DAY},
+    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "known_since": MOMENT - 2 * DAY},
+    {"model": "llama-3-70b", "valid_from": MOMENT - 2 * DAY, "known_since": MOMENT},
+    {"model": "llama-3-*b", "provider": "custom", "valid_from": MOMENT - 2 * DAY},
+    {"model": "llama-3-*b", "valid_from": MOMENT},
+    {"model": "llama-*", "provider": "custom", "valid_from": MOMENT},
+    {"model": "*", "provider": "CUSTOM", "valid_from": MOMENT},
+    {"model": "*", "valid_from": MOMENT},
+]
+
+
+def test_names_come_before_patterns_longer_ones_before_shorter_then_the_provider_and_then_the_latest() -> None:
+    rows = [an_operator_price(id=str(number), **changes) for number, changes in enumerate(BY_PRECEDENCE)]
+    for first in range(len(rows)):
+        assert chosen(*rows[first:]) == str(first)
+        assert chosen(*reversed(rows[first:])) == str(first)
+
+
+def test_the_order_in_which_rows_are_known_decides_nothing() -> None:
+    rows = [an_operator_price(id=id_) for id_ in "abc"]
+    assert {chosen(*order) for order in itertools.permutations(rows)} == {"c"}
+
+
+def test_a_row_of_another_provider_or_organization_is_no_row() -> None:
+    assert chosen(an_operator_price(provider="OPENAI")) == ""
+    books = LayeredBooks(
+        SHIPPED, [an_operator_price(organization_id="org-1"), an_operator_price(organization_id="o-2")]
+    )
+    found = [books.prices_of(name).price_at("CUSTOM", "llama-3-70b", MOMENT) for name in ("org-1", "o-2", "org-3")]
+    assert [price is None for price in found] == [False, False, True]
+
+
+def test_a_row_is_of_one_service_tier() -> None:
+    standard, flex = an_operator_price(id="standard"), an_operator_price(id="flex", tier="flex")
+    assert chosen(standard, flex) == "standard"
+    assert chosen(standard, flex, tier="flex") == "flex"
+
+
+def test_a_model_whose_rows_are_of_other_tiers_is_known_without_rates() -> None:
+    price = LayeredPrices(SHIPPED, [an_operator_price()]).price_at("CUSTOM", "llama-3-70b", MOMENT, "priority")
+    assert price is not None
+    assert (price.rates, price.tier) == ({}, "priority")
+    assert charge(Usage(prompt_tokens=1), price).state is CostState.PARTIAL
+
+
+def test_a_tier_that_only_the_shipped_prices_know_keeps_its_price() -> None:
+    shipped = SHIPPED.price_at("OPENAI", "gpt-5", MOMENT, "flex")
+    row = an_operator_price(model="gpt-5")
+    assert LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-5", MOMENT, "flex") == shipped
+
+
+def test_nothing_prices_a_request_without_a_model() -> None:
+    assert chosen(an_operator_price(model="*"), model="") == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "model", "expected"),
+    [
+        ("gpt-4o", "GPT-4o", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o*", "gpt-4o", True),
+        ("*-mini", "gpt-4o-mini", True),
+        ("gpt-*-mini", "gpt-4o-mini", True),
+        ("gpt-*-mini", "gpt-mini", False),
+        ("a*b*c", "a-b-b-c", True),
+        ("a*b*c", "acb", False),
+        ("ab*ba", "aba", False),
+        ("**", "x", True),
+        ("g.t", "gpt", False),
+    ],
+)
+def test_a_star_stands_for_any_text(pattern: str, model: str, *, expected: bool) -> None:
+    assert model_matches(pattern, model) is expected
+
+
+@given(st.text("ab*", max_size=6), st.text("ab", max_size=8))
+def test_a_pattern_matches_what_a_plain_reading_of_it_matches(pattern: str, model: str) -> None:
+    def plainly(pattern: str, text: str) -> bool:
+        if not pattern:
+            return not text
+        if pattern[0] == "*":
+            return any(plainly(pattern[1:], text[skipped:]) for skipped in range(len(text) + 1))
+        return text[:1] == pattern[0] and plainly(pattern[1:], text[1:])
+
+    assert model_matches(pattern, model) is plainly(pattern, model)
+
+
+def test_names_without_end_do_not_fill_the_memory() -> None:
+    book = LayeredPrices(SHIPPED, [an_operator_price()])
+    for number in range(10_050):
+        book.price_at("CUSTOM", f"m-{number}", MOMENT)
+    assert len(book._matching) <= 10_000
+
+
+def test_a_price_made_from_a_row_survives_being_kept_as_json() -> None:
+    price = LayeredPrices(SHIPPED, [an_operator_price()]).price_at("CUSTOM", "llama-3-70b", MOMENT)
+    assert msgspec.json.decode(msgspec.json.encode(price), type=type(price)) == price
