@@ -65,31 +65,40 @@ def partial(price: Price) -> Charge:
     return Charge(cost_usd=None, state=CostState.PARTIAL, price_id=price.id)
 
 
+def context_tokens(usage: Usage) -> int:
+    """The size of the prompt, cached or not, by which context tiers are chosen."""
+    return sum(getattr(usage, name) for name in PROMPT_CLASSES)
+
+
+def rate_of(price: Price, usage_class: str) -> Rate | None:
+    """None when `price` has none for the class, nor for what it is billed as."""
+    return price.rates.get(usage_class) or price.rates.get(_BILLED_AS.get(usage_class, ""))
+
+
+def tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
+    """The highest tier that the prompt exceeds, as its threshold and its price per unit; the first one starts at 0."""
+    chosen = 0, rate.usd
+    for tier in rate.tiers:
+        if prompt_size > tier[0]:
+            chosen = tier
+    return chosen
+
+
 def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
     """None when something that was used has no rate."""
-    rates = price.rates
-    context_tokens = sum(getattr(usage, name) for name in PROMPT_CLASSES)
+    prompt_size = context_tokens(usage)
     lines = []
     for name in USAGE_CLASSES:
         quantity = getattr(usage, name)
         if not quantity:
             continue
-        rate = rates.get(name) or rates.get(_BILLED_AS.get(name, ""))
+        rate = rate_of(price, name)
         if rate is None:
             return None
-        lines.append(_line(name, quantity, _unit_usd(rate, context_tokens)))
+        lines.append(_line(name, quantity, tier_of(rate, prompt_size)[1]))
     if price.usd_per_request:
         lines.append(_line("request", 1, price.usd_per_request))
     return lines
-
-
-def _unit_usd(rate: Rate, context_tokens: int) -> Decimal:
-    """The price of the highest tier whose threshold the prompt, cached or not, exceeds."""
-    unit_usd = rate.usd
-    for threshold, tier_usd in rate.tiers:
-        if context_tokens > threshold:
-            unit_usd = tier_usd
-    return unit_usd
 
 
 def _line(name: str, quantity: int, unit_usd: Decimal) -> ChargeLine:
