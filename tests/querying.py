@@ -18,11 +18,12 @@ import uvicorn
 
 from schemas.key import Permission
 from schemas.record import RequestBodies, RequestRecord
-from services.ports import Warehouse
+from services.ports import AmendableWarehouse
 from services.query.app import create_app
 from services.stores.memory import ManualClock
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
+from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from tests.builders import MOMENT, a_record, some_bodies
 
@@ -32,7 +33,7 @@ LIST = "/v1/request/query-clickhouse"
 class QueryService:
     """What a test knows of a running service."""
 
-    def __init__(self, port: int, warehouse: Warehouse, keys: SqlKeyStore, clock: ManualClock) -> None:
+    def __init__(self, port: int, warehouse: AmendableWarehouse, keys: SqlKeyStore, clock: ManualClock) -> None:
         self.port = port
         self.warehouse = warehouse
         self.keys = keys
@@ -114,14 +115,23 @@ def leaf(**columns: object) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def query_service(warehouse: Warehouse, folder: Path) -> Iterator[QueryService]:
+def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[QueryService]:
     """A service on a free port, in a thread with a loop of its own."""
     clock = ManualClock(MOMENT + timedelta(days=1))
     keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
     asyncio.run(keys.migrate())
     price_rows = SqlPriceRows(f"sqlite:///{folder}/state.sqlite")
     asyncio.run(price_rows.migrate())
-    app = create_app(warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=ShippedPrices(), clock=clock)
+    reprices = SqlReprices(f"sqlite:///{folder}/state.sqlite")
+    asyncio.run(reprices.migrate())
+    app = create_app(
+        warehouse=warehouse,
+        keys=keys,
+        price_rows=price_rows,
+        shipped=ShippedPrices(),
+        reprices=reprices,
+        clock=clock,
+    )
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -136,3 +146,4 @@ def query_service(warehouse: Warehouse, folder: Path) -> Iterator[QueryService]:
         thread.join()
         asyncio.run(keys.close())
         asyncio.run(price_rows.close())
+        asyncio.run(reprices.close())

@@ -14,6 +14,7 @@ from services.sql.order import SORTS
 from services.stores.clock import SystemClock
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
+from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
 
@@ -99,6 +100,7 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
         keys=SqlKeyStore(state),
         price_rows=SqlPriceRows(state),
         shipped=ShippedPrices(),
+        reprices=SqlReprices(state),
         clock=SystemClock(),
     )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}

@@ -19,7 +19,7 @@ from services.ports import EventSource
 from services.query.app import create_app
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_event_source, open_keys, open_price_rows, open_warehouse
+from services.stores.connect import open_event_source, open_keys, open_price_rows, open_reprices, open_warehouse
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
@@ -90,9 +90,16 @@ class Accounting:
             live = _Live(asyncio.get_running_loop(), source, asyncio.Event())
             price_rows = open_price_rows(self._query.state)
             stack.push_async_callback(price_rows.close)
+            reprices = open_reprices(self._query.state)
+            stack.push_async_callback(reprices.close)
             shipped = ShippedPrices()
             app = create_app(
-                warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, clock=SystemClock()
+                warehouse=warehouse,
+                keys=keys,
+                price_rows=price_rows,
+                shipped=shipped,
+                reprices=reprices,
+                clock=SystemClock(),
             )
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
             worker_stop = asyncio.Event()

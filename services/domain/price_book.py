@@ -63,6 +63,21 @@ class LayeredPrices:
             return found
 
 
+class NotingBook:
+    """PriceBook that notes by id every price that it answers with."""
+
+    def __init__(self, book: PriceBook, answered: dict[str, Price]) -> None:
+        self._book = book
+        self._answered = answered
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        """As the book has it."""
+        price = self._book.price_at(provider, model, moment, tier)
+        if price is not None:
+            self._answered[price.id] = price
+        return price
+
+
 def price_of(row: OperatorPrice) -> Price:
     """The price that `row` is. Its id names its content, since nothing in it can change but when it ends."""
     return Price(

@@ -14,7 +14,7 @@ from schemas.errors import FareboxError
 from services.query.app import create_app
 from services.settings import QuerySettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_keys, open_price_rows, open_warehouse
+from services.stores.connect import open_keys, open_price_rows, open_reprices, open_warehouse
 from services.stores.prices import ShippedPrices
 from services.telemetry import configure_logging
 
@@ -33,8 +33,15 @@ async def run(settings: QuerySettings) -> None:
         stack.push_async_callback(keys.close)
         price_rows = open_price_rows(settings.state)
         stack.push_async_callback(price_rows.close)
+        reprices = open_reprices(settings.state)
+        stack.push_async_callback(reprices.close)
         app = create_app(
-            warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=ShippedPrices(), clock=SystemClock()
+            warehouse=warehouse,
+            keys=keys,
+            price_rows=price_rows,
+            shipped=ShippedPrices(),
+            reprices=reprices,
+            clock=SystemClock(),
         )
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
         await uvicorn.Server(

@@ -1,16 +1,22 @@
 """Every path of the query service, and what answers it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from schemas.api import Answer, ReportView, RequestView, Summary
+from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import PriceBook
-from services.ports import Clock, KeyStore, PriceRows, Warehouse
+from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.answers import ExactRoute, answer_errors
 from services.query.health import healthy, ready
 from services.query.reports import report, report_summary
+from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
 from services.query.requests import count_requests, get_request, query_ids, query_requests
 from services.query.service import Service
+from services.query.unknown import unknown_models
 
 MAX_BODY_BYTES = 10 * 2**20
 
@@ -19,11 +25,33 @@ Amounts are exact: read them as decimals where the last digit counts."""
 
 
 def create_app(
-    *, warehouse: Warehouse, keys: KeyStore, price_rows: PriceRows, shipped: PriceBook, clock: Clock
+    *,
+    warehouse: AmendableWarehouse,
+    keys: KeyStore,
+    price_rows: PriceRows,
+    shipped: PriceBook,
+    reprices: Reprices,
+    clock: Clock,
 ) -> FastAPI:
     """The query service. Its interactive documentation is at /docs and needs no internet."""
-    app = FastAPIOffline(title="Farebox", description=_ABOUT, version="1", redoc_url=None, max_body_size=MAX_BODY_BYTES)
-    app.state.service = Service(warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, clock=clock)
+    service = Service(
+        warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, reprices=reprices, clock=clock
+    )
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.repricing.close()
+
+    app = FastAPIOffline(
+        title="Farebox",
+        description=_ABOUT,
+        version="1",
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+        lifespan=running,
+    )
+    app.state.service = service
     app.router.route_class = ExactRoute
     answer_errors(app)
     _add_routes(app)
@@ -40,5 +68,10 @@ def _add_routes(app: FastAPI) -> None:
     add("/v1/request/{request_id}", get_request, methods=["GET"], response_model=Answer[RequestView])
     add("/v1/report", report, methods=["POST"], response_model=Answer[ReportView])
     add("/v1/report/summary", report_summary, methods=["GET"], response_model=Answer[Summary])
+    add("/v1/prices/unknown", unknown_models, methods=["GET"], response_model=Answer[UnknownModels])
+    add("/v1/reprice", begin_reprice, methods=["POST"], response_model=Answer[RepriceView])
+    add("/v1/reprice", list_reprices, methods=["GET"], response_model=Answer[list[RepriceView]])
+    add("/v1/reprice/{reprice_id}", get_reprice, methods=["GET"], response_model=Answer[RepriceView])
+    add("/v1/reprice/{reprice_id}/undo", undo_reprice, methods=["POST"], response_model=Answer[RepriceView])
     add("/healthz", healthy, methods=["GET"], response_model=Answer[str])
     add("/readyz", ready, methods=["GET"], response_model=Answer[str])

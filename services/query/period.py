@@ -49,6 +49,15 @@ def period_since(since: str, now: datetime) -> Period:
     return Period(start=max(_whole(now - back), _EPOCH), end=_whole(now))
 
 
+def period_from(since: str, until: str | None, now: datetime) -> Period:
+    """`since` is a length of time before now, or a moment. Raises: InvalidRequest."""
+    start = period_since(since, now).start if _SINCE.fullmatch(since) else _moment(since, "since")
+    end = _whole(now) if until is None else _moment(until, "until")
+    if start > end:
+        raise InvalidRequest(f"since {shown(since)} is after until {shown(until) if until else 'now'}")
+    return Period(start=start, end=end)
+
+
 def _moment(text: str, name: str) -> datetime:
     moment = parse_value(_CREATED_AT, Operator.GTE, text, name)
     assert isinstance(moment, datetime)

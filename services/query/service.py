@@ -5,22 +5,34 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from schemas.price import PriceBook
-from services.ports import Clock, KeyStore, PriceRows, Warehouse
+from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.known import KnownKeys, Spellings
+from services.query.repricing import Repricing
 
 
 class Service:
     """One running query service."""
 
     def __init__(
-        self, *, warehouse: Warehouse, keys: KeyStore, price_rows: PriceRows, shipped: PriceBook, clock: Clock
+        self,
+        *,
+        warehouse: AmendableWarehouse,
+        keys: KeyStore,
+        price_rows: PriceRows,
+        shipped: PriceBook,
+        reprices: Reprices,
+        clock: Clock,
     ) -> None:
         self.warehouse = warehouse
         self.price_rows = price_rows
         self.shipped = shipped
+        self.reprices = reprices
         self.clock = clock
         self.keys = KnownKeys(keys, clock)
         self.spellings = Spellings(warehouse, clock)
+        self.repricing = Repricing(
+            warehouse=warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
+        )
 
 
 def _service(request: Request) -> Service:

@@ -30,14 +30,14 @@ _MONEY: Final = ("cost_usd", "cost_state", "price_id", "as_charged_usd")
 _KEY: Final = "request_created_at, request_id"
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True):
+class Key(msgspec.Struct, frozen=True):
     """Where a row stands among those of its organization."""
 
     request_created_at: datetime
     request_id: str
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True):
     """The rows from one key to another, both among them."""
 
     first: Key

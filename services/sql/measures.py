@@ -3,11 +3,12 @@
 Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from schemas.tables import TOTAL
+from schemas.usage import Usage
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,3 +78,31 @@ _MEASURES = (
 MEASURES: Mapping[str, Measure] = {
     name: Measure(name=name, sql=sql, unit=unit, meaning=meaning) for name, sql, unit, meaning in _MEASURES
 }
+
+
+def _if_told(names: Iterable[str]) -> str:
+    """A sum that has no value when nobody told what was used."""
+    return f"if(countIf(usage_source != 'none') = 0, NULL, sum({' + '.join(names)}))"
+
+
+# For what could not be priced: everything that has to be, and where to look.
+_TOKENS = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
+ALL_PROMPT_TOKENS = Measure(
+    name="all_prompt_tokens",
+    sql=_if_told(name for name in _TOKENS if name.startswith("prompt_")),
+    unit="tokens",
+    meaning="input, cached or not",
+)
+ALL_COMPLETION_TOKENS = Measure(
+    name="all_completion_tokens",
+    sql=_if_told(name for name in _TOKENS if not name.startswith("prompt_")),
+    unit="tokens",
+    meaning="output, reasoning too",
+)
+_LATEST = "groupArraySorted(3)((-toUnixTimestamp64Milli(request_created_at), request_id))"
+EXAMPLE_IDS = Measure(
+    name="example_request_ids",
+    sql=f"arrayMap(example -> toString(example.2), {_LATEST})",
+    unit="ids",
+    meaning="the latest few",
+)

@@ -8,6 +8,7 @@ from services.ports import EventSink, EventSource
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.price_rows import SqlPriceRows
+from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
@@ -52,6 +53,11 @@ def open_keys(url: str) -> SqlKeyStore:
 def open_price_rows(url: str) -> SqlPriceRows:
     """The operator's prices; connects when first asked. Raises: InvalidSetting."""
     return SqlPriceRows(url)
+
+
+def open_reprices(url: str) -> SqlReprices:
+    """The record of re-pricings; connects when first asked. Raises: InvalidSetting."""
+    return SqlReprices(url)
 
 
 def _split(url: str) -> tuple[str, str]:

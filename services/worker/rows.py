@@ -1,7 +1,6 @@
 """Deliveries -> rows and dead letters, as much at a time as memory should hold."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -11,6 +10,7 @@ from schemas.event import DeadLetter, Delivery, decode_event
 from schemas.price import Price, PriceBook, PriceBooks
 from schemas.record import RequestBodies, RequestRecord
 from services.domain.enrich import to_record
+from services.domain.price_book import NotingBook
 
 # Bodies may be compressed a hundredfold: a batch that is small in the log may be large when it is read.
 MOST_CHARACTERS: Final = 64 * 2**20
@@ -61,26 +61,14 @@ class _UsedPrices:
 
     def __init__(self, books: PriceBooks) -> None:
         self._books = books
-        self._noting: dict[str, _NotingBook] = {}
+        self._noting: dict[str, NotingBook] = {}
         self.prices: dict[str, Price] = {}
 
     def prices_of(self, organization_id: str) -> PriceBook:
         book = self._noting.get(organization_id)
         if book is None:
-            book = self._noting[organization_id] = _NotingBook(self._books.prices_of(organization_id), self.prices)
+            book = self._noting[organization_id] = NotingBook(self._books.prices_of(organization_id), self.prices)
         return book
-
-
-class _NotingBook:
-    def __init__(self, book: PriceBook, answered: dict[str, Price]) -> None:
-        self._book = book
-        self._answered = answered
-
-    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        price = self._book.price_at(provider, model, moment, tier)
-        if price is not None:
-            self._answered[price.id] = price
-        return price
 
 
 def dead_letter(delivery: Delivery, error: PoisonMessage) -> DeadLetter:

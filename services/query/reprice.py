@@ -1,0 +1,77 @@
+"""Charging again: runs, how far they are, and undoing them."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Response
+
+from schemas.api_reprice import DayDifferenceView, DifferenceView, RepriceRequest, RepriceView
+from schemas.errors import NotFound
+from schemas.reprice import Criteria, Difference, Reprice, RepriceState
+from services.query.answers import answer
+from services.query.auth import Operator, Reader
+from services.query.period import period_from
+from services.query.service import Asked, Service
+
+_LISTED = 100
+_UNDER_WAY = (RepriceState.RUNNING, RepriceState.UNDOING)
+
+
+async def begin_reprice(body: RepriceRequest, organization_id: Operator, service: Asked) -> Response:
+    """Charges requests again at the prices known now. Answers 202 while it goes on: look again at its id."""
+    period = period_from(body.since, body.until, service.clock.now())
+    criteria = Criteria(model=body.model, provider=body.provider, since=period.start, until=period.end)
+    return _answer(await service.repricing.begin(organization_id, criteria, dry_run=body.dry_run))
+
+
+async def list_reprices(organization_id: Reader, service: Asked) -> Response:
+    """The latest runs, without their days."""
+    runs = await service.reprices.list_reprices(organization_id, limit=_LISTED)
+    return answer([_view(run, with_days=False) for run in runs])
+
+
+async def get_reprice(reprice_id: UUID, organization_id: Reader, service: Asked) -> Response:
+    """One run: how far it is, and what it changes."""
+    return answer(_view(await _run(reprice_id, organization_id, service)))
+
+
+async def undo_reprice(reprice_id: UUID, organization_id: Operator, service: Asked) -> Response:
+    """Puts costs back as they were before the run. Answers 202 while it goes on."""
+    run = await _run(reprice_id, organization_id, service)
+    return _answer(await service.repricing.undo(run))
+
+
+async def _run(reprice_id: UUID, organization_id: str, service: Service) -> Reprice:
+    run = await service.reprices.get_reprice(organization_id, str(reprice_id))
+    if run is None:
+        raise NotFound(f"there is no re-pricing {reprice_id}")
+    return run
+
+
+def _answer(run: Reprice) -> Response:
+    return answer(_view(run), 202 if run.state in _UNDER_WAY else 200)
+
+
+def _view(run: Reprice, *, with_days: bool = True) -> RepriceView:
+    outcome = run.outcome
+    days = outcome.days if outcome is not None and with_days else ()
+    return RepriceView(
+        id=run.id,
+        state=run.state,
+        dry_run=run.dry_run,
+        **msgspec.structs.asdict(run.criteria),
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        undone_at=run.undone_at,
+        rows_total=run.rows_total,
+        rows_done=run.rows_done,
+        error=run.error,
+        total=None if outcome is None else DifferenceView(**_figures(outcome.total)),
+        days=[DayDifferenceView(model=one.model, day=one.day, **_figures(one.difference)) for one in days],
+    )
+
+
+def _figures(difference: Difference) -> dict[str, Any]:
+    figures = msgspec.structs.asdict(difference)
+    return figures | {"difference_usd": difference.after_usd - difference.before_usd}

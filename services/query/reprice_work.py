@@ -1,0 +1,184 @@
+"""One re-pricing, or the undoing of one, from the first chunk of rows to the last.
+
+Each chunk is complete in itself: prices, then corrections, then rows, then how far the run is. Whenever it breaks off,
+what was written stands, is on record, and a second run does the rest.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.errors import FareboxError, Unavailable
+from schemas.event import Ending
+from schemas.price import CostState, Price, PriceBook
+from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
+from schemas.statement import Statement
+from schemas.tables import REQUEST_RESPONSE
+from schemas.usage import Usage, UsageSource
+from services.domain.price_book import NotingBook
+from services.domain.reprice import Differences, correction_of, version_after
+from services.ports import AmendableWarehouse, Clock, Reprices
+from services.sql.corrections import (
+    USAGE,
+    Key,
+    Span,
+    criteria_filter,
+    print_charged_rows,
+    print_corrected,
+    print_correction_count,
+    print_correction_keys,
+    print_restored,
+)
+from services.sql.measures import MEASURES
+from services.sql.nodes import Filter, Report
+from services.sql.printer import print_report
+
+CHUNK_ROWS: Final = 10_000
+
+_TRIES: Final = 5
+_FIRST_DELAY_S: Final = 0.2
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class TurnLost(FareboxError):
+    """This process was away for so long that another one was let in."""
+
+    code = "turn_lost"
+
+
+class RepriceWork:
+    """`run` is the record as it stands; the caller keeps it when the work has ended, one way or the other."""
+
+    def __init__(self, run: Reprice, warehouse: AmendableWarehouse, reprices: Reprices, clock: Clock) -> None:
+        self.run = run
+        self._warehouse = warehouse
+        self._reprices = reprices
+        self._clock = clock
+        self._kept_prices: set[str] = set()
+
+    async def charge_again(self, book: PriceBook) -> None:
+        """Raises: Unavailable, TurnLost."""
+        where = criteria_filter(self.run.criteria)
+        await self._count_rows(where)
+        differences = Differences()
+        try:
+            await self._charge_rows(where, book, differences)
+        finally:
+            self.run = replace(self.run, outcome=differences.outcome())
+        self.run = replace(self.run, state=RepriceState.DONE)
+
+    async def _charge_rows(self, where: Filter, book: PriceBook, differences: Differences) -> None:
+        after = None
+        while rows := await self._query(print_charged_rows(self.run.organization_id, where, after, CHUNK_ROWS)):
+            # In a thread: other tasks of this loop have somebody waiting.
+            decided = await asyncio.to_thread(_decided, rows, book, self.run, differences)
+            if not self.run.dry_run:
+                await self._write(decided)
+            await self._advance(len(rows))
+            after = _key(rows[-1])
+
+    async def undo(self) -> None:
+        """Raises: Unavailable, TurnLost."""
+        run, moment_us, after = self.run, version_after(0, self._clock.now()), None
+        (total,) = await self._query(print_correction_count(run.organization_id, run.id))
+        self.run = replace(run, rows_total=total["corrections"])
+        while keys := await self._query(print_correction_keys(run.organization_id, run.id, after, CHUNK_ROWS)):
+            after = _key(keys[-1])
+            await self._execute(print_restored(run.organization_id, run.id, Span(_key(keys[0]), after), moment_us))
+            await self._advance(len(keys))
+        self.run = replace(self.run, state=RepriceState.UNDONE, error="", undone_at=self._clock.now())
+
+    async def _count_rows(self, where: Filter) -> None:
+        organization_id = self.run.organization_id
+        requests = (MEASURES["requests"],)
+        asked = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
+        (total,) = await self._query(print_report(asked))
+        self.run = replace(self.run, rows_total=total["m0"])
+
+    async def _write(self, decided: "_Decided") -> None:
+        """What a row was is on disk before the row is written anew, and so is the price that it names."""
+        corrections = decided.corrections
+        if not corrections:
+            return
+        prices = [price for price_id, price in decided.prices.items() if price_id not in self._kept_prices]
+        await _patiently(lambda: self._warehouse.keep_prices(prices))
+        self._kept_prices.update(price.id for price in prices)
+        await _patiently(lambda: self._warehouse.keep_corrections(corrections))
+        span = Span(_key_of(corrections[0]), _key_of(corrections[-1]))
+        await self._execute(print_corrected(self.run.organization_id, self.run.id, span))
+
+    async def _advance(self, rows: int) -> None:
+        self.run = replace(self.run, rows_done=self.run.rows_done + rows)
+        if not await _patiently(lambda: self._reprices.advance(self.run, at=self._clock.now())):
+            raise TurnLost(f"re-pricing {self.run.id} lost its turn")
+
+    async def _query(self, statement: Statement) -> Sequence[Row]:
+        return await _patiently(lambda: self._warehouse.query(statement))
+
+    async def _execute(self, statement: Statement) -> None:
+        await _patiently(lambda: self._warehouse.execute(statement))
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    """What one chunk of rows becomes, and the prices by id that it was charged at."""
+
+    corrections: Sequence[Correction]
+    prices: Mapping[str, Price]
+
+
+def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice, differences: Differences) -> _Decided:
+    prices: dict[str, Price] = {}
+    noting = NotingBook(book, prices)
+    corrections = []
+    for stored in rows:
+        row = _charged_row(stored, run.organization_id)
+        correction = correction_of(row, noting, reprice_id=run.id, moment=run.started_at)
+        differences.add(row, correction)
+        if correction is not None:
+            corrections.append(correction)
+    named = {correction.price_id for correction in corrections}
+    return _Decided(corrections, {price_id: price for price_id, price in prices.items() if price_id in named})
+
+
+def _charged_row(row: Row, organization_id: str) -> ChargedRow:
+    return ChargedRow(
+        organization_id=organization_id,
+        request_created_at=row["request_created_at"],
+        request_id=str(row["request_id"]),
+        version=row["version"],
+        provider=row["provider"],
+        model=row["model"],
+        service_tier=row["service_tier"],
+        ending=Ending(row["ending"]),
+        usage=Usage(**{name: row[name] for name in USAGE}),
+        usage_source=UsageSource(row["usage_source"]),
+        usage_mismatch=row["usage_mismatch"],
+        cost_usd=row["cost_usd"],
+        cost_state=CostState(row["cost_state"]),
+        price_id=row["price_id"],
+        reprice_id=row["reprice_id"],
+        as_charged_usd=row["as_charged_usd"],
+    )
+
+
+def _key(row: Row) -> Key:
+    return Key(row["request_created_at"], str(row["request_id"]))
+
+
+def _key_of(correction: Correction) -> Key:
+    return Key(correction.request_created_at, correction.request_id)
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Tries a few times. Every write may be repeated. Raises: Unavailable when the world stays away."""
+    for turn in range(_TRIES - 1):
+        try:
+            return await attempt()
+        except Unavailable:
+            await asyncio.sleep(_FIRST_DELAY_S * 2**turn)
+    return await attempt()

@@ -1,0 +1,75 @@
+"""What could not be priced, and why: the models that somebody should look at."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from schemas.api_reprice import UnknownModel, UnknownModels
+from schemas.tables import REQUEST_RESPONSE, Operator
+from services.query.answers import answer
+from services.query.auth import Reader
+from services.query.groups import Group, ask
+from services.query.period import period_from
+from services.query.service import Asked
+from services.sql.measures import ALL_COMPLETION_TOKENS, ALL_PROMPT_TOKENS, EXAMPLE_IDS, MEASURES, Measure
+from services.sql.nodes import And, Compare, Everything, Filter, Report
+from services.sql.order import group_by_column
+from services.sql.printer import print_report
+
+_SHOWN = 1000
+
+Since = Annotated[str, Query(description="90m, 24h, 7d, 4w, or ISO 8601")]
+
+
+async def unknown_models(organization_id: Reader, service: Asked, since: Since = "7d") -> Response:
+    """Models with requests whose cost is unknown, why it is, and examples."""
+    period = period_from(since, None, service.clock.now())
+
+    def asked(where: Filter, measures: tuple[Measure, ...], *by: str) -> Report:
+        return Report(
+            table=REQUEST_RESPONSE,
+            organization_id=organization_id,
+            where=And((period.filter(), where)),
+            measures=measures,
+            by=tuple(group_by_column(name) for name in by),
+            limit=_SHOWN + 1,
+        )
+
+    (whole,), (_, groups) = await asyncio.gather(
+        service.warehouse.query(print_report(asked(Everything(), _WHOLE))),
+        ask(asked(_COST_IS_UNKNOWN, _OF_MODEL, "provider", "model", "cost_state"), service.warehouse),
+    )
+    view = UnknownModels(
+        start=period.start,
+        end=period.end,
+        requests=whole["m0"],
+        unpriced_requests=whole["m1"],
+        models=[_model(group) for group in groups[:_SHOWN]],
+        truncated=len(groups) > _SHOWN,
+    )
+    return answer(view)
+
+
+_COST_IS_UNKNOWN = Compare(column=REQUEST_RESPONSE.columns["cost_usd"], operator=Operator.EQUALS, value=None)
+_WHOLE = (MEASURES["requests"], MEASURES["unpriced_requests"])
+_OF_MODEL = (
+    *(MEASURES["requests"], MEASURES["first_request_at"], MEASURES["last_request_at"]),
+    *(ALL_PROMPT_TOKENS, ALL_COMPLETION_TOKENS, EXAMPLE_IDS),
+)
+
+
+def _model(group: Group) -> UnknownModel:
+    provider, model, reason = group.by
+    requests, first, last, prompt, completion, examples = (group.figures[measure.name] for measure in _OF_MODEL)
+    return UnknownModel(
+        provider=provider or "",
+        model=model or "",
+        reason=reason,
+        requests=requests,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        first_seen_at=first,
+        last_seen_at=last,
+        example_request_ids=examples,
+    )
