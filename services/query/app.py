@@ -7,11 +7,14 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from schemas.api import Answer, ReportView, RequestView, Summary
+from schemas.api_prices import OperatorPriceView, PricesView, ReceiptView
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import PriceBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.answers import ExactRoute, answer_errors
 from services.query.health import healthy, ready
+from services.query.prices import add_price, end_price, list_prices
+from services.query.receipts import get_receipt
 from services.query.reports import report, report_summary
 from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
 from services.query.requests import count_requests, get_request, query_ids, query_requests
@@ -66,8 +69,12 @@ def _add_routes(app: FastAPI) -> None:
     add("/v1/request/query-ids", query_ids, methods=["POST"], response_model=page)
     add("/v1/request/count/query", count_requests, methods=["POST"], response_model=Answer[int])
     add("/v1/request/{request_id}", get_request, methods=["GET"], response_model=Answer[RequestView])
+    add("/v1/request/{request_id}/cost", get_receipt, methods=["GET"], response_model=Answer[ReceiptView])
     add("/v1/report", report, methods=["POST"], response_model=Answer[ReportView])
     add("/v1/report/summary", report_summary, methods=["GET"], response_model=Answer[Summary])
+    add("/v1/prices", list_prices, methods=["GET"], response_model=Answer[PricesView])
+    add("/v1/prices", add_price, methods=["POST"], status_code=201, response_model=Answer[OperatorPriceView])
+    add("/v1/prices/{price_id}/end", end_price, methods=["POST"], response_model=Answer[OperatorPriceView])
     add("/v1/prices/unknown", unknown_models, methods=["GET"], response_model=Answer[UnknownModels])
     add("/v1/reprice", begin_reprice, methods=["POST"], response_model=Answer[RepriceView])
     add("/v1/reprice", list_reprices, methods=["GET"], response_model=Answer[list[RepriceView]])

@@ -78,8 +78,11 @@ def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _body(bodies: Row | None, name: str) -> msgspec.Raw | str | None:
+    return json_or_text(bodies[name]) if bodies else None
+
+
+def json_or_text(text: str) -> msgspec.Raw | str | None:
     """JSON as it stands, digit for digit; text that is not JSON as text; None when there is none."""
-    text: str = bodies[name] if bodies else ""
     if not text:
         return None
     try:

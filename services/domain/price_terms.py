@@ -1,0 +1,143 @@
+"""Prices as operators write them, per million tokens, into terms per unit. What cannot be meant is refused."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from schemas.errors import InvalidRequest
+from schemas.price import PriceTerms, Rate
+from services.domain.charge import USAGE_CLASSES
+
+MOST_NAME_CHARACTERS: Final = 200
+MOST_TIERS: Final = 16
+
+# Nobody sells tokens for less than a tenth of a cent per million, nor one token for more than a few hundredths of a
+# cent: what is outside was meant per token, or per million.
+_LEAST_USD_PER_MILLION: Final = Decimal("0.0005")
+_MOST_USD_PER_MILLION: Final = Decimal(10**6)
+_MOST_USD_PER_UNIT: Final = Decimal(1000)
+_MOST_DECIMALS: Final = 12
+
+_STANDARD_TIERS: Final = ("", "default", "standard")
+
+
+class GivenTier(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices of one context tier: they hold for requests whose prompt has more than `above_tokens` tokens."""
+
+    above_tokens: int
+    usd_per_million_tokens: Mapping[str, Decimal]
+
+
+class GivenPrices(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices as they are given, by usage class."""
+
+    usd_per_million_tokens: Mapping[str, Decimal]
+    usd_per_unit: Mapping[str, Decimal] = {}  # of what is not counted in tokens
+    usd_per_request: Decimal = Decimal(0)
+    tiers: Sequence[GivenTier] = ()
+
+
+def terms_of(
+    given: GivenPrices,
+    *,
+    model: str,
+    provider: str = "",
+    service_tier: str = "",
+    valid_from: datetime,
+    valid_until: datetime | None = None,
+) -> PriceTerms:
+    """Raises: InvalidRequest, which names what cannot be meant."""
+    if not (given.usd_per_million_tokens or given.usd_per_unit or given.usd_per_request):
+        raise InvalidRequest("no price is given: where something is free, say 0 for its class")
+    if not model:
+        raise InvalidRequest("model is empty: it takes a name, or a pattern such as llama-3*")
+    if valid_until is not None and valid_until <= valid_from:
+        raise InvalidRequest("valid_until must be after valid_from")
+    tier = _name("service_tier", service_tier).lower()
+    return PriceTerms(
+        provider=_name("provider", provider),
+        model=_name("model", model),
+        tier="" if tier in _STANDARD_TIERS else tier,
+        rates=_rates(given),
+        usd_per_request=_checked("usd_per_request", given.usd_per_request, _MOST_USD_PER_UNIT),
+        valid_from=valid_from,
+        valid_until=valid_until,
+    )
+
+
+def counted_in_tokens(usage_class: str) -> bool:
+    return usage_class.endswith("_tokens")
+
+
+def _name(what: str, text: str) -> str:
+    if len(text) > MOST_NAME_CHARACTERS or not text.isprintable() or text != text.strip():
+        raise InvalidRequest(f"{what} takes up to {MOST_NAME_CHARACTERS} printable characters, without spaces around")
+    return text
+
+
+def _rates(given: GivenPrices) -> dict[str, Rate]:
+    rates = {name: Rate(usd=_per_token(name, usd)) for name, usd in given.usd_per_million_tokens.items()}
+    for name, usd in given.usd_per_unit.items():
+        rates[name] = Rate(usd=_per_unit(name, usd))
+    for name, tiers in _tiers(given).items():
+        if name not in rates:
+            raise InvalidRequest(f"{name} has a price in a tier, and none for prompts below it")
+        rates[name] = Rate(usd=rates[name].usd, tiers=tiers)
+    return rates
+
+
+def _tiers(given: GivenPrices) -> dict[str, tuple[tuple[int, Decimal], ...]]:
+    """By class and ascending; a class without a price in some tier keeps that of the tier below."""
+    thresholds = [tier.above_tokens for tier in given.tiers]
+    if len(thresholds) > MOST_TIERS or len(set(thresholds)) < len(thresholds) or min(thresholds, default=1) < 1:
+        raise InvalidRequest(f"tiers: up to {MOST_TIERS}, each above another number of tokens, 1 or more")
+    by_class: dict[str, tuple[tuple[int, Decimal], ...]] = defaultdict(tuple)
+    for tier in sorted(given.tiers, key=lambda tier: tier.above_tokens):
+        for name, usd in tier.usd_per_million_tokens.items():
+            by_class[name] += ((tier.above_tokens, _per_token(name, usd)),)
+    return by_class
+
+
+def _per_token(name: str, usd: Decimal) -> Decimal:
+    if not counted_in_tokens(_known(name)):
+        raise InvalidRequest(f"{name} is not counted in tokens: give its price in usd_per_unit")
+    usd = _checked(name, usd, _MOST_USD_PER_MILLION)
+    if 0 < usd < _LEAST_USD_PER_MILLION:
+        raise InvalidRequest(
+            f"{name}: {usd:f} is less than anybody asks for a million tokens; if it is the price of one token, "
+            f"give {_short(usd.scaleb(6))}"
+        )
+    return usd.scaleb(-6)
+
+
+def _per_unit(name: str, usd: Decimal) -> Decimal:
+    if counted_in_tokens(_known(name)):
+        raise InvalidRequest(f"{name} is counted in tokens: give its price in usd_per_million_tokens")
+    return _checked(name, usd, _MOST_USD_PER_UNIT)
+
+
+def _known(name: str) -> str:
+    if name not in USAGE_CLASSES:
+        known = ", ".join(USAGE_CLASSES)
+        raise InvalidRequest(f"unknown usage class {name[:MOST_NAME_CHARACTERS]!r}: known are {known}")
+    return name
+
+
+def _checked(name: str, usd: Decimal, most: Decimal) -> Decimal:
+    """Plain digits, without an exponent that hides how many there are."""
+    if not usd.is_finite() or usd < 0:
+        raise InvalidRequest(f"{name}: a price is zero or more US dollars")
+    if usd > most:
+        raise InvalidRequest(f"{name}: more than {most:f} US dollars cannot be meant")
+    exponent = usd.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > _MOST_DECIMALS:
+        raise InvalidRequest(f"{name}: a price has up to {_MOST_DECIMALS} decimals")
+    return usd
+
+
+def _short(usd: Decimal) -> str:
+    return f"{usd.normalize():f}"

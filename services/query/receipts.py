@@ -1,0 +1,106 @@
+"""How one request came to cost what it cost."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import Response
+
+from schemas.api_prices import ContextTierView, LineView, ReceiptView
+from schemas.errors import NotFound
+from schemas.event import Ending
+from schemas.price import Price
+from schemas.receipt import Charged, Receipt
+from schemas.tables import REQUEST_RESPONSE, Operator
+from schemas.usage import Usage
+from services.domain.receipt import receipt_of
+from services.ports import Warehouse
+from services.query.answers import answer
+from services.query.auth import Reader
+from services.query.price_views import decode_price, per_million, price_view
+from services.query.service import Asked
+from services.query.views import Row, json_or_text
+from services.sql.nodes import Compare, Listing
+from services.sql.order import NEWEST_FIRST
+from services.sql.prices import print_price
+from services.sql.printer import print_listing
+
+_USAGE: Final = Usage.__struct_fields__
+_FACTS: Final = tuple(name for name in Charged.__struct_fields__ if name != "usage")
+_BESIDE: Final = (
+    *("request_id", "provider_usage", "provider_cost_usd", "as_charged_usd", "reprice_id"),
+    *("cache_reference_id", "cache_saved_usd"),
+)
+_ROW: Final = msgspec.structs.replace(REQUEST_RESPONSE, shown=(*_FACTS, *_USAGE, *_BESIDE))
+
+
+async def get_receipt(request_id: UUID, organization_id: Reader, service: Asked) -> Response:
+    """The sum that led to the cost of a request, line by line, with the prices that were used then."""
+    its_row = Listing(
+        table=_ROW,
+        organization_id=organization_id,
+        where=Compare(column=_ROW.columns["request_id"], operator=Operator.EQUALS, value=str(request_id)),
+        order_by=NEWEST_FIRST,
+        limit=1,
+    )
+    rows = await service.warehouse.query(print_listing(its_row))
+    if not rows:
+        raise NotFound(f"there is no request {request_id}")
+    charged = _charged(rows[0])
+    price = await _price(charged.price_id, service.warehouse)
+    return answer(_view(rows[0], charged, receipt_of(charged, price)))
+
+
+def _charged(row: Row) -> Charged:
+    usage = {name: row[name] for name in _USAGE}
+    return msgspec.convert({name: row[name] for name in _FACTS} | {"usage": usage}, Charged)
+
+
+async def _price(price_id: str, warehouse: Warehouse) -> Price | None:
+    rows = await warehouse.query(print_price(price_id)) if price_id else []
+    return decode_price(rows[0]["price"]) if rows else None
+
+
+def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> ReceiptView:
+    cached = charged.ending is Ending.CACHED
+    tier = receipt.tier
+    rounding = [line.amount_usd for line in receipt.lines if line.usage_class == "rounding"]
+    return ReceiptView(
+        request_id=str(row["request_id"]),
+        model=charged.model,
+        provider=charged.provider,
+        request_created_at=charged.request_created_at,
+        cost_usd=charged.cost_usd,
+        cost_state=charged.cost_state,
+        why=receipt.why,
+        usage_source=charged.usage_source,
+        usage_mismatch=charged.usage_mismatch,
+        service_tier=charged.service_tier,
+        tier=None if tier is None else ContextTierView(**msgspec.structs.asdict(tier)),
+        price=None if receipt.price is None else price_view(receipt.price),
+        lines=_lines(receipt),
+        rounding_usd=rounding[0] or Decimal(0) if rounding else Decimal(0),
+        total_usd=receipt.total_usd,
+        agrees=receipt.agrees,
+        provider_usage=json_or_text(row["provider_usage"]),
+        provider_cost_usd=row["provider_cost_usd"],
+        as_charged_usd=row["as_charged_usd"],
+        reprice_id=row["reprice_id"] or None,
+        cache_reference_id=str(row["cache_reference_id"]) if cached else None,
+        cache_saved_usd=row["cache_saved_usd"],
+    )
+
+
+def _lines(receipt: Receipt) -> list[LineView]:
+    return [
+        LineView(
+            usage_class=line.usage_class,
+            quantity=line.quantity,
+            unit_usd=line.unit_usd,
+            usd_per_million=per_million(line.usage_class, line.unit_usd),
+            amount_usd=line.amount_usd,
+        )
+        for line in receipt.lines
+    ]
