@@ -74,6 +74,7 @@ requests = st.builds(
     content_encoding=encodings,
     body=bodies(),
     body_bytes=st.integers(0, 2**40),
+    step=texts,
 )
 responses = st.builds(
     ResponseEvent,
@@ -86,6 +87,7 @@ responses = st.builds(
     body=bodies(),
     body_bytes=st.integers(0, 2**40),
     cache_reference_id=st.none() | st.uuids().map(str),
+    told_cost_usd=st.none() | st.decimals(),
 )
 events = st.builds(ExchangeEvent, request=requests, response=responses)
 
@@ -113,7 +115,7 @@ def test_the_warehouse_takes_any_row(embedded_warehouse: ClickHouseWarehouse, so
     for record, _ in rows:
         row = stored[record.request_id]
         assert (row["model"], row["user_id"], row["cost_usd"]) == (record.model, record.user_id, record.cost_usd)
-        assert row["properties"] == record.properties
+        assert (row["properties"], row["provider_cost_usd"]) == (record.properties, record.provider_cost_usd)
 
 
 def _of(event: ExchangeEvent, organization_id: str) -> ExchangeEvent:
