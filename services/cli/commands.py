@@ -1,26 +1,23 @@
 """The commands of `farebox`: what may be typed, and which piece of work it starts."""
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from schemas.api import Summary
-from schemas.errors import FareboxError
 from schemas.key import Permission
 from services.cli import keys as key_work
 from services.cli.asking import as_json
+from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
 from services.cli.place import ORGANIZATION, Place
+from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
 from services.cli.settings_list import environment_file
-from services.settings import ReportSettings, Settings
+from services.settings import Settings
 from services.telemetry import configure_logging
 
 app = typer.Typer(
@@ -32,21 +29,20 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(prices, name="prices")
 
-Data = Annotated[Path, typer.Option("--data", help="Folder of everything that is kept.")]
 Organization = Annotated[str, typer.Option(help="Whose keys.")]
 
-_DATA = Path("data")
 _DEMO_DATA = Path("data/demo")
 
 
 @app.command()
-def up(data: Data = _DATA) -> None:
+def up(data: Data = DATA) -> None:
     """Start all of Farebox in this process: proxy, event log, worker, warehouse, query API."""
     from services.cli.embedded import serve
     from services.cli.up import show_running
 
-    with _told_plainly():
+    with told_plainly():
         place = Place(data)
         environ = place.environ(os.environ)
         configure_logging(Settings.from_environ(environ).log_level)
@@ -63,7 +59,7 @@ def demo(
     """Start Farebox with a simulated provider, send traffic through it, and show what it cost. Costs nothing."""
     from services.cli.demo import run_demo
 
-    with _told_plainly():
+    with told_plainly():
         configure_logging("warning")
         run_demo(Place(data), os.environ, Console(), started_at=started_at or time.time(), then_stop=stop)
 
@@ -71,17 +67,14 @@ def demo(
 @app.command()
 def report(
     since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d, 4w.")] = "7d",
-    as_data: Annotated[
-        bool, typer.Option("--json", help="Print the figures as JSON, exact to the last digit.")
-    ] = False,
-    url: Annotated[str, typer.Option(help="The query service. Default: FAREBOX_URL, or this machine's.")] = "",
-    key: Annotated[str, typer.Option(help="A key that may read. Default: FAREBOX_KEY, or the data folder's.")] = "",
-    data: Data = _DATA,
+    as_data: AsJson = False,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
 ) -> None:
     """Print what was spent: by environment, feature and user, what caching saved, and what has no price."""
-    with _told_plainly():
-        settings = ReportSettings.from_environ(os.environ)
-        summary = fetch_summary(url or settings.url, key or settings.key or Place(data).read_key(), since=since)
+    with told_plainly():
+        summary = fetch_summary(query_api(url, key, data), since=since)
         if as_data:
             print(as_json(summary))
         else:
@@ -101,17 +94,17 @@ def create_key(
         Permission, typer.Option(help="rw: call and ask; w: call only; r: ask only.")
     ] = Permission.READ_WRITE,
     organization: Organization = ORGANIZATION,
-    data: Data = _DATA,
+    data: Data = DATA,
 ) -> None:
     """Make a key and print it. It is shown this once; only its hash is kept."""
-    with _told_plainly():
+    with told_plainly():
         print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=may))
 
 
 @keys.command("list")
-def list_keys(organization: Organization = ORGANIZATION, data: Data = _DATA) -> None:
+def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """List an organization's keys, revoked ones too."""
-    with _told_plainly():
+    with told_plainly():
         Console().print(key_work.key_table(key_work.list_keys(_state(data), organization_id=organization)))
 
 
@@ -119,23 +112,13 @@ def list_keys(organization: Organization = ORGANIZATION, data: Data = _DATA) -> 
 def revoke_key(
     key_id: Annotated[str, typer.Argument(help="As `farebox keys list` shows it.")],
     organization: Organization = ORGANIZATION,
-    data: Data = _DATA,
+    data: Data = DATA,
 ) -> None:
     """Take a key out of force. The proxy may honour it for up to two more minutes."""
-    with _told_plainly():
+    with told_plainly():
         key_work.revoke_key(_state(data), organization_id=organization, key_id=key_id)
         print(f"revoked {key_id}")
 
 
 def _state(data: Path) -> str:
     return Settings.from_environ(Place(data).environ(os.environ)).state
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Errors that people can do something about, as one line; exit code 1."""
-    try:
-        yield
-    except FareboxError as error:
-        Console(stderr=True).print(Text(f"farebox: {error}", style="red"), soft_wrap=True)
-        sys.exit(1)

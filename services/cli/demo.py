@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.text import Text
 
 from schemas.api import Summary
+from services.cli.asking import QueryApi
 from services.cli.demo_history import history
 from services.cli.demo_traffic import Application
 from services.cli.embedded import Running, serve
@@ -93,7 +94,7 @@ def _play(running: Running, console: Console) -> None:
 
 
 def _show_results(running: Running, place: Place, console: Console) -> None:
-    summary = fetch_summary(running.query_url, running.key, since="7d")
+    summary = fetch_summary(QueryApi(running.query_url, running.key), since="7d")
     print_report(Summary.model_validate(summary), console)
     console.print()
     show_running(running, place, console)

@@ -23,9 +23,9 @@ _REASONS = {
 }
 
 
-def fetch_summary(url: str, key: str, *, since: str) -> dict[str, Any]:
-    """The summary as the query service at `url` tells it, amounts as exact Decimals. Raises: NotAnswered."""
-    summary: dict[str, Any] = QueryApi(url, key).get("/v1/report/summary", {"since": since})
+def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
+    """The summary as the query service tells it, amounts as exact Decimals. Raises: NotAnswered."""
+    summary: dict[str, Any] = api.get("/v1/report/summary", {"since": since})
     return summary
 
 

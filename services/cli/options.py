@@ -1,0 +1,40 @@
+"""What the commands have in common: options, whom they ask, and how they say that something cannot be done."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from schemas.errors import FareboxError
+from services.cli.asking import QueryApi
+from services.cli.place import Place
+from services.settings import ReportSettings
+
+DATA: Final = Path("data")
+
+Data = Annotated[Path, typer.Option("--data", help="Folder of everything that is kept.")]
+Url = Annotated[str, typer.Option(help="The query service. Default: FAREBOX_URL, or this machine's.")]
+Key = Annotated[str, typer.Option(help="A key that may do this. Default: FAREBOX_KEY, or the data folder's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON, exact to the last digit.")]
+
+
+def query_api(url: str, key: str, data: Path) -> QueryApi:
+    """The query service as the options, else the settings name it. Raises: InvalidSetting, NotAnswered."""
+    settings = ReportSettings.from_environ(os.environ)
+    return QueryApi(url or settings.url, key or settings.key or Place(data).read_key())
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Errors that people can do something about, as one line; exit code 1."""
+    try:
+        yield
+    except FareboxError as error:
+        Console(stderr=True).print(Text(f"farebox: {error}", style="red"), soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,106 @@
+"""`farebox prices ...`: what an operator types to look at prices, and to say what something costs here."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from schemas.api_prices import OperatorPriceView, PricesView
+from services.cli.asking import as_json
+from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
+from services.cli.prices import amount_of, class_prices, tier_prices
+from services.cli.prices_shown import price_table, shown_prices
+
+prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
+
+Amount = Annotated[str, typer.Option(metavar="USD", help="US dollars per million tokens.")]
+Provider = Annotated[str, typer.Option(help="As requests show it: OPENAI, ANTHROPIC, CUSTOM ... Default: any.")]
+ServiceTier = Annotated[str, typer.Option(help="flex, priority, batch ... Default: the standard one.")]
+
+
+@prices.command("add")
+def add_price(
+    model: Annotated[str, typer.Argument(help="A name, or a pattern in which each * stands for any text.")],
+    input_: Annotated[str, typer.Option("--input", metavar="USD", help="Per million input tokens.")] = "",
+    output: Annotated[str, typer.Option(metavar="USD", help="Per million output tokens.")] = "",
+    cached: Annotated[str, typer.Option(metavar="USD", help="Per million cached input tokens.")] = "",
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLASS=USD", help="Of any usage class: per million tokens, or each where it is none."),
+    ] = None,
+    above: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOKENS:CLASS=USD", help="Instead, for requests with a larger prompt."),
+    ] = None,
+    per_request: Annotated[str, typer.Option(metavar="USD", help="For each request, beside what it uses.")] = "0",
+    provider: Provider = "",
+    service_tier: ServiceTier = "",
+    valid_from: Annotated[str | None, typer.Option("--from", metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    valid_until: Annotated[
+        str | None, typer.Option("--until", metavar="MOMENT", help="ISO 8601. Default: for ever.")
+    ] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Say what a model costs here. New requests are charged by it within seconds, old ones when you re-price."""
+    with told_plainly():
+        short = {"prompt_tokens": input_, "completion_tokens": output, "prompt_cache_read_tokens": cached}
+        body = {
+            "model": model,
+            "provider": provider,
+            "service_tier": service_tier,
+            **class_prices([*(f"{name}={usd}" for name, usd in short.items() if usd), *(price or [])]),
+            "usd_per_request": amount_of(per_request, "--per-request"),
+            "tiers": tier_prices(above or []),
+            "valid_from": valid_from,
+            "valid_until": valid_until,
+        }
+        added = OperatorPriceView.model_validate(query_api(url, key, data).post("/v1/prices", body))
+        Console().print(price_table([added]))
+
+
+@prices.command("list")
+def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Data = DATA) -> None:
+    """List the prices that were added here, ended ones too."""
+    with told_plainly():
+        answer = query_api(url, key, data).get("/v1/prices")
+        if as_data:
+            print(as_json(answer["rows"]))
+        else:
+            Console().print(price_table(PricesView.model_validate(answer).rows))
+
+
+@prices.command("show")
+def show_price(
+    model: Annotated[str, typer.Argument(help="A model's name.")],
+    provider: Annotated[str, typer.Option(help="As requests show it.")] = "OPENAI",
+    service_tier: ServiceTier = "",
+    at: Annotated[str, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = "",
+    as_data: AsJson = False,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Show what a request of a model is charged by, and what else is known of its price."""
+    with told_plainly():
+        asked = {"model": model, "provider": provider, "service_tier": service_tier} | ({"at": at} if at else {})
+        answer = query_api(url, key, data).get("/v1/prices", asked)
+        if as_data:
+            print(as_json(answer))
+        else:
+            Console().print(shown_prices(PricesView.model_validate(answer)))
+
+
+@prices.command("end")
+def end_price(
+    row_id: Annotated[str, typer.Argument(help="As `farebox prices list` shows it.")],
+    at: Annotated[str | None, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Let a price hold no more, from a moment on. It stays in the list."""
+    with told_plainly():
+        ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
+        Console().print(price_table([OperatorPriceView.model_validate(ended)]))

@@ -1,0 +1,48 @@
+"""Prices as they are typed, into what the query service is asked to add."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from schemas.errors import InvalidRequest
+from services.domain.price_terms import counted_in_tokens
+
+
+def class_prices(given: Iterable[str]) -> dict[str, dict[str, Decimal]]:
+    """CLASS=USD each, into the two fields of the request. Raises: InvalidRequest."""
+    by_field: dict[str, dict[str, Decimal]] = {"usd_per_million_tokens": {}, "usd_per_unit": {}}
+    for text in given:
+        name, usd = _named(text, "CLASS=USD, such as prompt_tokens=2.50")
+        field = by_field["usd_per_million_tokens" if counted_in_tokens(name) else "usd_per_unit"]
+        if name in field:
+            raise InvalidRequest(f"{name} has two prices")
+        field[name] = usd
+    return by_field
+
+
+def tier_prices(given: Iterable[str]) -> list[dict[str, Any]]:
+    """TOKENS:CLASS=USD each, into tiers. Raises: InvalidRequest."""
+    by_threshold: dict[int, dict[str, Decimal]] = defaultdict(dict)
+    for text in given:
+        tokens, _, price = text.partition(":")
+        if not (tokens.isascii() and tokens.isdecimal()):
+            raise InvalidRequest(f"expected TOKENS:CLASS=USD, such as 200000:prompt_tokens=5, not {text!r}")
+        name, usd = _named(price, "TOKENS:CLASS=USD, such as 200000:prompt_tokens=5")
+        by_threshold[int(tokens)][name] = usd
+    return [{"above_tokens": above, "usd_per_million_tokens": usd} for above, usd in by_threshold.items()]
+
+
+def _named(text: str, expected: str) -> tuple[str, Decimal]:
+    name, equals, usd = text.partition("=")
+    if not (name and equals and usd):
+        raise InvalidRequest(f"expected {expected}, not {text!r}")
+    return name, amount_of(usd, name)
+
+
+def amount_of(text: str, where: str) -> Decimal:
+    """Raises: InvalidRequest."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise InvalidRequest(f"{where}: {text!r} is no amount of US dollars") from None

@@ -1,0 +1,79 @@
+"""Prices, laid out for people in a terminal or a file."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from schemas.api_prices import OperatorPriceView, PricesView, PriceView
+
+
+def price_table(rows: Sequence[OperatorPriceView]) -> RenderableType:
+    """The rows, those that are over too; when there are none, a sentence."""
+    if not rows:
+        return Text("No prices were added here: requests are charged by the prices that Farebox knows by itself.")
+    heads = (Column("Id", no_wrap=True), "Model", "Provider", "US dollars", "From", "Until", "Added")
+    table = Table(*heads, box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for row in rows:
+        until = "" if row.valid_until is None else _moment(row.valid_until)
+        since = "" if row.valid_from is None else _moment(row.valid_from)
+        terms = "\n".join(_terms(row))
+        provider = Text(row.provider or "any")
+        table.add_row(row.row_id, Text(_model(row)), provider, terms, since, until, _moment(row.known_since))
+    return table
+
+
+def shown_prices(view: PricesView) -> RenderableType:
+    """What is charged now, what it replaces, and the rows that are about the model."""
+    return Group(*_sections(view))
+
+
+def _sections(view: PricesView) -> Iterator[RenderableType]:
+    if view.in_force is None:
+        yield Text("No price is known: the cost of such requests is unknown.", style="bold")
+    else:
+        yield from _section("Charged by", view.in_force)
+        if view.shipped is not None and view.shipped.id != view.in_force.id:
+            yield from _section("Instead of", view.shipped)
+    if view.rows:
+        yield Text("\nAdded here", style="bold")
+        yield price_table(view.rows)
+
+
+def _section(title: str, price: PriceView) -> Iterator[RenderableType]:
+    yield Text(title, style="bold")
+    since = "since ever" if price.valid_from is None else f"since {_moment(price.valid_from)}"
+    yield Text(f"  {price.id}\n  {_model(price)}, {since}, from {price.source}")
+    yield from (Text(f"  {line}") for line in _terms(price))
+
+
+def _model(price: PriceView) -> str:
+    return f"{price.model}, {price.service_tier}" if price.service_tier else price.model
+
+
+def _terms(price: PriceView) -> Iterator[str]:
+    yield from _amounts(price.usd_per_million_tokens, "per million")
+    yield from _amounts(price.usd_per_unit, "each")
+    if price.usd_per_request:
+        yield f"{_digits(price.usd_per_request)} per request"
+    for tier in price.tiers:
+        above = f"above {tier.above_tokens} tokens"
+        yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_million_tokens, "per million"))
+        yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_unit, "each"))
+    if not (price.usd_per_million_tokens or price.usd_per_unit or price.usd_per_request):
+        yield "nobody says what it costs"
+
+
+def _amounts(amounts: dict[str, Decimal], per: str) -> Iterable[str]:
+    return (f"{_digits(usd)} {per} {name}" for name, usd in amounts.items())
+
+
+def _digits(usd: Decimal) -> str:
+    return f"{usd.normalize():f}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
