@@ -36,8 +36,6 @@ from services.sql.measures import MEASURES
 from services.sql.nodes import Filter, Report
 from services.sql.printer import print_report
 
-CHUNK_ROWS: Final = 10_000
-
 _TRIES: Final = 5
 _FIRST_DELAY_S: Final = 0.2
 
@@ -54,11 +52,14 @@ class TurnLost(FareboxError):
 class RepriceWork:
     """`run` is the record as it stands; the caller keeps it when the work has ended, one way or the other."""
 
-    def __init__(self, run: Reprice, warehouse: AmendableWarehouse, reprices: Reprices, clock: Clock) -> None:
+    def __init__(
+        self, run: Reprice, warehouse: AmendableWarehouse, reprices: Reprices, clock: Clock, *, chunk_rows: int
+    ) -> None:
         self.run = run
         self._warehouse = warehouse
         self._reprices = reprices
         self._clock = clock
+        self._chunk_rows = chunk_rows
         self._kept_prices: set[str] = set()
 
     async def charge_again(self, book: PriceBook) -> None:
@@ -74,7 +75,7 @@ class RepriceWork:
 
     async def _charge_rows(self, where: Filter, book: PriceBook, differences: Differences) -> None:
         after = None
-        while rows := await self._query(print_charged_rows(self.run.organization_id, where, after, CHUNK_ROWS)):
+        while rows := await self._query(print_charged_rows(self.run.organization_id, where, after, self._chunk_rows)):
             # In a thread: other tasks of this loop have somebody waiting.
             decided = await asyncio.to_thread(_decided, rows, book, self.run, differences)
             if not self.run.dry_run:
@@ -87,7 +88,7 @@ class RepriceWork:
         run, moment_us, after = self.run, version_after(0, self._clock.now()), None
         (total,) = await self._query(print_correction_count(run.organization_id, run.id))
         self.run = replace(run, rows_total=total["corrections"])
-        while keys := await self._query(print_correction_keys(run.organization_id, run.id, after, CHUNK_ROWS)):
+        while keys := await self._query(print_correction_keys(run.organization_id, run.id, after, self._chunk_rows)):
             after = _key(keys[-1])
             await self._execute(print_restored(run.organization_id, run.id, Span(_key(keys[0]), after), moment_us))
             await self._advance(len(keys))
@@ -158,6 +159,7 @@ def _charged_row(row: Row, organization_id: str) -> ChargedRow:
         usage=Usage(**{name: row[name] for name in USAGE}),
         usage_source=UsageSource(row["usage_source"]),
         usage_mismatch=row["usage_mismatch"],
+        usage_incomplete=row["usage_incomplete"],
         cost_usd=row["cost_usd"],
         cost_state=CostState(row["cost_state"]),
         price_id=row["price_id"],

@@ -15,6 +15,7 @@ from services.ports import AmendableWarehouse, Clock, PriceRows, Reprices
 from services.query.reprice_work import RepriceWork, TurnLost
 from services.sql.corrections import print_runs_on_top
 
+CHUNK_ROWS: Final = 10_000
 SOON_S: Final = 2.0  # callers wait so long for an end, before they are told that it goes on
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,9 @@ class Repricing:
         price_rows: PriceRows,
         shipped: PriceBook,
         clock: Clock,
+        chunk_rows: int = CHUNK_ROWS,
     ) -> None:
+        self._chunk_rows = chunk_rows
         self._warehouse = warehouse
         self._reprices = reprices
         self._price_rows = price_rows
@@ -90,7 +93,7 @@ class Repricing:
         return await self._reprices.get_reprice(run.organization_id, run.id) or run
 
     async def _carry_out(self, run: Reprice, steps: Work) -> None:
-        work = RepriceWork(run, self._warehouse, self._reprices, self._clock)
+        work = RepriceWork(run, self._warehouse, self._reprices, self._clock, chunk_rows=self._chunk_rows)
         error = "the query service was stopped"
         try:
             await steps(work)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from sqlalchemy import Column, Connection, MetaData, Select, String, Table, Text, or_, select
@@ -83,6 +84,5 @@ class SqlPriceRows:
         await self._database.close()
 
 
-def _row(rates: str, usd_per_request: str, **values: object) -> OperatorPrice:
-    decoded = {"rates": _rates.decode(rates), "usd_per_request": Decimal(usd_per_request)}
-    return msgspec.convert(values | decoded, OperatorPrice)
+def _row(rates: str, usd_per_request: str, **values: Any) -> OperatorPrice:
+    return OperatorPrice(**{**values, "rates": _rates.decode(rates), "usd_per_request": Decimal(usd_per_request)})

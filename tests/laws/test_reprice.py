@@ -1,0 +1,354 @@
+"""Charging again: what the rows cost then is what they would have cost from the start; and every run can be undone."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from schemas.errors import Conflict, StoreUnavailable
+from schemas.event import ExchangeEvent
+from schemas.price import Price
+from schemas.record import RequestRecord
+from schemas.reprice import Correction, Criteria, RepriceState
+from schemas.statement import Statement
+from services.domain.enrich import to_record
+from services.ports import AmendableWarehouse
+from services.stores.warehouse import ClickHouseWarehouse
+from tests.builders import MOMENT
+from tests.repricing import ALL, CHUNK_ROWS, SHIPPED, UNKNOWN, Operator, all_sorts
+from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
+
+COUNT = 4 * CHUNK_ROWS
+FEW = settings(EXAMPLES, max_examples=5)
+
+
+@pytest.fixture
+def operator(warehouse: ClickHouseWarehouse, tmp_path: Path, organization_id: str) -> Operator:
+    return Operator(warehouse, tmp_path, organization_id)
+
+
+def kept(operator: Operator, count: int = COUNT, *, seed: int = 1) -> list[ExchangeEvent]:
+    """Events whose rows are in the warehouse, charged at the shipped prices."""
+    events = list(all_sorts(count, operator.organization_id, seed=seed))
+    insert(operator.warehouse, [to_record(event, SHIPPED)[0] for event in events])
+    return events
+
+
+def costs(rows: Sequence[dict[str, Any]]) -> dict[str, object]:
+    return {str(row["request_id"]): (row["cost_usd"], row["cost_state"]) for row in rows}
+
+
+def from_the_start(operator: Operator, events: Sequence[ExchangeEvent]) -> dict[str, object]:
+    """What the rows of `events` cost where the prices known now were known from the start."""
+    book = operator.book()
+    records = [to_record(event, book)[0] for event in events]
+    return {record.request_id: (record.cost_usd, record.cost_state) for record in records}
+
+
+def test_nothing_changes_where_no_price_did(operator: Operator) -> None:
+    kept(operator)
+    before = operator.rows()
+    run = operator.charge_again()
+    assert (run.state, run.rows_done, run.rows_total) == (RepriceState.DONE, COUNT, COUNT)
+    assert run.outcome is not None
+    assert (run.outcome.total.changed, run.outcome.days) == (0, ())
+    assert (operator.rows(), operator.corrections()) == (before, 0)
+
+
+def test_rows_charged_again_cost_what_they_would_have_cost_from_the_start(operator: Operator) -> None:
+    events = kept(operator)
+    operator.add_price(UNKNOWN, "0.0000017")
+    operator.add_price("gpt-4o-mini*", "0.0000000000003")
+    operator.add_price("gpt-5*", "0")
+    assert operator.charge_again().state is RepriceState.DONE
+    assert costs(operator.rows()) == from_the_start(operator, events)
+
+
+def test_the_sums_of_a_run_are_those_of_an_independent_ledger(operator: Operator) -> None:
+    events = kept(operator)
+    before = {event.request.request_id: to_record(event, SHIPPED)[0] for event in events}
+    operator.add_price(UNKNOWN, "0.0000017")
+    operator.add_price("claude*", "0.000004")  # and no price for what is written to a cache
+    book = operator.book()
+    after = {event.request.request_id: to_record(event, book)[0] for event in events}
+    run = operator.charge_again()
+    assert run.outcome is not None
+    total = run.outcome.total
+    assert (total.requests, total.before_usd) == ledger(list(before.values())) == (COUNT, total.before_usd)
+    assert (
+        total.after_usd == ledger(list(after.values()))[1] == total_of(operator.warehouse, operator.organization_id)[1]
+    )
+    changed = [id_ for id_ in before if _cost(before[id_]) != _cost(after[id_])]
+    assert (total.changed, operator.corrections()) == (len(changed), len(changed))
+    assert total.newly_priced == sum(before[id_].cost_usd is None and after[id_].cost_usd is not None for id_ in before)
+    assert total.newly_unknown == sum(
+        before[id_].cost_usd is not None and after[id_].cost_usd is None for id_ in before
+    )
+    assert min(total.newly_priced, total.newly_unknown) > 0
+    for one in run.outcome.days:
+        of_day = [
+            id_ for id_, row in before.items() if (row.model, row.request_created_at.date()) == (one.model, one.day)
+        ]
+        assert one.difference.requests == len(of_day)
+        assert one.difference.before_usd == ledger([before[id_] for id_ in of_day])[1]
+        assert one.difference.after_usd == ledger([after[id_] for id_ in of_day])[1]
+    assert sum(one.difference.changed for one in run.outcome.days) == total.changed
+
+
+def _cost(record: RequestRecord) -> object:
+    return record.cost_usd, record.cost_state
+
+
+def test_charging_again_twice_equals_once(operator: Operator) -> None:
+    kept(operator)
+    operator.add_price(UNKNOWN, "0.0000017")
+    operator.charge_again()
+    once, corrections = operator.rows(), operator.corrections()
+    again = operator.charge_again()
+    assert again.outcome is not None
+    assert again.outcome.total.changed == 0
+    assert (operator.rows(), operator.corrections()) == (once, corrections)
+
+
+def test_a_dry_run_says_what_a_run_does_and_writes_nothing(operator: Operator) -> None:
+    kept(operator)
+    operator.add_price(UNKNOWN, "0.0000017")
+    before = operator.rows()
+    dry = operator.charge_again(dry_run=True)
+    assert (operator.rows(), operator.corrections()) == (before, 0)
+    assert dry.outcome == operator.charge_again().outcome
+    assert dry.outcome is not None
+    assert dry.outcome.total.changed > 0
+
+
+def test_undoing_restores_every_column(operator: Operator) -> None:
+    kept(operator)
+    before = operator.rows()
+    operator.add_price("*", "0.0000017")
+    run = operator.charge_again()
+    assert operator.rows() != before
+    undone = operator.undo(run)
+    assert (undone.state, undone.rows_done) == (RepriceState.UNDONE, operator.corrections())
+    assert operator.rows() == before
+    assert operator.undo(undone) == undone
+    assert operator.rows() == before
+
+
+def test_a_row_keeps_what_it_was_charged_at_first(operator: Operator) -> None:
+    kept(operator)
+    charged = {str(row["request_id"]): row["cost_usd"] for row in operator.rows()}
+    for usd in ("0.000001", "0.000002"):
+        operator.add_price("*", usd)
+        run = operator.charge_again()
+    corrected = [row for row in operator.rows() if row["reprice_id"]]
+    assert {row["reprice_id"] for row in corrected if row["cost_usd"] is not None} == {run.id}
+    assert len(corrected) > COUNT / 2
+    assert all(row["as_charged_usd"] == charged[str(row["request_id"])] for row in corrected)
+    assert {row["as_charged_usd"] for row in operator.rows() if not row["reprice_id"]} == {None}
+
+
+def test_a_replay_of_the_log_beats_neither_a_correction_nor_its_undoing(operator: Operator) -> None:
+    events = kept(operator)
+    charged = operator.rows()
+    operator.add_price("*", "0.0000017")
+    run = operator.charge_again()
+    corrected = operator.rows()
+    changed = {str(row["request_id"]) for row in corrected if row["reprice_id"]}
+    again = [to_record(event, operator.book())[0] for event in events if event.request.request_id in changed]
+    Random(7).shuffle(again)
+    insert(operator.warehouse, again)
+    assert operator.rows() == corrected
+    operator.undo(run)
+    insert(operator.warehouse, again)
+    assert operator.rows() == charged
+
+
+def test_replaying_the_whole_log_after_charging_again_moves_no_cost(operator: Operator) -> None:
+    events = kept(operator)
+    operator.add_price("*", "0.0000017")
+    operator.charge_again()
+    settled = costs(operator.rows())
+    insert(operator.warehouse, [to_record(event, operator.book())[0] for event in events])
+    assert costs(operator.rows()) == settled
+
+
+def test_only_what_was_asked_for_is_charged_again(operator: Operator) -> None:
+    events = kept(operator)
+    operator.add_price("*", "0.0000017")
+    until = MOMENT + timedelta(days=2)
+    criteria = Criteria(model="GPT-4o-M*-07-18", provider="openai", since=ALL.since, until=until)
+    run = operator.charge_again(criteria)
+    asked = {
+        row.request_id
+        for row in (to_record(event, SHIPPED)[0] for event in events)
+        if row.model == "gpt-4o-mini-2024-07-18" and row.request_created_at < until
+    }
+    changed = {str(row["request_id"]) for row in operator.rows() if row["reprice_id"]}
+    assert run.rows_done == len(asked)
+    assert 0 < len(changed) < len(asked)
+    assert changed <= asked
+
+
+@pytest.mark.parametrize("model", ["gpt_4o*", "gpt-4%", "*\\*", "gpt-4o-mini-2024"])
+def test_a_pattern_means_what_it_says(operator: Operator, model: str) -> None:
+    """Only `*` stands for other text; and a name without it is the whole name."""
+    kept(operator, 20)
+    assert operator.charge_again(replace(ALL, model=model)).rows_total == 0
+
+
+def test_another_organizations_rows_are_left_alone(operator: Operator, tmp_path: Path) -> None:
+    stranger = Operator(operator.warehouse, tmp_path, f"{operator.organization_id}-other")
+    kept(operator)
+    kept(stranger)
+    theirs = stranger.rows()
+    operator.add_price("*", "0.0000017")
+    operator.undo(operator.charge_again())
+    operator.charge_again()
+    assert stranger.rows() == theirs
+
+
+class Struck:
+    """A warehouse that is struck by lightning at its n-th write: before it, or once it is done."""
+
+    def __init__(self, warehouse: AmendableWarehouse, writes: int, *, before: bool) -> None:
+        self._warehouse = warehouse
+        self._left = writes
+        self._before = before
+        self.query, self.insert, self.close = warehouse.query, warehouse.insert, warehouse.close
+
+    async def keep_prices(self, prices: Sequence[Price]) -> None:
+        await self._strike(lambda: self._warehouse.keep_prices(prices))
+
+    async def keep_corrections(self, corrections: Sequence[Correction]) -> None:
+        await self._strike(lambda: self._warehouse.keep_corrections(corrections))
+
+    async def execute(self, statement: Statement) -> None:
+        await self._strike(lambda: self._warehouse.execute(statement))
+
+    async def _strike(self, write: Callable[[], Awaitable[None]]) -> None:
+        self._left -= 1
+        if self._left == 0 and self._before:
+            raise Lightning
+        await write()
+        if self._left == 0:
+            raise Lightning
+
+
+class Lightning(Exception):
+    """Not an error that anybody expects."""
+
+
+@FEW
+@given(writes=st.integers(1, 9), before=st.booleans(), undo_writes=st.integers(1, 3))
+def test_a_run_that_breaks_off_anywhere_is_completed_by_a_second_and_undone_with_it(
+    warehouse: ClickHouseWarehouse,
+    tmp_path_factory: pytest.TempPathFactory,
+    writes: int,
+    before: bool,
+    undo_writes: int,
+) -> None:
+    operator = Operator(warehouse, tmp_path_factory.mktemp("state"), f"org-{uuid.uuid4()}")
+    events = kept(operator, 3 * CHUNK_ROWS)
+    charged = operator.rows()
+    operator.add_price("*", "0.0000017")
+
+    first = operator.use(
+        lambda repricing: repricing.begin(operator.organization_id, ALL, dry_run=False),
+        Struck(warehouse, writes, before=before),
+    )
+    assert first.state is RepriceState.FAILED
+    second = operator.charge_again()
+    assert second.state is RepriceState.DONE
+    assert costs(operator.rows()) == from_the_start(operator, events)
+
+    struck = Struck(warehouse, undo_writes, before=before)
+    broken = operator.use(lambda repricing: repricing.undo(second), struck)
+    undone = broken if broken.state is RepriceState.UNDONE else operator.undo(broken)
+    assert undone.state is RepriceState.UNDONE
+    assert operator.undo(first).state is RepriceState.UNDONE
+    assert operator.rows() == charged
+
+
+@FEW
+@given(data=st.data())
+def test_any_runs_undone_in_the_opposite_order_lead_back_through_the_same_rows(
+    warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    operator = Operator(warehouse, tmp_path_factory.mktemp("state"), f"org-{uuid.uuid4()}")
+    kept(operator, 40)
+    models = st.sampled_from(["*", UNKNOWN, "gpt-4o*", "claude*"])
+    seen, runs = [operator.rows()], []
+    for _ in range(data.draw(st.integers(1, 3))):
+        amount = data.draw(st.decimals(0, "0.001", places=data.draw(st.integers(0, 12))))
+        operator.add_price(data.draw(models), f"{amount:f}")
+        runs.append(operator.charge_again(replace(ALL, model=data.draw(models))))
+        seen.append(operator.rows())
+    for run in reversed(runs):
+        assert operator.rows() == seen.pop()
+        operator.undo(run)
+    assert operator.rows() == seen.pop()
+
+
+def test_a_run_is_not_undone_from_under_a_later_one(operator: Operator) -> None:
+    kept(operator, 60)
+    runs = []
+    for usd in ("0.000001", "0.000002"):
+        operator.add_price("*", usd)
+        runs.append(operator.charge_again())
+    settled = operator.rows()
+    with pytest.raises(Conflict, match=runs[1].id):
+        operator.undo(runs[0])
+    assert operator.rows() == settled
+    operator.undo(runs[1])
+    assert operator.undo(runs[0]).state is RepriceState.UNDONE
+
+
+def test_a_dry_run_has_nothing_to_undo(operator: Operator) -> None:
+    run = operator.charge_again(dry_run=True)
+    with pytest.raises(Conflict, match="dry run"):
+        operator.undo(run)
+
+
+def test_a_store_that_is_away_for_a_moment_is_waited_for(operator: Operator) -> None:
+    events = kept(operator, 60)
+    operator.add_price("*", "0.0000017")
+    away = Away(operator.warehouse)
+    run = operator.use(lambda repricing: repricing.begin(operator.organization_id, ALL, dry_run=False), away)
+    assert (run.state, away.refused) == (RepriceState.DONE, 3)
+    assert costs(operator.rows()) == from_the_start(operator, events)
+
+
+class Away(Struck):
+    """Refuses every other write, three times."""
+
+    refused = 0
+
+    def __init__(self, warehouse: AmendableWarehouse) -> None:
+        super().__init__(warehouse, 0, before=True)
+
+    async def _strike(self, write: Callable[[], Awaitable[None]]) -> None:
+        self._left += 1
+        if self._left % 2 and self.refused < 3:
+            self.refused += 1
+            raise StoreUnavailable("away")
+        await write()
+
+
+def test_the_price_of_every_corrected_row_is_kept(operator: Operator) -> None:
+    kept(operator, 60)
+    operator.add_price("*", "0.0000017")
+    operator.charge_again()
+    named = {row["price_id"] for row in operator.rows() if row["reprice_id"]}
+    found = ask(
+        operator.warehouse,
+        "SELECT DISTINCT price_id FROM price WHERE price_id IN {ids:Array(String)}",
+        ids=sorted(named),
+    )
+    assert {row["price_id"] for row in found} == named
