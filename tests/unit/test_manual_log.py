@@ -349,6 +349,11 @@ def test_a_step_beside_the_model_goes_by_its_name_and_is_free(asked: Any, answer
     assert (stepped.model, stepped.cost_usd, stepped.cost_state) == (name, Decimal(0), CostState.FREE)
 
 
+def test_a_step_that_answered_in_lines_is_no_stream_of_a_model() -> None:
+    found = row(a_log(asked={"_type": "data", "name": "orders"}, text=as_lines([{"id": 1, "text": "a"}, {"id": 2}])))
+    assert (found.model, found.cost_state) == ("data:orders", CostState.FREE)
+
+
 def test_a_step_whose_answer_holds_usage_costs_what_its_model_costs() -> None:
     stepped = row(a_log(answer=CHAT | {"_type": "tool", "toolName": "summarize"}))
     assert (stepped.model, stepped.cost_usd) == ("gpt-4o-mini-2024-07-18", Decimal("0.00024"))
@@ -369,16 +374,18 @@ def test_a_cost_that_the_caller_tells_is_shown_and_never_ours(model: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "state"),
+    ("text", "cost"),
     [
-        ("Error: socket hang up\n    at read\n\n", CostState.FREE),
-        ("Error: socket hang up\n\n" + as_lines(CHUNKS[:2]), CostState.NO_USAGE),
-        ("Error: slow down\n\n" + as_lines([{"error": {"message": "slow down"}}]), CostState.FREE),
-        ("Error: after the end\n\n" + as_lines(CHUNKS), CostState.PRICED),
+        ("Error: socket hang up\n    at read\n\n", Decimal(0)),
+        ("Error: socket hang up\n\n" + as_lines(CHUNKS[:2]), None),
+        ("Error: slow down\n\n" + as_lines([{"error": {"message": "slow down"}}]), Decimal(0)),
+        ("Error: after the end\n\n" + as_lines(CHUNKS), Decimal("0.00024")),
     ],
 )
-def test_a_stream_that_ended_in_an_error_is_not_free_when_something_was_generated(text: str, state: CostState) -> None:
-    assert row(a_log(text=text, status=500)).cost_state is state
+def test_a_stream_that_ended_in_an_error_is_not_free_when_something_was_generated(
+    text: str, cost: Decimal | None
+) -> None:
+    assert (row(a_log(text=text, status=500)).cost_usd, row(a_log(text=text, status=500)).status) == (cost, 500)
 
 
 def test_a_custom_call_has_the_price_of_its_models_only_seller() -> None:
