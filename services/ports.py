@@ -204,6 +204,11 @@ class AnswerReceiver(Protocol):
 class UpstreamCall(Protocol):
     """One request on its way to a provider. Nothing waits: what cannot be sent yet is kept."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether a byte of it has been given to a connection: from then on the provider may bill it."""
+        ...
+
     def head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
         """`headers` without Host and without framing, which follow from the origin and from `body_bytes`."""
         ...
@@ -219,6 +224,10 @@ class UpstreamCall(Protocol):
     def pause_answer(self) -> None: ...
 
     def resume_answer(self) -> None: ...
+
+    def hand_over(self, receiver: AnswerReceiver) -> None:
+        """From now on `receiver` is told, in the place of whoever was."""
+        ...
 
     def abort(self) -> None:
         """The request is given up; the receiver is told nothing more."""

@@ -78,6 +78,16 @@ class ProxySettings(Settings):
     idle_timeout_s: float = Field(120, gt=0, description="Between two pieces of an answer, or of a request's body")
     total_timeout_s: float = Field(3600, gt=0, description="For the whole exchange")
     max_connections: int = Field(1000, gt=0, description="To one provider at once; above it requests wait")
+    stream_usage: Literal["inject", "off"] = Field(
+        "inject",
+        description="OpenAI chat streams whose callers do not ask for usage: ask, and take the answer out, or do not",
+    )
+    on_disconnect: Literal["drain", "cancel"] = Field(
+        "drain", description="Answers whose caller has gone: read on, to learn what is billed, or cancel"
+    )
+    drain_timeout_s: float = Field(120, gt=0, description="How long an answer is read on without its caller")
+    drain_bytes: int = Field(4 * 2**20, ge=0, description="How much of it is read on")
+    drain_count: int = Field(256, ge=0, description="How many answers are read on at once; above it they are cancelled")
     kafka_spill: str = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
 
 

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 Counter = Literal[
-    "proxy_requests_total",  # requests that a provider was asked for
+    "proxy_requests_total",  # requests let through to a provider
     "proxy_refused_total",  # requests answered by the proxy itself with an error
     "proxy_unlogged_total",  # requests passed on without a valid key: spend nobody sees
     "proxy_logged_total",  # calls that their callers logged afterwards; no provider was asked for them
     "proxy_bodies_dropped_total",  # bodies not kept because too much was in flight
     "proxy_bodies_truncated_total",  # bodies cut at the capture limit
+    "proxy_usage_asked_total",  # streams that tell their usage because the proxy asked for it
+    "proxy_drained_total",  # answers read on after their caller had gone
+    "proxy_drain_refused_total",  # answers not read on, because too many were
+    "proxy_drain_cut_total",  # answers not read to their end: too long, too large, or the proxy stopped
     "log_published_total",  # events handed to the event log
     "log_durable_total",  # events the log has made durable
     "log_lost_total",  # events given up: each is spend that nobody will see

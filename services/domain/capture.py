@@ -44,6 +44,11 @@ class CapturedBody:
             self._space.free_bytes -= size
             self._pieces.append(piece)
 
+    @property
+    def partial(self) -> bool:
+        """Whether some of it was not kept."""
+        return self.truncated or self.dropped
+
     def take(self) -> bytes:
         """What is held. Its space is given back, and nothing is held any more."""
         body = b"".join(self._pieces)
@@ -69,7 +74,10 @@ class Capture:
         "_target",
         "answer",
         "body",
+        "drained",
         "request_id",
+        "request_sent",
+        "usage_injected",
     )
 
     def __init__(
@@ -101,6 +109,9 @@ class Capture:
         self._status: int | None = None
         self._answer_notes: Mapping[bytes, bytes] = NO_NOTES
         self._finished = False
+        self.request_sent = True
+        self.drained = False
+        self.usage_injected = False
 
     def answer_head(self, status: int, notes: Mapping[bytes, bytes]) -> None:
         self._status = status
@@ -144,6 +155,9 @@ class Capture:
             content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
             body=self.answer.take(),
             body_bytes=self.answer.body_bytes,
+            request_sent=self.request_sent,
+            drained=self.drained,
+            usage_injected=self.usage_injected,
         )
 
 

@@ -185,6 +185,12 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
     return tags, request_id if request_id and _UUID.fullmatch(request_id) else None
 
 
+def wish(labels: Sequence[Pair], name: bytes) -> bytes:
+    """What the caller says in the header called `name`, both in lower case; nothing when it says it twice."""
+    values = [value for spelled, value in labels if spelled.lower() == name]
+    return values[0].lower() if len(values) == 1 else b""
+
+
 def _decoded(value: bytes) -> str:
     try:
         return value.decode()

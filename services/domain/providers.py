@@ -14,6 +14,7 @@ from schemas.origin import Origin
 PROVIDERS: Final[Mapping[bytes, str]] = {b"oai": "OPENAI", b"anthropic": "ANTHROPIC"}  # path label -> stored name
 ROUTE_SHAPES: Final = (b"/%b", b"/v1/gateway/%b")  # the short path, and the one of Helicone's self-hosted gateway
 INGESTION: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
+_CHAT: Final = b"/chat/completions"
 
 _VISIBLE = re.compile(rb"[!-~]*")
 _KEY_SEGMENT = re.compile(rb"/(?:sk|pk)-helicone[^/]*")
@@ -27,6 +28,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     path_and_query: bytes  # what the provider is asked for
     url: str  # the same as a URL without its query, in which keys may travel
     secret: bytes | None = None  # the Farebox key, for callers that can only put it in the path
+    tells_usage_when_asked: bool = False  # streams from here end without it otherwise
 
 
 class Routes:
@@ -70,6 +72,7 @@ def _target(url: bytes, provider: str, origin: Origin) -> Target | None:
         path_and_query=path + mark + query,
         url=f"{_site(origin)}{path.decode('ascii')}",
         secret=secret,
+        tells_usage_when_asked=provider == "OPENAI" and path.endswith(_CHAT),
     )
 
 

@@ -5,14 +5,16 @@ import os
 from collections.abc import Iterator
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
+from services.domain.capture import CaptureSpace
 from services.domain.providers import Routes, origin_of
 from services.ports import Clock, EventSink, KeyStore, Upstream
 from services.proxy.accounts import Accounts
 from services.proxy.app import ProxyApp
+from services.proxy.drains import DrainLimits, Drains
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
 from services.proxy.manual_log import LogIntake
@@ -21,14 +23,19 @@ from services.proxy.terms import Limits, Relay
 from services.settings import ProxySettings
 from services.telemetry import Metrics
 
+KEPT_BYTES: Final = 64 * 2**20  # of all bodies that are kept until they are whole
 GRACE_S = 8  # for exchanges in flight when the process is told to stop: container engines kill after ten
 
 
 class ProxyServer(uvicorn.Server):
     """Serves until `stop` is called. Signals are the business of whoever started it; so is the event log's end."""
 
-    def __init__(self, config: uvicorn.Config, *, upstream: Upstream, keyring: Keyring) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, upstream: Upstream, keyring: Keyring, drains: Drains, grace_s: int
+    ) -> None:
         super().__init__(config)
+        self._grace_s = grace_s
+        self._drains = drains
         self._upstream = upstream
         self._keyring = keyring
 
@@ -45,16 +52,19 @@ class ProxyServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             if isinstance(connection, RelayProtocol):
                 connection.sweep(now_s)
+        self._drains.sweep(now_s)
         if counter % 10 == 0:
             self._upstream.sweep()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Returns when every exchange has ended and its event has been handed to the event log."""
+        deadline_s = monotonic() + self._grace_s
         await super().shutdown(sockets)
         for connection in list(self.server_state.connections):
             if isinstance(connection, RelayProtocol):
                 connection.give_up()
+        await self._drains.close(deadline_s - monotonic())
         await self._keyring.close()
         await self._upstream.close()
 
@@ -77,17 +87,22 @@ def create_server(
     routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
     keyring = Keyring(keys)
     draw_id = RequestIds(os.urandom).draw
+    accounts = Accounts(
+        sink=sink,
+        metrics=metrics,
+        draw_id=draw_id,
+        capture_bytes=settings.capture_bytes,
+        capture_total_bytes=settings.capture_total_bytes,
+    )
+    drains = _drains(settings, accounts, metrics)
     relay = Relay(
         upstream=upstream,
         keys=keyring,
-        accounts=Accounts(
-            sink=sink,
-            metrics=metrics,
-            draw_id=draw_id,
-            capture_bytes=settings.capture_bytes,
-            capture_total_bytes=settings.capture_total_bytes,
-        ),
+        accounts=accounts,
         metrics=metrics,
+        drains=drains,
+        kept=CaptureSpace(KEPT_BYTES),
+        asks_usage=settings.stream_usage == "inject",
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
             first_byte_timeout_s=settings.first_byte_timeout_s,
@@ -121,4 +136,11 @@ def create_server(
         date_header=False,
         timeout_graceful_shutdown=grace_s,
     )
-    return ProxyServer(config, upstream=upstream, keyring=keyring)
+    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)
+
+
+def _drains(settings: ProxySettings, accounts: Accounts, metrics: Metrics) -> Drains:
+    limits = DrainLimits(
+        timeout_s=settings.drain_timeout_s, most_bytes=settings.drain_bytes, most_drains=settings.drain_count
+    )
+    return Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=settings.on_disconnect == "drain")

@@ -4,8 +4,10 @@ from typing import Protocol
 
 import msgspec
 
+from services.domain.capture import CaptureSpace
 from services.ports import Upstream
 from services.proxy.accounts import Accounts
+from services.proxy.drains import Drains
 from services.proxy.keys import Tell
 from services.telemetry import Metrics
 
@@ -29,5 +31,8 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     metrics: Metrics
     limits: Limits
+    drains: Drains
+    kept: CaptureSpace  # room for bodies that are kept until it is known whether usage is to be asked for
+    asks_usage: bool = True  # unless a request says otherwise
     strict: bool = False
     pass_unauthenticated: bool = False

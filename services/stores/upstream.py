@@ -171,6 +171,7 @@ class Call:
         "_paused",
         "_slow",
         "aborted",
+        "begun",
         "connection",
         "is_head",
         "receiver",
@@ -180,6 +181,7 @@ class Call:
     def __init__(self, receiver: AnswerReceiver, lane: Lane) -> None:
         self.receiver = receiver
         self.connection: Connection | None = None
+        self.begun = False
         self.sent = False  # the whole request
         self.is_head = False
         self.aborted = False
@@ -216,6 +218,7 @@ class Call:
     def flush(self) -> None:
         if self.connection is not None:
             if self._out:
+                self.begun = True
                 self.connection.write(b"".join(self._out))
                 self._out.clear()
         elif self._held > HELD_BYTES and not self._slow:
@@ -241,6 +244,9 @@ class Call:
         self._paused = False
         if self.connection is not None:
             self.connection.resume_reading()
+
+    def hand_over(self, receiver: AnswerReceiver) -> None:
+        self.receiver = receiver
 
     def abort(self) -> None:
         self.aborted = True

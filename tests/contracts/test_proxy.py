@@ -146,7 +146,7 @@ async def test_the_whole_exchange_has_a_limit_too() -> None:
 
 
 async def test_pieces_of_a_stream_travel_at_once() -> None:
-    async with rig() as proxy:
+    async with rig(on_disconnect="cancel") as proxy:
         proxy.provider.script = [chunked(b"data: 1\n\n", end=b""), Do.HANG]
         reader, writer = await proxy.connect()
         writer.write(head(CHAT, "Content-Length: 0"))
@@ -160,8 +160,10 @@ async def test_pieces_of_a_stream_travel_at_once() -> None:
 
 
 @pytest.mark.parametrize("script", [[Do.HANG], [chunked(b"half", end=b""), Do.HANG]])
-async def test_when_the_caller_hangs_up_the_provider_is_left_at_once(script: Sequence[Step]) -> None:
-    async with rig() as proxy:
+async def test_where_the_operator_says_so_a_caller_that_hangs_up_ends_the_providers_work_too(
+    script: Sequence[Step],
+) -> None:
+    async with rig(on_disconnect="cancel") as proxy:
         proxy.provider.script = script
         _, writer = await proxy.connect()
         writer.write(head(CHAT, "Content-Length: 2") + b"{}")

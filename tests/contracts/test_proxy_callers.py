@@ -282,7 +282,7 @@ async def test_a_provider_may_answer_before_it_has_read_the_request() -> None:
     async with rig() as proxy:
         proxy.provider.read_bodies = False
         proxy.provider.script = [answer(b"enough", status="413 Too Large"), Do.HANG]
-        got = await proxy.raw(head(CHAT, "Content-Length: 100000") + b"x" * 1000)
+        got = await proxy.raw(head("/oai/v1/files", "Content-Length: 100000") + b"x" * 1000)
         event = await proxy.event()
     assert statuses(got) == [413]
     assert got.endswith(b"enough")

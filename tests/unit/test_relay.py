@@ -13,10 +13,12 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from schemas.event import Ending, ExchangeEvent, decode_event
 from schemas.origin import Origin
+from services.domain.capture import CaptureSpace
 from services.domain.headers import read_head
 from services.domain.providers import Routes, origin_of
 from services.ports import AnswerReceiver
 from services.proxy.accounts import Accounts, Request
+from services.proxy.drains import DrainLimits, Drains
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Tell
 from services.proxy.relay import Exchange
@@ -85,17 +87,26 @@ class Everyone:
 async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:
     """What the caller gets, and the event, when the provider's bytes come in `pieces` and the connection then ends."""
     upstream, log, client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
+    accounts = Accounts(
+        sink=MemorySink(log, metrics=metrics),
+        metrics=metrics,
+        draw_id=RequestIds(bytes).draw,
+        capture_bytes=10_000,
+        capture_total_bytes=10_000,
+    )
+    drains = Drains(
+        accounts=accounts,
+        metrics=metrics,
+        limits=DrainLimits(timeout_s=1, most_bytes=10_000, most_drains=1),
+        wanted=True,
+    )
     relay = Relay(
         upstream=upstream,
         keys=Everyone(),
-        accounts=Accounts(
-            sink=MemorySink(log, metrics=metrics),
-            metrics=metrics,
-            draw_id=RequestIds(bytes).draw,
-            capture_bytes=10_000,
-            capture_total_bytes=10_000,
-        ),
+        accounts=accounts,
         metrics=metrics,
+        drains=drains,
+        kept=CaptureSpace(10_000),
         limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1),
     )
     target = Routes({b"oai": origin_of("http://provider")}).resolve(b"/oai/v1/x")

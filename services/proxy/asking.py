@@ -1,0 +1,256 @@
+"""The asking half of an exchange: a request is let in, waits for what it must wait for, and goes to its provider.
+
+Bodies pass piece by piece, unread, but for OpenAI chat: there a body is kept until it is whole, so that streams can be
+asked for their usage. Bodies that are large, compressed or of unknown length are not kept, and not asked.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from time import monotonic
+from typing import Final
+
+from schemas.errors import FareboxError, TooLarge
+from schemas.event import Ending
+from services.domain.capture import Capture
+from services.domain.headers import Pair, wish
+from services.domain.stream_usage import UsageRemoval, with_usage_asked
+from services.ports import UNKNOWN_LENGTH, UpstreamCall
+from services.proxy.accounts import Request
+from services.proxy.answers import Downstream
+from services.proxy.keys import Verdict
+from services.proxy.terms import Relay
+
+WAITING_BYTES: Final = 64 * 2**10  # of a body whose key is still being looked up; above it the caller is paused
+MOST_KEPT_BYTES: Final = 4 * 2**20  # of a body that is kept until it is whole
+STREAM_USAGE: Final = b"Helicone-Stream-Usage".lower()
+
+
+class Asking:
+    """What the caller's side tells about its request, and what the provider is told of it."""
+
+    __slots__ = (
+        "_answering",
+        "_call",
+        "_capture",
+        "_client",
+        "_client_slow",
+        "_finished",
+        "_keeping",
+        "_relay",
+        "_removal",
+        "_request",
+        "_request_bytes",
+        "_request_ended",
+        "_touched_s",
+        "_upstream_slow",
+        "_waiting",
+    )
+
+    def __init__(self, relay: Relay, client: Downstream, request: Request) -> None:
+        self._relay = relay
+        self._client = client
+        self._request = request
+        self._call: UpstreamCall | None = None
+        self._capture: Capture | None = None
+        self._waiting: list[bytes] = []  # pieces of a body that may not travel yet
+        self._keeping = False  # the whole body in `_waiting`
+        self._removal: UsageRemoval | None = None  # of what the caller did not ask for
+        self._request_bytes = 0
+        self._request_ended = False
+        self._answering = False
+        self._finished = False
+        self._client_slow = False
+        self._upstream_slow = False
+        self._touched_s = request.began_s
+
+    @abstractmethod
+    def _break_off(self, ending: Ending, error: FareboxError) -> None:
+        """Ends the exchange, and tells the caller why."""
+
+    @abstractmethod
+    def _place_call(self) -> UpstreamCall:
+        """The call that the provider's side will tell this exchange about."""
+
+    # The caller's side tells
+
+    def begin(self) -> None:
+        """It is this request's turn. Its body may have begun to come before."""
+        request = self._request
+        bearer = request.head.bearer
+        if bearer is None and request.target.secret is not None:
+            bearer = b"Bearer " + request.target.secret
+        self._relay.keys.check(bearer, self._admit)
+
+    def body(self, piece: bytes) -> None:
+        if self._finished:
+            return
+        self._request_bytes += len(piece)
+        if self._call is None:
+            self._waiting.append(piece)
+            if self._keeping:
+                self._claim(len(piece))
+            elif self._request_bytes > WAITING_BYTES:
+                self._client.pause_request()
+        elif self._request_bytes > self._relay.limits.max_body_bytes:
+            self._refuse_size()
+        else:
+            if self._capture is not None:
+                self._capture.body.add(piece)
+            self._call.piece(piece)
+
+    def request_end(self) -> None:
+        self._request_ended = True
+        if self._finished:
+            return
+        if self._call is not None:
+            self._call.end()
+        elif self._keeping:
+            self._ask_with_usage()
+
+    def request_flush(self) -> None:
+        if not self._finished:
+            self._touched_s = monotonic()
+            if self._call is not None:
+                self._call.flush()
+
+    # The provider's side tells
+
+    def upstream_slow(self) -> None:
+        self._upstream_slow = True
+        self._client.pause_request()
+
+    def upstream_ready(self) -> None:
+        self._upstream_slow = False
+        self._touched_s = monotonic()
+        if not self._finished:
+            self._client.resume_request()
+
+    # Turns
+
+    def _admit(self, verdict: Verdict) -> None:
+        if self._finished:
+            return
+        if isinstance(verdict, str):
+            self._capture = self._relay.accounts.open(self._request, verdict)
+        elif self._relay.pass_unauthenticated:
+            self._relay.metrics.add("proxy_unlogged_total")
+        else:
+            self._break_off(Ending.REFUSED, verdict)
+            return
+        head = self._request.head
+        if head.body_bytes is not None and head.body_bytes > self._relay.limits.max_body_bytes:
+            self._refuse_size()
+            return
+        self._relay.metrics.add("proxy_requests_total")
+        if head.expects_continue:
+            self._client.proceed()
+        if self._request.target.tells_usage_when_asked and self._may_ask_usage():
+            self._keep()
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        head = self._request.head
+        self._begin_call(head.kept, UNKNOWN_LENGTH if head.chunked else head.body_bytes)
+        if self._waiting or self._request_ended:
+            self._catch_up()
+
+    def _begin_call(self, headers: Sequence[Pair], body_bytes: int | None) -> UpstreamCall:
+        request = self._request
+        self._call = call = self._place_call()
+        call.head(request.method, request.target.path_and_query, headers, body_bytes)
+        if self._client_slow:
+            call.pause_answer()
+        return call
+
+    def _catch_up(self) -> None:
+        """Passes on what came before the turn, and while the key was being looked up."""
+        waiting, self._waiting, self._request_bytes = self._waiting, [], 0
+        for piece in waiting:
+            self.body(piece)
+        if self._request_ended:
+            self.request_end()
+        self.request_flush()
+        self._client.resume_request()
+
+    def _refuse_size(self) -> None:
+        if self._capture is not None and not self._answering:
+            self._capture.answer_head(TooLarge.status, {})
+        limit = self._relay.limits.max_body_bytes
+        self._break_off(Ending.REFUSED, TooLarge(f"the request's body is larger than {limit} bytes"))
+
+    # Usage of streams
+
+    def _may_ask_usage(self) -> bool:
+        """Whether the body has to be looked at. Without an event nobody needs to know what was used."""
+        request = self._request
+        head = request.head
+        return (
+            self._capture is not None
+            and request.method == b"POST"
+            and head.body_bytes is not None
+            and head.body_bytes <= MOST_KEPT_BYTES
+            and b"content-encoding" not in head.notes
+            and (self._relay.asks_usage or wish(head.labels, STREAM_USAGE) != b"")
+        )
+
+    def _keep(self) -> None:
+        self._keeping = True
+        if not self._waiting and not self._request_ended:
+            return
+        self._claim(self._request_bytes)
+        if self._keeping and self._request_ended:
+            self._ask_with_usage()
+            self.request_flush()
+        self._client.resume_request()
+
+    def _claim(self, size: int) -> None:
+        """Takes room for what is kept. Where there is none, the body travels on as it is."""
+        self._relay.kept.free_bytes -= size
+        if self._relay.kept.free_bytes < 0:
+            self._keeping = False
+            self._relay.kept.free_bytes += self._request_bytes
+            self._ask()
+
+    def _stop_keeping(self) -> bytes:
+        """What was kept, as the caller sent it."""
+        self._keeping = False
+        self._relay.kept.free_bytes += self._request_bytes
+        sent = b"".join(self._waiting)
+        self._waiting.clear()
+        if self._capture is not None:
+            self._capture.body.add(sent)
+        return sent
+
+    def _ask_with_usage(self) -> None:
+        """The kept body is whole: it travels, asking for usage where it should."""
+        sent = self._stop_keeping()
+        headers: Sequence[Pair] = self._request.head.kept
+        body = with_usage_asked(sent)
+        said = b"" if body is None else wish(self._request.head.labels, STREAM_USAGE)
+        if body is None or not self._is_asked(said):
+            body = sent
+        elif said != b"true" and self._capture is not None:
+            self._capture.usage_injected = True
+            self._removal = UsageRemoval()
+            self._relay.metrics.add("proxy_usage_asked_total")
+            headers = _uncompressed(headers)
+        call = self._begin_call(headers, len(body))
+        call.piece(body)
+        call.end()
+
+    def _never_sent(self, capture: Capture) -> None:
+        """The exchange ends before a byte of the request has left."""
+        capture.request_sent = False
+        if self._keeping:
+            self._stop_keeping()
+
+    def _is_asked(self, said: bytes) -> bool:
+        """`true` is what Helicone's callers say, who want to see the usage themselves."""
+        return said in (b"true", b"inject") or (said != b"off" and self._relay.asks_usage)
+
+
+def _uncompressed(headers: Sequence[Pair]) -> list[Pair]:
+    """`headers` asking for an answer that can be read on its way."""
+    kept = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
+    return [*kept, (b"Accept-Encoding", b"identity")]
