@@ -11,12 +11,14 @@ from services.domain.log_times import Told
 NO_PATH: Final = "custom-model-nopath"  # what Helicone's clients say instead of a URL
 NOT_THERE: Final = msgspec.Raw(b"")
 
-# Half of a surrogate pair, as programs write it that cut a text within a character. The other half is gone for good.
-_HALF_CHARACTER: Final = re.compile(
-    rb"(?<!\\)((?:\\\\)*)(?:"
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|"
-    rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+# A surrogate pair, or half of one, as programs write it that cut a text within a character.
+_SURROGATES: Final = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})"
 )
+_MOST_SURROGATES: Final = 10_000  # are looked at: a text has few, and other callers wait meanwhile
+_LOST: Final = rb"\ufffd"
+_ESCAPE_BYTES: Final = 6
+_BACKSLASH: Final = ord("\\")
 
 
 class LoggedRequest(msgspec.Struct, frozen=True):
@@ -53,10 +55,21 @@ def read_payload(payload: bytes) -> LoggedCall:
     try:
         return _calls.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        mended = _HALF_CHARACTER.sub(rb"\1\\ufffd", payload.decode("utf-8", "replace").encode())
+        text = payload.decode("utf-8", "replace").encode()
+    mended = _SURROGATES.sub(_whole, text, _MOST_SURROGATES)
     try:
         return _calls.decode(mended)
     except RecursionError:
         raise InvalidRequest("the body is nested too deeply") from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"the body is not a logged call: {error}") from None
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    """What was `found`, with half characters replaced: their other halves are gone for good."""
+    before = found.start()
+    while before and found.string[before - 1] == _BACKSLASH:
+        before -= 1
+    if (found.start() - before) % 2:  # the first backslash is itself escaped
+        return found[0][:_ESCAPE_BYTES] + (_LOST if found[1] else b"")
+    return found[0] if found[1] else _LOST

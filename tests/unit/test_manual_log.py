@@ -317,6 +317,8 @@ def test_large_bodies_are_cut_and_their_size_is_kept() -> None:
         (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
         (r"\\ud83d", r"\ud83d"),
         (r"\\\ud83d", "\\\ufffd"),
+        (r"\\ud83d\ude00", "\\ud83d\ufffd"),
+        (r"\\\ud83d\ude00", "\\\U0001f600"),
         (r"\ud83d\ude00", "\U0001f600"),
     ],
 )
