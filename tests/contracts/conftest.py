@@ -1,10 +1,15 @@
-"""Fixtures of the query service's contract."""
+"""Fixtures of the contracts: a running query service, and both kinds of state database."""
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from services.stores.warehouse import ClickHouseWarehouse
+from tests.clickhouse_server import NoServer
+from tests.conftest import unavailable
+from tests.postgres_server import postgres_server
 from tests.querying import Caller, QueryService, query_service
 
 
@@ -18,3 +23,22 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def caller(service: QueryService, organization_id: str) -> Caller:
     return Caller(service, organization_id, service.key(organization_id))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_server())
+        except NoServer as reason:
+            unavailable("PostgreSQL", reason)
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A state database of either kind, not migrated by this test."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/not/there/yet/state.sqlite"
+    return str(request.getfixturevalue("postgres"))

@@ -1,7 +1,6 @@
 """What a KeyStore owes, asked of SQLite and of PostgreSQL."""
 
 import asyncio
-import contextlib
 import logging
 import re
 import sqlite3
@@ -15,31 +14,11 @@ from sqlalchemy import create_engine, text
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
 from services.stores.state import SqlKeyStore, hash_of
-from tests.clickhouse_server import NoServer
-from tests.conftest import unavailable
-from tests.postgres_server import postgres_server
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(postgres_server())
-        except NoServer as reason:
-            unavailable("PostgreSQL", reason)
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/not/there/yet/state.sqlite"
-    return str(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
-def keys(url: str) -> Iterator[SqlKeyStore]:
-    store = SqlKeyStore(url)
+def keys(state_url: str) -> Iterator[SqlKeyStore]:
+    store = SqlKeyStore(state_url)
     asyncio.run(store.migrate())
     yield store
     asyncio.run(store.close())
@@ -107,29 +86,29 @@ def test_a_key_that_helicone_stored_would_be_known_by_the_same_hash() -> None:
 
 
 def test_the_secret_is_neither_stored_nor_logged(
-    keys: SqlKeyStore, url: str, organization_id: str, caplog: pytest.LogCaptureFixture
+    keys: SqlKeyStore, state_url: str, organization_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         _, secret = create(keys, organization_id)
         asyncio.run(keys.organization_of(secret))
-    with create_engine(url).connect() as connection:
+    with create_engine(state_url).connect() as connection:
         rows = connection.execute(text("SELECT * FROM api_key")).all()
     assert hash_of(secret) in str(rows)
     assert secret not in str(rows) + caplog.text
     assert hash_of(secret) not in caplog.text
 
 
-def test_migrating_again_keeps_the_keys(keys: SqlKeyStore, url: str, organization_id: str) -> None:
+def test_migrating_again_keeps_the_keys(keys: SqlKeyStore, state_url: str, organization_id: str) -> None:
     _, secret = create(keys, organization_id)
-    again = SqlKeyStore(url)
+    again = SqlKeyStore(state_url)
     asyncio.run(again.migrate())
     assert asyncio.run(again.organization_of(secret)) is not None
     asyncio.run(again.close())
 
 
-def test_several_may_migrate_at_once(url: str) -> None:
-    stores = [SqlKeyStore(url) for _ in range(4)]
-    with create_engine(url).begin() as connection:
+def test_several_may_migrate_at_once(state_url: str) -> None:
+    stores = [SqlKeyStore(state_url) for _ in range(4)]
+    with create_engine(state_url).begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS api_key"))
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda store: asyncio.run(store.migrate()), stores))
@@ -138,9 +117,9 @@ def test_several_may_migrate_at_once(url: str) -> None:
         asyncio.run(store.close())
 
 
-def test_before_anybody_migrated_the_store_is_unavailable(url: str) -> None:
-    store = SqlKeyStore(url)
-    with create_engine(url).begin() as connection:
+def test_before_anybody_migrated_the_store_is_unavailable(state_url: str) -> None:
+    store = SqlKeyStore(state_url)
+    with create_engine(state_url).begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS api_key"))
     with pytest.raises(StoreUnavailable):
         asyncio.run(store.organization_of("x"))

@@ -1,0 +1,133 @@
+"""What PriceRows owe, asked of SQLite and of PostgreSQL."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import msgspec
+import pytest
+from sqlalchemy import create_engine, text
+
+from schemas.errors import StoreUnavailable
+from schemas.price import OperatorPrice, PriceTerms, Rate
+from services.stores.price_rows import SqlPriceRows
+from tests.builders import MOMENT
+
+DAY = timedelta(days=1)
+TERMS = PriceTerms(
+    provider="CUSTOM",
+    model="llama-3-*",
+    tier="flex",
+    rates={
+        "prompt_tokens": Rate(usd=Decimal("0.000000600"), tiers=((200_000, Decimal("1.2E-6")),)),
+        "web_searches": Rate(usd=Decimal("0.01")),
+    },
+    usd_per_request=Decimal("0.000000000001"),
+    valid_from=MOMENT,
+    valid_until=MOMENT + 90 * DAY,
+)
+
+
+@pytest.fixture
+def rows(state_url: str) -> Iterator[SqlPriceRows]:
+    store = SqlPriceRows(state_url)
+    asyncio.run(store.migrate())
+    yield store
+    asyncio.run(store.close())
+
+
+def add(rows: SqlPriceRows, organization_id: str, **changes: object) -> OperatorPrice:
+    return asyncio.run(rows.add_price(organization_id, msgspec.structs.replace(TERMS, **changes)))
+
+
+def listed(rows: SqlPriceRows, organization_id: str) -> list[OperatorPrice]:
+    return list(asyncio.run(rows.list_prices(organization_id)))
+
+
+def end(rows: SqlPriceRows, organization_id: str, price_id: str, at: datetime) -> bool:
+    return asyncio.run(rows.end_price(organization_id, price_id, at))
+
+
+def test_a_row_comes_back_as_it_was_added_to_the_last_digit(rows: SqlPriceRows, organization_id: str) -> None:
+    before = datetime.now(UTC)
+    added = add(rows, organization_id)
+    assert listed(rows, organization_id) == [added]
+    (kept,) = listed(rows, organization_id)
+    assert before <= kept.known_since <= datetime.now(UTC)
+    assert (kept.organization_id, kept.ended_at) == (organization_id, None)
+    assert {name: getattr(kept, name) for name in PriceTerms.__struct_fields__} == msgspec.structs.asdict(TERMS)
+    assert str(kept.rates["prompt_tokens"].usd) == "6.00E-7"
+
+
+def test_moments_are_utc_wherever_they_were_written(rows: SqlPriceRows, organization_id: str) -> None:
+    elsewhere = MOMENT.astimezone(timezone(timedelta(hours=9)))
+    add(rows, organization_id, valid_from=elsewhere)
+    (kept,) = listed(rows, organization_id)
+    assert (kept.valid_from, kept.valid_from.utcoffset()) == (MOMENT, timedelta(0))
+
+
+def test_rows_are_listed_as_they_were_added_for_their_organization_only(
+    rows: SqlPriceRows, organization_id: str
+) -> None:
+    first, second = add(rows, organization_id), add(rows, organization_id)
+    other = add(rows, f"not-{organization_id}")
+    assert listed(rows, organization_id) == [first, second]
+    everything = asyncio.run(rows.all_prices())
+    assert all(row in everything for row in (first, second, other))
+
+
+def test_ending_a_row_keeps_it_and_says_when_it_was_ended(rows: SqlPriceRows, organization_id: str) -> None:
+    added = add(rows, organization_id, valid_until=None)
+    assert end(rows, organization_id, added.id, MOMENT + DAY)
+    (ended,) = listed(rows, organization_id)
+    assert ended.valid_until == MOMENT + DAY
+    assert ended.ended_at is not None
+    assert msgspec.structs.replace(ended, valid_until=None, ended_at=None) == added
+
+
+def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organization_id: str) -> None:
+    added = add(rows, organization_id)
+    assert end(rows, organization_id, added.id, MOMENT + 2 * DAY)
+    assert not end(rows, organization_id, added.id, MOMENT + 3 * DAY)
+    assert not end(rows, organization_id, added.id, MOMENT + 2 * DAY)
+    assert end(rows, organization_id, added.id, MOMENT + DAY)
+    assert [row.valid_until for row in listed(rows, organization_id)] == [MOMENT + DAY]
+
+
+def test_nobody_ends_the_row_of_another_organization_or_one_that_is_not_there(
+    rows: SqlPriceRows, organization_id: str
+) -> None:
+    added = add(rows, organization_id)
+    assert not end(rows, "somebody-else", added.id, MOMENT)
+    assert not end(rows, organization_id, "no-such-row", MOMENT)
+    assert listed(rows, organization_id) == [added]
+
+
+def test_migrating_again_keeps_the_rows(rows: SqlPriceRows, state_url: str, organization_id: str) -> None:
+    added = add(rows, organization_id)
+    again = SqlPriceRows(state_url)
+    asyncio.run(again.migrate())
+    assert listed(again, organization_id) == [added]
+    asyncio.run(again.close())
+
+
+def test_several_may_migrate_at_once(state_url: str) -> None:
+    stores = [SqlPriceRows(state_url) for _ in range(4)]
+    with create_engine(state_url).begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS operator_price"))
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda store: asyncio.run(store.migrate()), stores))
+    assert listed(stores[0], "nobody") == []
+    for store in stores:
+        asyncio.run(store.close())
+
+
+def test_before_anybody_migrated_the_rows_are_unavailable(state_url: str) -> None:
+    store = SqlPriceRows(state_url)
+    with create_engine(state_url).begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS operator_price"))
+    with pytest.raises(StoreUnavailable, match="prices"):
+        asyncio.run(store.all_prices())
+    asyncio.run(store.close())
