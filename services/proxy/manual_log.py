@@ -5,7 +5,6 @@ when it was given up, whatever the durability of proxied traffic.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
@@ -25,8 +24,6 @@ MOST_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are being read
 BODY_S: Final = 60.0  # for a log to arrive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-
-logger = logging.getLogger(__name__)
 
 
 class LogIntake:
