@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from schemas.errors import FareboxError, TooLarge
+from schemas.errors import FareboxError, TooLarge, UpstreamUnavailable
 from schemas.event import Ending
 from services.domain.capture import Capture
 from services.domain.headers import Pair, wish
 from services.domain.stream_usage import UsageRemoval, with_usage_asked
-from services.ports import UNKNOWN_LENGTH, UpstreamCall
+from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
 from services.proxy.accounts import Request
 from services.proxy.answers import Downstream
 from services.proxy.keys import Verdict
@@ -32,6 +32,7 @@ class Asking:
         "_answering",
         "_call",
         "_capture",
+        "_claimed_bytes",
         "_client",
         "_client_slow",
         "_finished",
@@ -54,6 +55,7 @@ class Asking:
         self._capture: Capture | None = None
         self._waiting: list[bytes] = []  # pieces of a body that may not travel yet
         self._keeping = False  # the whole body in `_waiting`
+        self._claimed_bytes = 0  # of the room for such bodies
         self._removal: UsageRemoval | None = None  # of what the caller did not ask for
         self._request_bytes = 0
         self._request_ended = False
@@ -68,8 +70,19 @@ class Asking:
         """Ends the exchange, and tells the caller why."""
 
     @abstractmethod
-    def _place_call(self) -> UpstreamCall:
-        """The call that the provider's side will tell this exchange about."""
+    def answer_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
+
+    @abstractmethod
+    def answer_piece(self, piece: bytes) -> None: ...
+
+    @abstractmethod
+    def answer_end(self) -> None: ...
+
+    @abstractmethod
+    def answer_flush(self) -> None: ...
+
+    @abstractmethod
+    def upstream_failed(self, error: UpstreamUnavailable) -> None: ...
 
     # The caller's side tells
 
@@ -87,9 +100,7 @@ class Asking:
         self._request_bytes += len(piece)
         if self._call is None:
             self._waiting.append(piece)
-            if self._keeping:
-                self._claim(len(piece))
-            elif self._request_bytes > WAITING_BYTES:
+            if self._request_bytes > WAITING_BYTES and not self._keeping:
                 self._client.pause_request()
         elif self._request_bytes > self._relay.limits.max_body_bytes:
             self._refuse_size()
@@ -112,6 +123,8 @@ class Asking:
             self._touched_s = monotonic()
             if self._call is not None:
                 self._call.flush()
+            elif self._keeping:
+                self._claim()
 
     # The provider's side tells
 
@@ -157,7 +170,7 @@ class Asking:
 
     def _begin_call(self, headers: Sequence[Pair], body_bytes: int | None) -> UpstreamCall:
         request = self._request
-        self._call = call = self._place_call()
+        self._call = call = self._relay.upstream.call(request.target.origin, self)
         call.head(request.method, request.target.path_and_query, headers, body_bytes)
         if self._client_slow:
             call.pause_answer()
@@ -195,36 +208,30 @@ class Asking:
         )
 
     def _keep(self) -> None:
+        """What came before the turn, if anything did, may be all of the body, or have made the caller wait."""
         self._keeping = True
-        if not self._waiting and not self._request_ended:
-            return
-        self._claim(self._request_bytes)
-        if self._keeping and self._request_ended:
+        if self._request_ended:
             self._ask_with_usage()
+        if self._waiting or self._request_ended:
             self.request_flush()
-        self._client.resume_request()
+            self._client.resume_request()
 
-    def _claim(self, size: int) -> None:
-        """Takes room for what is kept. Where there is none, the body travels on as it is."""
-        self._relay.kept.free_bytes -= size
+    def _claim(self) -> None:
+        """Takes room for what this read has brought. Where there is none, the body travels on as it is."""
+        self._relay.kept.free_bytes -= self._request_bytes - self._claimed_bytes
+        self._claimed_bytes = self._request_bytes
         if self._relay.kept.free_bytes < 0:
-            self._keeping = False
-            self._relay.kept.free_bytes += self._request_bytes
+            self._stop_keeping()
             self._ask()
 
-    def _stop_keeping(self) -> bytes:
-        """What was kept, as the caller sent it."""
+    def _stop_keeping(self) -> None:
         self._keeping = False
-        self._relay.kept.free_bytes += self._request_bytes
-        sent = b"".join(self._waiting)
-        self._waiting.clear()
-        if self._capture is not None:
-            self._capture.body.add(sent)
-        return sent
+        self._relay.kept.free_bytes += self._claimed_bytes
 
     def _ask_with_usage(self) -> None:
         """The kept body is whole: it travels, asking for usage where it should."""
-        sent = self._stop_keeping()
+        self._stop_keeping()
+        sent = self._kept_body()
         headers: Sequence[Pair] = self._request.head.kept
         body = with_usage_asked(sent)
         said = b"" if body is None else wish(self._request.head.labels, STREAM_USAGE)
@@ -239,11 +246,19 @@ class Asking:
         call.piece(body)
         call.end()
 
+    def _kept_body(self) -> bytes:
+        sent = b"".join(self._waiting)
+        self._waiting.clear()
+        if self._capture is not None:
+            self._capture.body.add(sent)
+        return sent
+
     def _never_sent(self, capture: Capture) -> None:
         """The exchange ends before a byte of the request has left."""
         capture.request_sent = False
         if self._keeping:
             self._stop_keeping()
+            self._kept_body()
 
     def _is_asked(self, said: bytes) -> bool:
         """`true` is what Helicone's callers say, who want to see the usage themselves."""

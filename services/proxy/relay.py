@@ -18,7 +18,7 @@ from time import monotonic
 from schemas.errors import FareboxError, InvalidRequest, Rejected, UpstreamTimedOut, UpstreamUnavailable
 from schemas.event import Ending
 from services.domain.headers import Head, read_head
-from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
+from services.ports import UNKNOWN_LENGTH, Headers
 from services.proxy.accounts import Request
 from services.proxy.answers import FAILED, SUCCESS, Downstream, RequestTooSlow, answer_error
 from services.proxy.asking import Asking
@@ -76,9 +76,6 @@ class Exchange(Asking):
             self._break_off(Ending.TIMED_OUT, UpstreamTimedOut(reason))
 
     # The provider's side tells
-
-    def _place_call(self) -> UpstreamCall:
-        return self._relay.upstream.call(self._request.target.origin, self)
 
     def answer_head(self, status: int, reason: bytes, headers: Headers) -> None:
         try:
