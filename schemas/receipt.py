@@ -22,6 +22,7 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     usage_source: UsageSource
     usage_mismatch: bool
+    usage_incomplete: bool
     cost_usd: Decimal | None
     cost_state: CostState
     price_id: str

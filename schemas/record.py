@@ -36,17 +36,22 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     property_spellings: list[str]  # the same names as the caller spelled them
     prompt_tokens: int
     prompt_cache_read_tokens: int
+    prompt_cache_read_audio_tokens: int
     prompt_cache_write_5m_tokens: int
     prompt_cache_write_1h_tokens: int
     prompt_audio_tokens: int
     prompt_image_tokens: int
+    prompt_audio_seconds: int
     completion_tokens: int
     reasoning_tokens: int
     completion_audio_tokens: int
     completion_image_tokens: int
+    citation_tokens: int
     web_searches: int
+    file_searches: int
     usage_source: UsageSource
     usage_mismatch: bool  # the classes do not add up to the provider's own totals
+    usage_incomplete: bool  # something was used that no class holds
     provider_usage: str  # the provider's own usage block, as JSON text
     service_tier: str  # that the provider says it billed; '' for the standard one
     cost_usd: Decimal | None  # None exactly when cost_state is unknown

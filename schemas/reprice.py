@@ -25,6 +25,7 @@ class ChargedRow(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
     usage_source: UsageSource
     usage_mismatch: bool
+    usage_incomplete: bool
     cost_usd: Decimal | None
     cost_state: CostState
     price_id: str

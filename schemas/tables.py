@@ -105,6 +105,7 @@ def _tokens(name: str, *parts: str) -> Column:
 # Helicone counts every modality as prompt or completion, and leaves cache tokens out of the total.
 PROMPT = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens")
 COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens")
+CACHE_READ = ("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens")
 CACHE_WRITE = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
 TOTAL = (*PROMPT, *COMPLETION, "reasoning_tokens")
 
@@ -136,14 +137,18 @@ _COLUMNS = (
     _tokens("prompt_tokens", *PROMPT),
     _tokens("completion_tokens", *COMPLETION),
     _tokens("reasoning_tokens"),
-    _tokens("prompt_cache_read_tokens"),
+    _tokens("prompt_cache_read_tokens", *CACHE_READ),
     _tokens("prompt_cache_write_tokens", *CACHE_WRITE),
     _tokens("prompt_audio_tokens"),
     _tokens("completion_audio_tokens"),
     _tokens("total_tokens", *TOTAL),
+    _column("prompt_audio_seconds", Kind.NUMBER),
+    _column("citation_tokens", Kind.NUMBER),
     _column("web_searches", Kind.NUMBER),
+    _column("file_searches", Kind.NUMBER),
     _column("usage_source", Kind.TEXT, "toString(usage_source)"),
     _column("usage_mismatch", Kind.FLAG),
+    _column("usage_incomplete", Kind.FLAG),
     _column("service_tier", Kind.TEXT),
     _column("cost", Kind.MONEY, "cost_usd", nullable=True),
     _column("cost_usd", Kind.MONEY, nullable=True),
@@ -185,7 +190,7 @@ REQUEST_RESPONSE = Table(
         *("request_id", "request_created_at", "response_created_at", "version", "provider", "model", "request_model"),
         *("target_url", "status", "ending", "is_stream", "latency_ms", "time_to_first_token_ms", "user_id"),
         *_PROPERTY_LIKE,
-        *("properties", "property_spellings", "usage_source", *TOTAL, "prompt_cache_read_tokens", *CACHE_WRITE),
+        *("properties", "property_spellings", "usage_source", *TOTAL, *CACHE_READ, *CACHE_WRITE),
         *("cost_usd", "cost_state", "price_id", "cache_enabled", "cache_reference_id", "cache_saved_usd"),
         *("request_bytes", "response_bytes"),
     ),

@@ -1,5 +1,6 @@
 """Tokens by disjoint class: the sum of the classes is what the provider counted, and no token is in two of them."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -11,27 +12,31 @@ class UsageSource(StrEnum):
     NONE = "none"  # nobody told: tokens are unknown, not zero
     PROVIDER = "provider"  # the provider's own usage block
     DRAINED = "drained"  # the provider's, read after the caller had gone
-    ESTIMATED = "estimated"  # worked out by us from what passed
+    ESTIMATED = "estimated"  # of a stream that never said: worked out by us from what passed, and never money
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one exchange used. Every count is zero or more, and disjoint from the others.
 
     `prompt_tokens` is text input that was neither read from nor written to a prompt cache;
-    `completion_tokens` is text output without reasoning.
+    `completion_tokens` is text output without reasoning. Read from a cache is text unless its class says otherwise.
     """
 
     prompt_tokens: int = 0
     prompt_cache_read_tokens: int = 0
+    prompt_cache_read_audio_tokens: int = 0
     prompt_cache_write_5m_tokens: int = 0
     prompt_cache_write_1h_tokens: int = 0
     prompt_audio_tokens: int = 0
     prompt_image_tokens: int = 0
+    prompt_audio_seconds: int = 0  # where audio is counted by its length
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     completion_audio_tokens: int = 0
     completion_image_tokens: int = 0
+    citation_tokens: int = 0  # output that quotes what was searched, where it has a price of its own
     web_searches: int = 0
+    file_searches: int = 0
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +45,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""  # '' when it names none
     usage: Usage | None = None  # None when it does not say, or says nonsense
     usage_block: str = ""  # the provider's own figures, as JSON text
-    complete: bool = True  # False: something was used that `usage` does not hold, or the figures contradict each other
+    adds_up: bool = True  # False: the provider's own totals and the classes of `usage` contradict each other
+    held: bool = True  # False: something was used that no class of `usage` holds
+    final: bool = True  # False: a stream's figures from before its end, or a stream that has none
     tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one
+    cost_usd: Decimal | None = None  # what the provider says that it costs
     streamed: bool = False
     failed: bool = False  # a stream that ended in an error event
+    passed_characters: int = 0  # of text and calls that a stream without final figures put out
+    thought_characters: int = 0  # and of its reasoning

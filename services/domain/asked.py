@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -11,6 +12,12 @@ from services.domain.body_text import Body
 MOST_NAME_CHARACTERS: Final = 512  # nobody means a longer model or user
 
 _PATH_MODEL: Final = re.compile(r"/(?:engines|models?|deployments)/([^/:?]+)")
+# Bedrock's: the id may hold colons, and slashes as %2F. It says the region that is billed, which no answer does.
+_BEDROCK_MODEL: Final = re.compile(r"/model/([^/?]+)/(?:invoke|converse)")
+_OPAQUE_MODEL: Final = re.compile(r":(?:application-inference-profile|provisioned-model|imported-model|prompt)/")
+_PATH_STREAM: Final = re.compile(
+    r":streamGenerateContent|:streamRawPredict|/converse-stream|/invoke-with-response-stream"
+)
 _FORM_MODEL: Final = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,512})')
 # For JSON that the capture cut: a key at the start, not one inside of an escaped string.
 _CUT_MODEL: Final = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]{1,512})"')
@@ -26,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     user: str = ""
     stream: bool = False
+    billed_model: str = ""  # where the path alone says what is billed, whatever the answer calls it
 
 
 class _Fields(msgspec.Struct):
@@ -41,11 +49,17 @@ _text = msgspec.json.Decoder(str)
 def asked_of(request: RequestEvent, body: Body) -> Asked:
     """Any request has one; the path speaks where the body does not."""
     asked = _of_body(body)
-    by_path = ":streamGenerateContent" in request.target_url
+    url = request.target_url
+    by_path = _PATH_STREAM.search(url) is not None
     if asked.model and not by_path:
         return asked
-    model = asked.model or _path_model(request.target_url)
-    return Asked(model=model, user=asked.user, stream=asked.stream or by_path)
+    billed = _bedrock_model(url)
+    return Asked(
+        model=asked.model or billed or _path_model(url),
+        user=asked.user,
+        stream=asked.stream or by_path,
+        billed_model="" if _OPAQUE_MODEL.search(billed) else billed,
+    )
 
 
 def _of_body(body: Body) -> Asked:
@@ -82,4 +96,9 @@ def _decoded(name: bytes) -> str:
 
 def _path_model(url: str) -> str:
     found = _PATH_MODEL.search(url)
-    return found.group(1)[:MOST_NAME_CHARACTERS] if found else ""
+    return unquote(found.group(1))[:MOST_NAME_CHARACTERS] if found else ""
+
+
+def _bedrock_model(url: str) -> str:
+    found = _BEDROCK_MODEL.search(url)
+    return unquote(found.group(1))[:MOST_NAME_CHARACTERS] if found else ""

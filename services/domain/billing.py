@@ -3,10 +3,11 @@
 import re
 from typing import Final
 
-from schemas.event import Ending, ExchangeEvent, RequestEvent, ResponseEvent
-from schemas.price import Charge, PriceBook
-from schemas.usage import Reading
+from schemas.event import Ending, ExchangeEvent, RequestEvent
+from schemas.price import Charge, CostState, PriceBook
+from schemas.usage import Reading, UsageSource
 from services.domain.charge import FREE, NO_USAGE, charge, partial
+from services.domain.consumption import Consumption, refused_by_provider
 
 # What is sent here makes a provider keep, count or judge something; none of it is billed by the call.
 _UNBILLED_PATH: Final = re.compile(
@@ -14,26 +15,34 @@ _UNBILLED_PATH: Final = re.compile(
 )
 
 
-def charge_of(event: ExchangeEvent, model: str, reading: Reading, prices: PriceBook) -> Charge:
+def charge_of(
+    event: ExchangeEvent, model: str, tier: str, reading: Reading, consumption: Consumption, prices: PriceBook
+) -> Charge:
     """What the provider bills for `event`, whatever was served from a cache.
 
-    Free: what generates nothing, what we refused, logged steps and error answers without usage. Unknown: no usage
-    although something may have been generated, no price for the model, or figures that do not hold all that was used.
+    Free: what never left for the provider, what generates nothing, what we refused, logged steps and error answers
+    without usage. Unknown: no usage although something may have been generated, an estimate, no price for the model,
+    or figures that contradict themselves or do not hold all that was used.
     """
     request, response = event.request, event.response
-    if response.ending is Ending.REFUSED or not generates(request):
+    if response.ending is Ending.REFUSED or not generates(request) or _never_left(event):
         return FREE
-    if reading.usage is None:
-        return FREE if request.step or _refused_by_provider(response, reading) else NO_USAGE
-    price = prices.price_at(request.provider, model, request.created_at, reading.tier)
-    if price is not None and not reading.complete:
+    if consumption.usage is None:
+        return FREE if request.step or refused_by_provider(response, reading) else NO_USAGE
+    price = prices.price_at(request.provider, model, request.created_at, tier)
+    if consumption.source is UsageSource.ESTIMATED:
+        return partial(price) if price is not None else _ESTIMATED
+    if price is not None and not (reading.adds_up and reading.held):
         return partial(price)
-    return charge(reading.usage, price)
+    return charge(consumption.usage, price)
 
 
-def _refused_by_provider(response: ResponseEvent, reading: Reading) -> bool:
-    """Callers that log a stream which broke off call it an error, but what came before the error was generated."""
-    return (response.status or 0) >= 400 and (reading.failed or not reading.streamed)
+_ESTIMATED: Final = Charge(cost_usd=None, state=CostState.PARTIAL)
+
+
+def _never_left(event: ExchangeEvent) -> bool:
+    """What was answered from a cache did not leave either, but did when it was paid for."""
+    return not event.response.request_sent and event.response.ending is not Ending.CACHED
 
 
 def generates(request: RequestEvent) -> bool:

@@ -16,6 +16,7 @@ _EXACT: Final = Context(prec=80)
 PROMPT_CLASSES: Final = (
     "prompt_tokens",
     "prompt_cache_read_tokens",
+    "prompt_cache_read_audio_tokens",
     "prompt_cache_write_5m_tokens",
     "prompt_cache_write_1h_tokens",
     "prompt_audio_tokens",
@@ -23,11 +24,14 @@ PROMPT_CLASSES: Final = (
 )
 USAGE_CLASSES: Final = (
     *PROMPT_CLASSES,
+    "prompt_audio_seconds",
     "completion_tokens",
     "reasoning_tokens",
     "completion_audio_tokens",
     "completion_image_tokens",
+    "citation_tokens",
     "web_searches",
+    "file_searches",
 )
 # Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
 _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}

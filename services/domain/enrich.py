@@ -7,11 +7,14 @@ from typing import Final
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import PriceBook
 from schemas.record import RequestBodies, RequestRecord
-from schemas.usage import Reading, Usage, UsageSource
+from schemas.usage import Reading, Usage
 from services.domain.asked import MOST_NAME_CHARACTERS, Asked, asked_of
 from services.domain.billing import charge_of, generates
 from services.domain.body_text import Body, read_body
-from services.domain.charge import FREE, MOST_USD, UNIT_USD
+from services.domain.charge import FREE
+from services.domain.consumption import Consumption, consumption_of
+from services.domain.tiers import with_region
+from services.domain.told_cost import kept_usd
 from services.domain.usage import read_answer
 
 TIMED_OUT_STATUS: Final = -2
@@ -38,17 +41,22 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     answer_body = read_body(response.body, response.content_type, response.content_encoding, response.body_bytes)
     asked = asked_of(request, asked_body)
     reading = read_answer(answer_body.content, request.provider)
-    record = _record(event, asked, reading, prices)
+    consumption = consumption_of(event, reading, asked_body.content)
+    record = _record(event, asked, reading, consumption, prices)
     return record, _bodies(record, request.tags, asked_body, answer_body)
 
 
-def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceBook) -> RequestRecord:
+def _record(
+    event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Consumption, prices: PriceBook
+) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
     model = _model(event.request, asked, reading)
-    provider_charge = charge_of(event, model, reading, prices)
+    tier = with_region(reading.tier, request.target_url, model)
+    provider_charge = charge_of(event, model, tier, reading, consumption, prices)
     cached = response.ending is Ending.CACHED
     charged = FREE if cached else provider_charge
-    usage = _usage_kept(event, reading)
+    used = not cached and generates(request)  # an answer from a cache, or one that shows an older one, uses nothing
+    usage = (consumption.usage if used else None) or _NOTHING_USED
     is_stream = asked.stream or reading.streamed
     created_at = _aware(request.created_at)
     latency_ms = _within(response.latency_ms, _MOST_MS)
@@ -78,23 +86,28 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceB
         property_spellings=spellings,
         prompt_tokens=usage.prompt_tokens,
         prompt_cache_read_tokens=usage.prompt_cache_read_tokens,
+        prompt_cache_read_audio_tokens=usage.prompt_cache_read_audio_tokens,
         prompt_cache_write_5m_tokens=usage.prompt_cache_write_5m_tokens,
         prompt_cache_write_1h_tokens=usage.prompt_cache_write_1h_tokens,
         prompt_audio_tokens=usage.prompt_audio_tokens,
         prompt_image_tokens=usage.prompt_image_tokens,
+        prompt_audio_seconds=usage.prompt_audio_seconds,
         completion_tokens=usage.completion_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         completion_audio_tokens=usage.completion_audio_tokens,
         completion_image_tokens=usage.completion_image_tokens,
+        citation_tokens=usage.citation_tokens,
         web_searches=usage.web_searches,
-        usage_source=_usage_source(event, reading),
-        usage_mismatch=reading.usage is not None and not reading.complete,
+        file_searches=usage.file_searches,
+        usage_source=consumption.source,
+        usage_mismatch=not reading.adds_up,
+        usage_incomplete=not reading.held,
         provider_usage=reading.usage_block,
-        service_tier=reading.tier,
+        service_tier=tier,
         cost_usd=charged.cost_usd,
         cost_state=charged.state,
         price_id=charged.price_id,
-        provider_cost_usd=_told_cost_usd(response),
+        provider_cost_usd=_told_cost_usd(response, reading) if used else None,
         reprice_id="",
         as_charged_usd=None,
         cache_enabled=tags.cache_enabled,
@@ -108,23 +121,9 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, prices: PriceB
 def _model(request: RequestEvent, asked: Asked, reading: Reading) -> str:
     """A step beside the model goes by its own name, unless it turns out that a model was used for it."""
     step = request.step if reading.usage is None else ""
-    name = request.tags.model_override or step or reading.model or asked.model or request.step
+    answered = asked.billed_model or reading.model or asked.model
+    name = request.tags.model_override or step or answered or request.step
     return name[:MOST_NAME_CHARACTERS]
-
-
-def _usage_kept(event: ExchangeEvent, reading: Reading) -> Usage:
-    """What the row counts as used: nothing for an answer from a cache, or one that only shows an older answer."""
-    if reading.usage is None or event.response.ending is Ending.CACHED or not generates(event.request):
-        return _NOTHING_USED
-    return reading.usage
-
-
-def _usage_source(event: ExchangeEvent, reading: Reading) -> UsageSource:
-    if reading.usage is None:
-        return UsageSource.NONE
-    if event.response.ending is Ending.CLIENT_GONE and reading.complete:
-        return UsageSource.DRAINED
-    return UsageSource.PROVIDER
 
 
 def _status(response: ResponseEvent, reading: Reading) -> int:
@@ -139,12 +138,11 @@ def _status(response: ResponseEvent, reading: Reading) -> int:
     return _within(response.status, _MOST_STATUS)
 
 
-def _told_cost_usd(response: ResponseEvent) -> Decimal | None:
-    """None for what the column cannot hold."""
-    told = response.told_cost_usd
-    if told is None or not told.is_finite() or not 0 <= told <= MOST_USD:
-        return None
-    return told.quantize(UNIT_USD)
+def _told_cost_usd(response: ResponseEvent, reading: Reading) -> Decimal | None:
+    """By the provider; else by the caller who logged the call."""
+    if reading.cost_usd is not None or response.told_cost_usd is None:
+        return reading.cost_usd
+    return kept_usd(response.told_cost_usd)
 
 
 def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:

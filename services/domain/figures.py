@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+import msgspec
+
+from schemas.usage import Usage
+
 MOST: Final = 2**31 - 1  # no exchange has used two thousand million of anything
 
 Block: TypeAlias = Mapping[str, object]
@@ -11,6 +15,14 @@ _NOTHING: Final[Block] = {}
 
 class NonsenseError(Exception):
     """A figure that no provider can have meant. Never leaves the reading of an answer."""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What a usage block says, in our classes."""
+
+    usage: Usage
+    adds_up: bool = True  # False: its own totals and these classes contradict each other
+    held: bool = True  # False: something was used that no class holds
 
 
 def figure(block: Block, name: str) -> int:
@@ -40,3 +52,9 @@ def section(block: Block, *names: str) -> Block:
         if isinstance(value, dict):
             return value
     return _NOTHING
+
+
+def entries(block: Block, name: str) -> list[Block]:
+    """The objects of the list under `name`; empty when it is none."""
+    value = block.get(name)
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

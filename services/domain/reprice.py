@@ -11,6 +11,7 @@ from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, O
 from schemas.usage import UsageSource
 from services.domain.charge import charge, partial
 
+_UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
 REST: Final = "(other)"  # models beyond those that are told apart
 _MOST_GROUPS: Final = 10_000
 
@@ -21,14 +22,15 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
     """What `row` costs at `prices`, those of the moment it was made; None when no price ever decided its cost.
 
-    That is so for answers from a cache, for what was refused or generated nothing, and where usage is not known.
+    That is so for answers from a cache, for what was refused or generated nothing, and where usage is not known or
+    estimated.
     """
-    if row.ending in (Ending.CACHED, Ending.REFUSED) or row.usage_source is UsageSource.NONE:
+    if row.ending in (Ending.CACHED, Ending.REFUSED) or row.usage_source in _UNTOLD:
         return None
     if row.cost_state is CostState.FREE and not row.price_id:
         return None
     price = prices.price_at(row.provider, row.model, row.request_created_at, row.service_tier)
-    if price is not None and row.usage_mismatch:
+    if price is not None and (row.usage_mismatch or row.usage_incomplete):
         return partial(price)
     return charge(row.usage, price)
 

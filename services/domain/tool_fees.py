@@ -1,17 +1,35 @@
-"""Fees that OpenAI's responses charge by the call and count nowhere: the calls stand among the output's items.
+"""Fees that providers charge by the call and count in no usage: the calls stand in the answer itself.
 
-Source: https://platform.openai.com/docs/pricing (built-in tools), .../docs/guides/tools-web-search
+Sources: https://platform.openai.com/docs/pricing (built-in tools), .../docs/guides/tools-web-search,
+https://ai.google.dev/gemini-api/docs/pricing (grounding), https://console.groq.com/docs/compound/built-in-tools,
+https://openrouter.ai/docs/features/web-search
 """
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from schemas.usage import Usage
+from services.domain.answer_parts import Part, part_of
+from services.domain.figures import Counted
 
 _SEARCH: Final = "web_search_call"
-# Billed by call, by container or by another model's tokens: nothing in the usage says how much.
-_UNCOUNTED: Final = frozenset({"file_search_call", "code_interpreter_call", "image_generation_call"})
+_FILE_SEARCH: Final = "file_search_call"
+# Billed by container or by another model's tokens: nothing in the usage says how much.
+_UNCOUNTED: Final = frozenset({"code_interpreter_call", "image_generation_call"})
+# These pay more for the preview of the search, and the small ones a flat number of tokens that no usage tells.
+_OLD_MODELS: Final = re.compile(r"(?:chat)?gpt-4")
+# Chat models that search once before each answer.
+_SEARCH_MODELS: Final = re.compile(r"-search-(?:preview|api)")
+_ONE_FEE_A_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]")
+
+# What betrays, in the whole of an answer, that its provider may have charged a fee beside the tokens.
+MARKS: Final[Mapping[str, bytes]] = {
+    "GOOGLE": b'"groundingMetadata"',
+    "GROQ": b'"executed_tools"',
+    "OPENROUTER": b'"url_citation"',
+}
 
 
 class _Action(msgspec.Struct):
@@ -23,21 +41,69 @@ class _Item(msgspec.Struct):
     action: _Action | None = None
 
 
-_decoder = msgspec.json.Decoder(list[_Item])
+class _Grounding(msgspec.Struct):
+    queries: list[str] = msgspec.field(default_factory=list, name="webSearchQueries")
+    sources: list[dict[str, msgspec.Raw]] = msgspec.field(default_factory=list, name="groundingChunks")
 
 
-def with_tool_fees(usage: Usage, output: msgspec.Raw) -> tuple[Usage, bool]:
-    """`usage` with the web searches of `output`, and whether that is all that was charged beside the tokens.
+class _Candidate(msgspec.Struct):
+    grounding: _Grounding | None = msgspec.field(default=None, name="groundingMetadata")
 
-    Only searches are billed; opening a page that was found is not.
-    """
-    if b'_call"' not in bytes(output):
-        return usage, True
+
+_items = msgspec.json.Decoder(list[_Item])
+_candidates = msgspec.json.Decoder(list[_Candidate])
+_FAILURES: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def with_fees(counted: Counted, part: Part, model: str, provider: str) -> Counted:
+    """`counted` with the searches that OpenAI's answer `part` shows. Opening a page that was found costs nothing."""
+    if b'_call"' in bytes(part.output):
+        return _with_calls(counted, part, model)
+    if provider in ("OPENAI", "AZURE") and _SEARCH_MODELS.search(model):
+        return _with(counted, web_searches=1)
+    return counted
+
+
+def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
     try:
-        items = _decoder.decode(output)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return usage, False
+        items = _items.decode(part.output)
+    except _FAILURES:
+        return _with(counted, held=False)
     searches = sum(item.type == _SEARCH and (item.action or _Action()).type == "search" for item in items)
-    if searches:
-        usage = msgspec.structs.replace(usage, web_searches=usage.web_searches + searches)
-    return usage, all(item.type not in _UNCOUNTED for item in items)
+    dearer = _OLD_MODELS.match(model) and ("-mini" in model or b'"web_search_preview' in bytes(part.tools))
+    return _with(
+        counted,
+        web_searches=searches,
+        file_searches=sum(item.type == _FILE_SEARCH for item in items),
+        held=all(item.type not in _UNCOUNTED for item in items) and not (searches and dearer),
+    )
+
+
+def with_marked_fees(counted: Counted, chunks: Sequence[bytes], model: str, provider: str) -> Counted:
+    """`counted` with the fees that the mark of `provider` stands for, in an answer of one or many `chunks`."""
+    marked = [chunk for chunk in chunks if MARKS[provider] in chunk]
+    if provider != "GOOGLE":
+        return _with(counted, held=not marked)
+    try:
+        found = [
+            candidate.grounding
+            for chunk in marked
+            if (part := part_of(chunk)) is not None and part.candidates
+            for candidate in _candidates.decode(part.candidates)
+            if candidate.grounding is not None
+        ]
+    except _FAILURES:
+        return _with(counted, held=False)
+    queries = {query for grounding in found for query in grounding.queries}
+    searches = min(1, len(queries)) if _ONE_FEE_A_PROMPT.match(model) else len(queries)
+    elsewhere = any("web" not in source for grounding in found for source in grounding.sources)
+    return _with(counted, web_searches=searches, held=not elsewhere)
+
+
+def _with(counted: Counted, *, web_searches: int = 0, file_searches: int = 0, held: bool = True) -> Counted:
+    usage = counted.usage
+    if web_searches or file_searches:
+        usage = msgspec.structs.replace(
+            usage, web_searches=usage.web_searches + web_searches, file_searches=usage.file_searches + file_searches
+        )
+    return Counted(usage, counted.adds_up, counted.held and held)

@@ -4,11 +4,11 @@ Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#trac
 """
 
 from schemas.usage import Usage
-from services.domain.figures import Block, figure, section
+from services.domain.figures import Block, Counted, entries, figure, section
 
 
-def anthropic_usage(block: Block, _provider: str) -> tuple[Usage, bool]:
-    """The disjoint classes of `block`, and whether they hold all of it and add up. Raises: NonsenseError."""
+def anthropic_usage(block: Block, _provider: str) -> Counted:
+    """What `block` says. Raises: NonsenseError."""
     five_minutes, one_hour, writes_add_up = _written(block)
     output = figure(block, "output_tokens")
     reasoning = figure(section(block, "output_tokens_details"), "thinking_tokens")
@@ -21,7 +21,9 @@ def anthropic_usage(block: Block, _provider: str) -> tuple[Usage, bool]:
         reasoning_tokens=reasoning,
         web_searches=figure(section(block, "server_tool_use"), "web_search_requests"),
     )
-    return usage, writes_add_up and reasoning <= output
+    # Compactions and advisors are billed too, some at another model's prices, and are in none of the figures above.
+    aside = any(turn.get("type") not in (None, "message") for turn in entries(block, "iterations"))
+    return Counted(usage, writes_add_up and reasoning <= output, not aside)
 
 
 def _written(block: Block) -> tuple[int, int, bool]:

@@ -7,26 +7,26 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.usage import Usage
-from services.domain.figures import Block, figure
+from services.domain.figures import Block, Counted, entries, figure
 
 _SEEN: Final = frozenset({"IMAGE", "DOCUMENT", "VIDEO"})  # billed at one price where Google does not list them apart
 
 
-def google_usage(block: Block, _provider: str) -> tuple[Usage, bool]:
-    """The disjoint classes of `block`, and whether they hold all of it and add up. Raises: NonsenseError."""
+def google_usage(block: Block, _provider: str) -> Counted:
+    """What `block` says. Raises: NonsenseError."""
     prompt = figure(block, "promptTokenCount") + figure(block, "toolUsePromptTokenCount")
     cached = figure(block, "cachedContentTokenCount")
     thoughts, candidates = figure(block, "thoughtsTokenCount"), figure(block, "candidatesTokenCount")
     given = _added(_by_modality(block, "promptTokensDetails"), _by_modality(block, "toolUsePromptTokensDetails"))
     read, made = _by_modality(block, "cacheTokensDetails"), _by_modality(block, "candidatesTokensDetails")
-    # Images that were read from the cache are billed as what was read; cached audio has a price for which we keep no
-    # class.
-    audio, seen = given.get("AUDIO", 0) - read.get("AUDIO", 0), _seen(given) - _seen(read)
+    heard = read.get("AUDIO", 0)
+    # Images that were read from the cache are billed as any other text that was.
+    audio, seen = given.get("AUDIO", 0) - heard, _seen(given) - _seen(read)
     text, answered = prompt - cached - audio - seen, candidates - made.get("AUDIO", 0) - _seen(made)
-    total = figure(block, "totalTokenCount")
     usage = Usage(
         prompt_tokens=max(0, text),
-        prompt_cache_read_tokens=cached,
+        prompt_cache_read_tokens=max(0, cached - heard),
+        prompt_cache_read_audio_tokens=heard,
         prompt_audio_tokens=max(0, audio),
         prompt_image_tokens=max(0, seen),
         completion_tokens=max(0, answered),
@@ -34,17 +34,16 @@ def google_usage(block: Block, _provider: str) -> tuple[Usage, bool]:
         completion_audio_tokens=made.get("AUDIO", 0),
         completion_image_tokens=_seen(made),
     )
-    held = not read.get("AUDIO", 0) and not made.get("VIDEO", 0)
-    return usage, held and min(text, audio, seen, answered) >= 0 and total in (0, prompt + candidates + thoughts)
+    total = figure(block, "totalTokenCount")
+    adds_up = min(text, audio, seen, answered, cached - heard) >= 0 and total in (0, prompt + candidates + thoughts)
+    return Counted(usage, adds_up, not made.get("VIDEO", 0))
 
 
 def _by_modality(block: Block, name: str) -> dict[str, int]:
-    details = block.get(name)
     counts: dict[str, int] = {}
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict):
-            modality = str(detail.get("modality", "")).upper()
-            counts[modality] = counts.get(modality, 0) + figure(detail, "tokenCount")
+    for detail in entries(block, name):
+        modality = str(detail.get("modality", "")).upper()
+        counts[modality] = counts.get(modality, 0) + figure(detail, "tokenCount")
     return counts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from schemas.api import RequestView
-from schemas.tables import CACHE_WRITE, COMPLETION, PROMPT, TOTAL
+from schemas.tables import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
 from schemas.usage import UsageSource
 
 Row = Mapping[str, Any]
@@ -41,7 +41,7 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         total_tokens=_tokens(row, *TOTAL),
         completion_tokens=_tokens(row, *COMPLETION),
         reasoning_tokens=_tokens(row, "reasoning_tokens"),
-        prompt_cache_read_tokens=_tokens(row, "prompt_cache_read_tokens"),
+        prompt_cache_read_tokens=_tokens(row, *CACHE_READ),
         prompt_cache_write_tokens=_tokens(row, *CACHE_WRITE),
         prompt_tokens=_tokens(row, *PROMPT),
         prompt_audio_tokens=_tokens(row, "prompt_audio_tokens"),

@@ -23,7 +23,8 @@ _CORRECTIONS: Final = "cost_correction"
 USAGE: Final = Usage.__struct_fields__
 _CHARGED: Final = (
     *("request_created_at", "request_id", "version", "provider", "model", "service_tier", "ending"),
-    *("usage_source", "usage_mismatch", "cost_usd", "cost_state", "price_id", "reprice_id", "as_charged_usd"),
+    *("usage_source", "usage_mismatch", "usage_incomplete"),
+    *("cost_usd", "cost_state", "price_id", "reprice_id", "as_charged_usd"),
 )
 _COPIED: Final = RequestRecord.__struct_fields__
 _MONEY: Final = ("cost_usd", "cost_state", "price_id", "as_charged_usd")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.tables import TOTAL
+from schemas.tables import CACHE_READ, CACHE_WRITE, TOTAL
 from schemas.usage import Usage
 
 
@@ -23,9 +23,7 @@ def _rate(part: str, whole: str) -> str:
     return f"if({whole} = 0, NULL, {part} / {whole})"
 
 
-_ALL_TOKENS = " + ".join(
-    (*TOTAL, "prompt_cache_read_tokens", "prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
-)
+_ALL_TOKENS = " + ".join((*TOTAL, *CACHE_READ, *CACHE_WRITE, "citation_tokens"))
 _ERRORS = "countIf(ending IN ('provider_error', 'upstream_broken', 'timed_out', 'refused'))"
 _HITS = "countIf(ending = 'cached')"
 _CACHE_ASKED = "countIf(cache_enabled OR ending = 'cached')"
@@ -51,7 +49,7 @@ _MEASURES = (
         "output without reasoning",
     ),
     ("reasoning_tokens", "sum(reasoning_tokens)", "tokens", "reasoning output"),
-    ("prompt_cache_read_tokens", "sum(prompt_cache_read_tokens)", "tokens", "input read from the provider's cache"),
+    ("prompt_cache_read_tokens", f"sum({' + '.join(CACHE_READ)})", "tokens", "input read from the provider's cache"),
     (
         "prompt_cache_write_tokens",
         "sum(prompt_cache_write_5m_tokens + prompt_cache_write_1h_tokens)",

@@ -19,11 +19,11 @@ from genai_prices.types import (
     ModelPrice,
     PriceVariant,
     StartDateConstraint,
-    TieredPrices,
     TimeOfDateConstraint,
 )
 
-from schemas.price import Price, Rate
+from schemas.price import Price
+from services.stores.price_places import PRICED, at_depth, places_of, rates_of, usd_per_request
 
 # Our provider names, which are Helicone's, and the package's.
 PROVIDERS: Final[Mapping[str, str]] = {
@@ -55,34 +55,11 @@ CUSTOM: Final = "CUSTOM"
 _SOLE_SELLERS: Final = frozenset({"openai", "anthropic", "google", "x-ai", "voyageai"})
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
 
-# Usage class -> where its price stands in the package, the first that is there.
-_PLACES: Final[Mapping[str, Sequence[str]]] = {
-    "prompt_tokens": ("input_mtok",),
-    "prompt_cache_read_tokens": ("cache_read_mtok",),
-    "prompt_cache_write_5m_tokens": ("cache_write_5m_mtok", "cache_write_mtok"),
-    "prompt_cache_write_1h_tokens": ("cache_write_1h_mtok",),
-    "prompt_audio_tokens": ("input_audio_mtok",),
-    "prompt_image_tokens": ("input_image_mtok",),
-    "completion_tokens": ("output_mtok",),
-    "reasoning_tokens": ("output_reasoning_mtok",),
-    "completion_audio_tokens": ("output_audio_mtok",),
-    "completion_image_tokens": ("output_image_mtok",),
-    "web_searches": ("web_searches_kcount",),
-}
-
-_PRICED: Final = tuple(names[0] for names in _PLACES.values())
-
-# Where the provider says that it bills a class without a price of its own as another one.
-# OpenAI: models without a cached input price have no discount; image models have one output price, for images.
-# Google: one price for text, image and video input unless the page lists them apart.
-_OPENAI: Final = {"prompt_cache_read_tokens": "prompt_tokens", "completion_image_tokens": "completion_tokens"}
-_BILLED_AS: Final[Mapping[str, Mapping[str, str]]] = {
-    "openai": _OPENAI,
-    "azure": _OPENAI,
-    "google": {"prompt_image_tokens": "prompt_tokens"},
-}
+# OpenAI's models that search before each answer pay more for it than those whose tokens' prices they share.
+_SEARCH_MODEL: Final = re.compile(r"-search-(?:preview|api)")
 
 _MOST_REMEMBERED: Final = 10_000
+_MOST_TIERS: Final = 100
 _Key = tuple[int, tuple[int, ...], str]
 
 
@@ -117,14 +94,16 @@ class ShippedPrices:
             return None
         # A provider that sells another one's models has its standard prices, but tiers of its own.
         own = any(info is model for model in owner.models)
-        return _Model(owner.id, info, (info.price_variants or []) if own else [])
+        tiers = (info.price_variants or []) if own else []
+        return _Model(owner.id, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
 
 
 class _Model:
     """One model's prices over time."""
 
-    def __init__(self, provider: str, info: ModelInfo, tiers: Sequence[PriceVariant]) -> None:
+    def __init__(self, provider: str, info: ModelInfo, tiers: Sequence[PriceVariant], *, searches: bool) -> None:
         self._provider = provider
+        self._searches = searches
         self._info = info
         self._tiers = tiers
         prices = info.prices
@@ -137,6 +116,8 @@ class _Model:
         key = (standard, variants, tier)
         price = self._made.get(key)
         if price is None:
+            if len(self._made) >= _MOST_TIERS:  # nor is there an end to the names of tiers
+                self._made.clear()
             price = self._made[key] = self._make(standard, variants, tier)
         return price
 
@@ -157,11 +138,14 @@ class _Model:
     def _make(self, standard: int, variants: tuple[int, ...], tier: str) -> Price:
         chosen = self._dated[standard]
         overlays = [self._tiers[index] for index in variants]
-        places = _places(chosen.prices, overlays)
+        places = places_of(chosen.prices, overlays)
         if tier and not overlays:
-            places = {}  # the standard prices are not this tier's
+            # The standard prices are not this tier's.
+            places = (at_depth(places, tier) if self._provider == "perplexity" else None) or {}
         elif not places and self._info.id.endswith(":free"):
-            places = dict.fromkeys(_PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
+            places = dict.fromkeys(PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
+        if self._searches:
+            places.pop("web_searches_kcount", None)
         since = _since(chosen, overlays)
         price = Price(
             id=_name(self._provider, self._info.id, chosen, since, tier),
@@ -169,44 +153,11 @@ class _Model:
             model=self._info.id,
             valid_from=since,
             source=f"genai-prices {genai_prices.__version__}",
-            rates=_rates(self._provider, places),
-            usd_per_request=_per_request(places),
+            rates=rates_of(self._provider, places),
+            usd_per_request=usd_per_request(places),
             tier=tier,
         )
         return msgspec.structs.replace(price, id=f"{price.id}#{_digest(price)}")
-
-
-def _places(standard: ModelPrice, overlays: Sequence[PriceVariant]) -> dict[str, Decimal | TieredPrices]:
-    """The prices by the package's names; of several overlays the first that prices a name wins."""
-    places = {name: value for name, value in vars(standard).items() if value is not None}
-    for overlay in reversed(overlays):
-        places.update({name: value for name, value in vars(overlay.prices).items() if value is not None})
-    return places
-
-
-def _rates(provider: str, places: Mapping[str, Decimal | TieredPrices]) -> dict[str, Rate]:
-    rates = {}
-    for usage_class, names in _PLACES.items():
-        found = next((name for name in names if name in places), None)
-        if found is not None:
-            rates[usage_class] = _rate(places[found], -3 if found.endswith("_kcount") else -6)
-    for usage_class, as_class in _BILLED_AS.get(provider, {}).items():
-        if usage_class not in rates and as_class in rates:
-            rates[usage_class] = rates[as_class]
-    return rates
-
-
-def _rate(value: Decimal | TieredPrices, exponent: int) -> Rate:
-    """Per unit. Moving the decimal point is exact where dividing might not be."""
-    if isinstance(value, TieredPrices):
-        tiers = tuple((tier.start, tier.price.scaleb(exponent)) for tier in value.tiers)
-        return Rate(usd=value.base.scaleb(exponent), tiers=tiers)
-    return Rate(usd=value.scaleb(exponent))
-
-
-def _per_request(places: Mapping[str, Decimal | TieredPrices]) -> Decimal:
-    value = places.get("requests_kcount", Decimal(0))
-    return _rate(value, -3).usd
 
 
 def _since(chosen: ConditionalPrice, overlays: Sequence[PriceVariant]) -> datetime | None:

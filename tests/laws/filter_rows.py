@@ -65,6 +65,7 @@ def _stored(chance: random.Random, number: int) -> Stored:
         property_spellings=keys,
         usage_source=chance.choice(list(UsageSource)),
         usage_mismatch=chance.random() < 0.5,
+        usage_incomplete=chance.random() < 0.5,
         service_tier=chance.choice(TEXTS),
         cost_usd=None if unknown else chance.choice(AMOUNTS),
         provider_cost_usd=chance.choice((*AMOUNTS, None)),

@@ -36,7 +36,8 @@ _COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image
 _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
     "ending is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
-    "web_searches usage_mismatch service_tier provider_cost_usd as_charged_usd reprice_id "
+    "prompt_audio_seconds citation_tokens web_searches file_searches usage_mismatch usage_incomplete service_tier "
+    "provider_cost_usd as_charged_usd reprice_id "
     "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes"
 )
 
@@ -49,7 +50,7 @@ VALUES: Mapping[str, Callable[[Stored], Any]] = {
     "prompt_tokens": _sum(*_PROMPT),
     "completion_tokens": _sum(*_COMPLETION),
     "reasoning_tokens": _sum("reasoning_tokens"),
-    "prompt_cache_read_tokens": _sum("prompt_cache_read_tokens"),
+    "prompt_cache_read_tokens": _sum("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens"),
     "prompt_cache_write_tokens": _sum("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens"),
     "prompt_audio_tokens": _sum("prompt_audio_tokens"),
     "completion_audio_tokens": _sum("completion_audio_tokens"),

@@ -134,29 +134,33 @@ def test_service_tiers_cost_what_genai_prices_says(tier: str) -> None:
 
 
 # What is both: cached and audio, say. Our classes are disjoint, so there is none of it.
-OVERLAPS = ("cache_audio_read_tokens", "cache_image_read_tokens", "cache_text_read_tokens")
+OVERLAPS = ("cache_image_read_tokens", "cache_text_read_tokens")
 
 
 def _their_usage(usage: Usage) -> genai_prices.Usage:
     """The same usage in overlapping classes."""
     written = usage.prompt_cache_write_5m_tokens + usage.prompt_cache_write_1h_tokens
-    inputs = (
-        usage.prompt_tokens + usage.prompt_cache_read_tokens + usage.prompt_audio_tokens + usage.prompt_image_tokens
-    )
-    outputs = usage.completion_tokens + usage.reasoning_tokens
+    read = usage.prompt_cache_read_tokens + usage.prompt_cache_read_audio_tokens
+    inputs = usage.prompt_tokens + read + usage.prompt_audio_tokens + usage.prompt_image_tokens
+    outputs = usage.completion_tokens + usage.reasoning_tokens + usage.citation_tokens
     return genai_prices.Usage(
         input_tokens=inputs + written,
-        cache_read_tokens=usage.prompt_cache_read_tokens,
+        cache_read_tokens=read,
+        cache_audio_read_tokens=usage.prompt_cache_read_audio_tokens,
         cache_write_tokens=written,
         cache_write_5m_tokens=usage.prompt_cache_write_5m_tokens,
         cache_write_1h_tokens=usage.prompt_cache_write_1h_tokens,
-        input_audio_tokens=usage.prompt_audio_tokens,
+        input_audio_tokens=usage.prompt_audio_tokens + usage.prompt_cache_read_audio_tokens,
+        input_audio_seconds=usage.prompt_audio_seconds,
+        audio_seconds=usage.prompt_audio_seconds,
         input_image_tokens=usage.prompt_image_tokens,
         output_tokens=outputs + usage.completion_audio_tokens + usage.completion_image_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
         output_audio_tokens=usage.completion_audio_tokens,
         output_image_tokens=usage.completion_image_tokens,
+        output_citation_tokens=usage.citation_tokens,
         web_searches=usage.web_searches,
+        storage_searches=usage.file_searches,
         **dict.fromkeys(OVERLAPS, 0),
     )
 

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Ending
+from schemas.price import CostState
 from schemas.usage import UsageSource
+from services.domain.charge import USAGE_CLASSES
 from services.domain.decompress import MOST_BYTES, decompressed
 from services.domain.enrich import to_record
 from services.domain.streams import EventReader, events_of, looks_like_events
 from services.domain.usage import read_answer
-from tests.builders import an_event
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
 streams = st.lists(
@@ -77,23 +78,28 @@ def test_a_stream_that_ends_at_any_byte_says_what_it_said_whole_or_that_it_does_
     whole = read_answer(case.body, case.provider)
     for cut in range(len(case.body)):
         ended = read_answer(case.body[:cut], case.provider)
-        assert ended.usage is None or not ended.complete or ended.usage == whole.usage
+        assert not ended.final or ended.usage in (None, whole.usage)
 
 
 @pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
-def test_a_stream_that_breaks_off_at_any_byte_costs_what_it_costs_whole_or_is_unknown(case: GoldenCase) -> None:
+@pytest.mark.parametrize("ending", [Ending.UPSTREAM_BROKEN, Ending.CLIENT_GONE, Ending.TIMED_OUT])
+def test_a_stream_that_breaks_off_at_any_byte_is_charged_in_full_or_estimated_and_never_nothing(
+    case: GoldenCase, ending: Ending
+) -> None:
     prices = case.price_book()
-    for cut in range(0, len(case.body), 3):
-        event = an_event(
-            provider=case.provider,
-            created_at=case.moment,
-            request_body=b'{"stream":true}',
-            response_body=case.body[:cut],
-            ending=Ending.UPSTREAM_BROKEN,
-        )
-        record = to_record(event, prices)[0]
-        assert record.cost_usd in (None, case.cost_usd)
-        assert record.usage_source is UsageSource.PROVIDER or record.cost_usd is None
+    sources = set()
+    for cut in range(0, len(case.body), 1 if ending is Ending.UPSTREAM_BROKEN else 7):
+        row = to_record(case.event(response_body=case.body[:cut], ending=ending), prices)[0]
+        used = sum(getattr(row, name) for name in USAGE_CLASSES)
+        sources.add(row.usage_source)
+        match row.usage_source:
+            case UsageSource.PROVIDER:
+                assert (row.cost_usd, row.cost_state) == (case.cost_usd, case.state)
+            case UsageSource.ESTIMATED:
+                assert (row.cost_usd, row.cost_state, used > 0) == (None, CostState.PARTIAL, True)
+            case _:
+                assert (row.cost_usd, row.cost_state, used) == (None, CostState.NO_USAGE, 0)
+    assert UsageSource.ESTIMATED in sources
 
 
 @pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)

@@ -191,7 +191,7 @@ def test_an_answer_that_was_not_cached_saved_nothing() -> None:
 
 
 def test_usage_read_after_the_caller_had_gone_was_drained() -> None:
-    row = a_row(an_event(ending=Ending.CLIENT_GONE))
+    row = a_row(an_event(ending=Ending.CLIENT_GONE, drained=True))
     assert (row.usage_source, row.cost_usd, row.status) == (UsageSource.DRAINED, Decimal("0.00024"), -3)
 
 

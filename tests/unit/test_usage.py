@@ -48,7 +48,27 @@ def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usa
 def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object]) -> None:
     reading = read_answer(_chat(**usage), "OPENAI")
     assert reading.usage is not None
-    assert not reading.complete
+    assert (reading.adds_up, reading.held) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage"),
+    [
+        ("X", {"prompt_tokens": 10, "completion_tokens": 5, "num_sources_used": 3}),
+        ("X", {"prompt_tokens": 10, "completion_tokens": 5, "num_server_side_tools_used": 1}),
+        ("ANTHROPIC", {"input_tokens": 10, "output_tokens": 5,
+                       "iterations": [{"type": "message"}, {"type": "compaction", "input_tokens": 900}]}),
+        ("OPENAI", {"input_tokens": 10, "output_tokens": 5, "input_token_details": {
+            "cached_tokens": 6, "image_tokens": 6, "cached_tokens_details": {"image_tokens": 6}}}),
+        ("GOOGLE", {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15,
+                    "candidatesTokensDetails": [{"modality": "VIDEO", "tokenCount": 5}]}),
+        ("COHERE", {"billed_units": {"input_tokens": 10, "search_units": 1}}),
+    ],
+)  # fmt: skip
+def test_what_no_class_holds_is_marked_apart_from_what_does_not_add_up(provider: str, usage: dict[str, object]) -> None:
+    reading = read_answer(_chat(**usage), provider)
+    assert reading.usage is not None
+    assert (reading.adds_up, reading.held) == (True, False)
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], "much", 3, {"prompt_tokens": 0, "completion_tokens": 0}])
@@ -80,7 +100,7 @@ def test_an_absurdly_long_usage_block_is_read_but_not_kept() -> None:
 def test_running_figures_of_a_stream_that_did_not_end_are_not_the_whole_usage() -> None:
     chunk = {"model": "m", "choices": [{"delta": {}, "finish_reason": None}],
              "usage": {"prompt_tokens": 9, "completion_tokens": 1}}  # fmt: skip
-    assert not read_answer(b"data: " + json.dumps(chunk).encode() + b"\n\n", "OPENAI").complete
+    assert not read_answer(b"data: " + json.dumps(chunk).encode() + b"\n\n", "OPENAI").final
 
 
 def test_a_stream_that_is_an_array_is_read_as_one() -> None:
@@ -103,16 +123,16 @@ def test_amazons_binary_stream_is_read_whole_or_cut() -> None:
         b'{"metrics":{"latencyMs":5},"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":14}}'
     )
     assert read_answer(body, "AWS").usage == Usage(prompt_tokens=10, completion_tokens=4)
-    assert read_answer(body[:-1], "AWS") == Reading(streamed=True)
+    assert read_answer(body[:-1], "AWS") == Reading(streamed=True, final=False, passed_characters=2)
 
 
 def test_anthropic_wrapped_by_bedrock_is_read_as_anthropic() -> None:
     start = {"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 7, "output_tokens": 1}}}
-    end = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 9}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
     body = b"".join(_frame(json.dumps({"bytes": _base64(part)}).encode()) for part in (start, end))
     reading = read_answer(body, "AWS")
     assert (reading.model, reading.usage) == ("claude", Usage(prompt_tokens=7, completion_tokens=9))
-    assert reading.complete
+    assert reading.final
 
 
 def _base64(part: object) -> str:

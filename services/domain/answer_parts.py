@@ -1,0 +1,132 @@
+"""The pieces of providers' answers that are looked at, and where in them model, usage and errors stand.
+
+An answer, a chunk of a streamed one, and the object within a chunk that is the answer are all read as one `Part`:
+nobody uses one of its names for anything else.
+"""
+
+from typing import Final
+
+import msgspec
+
+from services.domain.figures import Block
+
+NOT_THERE: Final = msgspec.Raw(b"")
+
+
+class Part(msgspec.Struct):
+    """Only what is asked for is decoded further."""
+
+    type: msgspec.Raw = NOT_THERE
+    model: msgspec.Raw = NOT_THERE
+    usage: msgspec.Raw = NOT_THERE
+    service_tier: msgspec.Raw = NOT_THERE
+    error: msgspec.Raw = NOT_THERE
+    output: msgspec.Raw = NOT_THERE
+    tools: msgspec.Raw = NOT_THERE
+    message: msgspec.Raw = NOT_THERE  # Anthropic's message_start
+    response: msgspec.Raw = NOT_THERE  # OpenAI's responses events, and the end of Cohere's first streams
+    x_groq: msgspec.Raw = NOT_THERE
+    model_version: msgspec.Raw = msgspec.field(default=NOT_THERE, name="modelVersion")  # Google's
+    usage_metadata: msgspec.Raw = msgspec.field(default=NOT_THERE, name="usageMetadata")
+    choices: msgspec.Raw = NOT_THERE
+    candidates: msgspec.Raw = NOT_THERE  # Google's choices
+    meta: msgspec.Raw = NOT_THERE  # Cohere's
+    delta: msgspec.Raw = NOT_THERE  # the end of Cohere's streams; why Anthropic's stopped
+
+
+class Found(msgspec.Struct):
+    """A usage block and the part it stood in."""
+
+    part: Part
+    block: Block
+    raw: bytes
+    opening: bool = False  # stood in the message_start of a stream: what was put out is not known yet
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    finish_reason: str | None = None
+    finish_reason_google: str | None = msgspec.field(default=None, name="finishReason")
+
+
+_decoder = msgspec.json.Decoder(Part)
+_any = msgspec.json.Decoder()
+_choices = msgspec.json.Decoder(list[_Choice])
+
+
+def part_of(text: bytes | msgspec.Raw) -> Part | None:
+    """None when `text` is not a JSON object."""
+    if not text:
+        return None
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def value_of(raw: msgspec.Raw) -> object:
+    """None when there is nothing, or nothing that can be read."""
+    if not raw:
+        return None
+    try:
+        return _any.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def usage_in(part: Part) -> Found | None:
+    """The usage block of a part, at the first of the known places that holds one."""
+    for raw in (part.usage, part.usage_metadata):
+        if raw and (found := _found(part, raw)) is not None:
+            return found
+    for wrapper, opening in ((part.response, False), (part.message, True), (part.x_groq, False), (part.delta, False)):
+        inner = part_of(wrapper)
+        raw = (inner.usage or inner.usage_metadata or inner.meta) if inner is not None else NOT_THERE
+        if inner is not None and raw and (found := _found(inner, raw, opening=opening)) is not None:
+            return found
+    return _found(part, part.meta) if b"billed_units" in bytes(part.meta) else None
+
+
+def _found(part: Part, raw: msgspec.Raw, *, opening: bool = False) -> Found | None:
+    block = value_of(raw)
+    if not isinstance(block, dict) or not block:
+        return None
+    return Found(part=part, block=block, raw=bytes(raw), opening=opening)
+
+
+def model_in(part: Part) -> str:
+    for holder in (part, part_of(part.message), part_of(part.response)):
+        name = value_of(holder.model or holder.model_version) if holder is not None else None
+        if isinstance(name, str) and name:
+            return name
+    return ""
+
+
+def is_midway(part: Part) -> bool:
+    """Whether a chunk with usage came before its answer's end: some providers put running figures into many chunks."""
+    if part.delta and value_of(part.type) == "message_delta":
+        delta = value_of(part.delta)
+        return not (isinstance(delta, dict) and delta.get("stop_reason"))
+    return not all(choices_in(part).values())
+
+
+def choices_in(part: Part) -> dict[int, bool]:
+    """Whether each choice that a chunk speaks of ended in it, by its index."""
+    choices = part.choices or part.candidates
+    if not choices:
+        return {}
+    try:
+        found = _choices.decode(choices)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return {}
+    return {one.index: bool(one.finish_reason or one.finish_reason_google) for one in found}
+
+
+def has_failed(chunk: bytes) -> bool:
+    """Whether a stream's chunk says that the provider gave up."""
+    if b'"error"' not in chunk and b"response.failed" not in chunk:
+        return False
+    part = part_of(chunk)
+    if part is None:
+        return False
+    return value_of(part.error) is not None or value_of(part.type) in ("error", "response.failed")

@@ -1,0 +1,47 @@
+"""What besides the model decides a price: service tier, speed, region, depth of search. '' is the standard of all.
+
+Each is a part of the tier's name, joined by +, so that a book without a price for just that combination has none.
+Sources: https://platform.openai.com/docs/guides/priority-processing, .../guides/your-data,
+https://docs.anthropic.com/en/docs/build-with-claude/data-residency, .../fast-mode,
+https://cloud.google.com/vertex-ai/generative-ai/pricing, https://docs.perplexity.ai/getting-started/pricing
+"""
+
+import re
+from typing import Final
+
+from services.domain.figures import Block
+
+_STANDARD: Final = frozenset(
+    {"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "global", "not_available"}
+)
+# Regional endpoints cost more than global ones for the models since these.
+_REGIONAL: Final = re.compile(
+    r"https://(?:[a-z]{2}\.api\.openai\.com/|(?:[a-z0-9-]+-aiplatform\.googleapis\.com|aiplatform\.[a-z]+\.rep\.googleapis\.com)/.*/anthropic/)"
+)
+_ONE_PRICE_EVERYWHERE: Final = re.compile(
+    r"gpt-(?:3|4|oss|5(?:$|[^.]|\.[0-3]))|o[134]|text-|tts|whisper|omni|davinci|babbage|dall|chatgpt"
+    r"|claude-(?:3|instant|2|(?:opus|sonnet)-4(?:$|@|-1|-2025|-0))"
+)
+
+
+def tier_of(said: object, block: Block) -> str:
+    """The tier that an answer says it was billed by: `said` beside its usage, or in the usage `block` itself."""
+    parts = [_tier(said) or _tier(block.get("service_tier")), _tier(block.get("speed"))]
+    geo, depth = _tier(block.get("inference_geo")), block.get("search_context_size")
+    if geo:
+        parts.append(f"geo-{geo}")
+    if isinstance(depth, str) and depth:
+        parts.append(f"search-{depth.lower()}")
+    return "+".join(dict.fromkeys(filter(None, parts)))
+
+
+def _tier(value: object) -> str:
+    name = value.lower() if isinstance(value, str) else ""
+    return "" if name in _STANDARD else name
+
+
+def with_region(tier: str, target_url: str, model: str) -> str:
+    """`tier`, and that the endpoint asked is one of a region, where that is billed apart."""
+    if _REGIONAL.match(target_url) is None or _ONE_PRICE_EVERYWHERE.match(model) is not None:
+        return tier
+    return f"{tier}+regional" if tier else "regional"
