@@ -186,8 +186,9 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
 
 
 def wish(labels: Sequence[Pair], name: bytes) -> bytes:
-    """What the caller says in the header called `name`, both in lower case; nothing when it says it twice."""
-    values = [value for spelled, value in labels if spelled.lower() == name]
+    """What the caller says in the header called `name`, in lower case; nothing when it says it twice."""
+    wanted = name.lower()
+    values = [value for spelled, value in labels if spelled.lower() == wanted]
     return values[0].lower() if len(values) == 1 else b""
 
 

@@ -22,7 +22,7 @@ from services.proxy.terms import Relay
 
 WAITING_BYTES: Final = 64 * 2**10  # of a body whose key is still being looked up; above it the caller is paused
 MOST_KEPT_BYTES: Final = 4 * 2**20  # of a body that is kept until it is whole
-STREAM_USAGE: Final = b"Helicone-Stream-Usage".lower()
+STREAM_USAGE: Final = b"Helicone-Stream-Usage"
 
 
 class Asking:

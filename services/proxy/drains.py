@@ -20,7 +20,7 @@ from services.ports import Headers, UpstreamCall
 from services.proxy.accounts import Accounts
 from services.telemetry import Metrics
 
-ON_DISCONNECT: Final = b"Helicone-On-Disconnect".lower()
+ON_DISCONNECT: Final = b"Helicone-On-Disconnect"
 
 
 class DrainLimits(msgspec.Struct, frozen=True, kw_only=True):
