@@ -1,0 +1,167 @@
+"""Prices over HTTP: looked at by whoever may read, added and ended by whoever may do both, each in his organization."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.key import Permission
+from tests.builders import MOMENT
+from tests.querying import Caller, QueryService
+
+MODEL = "llama-3-70b"
+RATES = {"prompt_tokens": 0.6, "completion_tokens": 1.8}
+BODY = {"model": MODEL, "provider": "CUSTOM", "usd_per_million_tokens": RATES}
+    "model": MODEL,
+    "provider": "CUSTOM",
+    "usd_per_million_tokens": {"prompt_tokens": 0.6, "completion_tokens": 1.8},
+}
+
+
+@pytest.fixture
+def operator(service: QueryService, organization_id: str) -> Caller:
+    return Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+
+
+def added(caller: Caller, **changes: object) -> dict[str, Any]:
+    status, answer = caller.ask("/v1/prices", BODY | changes)
+    assert status == 201, answer
+    row: dict[str, Any] = answer["data"]
+    return row
+
+
+def prices(caller: Caller, query: str = "") -> dict[str, Any]:
+    status, answer = caller.ask(f"/v1/prices{query}")
+    assert status == 200, answer
+    found: dict[str, Any] = answer["data"]
+    return found
+
+
+def test_a_price_is_added_listed_and_charged_by(operator: Caller) -> None:
+    row = added(operator, valid_from="2026-10-01T00:00:00Z", usd_per_unit={"web_searches": 0.01}, usd_per_request=0.002)
+    assert row == {
+        "id": f"operator/{row['row_id']}",
+        "source": "operator",
+        "provider": "CUSTOM",
+        "model": MODEL,
+        "service_tier": "",
+        "valid_from": "2026-10-01T00:00:00.000Z",
+        "usd_per_million_tokens": {"prompt_tokens": Decimal("0.6"), "completion_tokens": Decimal("1.8")},
+        "usd_per_unit": {"web_searches": Decimal("0.01")},
+        "usd_per_request": Decimal("0.002"),
+        "tiers": [],
+        "row_id": row["row_id"],
+        "valid_until": None,
+        "known_since": row["known_since"],
+        "ended_at": None,
+    }
+    found = prices(operator, f"?provider=custom&model={MODEL.upper()}")
+    assert (found["rows"], found["shipped"]) == ([row], None)
+    assert found["in_force"] == {name: row[name] for name in found["in_force"]}
+
+
+def test_by_default_a_price_holds_from_now_on(operator: Caller) -> None:
+    now = operator.service.clock.now()
+    assert added(operator)["valid_from"] == now.strftime("%Y-%m-%dT%H:%M:%S.") + "123Z"
+    before = (now - timedelta(milliseconds=1)).isoformat().replace("+00:00", "Z")
+    query = f"?provider=CUSTOM&model={MODEL}"
+    assert prices(operator, query)["in_force"] is not None
+    assert prices(operator, f"{query}&at={before}")["in_force"] is None
+
+
+def test_tiers_come_back_as_they_were_given(operator: Caller) -> None:
+    tiers = [{"above_tokens": 200_000, "usd_per_million_tokens": {"prompt_tokens": 1.2}}]
+    row = added(operator, tiers=tiers)
+    assert row["tiers"] == [
+        {"above_tokens": 200_000, "usd_per_million_tokens": {"prompt_tokens": Decimal("1.2")}, "usd_per_unit": {}}
+    ]
+
+
+def test_the_shipped_price_is_shown_beside_what_replaces_it(operator: Caller) -> None:
+    query = "?provider=OPENAI&model=gpt-4o-mini"
+    before = prices(operator, query)
+    assert before["shipped"] == before["in_force"]
+    assert before["shipped"]["usd_per_million_tokens"]["prompt_tokens"] == Decimal("0.15")
+    row = added(operator, provider="", model="gpt-4o*")
+    after = prices(operator, query)
+    assert after["shipped"] == before["shipped"]
+    assert after["in_force"]["id"] == row["id"]
+    flex = prices(operator, f"{query}&service_tier=flex")["in_force"]
+    assert (flex["service_tier"], flex["usd_per_million_tokens"]) == ("flex", {})
+
+
+def test_rows_are_found_by_what_they_are_about(operator: Caller) -> None:
+    exact, pattern = added(operator), added(operator, provider="", model="gpt-*")
+    assert prices(operator)["rows"] == [exact, pattern]
+    assert prices(operator, "?provider=OPENAI")["rows"] == [pattern]
+    assert prices(operator, f"?model={MODEL}")["rows"] == [exact]
+    assert prices(operator, "?model=claude")["rows"] == []
+
+
+def test_a_price_is_ended_and_kept(operator: Caller) -> None:
+    row = added(operator, valid_from="2026-10-01T00:00:00Z")
+    at = MOMENT - timedelta(days=1)
+    status, answer = operator.ask(f"/v1/prices/{row['row_id']}/end", {"at": at.isoformat()})
+    assert status == 200, answer
+    assert answer["data"]["valid_until"] == "2026-10-31T12:00:00.123Z"
+    assert answer["data"]["ended_at"] is not None
+    assert prices(operator)["rows"] == [answer["data"]]
+    assert prices(operator, f"?provider=CUSTOM&model={MODEL}")["in_force"] is None
+
+
+def test_a_price_is_ended_by_the_id_that_rows_show_too_and_by_default_now(operator: Caller) -> None:
+    row = added(operator, valid_from="2026-10-01T00:00:00Z")
+    status, answer = operator.ask(f"/v1/prices/{row['row_id']}/end", b"")
+    assert (status, answer["data"]["valid_until"]) == (200, "2026-11-02T12:00:00.123Z")
+
+
+def test_what_is_not_there_cannot_be_ended(operator: Caller, service: QueryService) -> None:
+    row = added(operator)
+    stranger = service.key("somebody-else", Permission.READ_WRITE)
+    assert service.ask(f"/v1/prices/{row['row_id']}/end", {}, key=stranger)[0] == 404
+    assert operator.ask("/v1/prices/no-such-row/end", {})[0] == 404
+    assert prices(operator)["rows"] == [row]
+
+
+def test_prices_of_one_organization_are_not_anothers(operator: Caller, service: QueryService) -> None:
+    added(operator)
+    stranger = Caller(service, "somebody-else", service.key("somebody-else"))
+    found = prices(stranger, f"?provider=CUSTOM&model={MODEL}")
+    assert (found["rows"], found["in_force"]) == ([], None)
+
+
+@pytest.mark.parametrize("permission", [Permission.READ, Permission.WRITE])
+def test_only_a_key_that_may_read_and_write_changes_prices(
+    operator: Caller, service: QueryService, permission: Permission
+) -> None:
+    row = added(operator)
+    key = service.key(operator.organization_id, permission)
+    assert service.ask("/v1/prices", BODY, key=key)[0] == 403
+    assert service.ask(f"/v1/prices/{row['row_id']}/end", {}, key=key)[0] == 403
+    assert prices(operator)["rows"] == [row]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"usd_per_million_tokens": {"prompt_tokens": -1}}, "zero or more"),
+        ({"usd_per_million_tokens": {"prompt_tokens": 2_000_000}}, "cannot be meant"),
+        ({"usd_per_million_tokens": {"prompt_tokens": 0.0000025}}, "give 2.5"),
+        ({"usd_per_million_tokens": {"tokens": 1}}, "unknown usage class 'tokens': known are prompt_tokens"),
+        ({"usd_per_million_tokens": {"prompt_tokens": True}}, "usd_per_million_tokens"),
+        ({"usd_per_million_tokens": {"prompt_tokens": "a lot"}}, "usd_per_million_tokens"),
+        ({"usd_per_million_tokens": {}}, "no price is given"),
+        ({"model": ""}, "model is empty"),
+        ({"model": "gpt\u0000"}, "printable"),
+        ({"valid_from": "tomorrow"}, "valid_from takes a moment"),
+        ({"valid_from": 20261101}, "valid_from"),
+        ({"valid_until": "2020-01-01T00:00:00Z"}, "valid_until must be after"),
+        ({"usdPerMillionTokens": {}}, "usdPerMillionTokens"),
+        ({"tiers": [{"above_tokens": "1", "usd_per_million_tokens": {}}]}, "above_tokens"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_named(operator: Caller, changes: dict[str, object], told: str) -> None:
+    status, answer = operator.ask("/v1/prices", BODY | changes)
+    assert (status, told in answer["error"]) == (422, True), answer
+    assert prices(operator)["rows"] == []
