@@ -13,10 +13,6 @@ from tests.querying import Caller, QueryService
 MODEL = "llama-3-70b"
 RATES = {"prompt_tokens": 0.6, "completion_tokens": 1.8}
 BODY = {"model": MODEL, "provider": "CUSTOM", "usd_per_million_tokens": RATES}
-    "model": MODEL,
-    "provider": "CUSTOM",
-    "usd_per_million_tokens": {"prompt_tokens": 0.6, "completion_tokens": 1.8},
-}
 
 
 @pytest.fixture

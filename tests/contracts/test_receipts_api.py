@@ -174,11 +174,6 @@ def test_a_sum_that_does_not_come_out_is_not_hidden(caller: Caller) -> None:
     told = receipt(caller, lost)
     assert (told["cost_usd"], told["total_usd"], told["agrees"]) == (Decimal("0.00024"), None, False)
     assert told["price"] is None
-        Decimal("0.00024"),
-        None,
-        None,
-        False,
-    )
 
 
 def test_a_receipt_tells_of_corrections_and_of_the_providers_own_figure(caller: Caller) -> None:
