@@ -113,7 +113,7 @@ def is_midway(part: Part) -> bool:
 def choices_in(part: Part) -> dict[int, bool]:
     """Whether each choice that a chunk speaks of ended in it, by its index."""
     choices = part.choices or part.candidates
-    if not choices:
+    if len(bytes(choices)) <= len(b"[]"):
         return {}
     try:
         found = _choices.decode(choices)

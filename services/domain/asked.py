@@ -50,7 +50,7 @@ def asked_of(request: RequestEvent, body: Body) -> Asked:
     """Any request has one; the path speaks where the body does not."""
     asked = _of_body(body)
     url = request.target_url
-    by_path = _PATH_STREAM.search(url) is not None
+    by_path = "stream" in url and _PATH_STREAM.search(url) is not None
     if asked.model and not by_path:
         return asked
     billed = _bedrock_model(url)

@@ -1,6 +1,7 @@
 """What an exchange costs and why: priced, free, or unknown. Unknown is never zero, and zero is never a guess."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent
@@ -47,4 +48,9 @@ def _never_left(event: ExchangeEvent) -> bool:
 
 def generates(request: RequestEvent) -> bool:
     """Whether a request makes a provider generate. Looking at an answer again does not, although it shows its usage."""
-    return request.method.upper() == "POST" and not _UNBILLED_PATH.search(request.target_url)
+    return request.method.upper() == "POST" and _is_billed(request.target_url)
+
+
+@lru_cache(maxsize=1024)
+def _is_billed(target_url: str) -> bool:
+    return _UNBILLED_PATH.search(target_url) is None

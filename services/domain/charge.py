@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
+import msgspec
+
 from schemas.price import Charge, ChargeLine, CostState, Price, Rate
 from schemas.usage import Usage
 
@@ -13,26 +15,8 @@ MOST_USD: Final = Decimal("999999.999999999999")  # what the column holds
 # Wide enough that no product or sum of a receipt is ever rounded.
 _EXACT: Final = Context(prec=80)
 
-PROMPT_CLASSES: Final = (
-    "prompt_tokens",
-    "prompt_cache_read_tokens",
-    "prompt_cache_read_audio_tokens",
-    "prompt_cache_write_5m_tokens",
-    "prompt_cache_write_1h_tokens",
-    "prompt_audio_tokens",
-    "prompt_image_tokens",
-)
-USAGE_CLASSES: Final = (
-    *PROMPT_CLASSES,
-    "prompt_audio_seconds",
-    "completion_tokens",
-    "reasoning_tokens",
-    "completion_audio_tokens",
-    "completion_image_tokens",
-    "citation_tokens",
-    "web_searches",
-    "file_searches",
-)
+USAGE_CLASSES: Final = Usage.__struct_fields__
+PROMPT_CLASSES: Final = USAGE_CLASSES[: USAGE_CLASSES.index("prompt_image_tokens") + 1]
 # Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
 _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
 
@@ -71,7 +55,7 @@ def partial(price: Price) -> Charge:
 
 def context_tokens(usage: Usage) -> int:
     """The size of the prompt, cached or not, by which context tiers are chosen."""
-    return sum(getattr(usage, name) for name in PROMPT_CLASSES)
+    return sum(msgspec.structs.astuple(usage)[: len(PROMPT_CLASSES)])
 
 
 def rate_of(price: Price, usage_class: str) -> Rate | None:
@@ -92,8 +76,7 @@ def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
     """None when something that was used has no rate."""
     prompt_size = context_tokens(usage)
     lines = []
-    for name in USAGE_CLASSES:
-        quantity = getattr(usage, name)
+    for name, quantity in zip(USAGE_CLASSES, msgspec.structs.astuple(usage), strict=True):
         if not quantity:
             continue
         rate = rate_of(price, name)

@@ -7,10 +7,12 @@ https://cloud.google.com/vertex-ai/generative-ai/pricing, https://docs.perplexit
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from services.domain.figures import Block
 
+_TOLD_IN_USAGE: Final = frozenset({"service_tier", "speed", "inference_geo", "search_context_size"})
 _STANDARD: Final = frozenset(
     {"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "global", "not_available"}
 )
@@ -24,8 +26,10 @@ _ONE_PRICE_EVERYWHERE: Final = re.compile(
 )
 
 
-def tier_of(said: object, block: Block) -> str:
+def tier_of(said: str, block: Block) -> str:
     """The tier that an answer says it was billed by: `said` beside its usage, or in the usage `block` itself."""
+    if said in _STANDARD and _TOLD_IN_USAGE.isdisjoint(block):
+        return ""
     parts = [_tier(said) or _tier(block.get("service_tier")), _tier(block.get("speed"))]
     geo, depth = _tier(block.get("inference_geo")), block.get("search_context_size")
     if geo:
@@ -42,6 +46,11 @@ def _tier(value: object) -> str:
 
 def with_region(tier: str, target_url: str, model: str) -> str:
     """`tier`, and that the endpoint asked is one of a region, where that is billed apart."""
-    if _REGIONAL.match(target_url) is None or _ONE_PRICE_EVERYWHERE.match(model) is not None:
+    if not _is_regional(target_url) or _ONE_PRICE_EVERYWHERE.match(model) is not None:
         return tier
     return f"{tier}+regional" if tier else "regional"
+
+
+@lru_cache(maxsize=1024)
+def _is_regional(target_url: str) -> bool:
+    return _REGIONAL.match(target_url) is not None

@@ -122,7 +122,7 @@ def _is_final(found: Found, chunks: Sequence[bytes]) -> bool:
     """Whether the figures are from the end: they came after it, or with it, and no other choice was still going on."""
     if found.opening or is_midway(found.part):
         return False
-    if not (found.part.choices or found.part.candidates) or not _has_choices(chunks):
+    if not choices_in(found.part) or not _has_choices(chunks):
         return True
     ended: dict[int, bool] = {}
     for part in filter(None, map(part_of, chunks)):
@@ -131,7 +131,12 @@ def _is_final(found: Found, chunks: Sequence[bytes]) -> bool:
 
 
 def _has_choices(chunks: Sequence[bytes]) -> bool:
-    return any(mark in chunk for chunk in chunks for mark in _SECOND_CHOICE)
+    return any(_SECOND_CHOICE[0] in chunk or _SECOND_CHOICE[1] in chunk for chunk in chunks)
+
+
+def _text(raw: msgspec.Raw) -> str:
+    value = value_of(raw)
+    return value if isinstance(value, str) else ""
 
 
 def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider: str) -> Reading:
@@ -145,7 +150,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         usage_block=raw.decode("utf-8", "replace"),
         adds_up=counted is None or counted.adds_up,
         held=counted is None or counted.held,
-        tier=tier_of(value_of(found.part.service_tier), found.block),
+        tier=tier_of(_text(found.part.service_tier), found.block),
         cost_usd=told_cost_usd(found.raw),
     )
 

@@ -7,31 +7,41 @@ https://docs.x.ai/docs/api-reference, https://docs.perplexity.ai/api-reference/c
 https://docs.mistral.ai/capabilities/audio_transcription
 """
 
+from typing import Final
+
 from schemas.usage import Usage
 from services.domain.figures import Block, Counted, figure, first_figure, section
 
 # What these count is billed by the piece, at prices that stand in no book.
-_UNHELD = ("num_sources_used", "num_server_side_tools_used")
+_UNHELD: Final = ("num_sources_used", "num_server_side_tools_used")
+_RARE: Final = frozenset((*_UNHELD, "server_tool_use", "num_search_queries", "prompt_audio_seconds", "citation_tokens"))
 
 
 def openai_usage(block: Block, provider: str) -> Counted:
     """What `block` says. Raises: NonsenseError."""
     # Embeddings of some providers state only a total.
     whole_prompt = first_figure(block, "prompt_tokens", "input_tokens", "total_tokens")
-    prompt, prompt_adds_up, prompt_held = _prompt(block, whole_prompt)
-    completion, completion_adds_up = _completion(block, whole_prompt)
+    parts, held = _prompt(block, whole_prompt)
+    completion, adds_up = _completion(block, whole_prompt)
+    parts |= completion
+    if min(parts.values()) < 0:
+        adds_up, parts = False, {name: max(0, count) for name, count in parts.items()}
+    if not _RARE.isdisjoint(block):
+        parts |= _beside(block, provider)
+        held = held and not any(figure(block, name) for name in _UNHELD)
+    return Counted(Usage(**parts), adds_up, held)
+
+
+def _beside(block: Block, provider: str) -> dict[str, int]:
+    """What is no token of the prompt or the completion."""
     searches = figure(section(block, "server_tool_use"), "web_search_requests")
     if provider == "PERPLEXITY":
         searches += figure(block, "num_search_queries")
-    usage = Usage(
-        **prompt,
-        **completion,
-        prompt_audio_seconds=_seconds(block),
-        citation_tokens=figure(block, "citation_tokens"),
-        web_searches=searches,
-    )
-    held = prompt_held and not any(figure(block, name) for name in _UNHELD)
-    return Counted(usage, prompt_adds_up and completion_adds_up, held)
+    return {
+        "prompt_audio_seconds": _seconds(block),
+        "citation_tokens": figure(block, "citation_tokens"),
+        "web_searches": searches,
+    }
 
 
 def duration_usage(block: Block, _provider: str) -> Counted:
@@ -43,24 +53,34 @@ def _seconds(block: Block) -> int:
     return figure(block, "prompt_audio_seconds") if block.get("prompt_audio_seconds") else 0
 
 
-def _prompt(block: Block, whole: int) -> tuple[dict[str, int], bool, bool]:
-    """The classes of the prompt, whether they add up to `whole`, and whether they hold all of it."""
+def _prompt(block: Block, whole: int) -> tuple[dict[str, int], bool]:
+    """The classes of the prompt, which may be negative where they contradict each other, and whether they hold it."""
     inside = section(block, "prompt_tokens_details", "input_tokens_details", "input_token_details")
-    cached = section(inside, "cached_tokens_details")
-    cached_audio, cached_images = figure(cached, "audio_tokens"), figure(cached, "image_tokens")
+    read, written = _cached(block, inside), figure(inside, "cache_write_tokens")
+    audio, images = figure(inside, "audio_tokens"), figure(inside, "image_tokens")
     parts = {
-        "prompt_cache_read_tokens": _cached(block, inside) - cached_audio,
-        "prompt_cache_read_audio_tokens": cached_audio,
-        "prompt_cache_write_5m_tokens": figure(inside, "cache_write_tokens"),
-        "prompt_audio_tokens": figure(inside, "audio_tokens") - cached_audio,
-        "prompt_image_tokens": figure(inside, "image_tokens") - cached_images,
+        "prompt_tokens": whole - read - written - audio - images,
+        "prompt_cache_read_tokens": read,
+        "prompt_cache_write_5m_tokens": written,
+        "prompt_audio_tokens": audio,
+        "prompt_image_tokens": images,
     }
-    lasting = figure(section(inside, "cache_write_details"), "write_1h_tokens")
-    if lasting:
-        parts["prompt_cache_write_1h_tokens"] = lasting
-        parts["prompt_cache_write_5m_tokens"] -= lasting
-    parts["prompt_tokens"] = whole - sum(parts.values())
-    return _not_negative(parts), min(parts.values()) >= 0, not cached_images
+    if written and (lasting := figure(section(inside, "cache_write_details"), "write_1h_tokens")):
+        parts |= {"prompt_cache_write_1h_tokens": lasting, "prompt_cache_write_5m_tokens": written - lasting}
+    cached = section(inside, "cached_tokens_details") if read else {}
+    return (_with_cached(parts, cached), not figure(cached, "image_tokens")) if cached else (parts, True)
+
+
+def _with_cached(parts: dict[str, int], cached: Block) -> dict[str, int]:
+    """What was read from the cache is counted among the sounds and images too, and there it is not billed."""
+    audio, images = figure(cached, "audio_tokens"), figure(cached, "image_tokens")
+    return parts | {
+        "prompt_tokens": parts["prompt_tokens"] + audio + images,
+        "prompt_cache_read_tokens": parts["prompt_cache_read_tokens"] - audio,
+        "prompt_cache_read_audio_tokens": audio,
+        "prompt_audio_tokens": parts["prompt_audio_tokens"] - audio,
+        "prompt_image_tokens": parts["prompt_image_tokens"] - images,
+    }
 
 
 def _cached(block: Block, inside: Block) -> int:
@@ -76,13 +96,14 @@ def _completion(block: Block, whole_prompt: int) -> tuple[dict[str, int], bool]:
     beside = figure(block, "reasoning_tokens")
     reasoning = figure(inside, "reasoning_tokens") or beside
     whole, adds_up = _with_reasoning(block, whole_prompt, whole, reasoning, beside=bool(beside))
+    audio, images = figure(inside, "audio_tokens"), figure(inside, "image_tokens")
     parts = {
+        "completion_tokens": whole - reasoning - audio - images,
         "reasoning_tokens": reasoning,
-        "completion_audio_tokens": figure(inside, "audio_tokens"),
-        "completion_image_tokens": figure(inside, "image_tokens"),
+        "completion_audio_tokens": audio,
+        "completion_image_tokens": images,
     }
-    text = whole - sum(parts.values())
-    return _not_negative(parts | {"completion_tokens": text}), adds_up and text >= 0
+    return parts, adds_up
 
 
 def _with_reasoning(block: Block, prompt: int, completion: int, reasoning: int, *, beside: bool) -> tuple[int, bool]:
@@ -96,7 +117,3 @@ def _with_reasoning(block: Block, prompt: int, completion: int, reasoning: int, 
     if reasoning and (beside or total == stated + reasoning):
         return completion + reasoning, total in (0, stated, stated + reasoning)
     return completion, total in (0, stated) or (total > stated and bool(_seconds(block)))
-
-
-def _not_negative(parts: dict[str, int]) -> dict[str, int]:
-    return {name: max(0, count) for name, count in parts.items()}
