@@ -33,8 +33,11 @@ LIST = "/v1/request/query-clickhouse"
 class QueryService:
     """What a test knows of a running service."""
 
-    def __init__(self, port: int, warehouse: AmendableWarehouse, keys: SqlKeyStore, clock: ManualClock) -> None:
+    def __init__(
+        self, port: int, warehouse: AmendableWarehouse, keys: SqlKeyStore, reprices: SqlReprices, clock: ManualClock
+    ) -> None:
         self.port = port
+        self.reprices = reprices
         self.warehouse = warehouse
         self.keys = keys
         self.clock = clock
@@ -140,7 +143,7 @@ def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[Query
         assert thread.is_alive()
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield QueryService(port, warehouse, keys, clock)
+        yield QueryService(port, warehouse, keys, reprices, clock)
     finally:
         server.should_exit = True
         thread.join()

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -101,6 +101,10 @@ class Operator:
             await repricing.close()
             await reprices.close()
             await rows.close()
+
+    def runs(self) -> Sequence[Reprice]:
+        reprices = SqlReprices(self.state)
+        return asyncio.run(reprices.list_reprices(self.organization_id, limit=100))
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows of the organization, to the last column but the version."""

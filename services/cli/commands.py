@@ -16,6 +16,7 @@ from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_p
 from services.cli.place import ORGANIZATION, Place
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
+from services.cli.reprice_commands import doctor, reprice
 from services.cli.settings_list import environment_file
 from services.settings import Settings
 from services.telemetry import configure_logging
@@ -79,6 +80,10 @@ def report(
             print(as_json(summary))
         else:
             print_report(Summary.model_validate(summary), Console())
+
+
+app.command()(doctor)
+app.command()(reprice)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from services.cli.asking import QueryApi
 
 _GUIDES = 4  # characters that a level of the tree is moved in by
 
-_REASONS = {
+REASONS = {
     CostState.UNKNOWN_MODEL: "no price is known for this model",
     CostState.NO_USAGE: "the provider did not say what was used",
     CostState.PARTIAL: "part of what was used has no price",
@@ -111,7 +111,7 @@ def _coverage(summary: Summary) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for entry in summary.unpriced:
         model = Text(f"{entry.model or '(no model named)'} ({entry.provider})")
-        table.add_row(model, f"{entry.requests:,}", _REASONS.get(entry.cost_state, entry.cost_state))
+        table.add_row(model, f"{entry.requests:,}", REASONS.get(entry.cost_state, entry.cost_state))
     return Group(Text(f"{told}{share} could."), Padding(table, (0, 0, 0, 4), expand=False))
 
 

@@ -1,5 +1,6 @@
 """Charging again: what the rows cost then is what they would have cost from the start; and every run can be undone."""
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -16,10 +17,11 @@ from schemas.errors import Conflict, StoreUnavailable
 from schemas.event import ExchangeEvent
 from schemas.price import Price
 from schemas.record import RequestRecord
-from schemas.reprice import Correction, Criteria, RepriceState
+from schemas.reprice import Correction, Criteria, Reprice, RepriceState
 from schemas.statement import Statement
 from services.domain.enrich import to_record
 from services.ports import AmendableWarehouse
+from services.query.repricing import Repricing
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT
 from tests.repricing import ALL, CHUNK_ROWS, SHIPPED, UNKNOWN, Operator, all_sorts
@@ -352,3 +354,50 @@ def test_the_price_of_every_corrected_row_is_kept(operator: Operator) -> None:
         ids=sorted(named),
     )
     assert {row["price_id"] for row in found} == named
+
+
+class Gated:
+    """A warehouse whose rows are written when the gate is open."""
+
+    def __init__(self, warehouse: AmendableWarehouse) -> None:
+        self._warehouse = warehouse
+        self.gate = asyncio.Event()
+        self.query, self.insert, self.close = warehouse.query, warehouse.insert, warehouse.close
+        self.keep_prices, self.keep_corrections = warehouse.keep_prices, warehouse.keep_corrections
+
+    async def execute(self, statement: Statement) -> None:
+        await self.gate.wait()
+        await self._warehouse.execute(statement)
+
+
+def test_a_long_run_is_looked_at_while_it_goes_on(operator: Operator) -> None:
+    events = kept(operator)
+    operator.add_price("*", "0.0000017")
+    slow = Gated(operator.warehouse)
+
+    async def begin(repricing: Repricing) -> Reprice:
+        run = await repricing.begin(operator.organization_id, ALL, dry_run=False)
+        assert (run.state, run.rows_done, run.outcome) == (RepriceState.RUNNING, 0, None)
+        slow.gate.set()
+        return run
+
+    assert operator.use(begin, slow).state is RepriceState.DONE
+    assert costs(operator.rows()) == from_the_start(operator, events)
+
+
+def test_a_run_whose_process_is_stopped_lets_the_next_one_in_at_once(operator: Operator) -> None:
+    events = kept(operator)
+    operator.add_price("*", "0.0000017")
+    ids = []
+
+    async def begin_and_stop(repricing: Repricing) -> Reprice:
+        run = await repricing.begin(operator.organization_id, ALL, dry_run=False)
+        ids.append(run.id)
+        await repricing.close()
+        return replace(run, state=RepriceState.FAILED)
+
+    operator.use(begin_and_stop, Gated(operator.warehouse))
+    assert operator.charge_again().state is RepriceState.DONE
+    assert costs(operator.rows()) == from_the_start(operator, events)
+    (stopped,) = [run for run in operator.runs() if run.id in ids]
+    assert (stopped.state, stopped.error) == (RepriceState.FAILED, "the query service was stopped")

@@ -1,0 +1,102 @@
+"""`farebox doctor`: what runs, what could not be priced, and what to do about both."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from schemas.api_reprice import UnknownModel, UnknownModels
+from schemas.price import CostState
+from services.cli.health import Part
+from services.cli.report import REASONS
+
+_SHOWN: Final = 20  # models; the endpoint has all
+
+_ADVICE: Final = {
+    CostState.UNKNOWN_MODEL: "Say what {model} costs, in US dollars per million tokens, and charge again:",
+    CostState.PARTIAL: "See in `GET /v1/request/{example}/cost` what has no price; if it can have one, charge again:",
+    CostState.NO_USAGE: "Nothing can be charged again for {model}: the provider never said what was used.",
+}
+_TO_TYPE: Final = (
+    "farebox prices add {model_typed}{provider_typed} --input USD --output USD --from {since}",
+    "farebox reprice --model {model_typed}{provider_typed} --since {since} --dry-run",
+)
+
+
+def print_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
+    """Prints them; whether all is well. `unknown` is None when nobody could be asked."""
+    console.print(Group(*_sections(parts, unknown)), highlight=False, soft_wrap=True)
+    return all(part.ok and not part.alarms for part in parts) and unknown is not None and not unknown.unpriced_requests
+
+
+def _sections(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[RenderableType]:
+    yield Text("What runs", style="bold")
+    yield _parts(parts)
+    alarms = [alarm for part in parts for alarm in part.alarms]
+    if alarms:
+        yield _heading("What went wrong since it was started")
+        yield from (Text(f"  {alarm}.", style="yellow") for alarm in alarms)
+    if unknown is None:
+        return
+    yield _heading(f"What could not be priced since {unknown.start:%-d %b %Y %H:%M} (UTC)")
+    if not unknown.unpriced_requests:
+        yield Text(f"  Nothing: {unknown.requests:,} requests, and each has a known cost.")
+        return
+    yield Text(f"  {unknown.unpriced_requests:,} of {unknown.requests:,} requests; they are in no total.")
+    yield from _models(unknown.models[:_SHOWN])
+    if len(unknown.models) > _SHOWN or unknown.truncated:
+        yield Text("    And more: `GET /v1/prices/unknown` lists them.")
+    yield _heading("What to do")
+    yield from _advice(unknown.models[:_SHOWN])
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+def _parts(parts: Iterable[Part]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for part in parts:
+        state = Text("ok", style="green") if part.ok else Text("down", style="red")
+        table.add_row(part.name, state, Text(part.told))
+    return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:
+    for one in models:
+        seen = f"{one.first_seen_at:%-d %b} to {one.last_seen_at:%-d %b}"
+        yield Text(f"    {_named(one)}: {_counted(one.requests, 'request')}, {_tokens(one)}, {seen}")
+        example = f"; such as {one.example_request_ids[0]}" if one.example_request_ids else ""
+        yield Text(f"        {REASONS.get(one.reason, one.reason)}{example}", style="dim")
+
+
+def _named(one: UnknownModel) -> str:
+    return f"{one.model or '(no model named)'} ({one.provider})"
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def _tokens(one: UnknownModel) -> str:
+    if one.prompt_tokens is None or one.completion_tokens is None:
+        return "tokens unknown"
+    return f"{one.prompt_tokens:,} + {one.completion_tokens:,} tokens"
+
+
+def _advice(models: Iterable[UnknownModel]) -> Iterator[RenderableType]:
+    for one in models:
+        told = {
+            "model": one.model or "requests that name no model",
+            "example": one.example_request_ids[0] if one.example_request_ids else "ID",
+            "model_typed": shlex.quote(one.model),
+            "provider_typed": f" --provider {shlex.quote(one.provider)}" if one.provider else "",
+            "since": f"{one.first_seen_at:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        yield Text(f"  {_ADVICE[one.reason].format(**told)}")
+        if one.reason is not CostState.NO_USAGE and one.model:
+            yield from (Text(f"      {command.format(**told)}") for command in _TO_TYPE)

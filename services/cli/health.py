@@ -1,0 +1,69 @@
+"""Whether the parts of a running Farebox answer over HTTP, and what their counters say."""
+
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Final
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import msgspec
+
+_TIMEOUT_S: Final = 5
+_COUNT: Final = re.compile(r"^farebox_(\w+) (\d+)$", re.MULTILINE)
+
+# What somebody should look at when it is not zero, and why.
+ALARMS: Final[Mapping[str, str]] = {
+    "log_lost_total": "events could not be kept: that spend is in no total. Look at the event log's disk, or at Kafka",
+    "proxy_unlogged_total": "requests passed without a valid key: that spend is in no total. Give their callers keys",
+    "worker_dead_letters_total": "events could not be read and were buried: look at the worker's log",
+}
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One process as it was found."""
+
+    name: str
+    ok: bool
+    told: str
+    counts: Mapping[str, int] = {}  # of its counters; empty when it has none
+
+    @property
+    def alarms(self) -> list[str]:
+        """Since the process was started."""
+        return [f"{self.counts[name]:,} {why}" for name, why in ALARMS.items() if self.counts.get(name)]
+
+
+def query_part(url: str) -> Part:
+    """The query service, which also knows whether its stores answer."""
+    try:
+        status, _ = _page(f"{url}/readyz")
+    except OSError:
+        return Part(name="query", ok=False, told=f"nothing answers at {url}")
+    if status != 200:
+        return Part(name="query", ok=False, told=f"{url} answers, but its warehouse or its state database does not")
+    return Part(name="query", ok=True, told=url)
+
+
+def counting_part(name: str, url: str) -> Part:
+    """The proxy, or a worker: alive or not, and its counters."""
+    try:
+        status, _ = _page(f"{url}/healthz")
+        _, metrics = _page(f"{url}/metrics")
+    except OSError:
+        return Part(name=name, ok=False, told=f"nothing answers at {url}")
+    counts = {counter: int(count) for counter, count in _COUNT.findall(metrics)}
+    if status != 200 or not counts:
+        return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
+    return Part(name=name, ok=True, told=url, counts=counts)
+
+
+def _page(url: str) -> tuple[int, str]:
+    """Status and text. Raises: OSError when nothing answers."""
+    try:
+        with urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - addresses come from the operator
+            return answer.status, answer.read().decode(errors="replace")
+    except HTTPError as refusal:
+        return refusal.code, ""
+    except (URLError, HTTPException, ValueError) as error:
+        raise OSError(str(error)) from error

@@ -1,0 +1,103 @@
+"""`farebox doctor` and `farebox reprice`: what an operator types to find what is not priced, and to charge again."""
+
+import os
+import sys
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+
+from schemas.api_reprice import RepriceView, UnknownModels
+from schemas.errors import InvalidRequest
+from services.cli.asking import NotAnswered, as_json
+from services.cli.doctor import print_findings
+from services.cli.health import Part, counting_part, query_part
+from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
+from services.cli.reprice import followed, print_run, run_table
+from services.settings import ProxySettings, WorkerSettings
+
+
+def doctor(
+    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d, 4w.")] = "7d",
+    proxy: Annotated[str, typer.Option(help="The proxy. Default: where the settings have it.")] = "",
+    worker: Annotated[str, typer.Option(help="A worker. Default: where the settings have it.")] = "",
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Say what runs, what could not be priced, and what to do. Exits with 1 when somebody should do something."""
+    with told_plainly():
+        api = query_api(url, key, data)
+        query = query_part(api.url)
+        parts = [query, counting_part("proxy", proxy or _proxy_url()), _worker(worker, query)]
+        unknown = refusal = None
+        try:
+            unknown = (
+                UnknownModels.model_validate(api.get("/v1/prices/unknown", {"since": since})) if query.ok else None
+            )
+        except NotAnswered as error:
+            refusal = error
+        well = print_findings(parts, unknown, Console())
+        if refusal is not None:
+            raise refusal
+        if not well:
+            sys.exit(1)
+
+
+def reprice(
+    model: Annotated[str, typer.Option(metavar="PATTERN", help="As billed; each * stands for any text.")] = "",
+    since: Annotated[str, typer.Option(help="How far back: 24h, 7d, 4w; or a moment, ISO 8601.")] = "",
+    until: Annotated[str | None, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    provider: Annotated[str, typer.Option(help="As requests show it. Default: any.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    undo: Annotated[str, typer.Option(metavar="ID", help="Put back what a run changed.")] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List the runs there were.")] = False,
+    as_data: AsJson = False,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Charge requests again at the prices known now. Shows what changes; can be undone."""
+    with told_plainly():
+        api = query_api(url, key, data)
+        if listed:
+            _print_runs(api.get("/v1/reprice"), as_data=as_data)
+            return
+        if undo:
+            run = api.post(f"/v1/reprice/{quote(undo, safe='')}/undo", {})
+        elif model and since:
+            asked = {"model": model, "provider": provider, "since": since, "until": until, "dry_run": dry_run}
+            run = api.post("/v1/reprice", asked)
+        else:
+            raise InvalidRequest("say which requests, with --model and --since; or which run, with --undo; or --list")
+        run = followed(api, run, Console(stderr=True))
+        if as_data:
+            print(as_json(run))
+        else:
+            print_run(RepriceView.model_validate(run), Console())
+
+
+def _print_runs(runs: list[Any], *, as_data: bool) -> None:
+    if as_data:
+        print(as_json(runs))
+    else:
+        Console().print(run_table(RepriceView.model_validate(run) for run in runs))
+
+
+def _proxy_url() -> str:
+    settings = ProxySettings.from_environ(os.environ)
+    return _address(settings.proxy_host, settings.proxy_port)
+
+
+def _worker(url: str, query: Part) -> Part:
+    """A worker of its own; with a journal there may be none, since `farebox up` has one inside."""
+    settings = WorkerSettings.from_environ(os.environ)
+    found = counting_part("worker", url or _address(settings.worker_host, settings.worker_port))
+    if found.ok or url or settings.event_log.startswith("kafka:"):
+        return found
+    return Part(name="worker", ok=query.ok, told="inside `farebox up`, with the query service")
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - asked, not bound

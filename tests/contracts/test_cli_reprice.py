@@ -1,0 +1,224 @@
+"""`farebox doctor` and `farebox reprice`, as an operator types them, and what he is told."""
+
+import asyncio
+import contextlib
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.key import Permission
+from schemas.price import CostState
+from schemas.usage import UsageSource
+from services.stores.warehouse import ClickHouseWarehouse
+from services.telemetry import Metrics
+from services.worker.health import serve_health
+from tests.contracts.test_cli import farebox
+from tests.processes import free_port
+from tests.querying import Caller, QueryService, query_service
+
+UNKNOWN = {"model": "acme 7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
+UNTOLD = {"cost_usd": None, "cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE}
+
+
+@pytest.fixture(scope="module")
+def service(
+    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[QueryService]:
+    with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest.fixture
+def caller(service: QueryService, organization_id: str) -> Caller:
+    return Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+
+
+@contextlib.contextmanager
+def counting(metrics: Metrics) -> Iterator[str]:
+    """The address of the pages that a proxy and a worker have, with these counters."""
+    loop, port = asyncio.new_event_loop(), free_port()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(serve_health(metrics, host="127.0.0.1", port=port), loop).result()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def typed(caller: Caller, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    url = f"http://127.0.0.1:{caller.service.port}"
+    return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=caller.key, **environ)
+
+
+def doctor(caller: Caller, *arguments: str, metrics: Metrics | None = None) -> subprocess.CompletedProcess[str]:
+    with counting(metrics or Metrics()) as url:
+        return typed(caller, "doctor", "--proxy", url, "--worker", url, *arguments)
+
+
+def test_a_system_that_is_well_is_said_to_be(caller: Caller) -> None:
+    caller.keep({}, {})
+    told = doctor(caller)
+    assert told.returncode == 0, told
+    assert re.findall(r"^  (\w+) +(\w+) +http", told.stdout, re.MULTILINE) == [
+        ("query", "ok"), ("proxy", "ok"), ("worker", "ok"),
+    ]  # fmt: skip
+    assert "Nothing: 2 requests, and each has a known cost." in told.stdout
+    assert "What to do" not in told.stdout
+
+
+def test_what_is_not_priced_is_told_with_the_commands_that_price_it(caller: Caller) -> None:
+    ids = caller.keep({}, UNKNOWN, UNKNOWN, UNTOLD, UNKNOWN | {"model": "half", "cost_state": CostState.PARTIAL})
+    told = doctor(caller)
+    assert told.returncode == 1
+    assert "4 of 5 requests; they are in no total." in told.stdout
+    assert "acme 7b (OPENAI): 2 requests, 2,000 + 400 tokens, 1 Nov to 1 Nov\n" in told.stdout
+    assert f"no price is known for this model; such as {ids[2]}\n" in told.stdout
+    assert f"`GET /v1/request/{ids[4]}/cost`" in told.stdout
+    typed_next = [line.strip() for line in told.stdout.splitlines() if line.startswith("      farebox")]
+    since = "2026-11-01T12:00:01Z"
+    assert typed_next[:2] == [
+        f"farebox prices add 'acme 7b' --provider OPENAI --input USD --output USD --from {since}",
+        f"farebox reprice --model 'acme 7b' --provider OPENAI --since {since} --dry-run",
+    ]
+    assert not any("gpt-4o-mini" in line for line in typed_next)
+
+
+def test_what_the_doctor_says_to_type_prices_what_was_not_priced(caller: Caller) -> None:
+    caller.keep(UNKNOWN, UNKNOWN | {"provider": "ANTHROPIC"})
+    told = doctor(caller)
+    for line in told.stdout.splitlines():
+        if line.startswith("      farebox"):
+            words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", line.replace("USD", "1"))]
+            done = typed(caller, *(word for word in words[1:] if word != "--dry-run"))
+            assert done.returncode == 0, done
+    assert doctor(caller).returncode == 1, "until all that was used has a price"
+    assert "part of what was used has no price" in doctor(caller).stdout
+
+
+def test_counters_that_tell_of_lost_spend_are_alarms(caller: Caller) -> None:
+    metrics = Metrics()
+    metrics.add("log_lost_total", 3)
+    metrics.add("proxy_unlogged_total", 4000)
+    told = doctor(caller, metrics=metrics)
+    assert told.returncode == 1
+    assert "3 events could not be kept" in told.stdout
+    assert "4,000 requests passed without a valid key" in told.stdout
+    assert "buried" not in told.stdout
+
+
+def test_parts_that_are_down_are_named(caller: Caller) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    told = typed(caller, "doctor", "--proxy", nowhere, "--worker", nowhere)
+    assert told.returncode == 1
+    assert re.findall(r"^  (\w+) +(ok|down)", told.stdout, re.MULTILINE) == [
+        ("query", "ok"), ("proxy", "down"), ("worker", "down"),
+    ]  # fmt: skip
+    assert f"nothing answers at {nowhere}" in told.stdout
+
+
+def test_without_a_query_service_the_rest_is_still_told() -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with counting(Metrics()) as url:
+        told = farebox("doctor", "--proxy", url, "--url", nowhere, "--key", "x")
+    assert told.returncode == 1
+    assert re.findall(r"^  (\w+) +(ok|down)", told.stdout, re.MULTILINE)[:2] == [("query", "down"), ("proxy", "ok")]
+    assert "Traceback" not in told.stderr
+
+
+def test_a_page_that_is_not_the_proxys_is_told_from_it(caller: Caller) -> None:
+    with counting(Metrics()) as url:
+        told = typed(caller, "doctor", "--proxy", f"http://127.0.0.1:{caller.service.port}", "--worker", url)
+    assert told.returncode == 1
+    assert "is not Farebox's proxy" in told.stdout
+
+
+def test_a_wrong_key_is_told_after_what_runs(caller: Caller) -> None:
+    told = doctor(caller, "--key", "sk-wrong")
+    assert (told.returncode, "query" in told.stdout, "key was refused" in told.stderr) == (1, True, True)
+
+
+def add_price(caller: Caller, model: str, usd: str) -> None:
+    cached = ("--cached", usd, "--output", usd, "--from", "2026-01-01")
+    done = typed(caller, "prices", "add", model, "--input", usd, *cached)
+    assert done.returncode == 0, done
+
+
+def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None:
+    caller.keep(UNKNOWN, UNKNOWN, {}, {"cost_usd": Decimal("0.5")})
+    add_price(caller, "*", "5")
+    told = typed(caller, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run")
+    assert told.returncode == 0, told
+    assert "4 requests, all models, from 1 Oct 2026 00:00 to" in told.stdout
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert [line for line in lines if line.startswith(("1 Nov", "Total"))] == [
+        "1 Nov 2026 acme 7b 2 2 $0.00 $0.01 +$0.01 2 newly priced",
+        "1 Nov 2026 gpt-4o-mini-2024-07-18 2 2 $0.50 $0.01 -$0.49",
+        "Total 4 4 $0.50 $0.02 -$0.48 2 newly priced",
+    ]
+    assert "Nothing was changed." in told.stdout
+    assert caller.summary()["total"]["unpriced_requests"] == 2
+
+
+def test_a_run_says_how_to_undo_it_and_that_undoes_it(caller: Caller) -> None:
+    caller.keep(UNKNOWN, {})
+    add_price(caller, "acme*", "2")
+    before = caller.page()
+    run = ("reprice", "--model", "acme*", "--provider", "openai", "--since", "2026-10-01T00:00:00Z")
+    told = typed(caller, *run)
+    assert told.returncode == 0, told
+    (command,) = re.findall(r"farebox (reprice --undo [0-9a-f-]{36})", told.stdout)
+    assert caller.page() != before
+    again = typed(caller, *run)
+    assert "Nothing changes" in again.stdout
+    undone = typed(caller, *command.split())
+    assert (undone.returncode, "1 requests cost again what they did before." in undone.stdout) == (0, True)
+    assert _timeless(caller.page()) == _timeless(before)
+    listed = typed(caller, "reprice", "--list").stdout
+    assert [word in listed for word in ("undone", "done", "acme*")] == [True, True, True]
+
+
+def _timeless(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"updated_at": None} for row in page]
+
+
+def test_figures_are_printed_to_the_last_digit_as_json(caller: Caller) -> None:
+    caller.keep(UNKNOWN)
+    add_price(caller, "acme*", "0.01")
+    told = typed(caller, "reprice", "--model", "acme*", "--since", "2026-10-01", "--dry-run", "--json")
+    run = json.loads(told.stdout, parse_float=Decimal)
+    assert run["total"]["difference_usd"] == Decimal("0.000012")
+    assert json.loads(typed(caller, "reprice", "--list", "--json").stdout)[0]["id"] == run["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "--model and --since"),
+        (("--model", "x"), "--model and --since"),
+        (("--model", "x", "--since", "soon"), "'soon'"),
+        (("--undo", "no-such-run"), "reprice_id"),
+        (("--undo", "00000000-0000-4000-8000-000000000000"), "there is no re-pricing"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_told_in_a_line(caller: Caller, arguments: tuple[str, ...], told: str) -> None:
+    refused = typed(caller, "reprice", *arguments)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert told in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_wrong_address_is_told(tmp_path: Path) -> None:
+    told = farebox("reprice", "--list", "--url", f"http://127.0.0.1:{free_port()}", "--data", str(tmp_path))
+    assert (told.returncode, "farebox up" in told.stderr) == (1, True)

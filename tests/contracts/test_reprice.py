@@ -1,0 +1,188 @@
+"""What is not priced, and charging again, over HTTP on both shapes of the warehouse."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.key import Permission
+from schemas.price import CostState
+from schemas.reprice import Criteria
+from schemas.usage import UsageSource
+from services.stores.reprices import TURN
+from tests.builders import MOMENT
+from tests.querying import Caller
+
+UNKNOWN = {"model": "acme-7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
+ALL = {"model": "*", "since": "2026-10-01T00:00:00Z"}
+
+
+@pytest.fixture
+def operator(caller: Caller) -> Caller:
+    """The caller with a key that may change what was charged."""
+    return Caller(
+        caller.service, caller.organization_id, caller.service.key(caller.organization_id, Permission.READ_WRITE)
+    )
+
+
+def data(answer: tuple[int, Any], status: int = 200) -> Any:
+    assert (answer[0], answer[1].get("error")) == (status, None), answer
+    return answer[1]["data"]
+
+
+def price(operator: Caller, model: str, usd: float) -> None:
+    """One price for all text, per million tokens, since 2026."""
+    rates = dict.fromkeys(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens"), usd)
+    body = {"model": model, "usd_per_million_tokens": rates, "valid_from": "2026-01-01T00:00:00Z"}
+    assert operator.ask("/v1/prices", body)[0] < 300
+
+
+def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(caller: Caller) -> None:
+    ids = caller.keep(
+        {},
+        *(UNKNOWN | {"prompt_cache_write_5m_tokens": 7, "reasoning_tokens": 3} for _ in range(4)),
+        {"cost_usd": None, "cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE, "price_id": ""},
+        UNKNOWN | {"request_created_at": MOMENT - timedelta(days=30)},
+    )
+    unknown = data(caller.ask("/v1/prices/unknown"))
+    assert (unknown["requests"], unknown["unpriced_requests"], unknown["truncated"]) == (6, 5, False)
+    assert unknown["models"] == [
+        {
+            "provider": "OPENAI",
+            "model": "acme-7b",
+            "reason": "unknown_model",
+            "requests": 4,
+            "prompt_tokens": 4 * (600 + 400 + 7),
+            "completion_tokens": 4 * (200 + 3),
+            "first_seen_at": "2026-11-01T12:00:01.123Z",
+            "last_seen_at": "2026-11-01T12:00:04.123Z",
+            "example_request_ids": [ids[4], ids[3], ids[2]],
+        },
+        {
+            "provider": "OPENAI",
+            "model": "gpt-4o-mini-2024-07-18",
+            "reason": "no_usage",
+            "requests": 1,
+            "prompt_tokens": None,
+            "completion_tokens": None,
+            "first_seen_at": "2026-11-01T12:00:05.123Z",
+            "last_seen_at": "2026-11-01T12:00:05.123Z",
+            "example_request_ids": [ids[5]],
+        },
+    ]
+    assert data(caller.ask("/v1/prices/unknown?since=9w"))["models"][0]["requests"] == 5
+    assert caller.ask("/v1/prices/unknown?since=yesterday")[0] == 422
+
+
+def test_where_everything_is_priced_nothing_is_listed(caller: Caller) -> None:
+    caller.keep({})
+    unknown = data(caller.ask("/v1/prices/unknown"))
+    assert (unknown["requests"], unknown["unpriced_requests"], unknown["models"]) == (1, 0, [])
+
+
+def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operator: Caller) -> None:
+    (request_id,) = operator.keep(UNKNOWN)
+    path = f"/v1/request/{request_id}"
+    before = data(operator.ask(path))
+    price(operator, "acme-*", 2)
+    assert data(operator.ask(path)) == before
+
+    dry = data(operator.ask("/v1/reprice", ALL | {"dry_run": True}))
+    assert dry["total"] == {
+        "requests": 1,
+        "changed": 1,
+        "newly_priced": 1,
+        "newly_unknown": 0,
+        "before_usd": 0,
+        "after_usd": Decimal("0.0024"),
+        "difference_usd": Decimal("0.0024"),
+    }
+    assert dry["days"] == [dry["total"] | {"model": "acme-7b", "day": "2026-11-01"}]
+    assert (dry["state"], dry["rows_done"], dry["rows_total"], dry["dry_run"]) == ("done", 1, 1, True)
+    assert data(operator.ask(path)) == before
+
+    run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
+    assert (run["total"], run["days"]) == (dry["total"], dry["days"])
+    after = data(operator.ask(path))
+    assert (after["cost_usd"], after["cost_state"]) == (Decimal("0.0024"), "priced")
+    assert {name for name in before if before[name] != after[name]} == {
+        "cost", "costUSD", "cost_usd", "cost_state", "price_id", "updated_at",
+    }  # fmt: skip
+
+    undone = data(operator.ask(f"/v1/reprice/{run['id']}/undo", {}))
+    assert (undone["state"], undone["undone_at"] is None) == ("undone", False)
+    assert data(operator.ask(path)) | {"updated_at": before["updated_at"]} == before
+    assert data(operator.ask(f"/v1/reprice/{run['id']}/undo", {})) == undone
+    assert data(operator.ask(f"/v1/reprice/{run['id']}")) == undone
+    listed = data(operator.ask("/v1/reprice"))
+    assert {one["id"]: (one["state"], one["days"]) for one in listed} == {
+        run["id"]: ("undone", []),
+        dry["id"]: ("done", []),
+    }
+
+
+def test_the_receipt_of_a_corrected_cost_agrees_and_shows_what_was_charged(operator: Caller) -> None:
+    (request_id,) = operator.keep({})
+    price(operator, "gpt-4o-mini*", 0.5)
+    run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
+    receipt = data(operator.ask(f"/v1/request/{request_id}/cost"))
+    assert receipt["agrees"] is True
+    assert (receipt["cost_usd"], receipt["total_usd"]) == (Decimal("0.0006"), Decimal("0.0006"))
+    assert (receipt["as_charged_usd"], receipt["reprice_id"]) == (Decimal("0.00024"), run["id"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "culprit"),
+    [
+        ({"model": ""}, "model"),
+        ({"since": "last year"}, "since"),
+        ({"until": "7d"}, "until"),
+        ({"until": "2026-09-01"}, "after until"),
+        ({"dry_run": "yes"}, "dry_run"),
+        ({"dryRun": True}, "dryRun"),
+        ({"provider": None}, "provider"),
+    ],
+    ids=str,
+)
+def test_a_run_that_is_not_well_described_is_refused_by_name(operator: Caller, wrong: Any, culprit: str) -> None:
+    status, refusal = operator.ask("/v1/reprice", ALL | {"dry_run": True} | wrong)
+    assert (status, culprit in refusal["error"]) == (422, True), refusal
+
+
+def test_whether_it_is_a_dry_run_must_be_said(operator: Caller) -> None:
+    status, refusal = operator.ask("/v1/reprice", ALL)
+    assert (status, "dry_run" in refusal["error"]) == (422, True)
+
+
+@pytest.mark.parametrize("may", [Permission.READ, Permission.WRITE])
+def test_only_a_key_that_may_read_and_write_changes_what_was_charged(operator: Caller, may: Permission) -> None:
+    run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
+    key = operator.service.key(operator.organization_id, may)
+    for path, body in (("/v1/reprice", ALL | {"dry_run": True}), (f"/v1/reprice/{run['id']}/undo", {})):
+        assert operator.service.ask(path, body, key=key)[0] == 403
+    assert operator.service.ask(f"/v1/reprice/{run['id']}", key=key)[0] == (200 if may is Permission.READ else 403)
+
+
+def test_another_organizations_run_is_not_there(operator: Caller) -> None:
+    run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
+    stranger = operator.service.key(f"{operator.organization_id}-other", Permission.READ_WRITE)
+    for path, body in ((f"/v1/reprice/{run['id']}", None), (f"/v1/reprice/{run['id']}/undo", {})):
+        assert operator.service.ask(path, body, key=stranger)[0] == 404
+    assert data(operator.service.ask("/v1/reprice", key=stranger)) == []
+
+
+def test_two_runs_at_once_are_refused_until_the_first_has_not_been_heard_of_for_a_minute(operator: Caller) -> None:
+    service, criteria = operator.service, Criteria(model="*", provider="", since=MOMENT, until=MOMENT)
+    begun = service.reprices.begin(operator.organization_id, criteria, dry_run=False, at=service.clock.now())
+    first = asyncio.run(begun).id
+    status, refusal = operator.ask("/v1/reprice", ALL | {"dry_run": True})
+    assert (status, first in refusal["error"]) == (409, True)
+    assert operator.ask(f"/v1/reprice/{first}/undo", {})[0] == 409
+
+    service.clock.advance(seconds=TURN.seconds + 1)
+    assert data(operator.ask("/v1/reprice", ALL | {"dry_run": True}))["state"] == "done"
+    broken = data(operator.ask(f"/v1/reprice/{first}"))
+    assert (broken["state"], broken["error"], broken["total"]) == ("failed", "its process died", None)
+    assert data(operator.ask(f"/v1/reprice/{first}/undo", {}))["state"] == "undone"
