@@ -1,0 +1,122 @@
+"""`farebox prices`, as an operator types it, and what he is told."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from schemas.key import Permission
+from services.cli.commands import app
+from services.stores.warehouse import ClickHouseWarehouse
+from tests.querying import Caller, QueryService, query_service
+
+
+@pytest.fixture(scope="module")
+def service(
+    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[QueryService]:
+    with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest.fixture
+def caller(service: QueryService, organization_id: str) -> Caller:
+    return Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+
+
+def typed(caller: Caller, *arguments: str) -> Result:
+    environ = {"FAREBOX_URL": f"http://127.0.0.1:{caller.service.port}", "FAREBOX_KEY": caller.key, "COLUMNS": "200"}
+    return CliRunner().invoke(app, ["prices", *arguments], env=environ)
+
+
+def rows(caller: Caller) -> list[dict[str, Any]]:
+    told = typed(caller, "list", "--json")
+    assert told.exit_code == 0, told.output
+    found: list[dict[str, Any]] = json.loads(told.stdout, parse_float=Decimal)
+    return found
+
+
+def test_a_price_is_added_listed_shown_and_ended(caller: Caller) -> None:
+    assert "No prices were added here" in typed(caller, "list").stdout
+    told = typed(
+        caller, *("add", "acme-*", "--provider", "CUSTOM", "--from", "2026-10-01"),
+        *("--input", "0.60", "--output", "1.8", "--cached", "0.06", "--per-request", "0.001"),
+        *("--price", "web_searches=0.01", "--price", "prompt_audio_tokens=10"),
+        *("--above", "200000:prompt_tokens=1.2", "--above", "200000:completion_tokens=3.6"),
+    )  # fmt: skip
+    assert told.exit_code == 0, told.output
+    (row,) = rows(caller)
+    assert row["usd_per_million_tokens"] == {
+        "prompt_tokens": Decimal("0.6"),
+        "completion_tokens": Decimal("1.8"),
+        "prompt_cache_read_tokens": Decimal("0.06"),
+        "prompt_audio_tokens": 10,
+    }
+    assert (row["usd_per_unit"], row["usd_per_request"]) == ({"web_searches": Decimal("0.01")}, Decimal("0.001"))
+    assert [tier["usd_per_million_tokens"] for tier in row["tiers"]] == [
+        {"prompt_tokens": Decimal("1.2"), "completion_tokens": Decimal("3.6")}
+    ]
+    assert (row["valid_from"], row["valid_until"]) == ("2026-10-01T00:00:00.000Z", None)
+
+    shown = typed(caller, "show", "acme-large", "--provider", "CUSTOM").stdout
+    for expected in (
+        f"operator/{row['row_id']}",
+        "since 2026-10-01 00:00",
+        "0.6 per million prompt_tokens",
+        "0.01 each web_searches",
+        "0.001 per request",
+        "1.2 per million prompt_tokens, above 200000 tokens",
+    ):
+        assert expected in shown, shown
+
+    assert typed(caller, "end", row["row_id"], "--at", "2026-10-15").exit_code == 0
+    assert rows(caller)[0]["valid_until"] == "2026-10-15T00:00:00.000Z"
+    listed = typed(caller, "list").stdout
+    assert row["row_id"] in listed
+    assert "2026-10-15 00:00" in listed
+    assert "No price is known" in typed(caller, "show", "acme-large", "--provider", "CUSTOM").stdout
+
+
+def test_what_a_price_of_ones_own_replaces_is_shown(caller: Caller) -> None:
+    before = typed(caller, "show", "gpt-4o-mini").stdout
+    assert "0.15 per million prompt_tokens" in before
+    assert "Instead of" not in before
+    assert typed(caller, "add", "gpt-4o-mini", "--input", "0.1", "--output", "0.4").exit_code == 0
+    after = typed(caller, "show", "gpt-4o-mini").stdout
+    charged, _, replaced = after.partition("Instead of")
+    assert "0.1 per million prompt_tokens" in charged
+    assert "0.15 per million prompt_tokens" in replaced
+    data = json.loads(typed(caller, "show", "gpt-4o-mini", "--json").stdout)
+    assert data["in_force"]["source"] == "operator"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("add", "m"), "no price is given"),
+        (("add", "m", "--input", "much"), "prompt_tokens: 'much' is no amount of US dollars"),
+        (("add", "m", "--input", "0.0000025"), "give 2.5"),
+        (("add", "m", "--price", "tokens=1"), "unknown usage class 'tokens'"),
+        (("add", "m", "--price", "prompt_tokens"), "expected CLASS=USD, such as prompt_tokens=2.50"),
+        (("add", "m", "--input", "1", "--price", "prompt_tokens=2"), "prompt_tokens has two prices"),
+        (("add", "m", "--input", "1", "--above", "many:prompt_tokens=1"), "expected TOKENS:CLASS=USD"),
+        (("add", "m", "--input", "1", "--per-request", "x"), "--per-request: 'x' is no amount"),
+        (("add", "m", "--input", "1", "--from", "soon"), "valid_from takes a moment"),
+        (("end", "no-such-row"), "no price no-such-row"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(caller: Caller, arguments: tuple[str, ...], told: str) -> None:
+    said = typed(caller, *arguments)
+    assert (said.exit_code, said.stderr.count("\n")) == (1, 1), said.output
+    assert told in said.stderr
+    assert rows(caller) == []
+
+
+def test_a_key_that_may_only_read_lists_and_does_not_add(caller: Caller) -> None:
+    reader = Caller(caller.service, caller.organization_id, caller.service.key(caller.organization_id))
+    assert rows(reader) == []
+    said = typed(reader, "add", "m", "--input", "1")
+    assert (said.exit_code, "--may rw" in said.stderr) == (1, True)
