@@ -53,6 +53,7 @@ def every_sdk_and_shape(story: Story) -> None:
     production = {"Property_Environment": "production", "Property_UserTier": "premium", "User_Id": "user-456"}
     made = [
         story.chat_streamed(Property_Feature="chat", **production),
+        story.chat_streamed_plainly(Property_Feature="chat", **production),
         *story.chats_at_once(5, Property_Feature="search", **production),
         story.responses(Property_Feature="chat", **production),
         story.embeddings(Property_Feature="search", **production),
