@@ -26,7 +26,10 @@ class TierRequest(_Terms):
 
 
 class PriceRequest(_Terms):
-    model: str = Field(description="Name or pattern, ignoring case; each * stands for any text", examples=["llama-3*"])
+    model: str = Field(
+        description="As billed, ignoring case; each * stands for any text. gpt-4o-20* is every dated gpt-4o, and no mini",
+        examples=["llama-3*"],
+    )
     provider: str = Field("", description="As requests show it, ignoring case; by default any", examples=["CUSTOM"])
     service_tier: str = Field("", description="By default the standard one", examples=["flex"])
     usd_per_million_tokens: Amounts = Field(default_factory=dict, description=_PER_MILLION, examples=[_EXAMPLE])

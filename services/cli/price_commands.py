@@ -20,7 +20,7 @@ ServiceTier = Annotated[str, typer.Option(help="flex, priority, batch ... Defaul
 
 @prices.command("add")
 def add_price(
-    model: Annotated[str, typer.Argument(help="A name, or a pattern in which each * stands for any text.")],
+    model: Annotated[str, typer.Argument(help="As billed: gpt-4o-2024-08-06, or gpt-4o-20* for every dated one.")],
     input_: Annotated[str, typer.Option("--input", metavar="USD", help="Per million input tokens.")] = "",
     output: Annotated[str, typer.Option(metavar="USD", help="Per million output tokens.")] = "",
     cached: Annotated[str, typer.Option(metavar="USD", help="Per million cached input tokens.")] = "",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys import walkthrough
+from tests.journeys import receipts, walkthrough
 from tests.journeys.story import Story
 from tests.processes import Process, free_port
 from tests.simulated import simulated_provider
@@ -39,3 +39,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Story, 
 
 def test_the_walkthrough_comes_true_in_one_process(embedded: tuple[Story, dict[str, str]]) -> None:
     walkthrough.tell(*embedded)
+
+
+def test_costs_are_defended_in_one_process(embedded: tuple[Story, dict[str, str]]) -> None:
+    receipts.tell(embedded[0])

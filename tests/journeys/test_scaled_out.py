@@ -9,7 +9,7 @@ import pytest
 
 from schemas.key import Permission
 from services.stores.connect import open_keys
-from tests.journeys import walkthrough
+from tests.journeys import receipts, walkthrough
 from tests.journeys.load import Load
 from tests.journeys.story import Story
 from tests.processes import Process, free_port
@@ -102,6 +102,12 @@ def _story(fleet: Fleet, organization_id: str, proxy: int = 0) -> Story:
 def test_the_walkthrough_comes_true_on_kafka_and_clickhouse(fleet: Fleet) -> None:
     story = _story(fleet, "org-walkthrough")
     walkthrough.tell(story, {"FAREBOX_URL": fleet.query_url, "FAREBOX_KEY": story.key})
+    story.close()
+
+
+def test_costs_are_defended_on_kafka_and_clickhouse(fleet: Fleet) -> None:
+    story = _story(fleet, "org-receipts")
+    receipts.tell(story)
     story.close()
 
 
