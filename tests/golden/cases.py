@@ -49,6 +49,8 @@ class GoldenCase(msgspec.Struct, frozen=True, kw_only=True):
     held: bool
     final: bool
     tier: str
+    billed_model: str  # of the row
+    billed_tier: str  # of the row
     failed: bool
     state: str
     provider_cost_usd: Decimal | None
@@ -104,6 +106,8 @@ def _read(file: Path) -> GoldenCase:
         held=expected.get("held", True),
         final=expected.get("final", True),
         tier=expected["tier"],
+        billed_model=expected.get("billed_model") or expected["model"] or given.get("asked_model", ""),
+        billed_tier=expected.get("billed_tier", expected["tier"]),
         failed=expected["failed"],
         state=expected["state"],
         provider_cost_usd=_money(expected.get("provider_cost_usd")),

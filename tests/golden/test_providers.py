@@ -44,8 +44,7 @@ def test_the_receipt_is_the_one_worked_out_by_hand(case: GoldenCase) -> None:
     reading = read_answer(case.body, case.provider)
     if case.cost_usd is None or reading.usage is None:
         return
-    model = reading.model or case.asked_model
-    price = case.price_book().price_at(case.provider, model, case.moment, reading.tier)
+    price = case.price_book().price_at(case.provider, case.billed_model, case.moment, case.billed_tier)
     charged = charge(reading.usage, price)
     assert tuple((line.usage_class, line.quantity, line.unit_usd, line.amount_usd) for line in charged.lines) == (
         case.receipt
@@ -59,7 +58,7 @@ def test_the_row_has_the_cost_however_the_answer_was_compressed(case: GoldenCase
     event = case.event(response_body=COMPRESSIONS[encoding](case.body), content_encoding=encoding)
     record = to_record(event, case.price_book())[0]
     assert (record.cost_usd, record.cost_state) == (case.cost_usd, case.state)
-    assert record.model == (case.model or case.asked_model)
+    assert (record.model, record.service_tier) == (case.billed_model, case.billed_tier)
     assert record.usage_source is case.source
     assert (record.usage_mismatch, record.usage_incomplete) == (not case.adds_up, not case.held)
     assert record.provider_cost_usd == case.provider_cost_usd
@@ -95,17 +94,20 @@ def _last_usage(body: bytes) -> dict[str, object]:
     return answer
 
 
+READS = ("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens")
 WRITES = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
 THEIRS = {
     "input_tokens": (
-        "prompt_tokens", "prompt_cache_read_tokens", *WRITES, "prompt_audio_tokens", "prompt_image_tokens",
+        "prompt_tokens", *READS, *WRITES, "prompt_audio_tokens", "prompt_image_tokens",
     ),
     "output_tokens": (
         "completion_tokens", "reasoning_tokens", "completion_audio_tokens", "completion_image_tokens",
+        "citation_tokens",
     ),
-    "cache_read_tokens": ("prompt_cache_read_tokens",),
+    "cache_read_tokens": READS,
     "cache_write_tokens": WRITES,
-    "input_audio_tokens": ("prompt_audio_tokens",),
+    "input_audio_tokens": ("prompt_audio_tokens", "prompt_cache_read_audio_tokens"),
+    "cache_audio_read_tokens": ("prompt_cache_read_audio_tokens",),
     "output_audio_tokens": ("completion_audio_tokens",),
     "output_reasoning_tokens": ("reasoning_tokens",),
 }  # fmt: skip

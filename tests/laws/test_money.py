@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
 from random import Random
+from uuid import UUID
 
 import genai_prices
 import msgspec
@@ -20,6 +21,7 @@ from services.stores.prices import PROVIDERS, ShippedPrices
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import an_event, chat_answer
 from tests.exchanges import some_exchanges
+from tests.golden.cases import GOLDEN_CASES
 from tests.warehouses import insert, ledger, total_of
 
 EXACT = Context(prec=200)
@@ -171,6 +173,20 @@ def test_the_warehouse_sums_what_was_charged_exactly(warehouse: ClickHouseWareho
     insert(warehouse, records)
     assert ledger(records)[1] > 0
     assert total_of(warehouse, organization_id) == ledger(records)
+
+
+def test_the_warehouse_sums_every_kind_of_answer_to_what_was_worked_out_by_hand(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    records = []
+    for number, case in enumerate(GOLDEN_CASES):
+        event = case.event()
+        named = {"organization_id": organization_id, "request_id": str(UUID(int=number + 1, version=4))}
+        request = msgspec.structs.replace(event.request, **named)
+        records.append(to_record(msgspec.structs.replace(event, request=request), case.price_book())[0])
+    insert(warehouse, records)
+    by_hand = [case.cost_usd for case in GOLDEN_CASES if case.cost_usd is not None]
+    assert total_of(warehouse, organization_id) == ledger(records) == (len(GOLDEN_CASES), sum(by_hand))
 
 
 def test_an_unknown_model_moves_the_coverage_and_never_the_total(
