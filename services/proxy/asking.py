@@ -218,35 +218,18 @@ class Asking:
 
     def _claim(self) -> None:
         """Takes room for what this read has brought. Where there is none, the body travels on as it is."""
-        self._relay.kept.free_bytes -= self._request_bytes - self._claimed_bytes
+        room = self._relay.kept
+        room.free_bytes -= self._request_bytes - self._claimed_bytes
         self._claimed_bytes = self._request_bytes
-        if self._relay.kept.free_bytes < 0:
-            self._stop_keeping()
+        if room.free_bytes < 0:
+            self._keeping = False
+            room.free_bytes += self._claimed_bytes
             self._ask()
 
-    def _stop_keeping(self) -> None:
+    def _kept_body(self) -> bytes:
+        """What was kept, as the caller sent it. It is kept no longer."""
         self._keeping = False
         self._relay.kept.free_bytes += self._claimed_bytes
-
-    def _ask_with_usage(self) -> None:
-        """The kept body is whole: it travels, asking for usage where it should."""
-        self._stop_keeping()
-        sent = self._kept_body()
-        headers: Sequence[Pair] = self._request.head.kept
-        body = with_usage_asked(sent)
-        said = b"" if body is None else wish(self._request.head.labels, STREAM_USAGE)
-        if body is None or not self._is_asked(said):
-            body = sent
-        elif said != b"true" and self._capture is not None:
-            self._capture.usage_injected = True
-            self._removal = UsageRemoval()
-            self._relay.metrics.add("proxy_usage_asked_total")
-            headers = _uncompressed(headers)
-        call = self._begin_call(headers, len(body))
-        call.piece(body)
-        call.end()
-
-    def _kept_body(self) -> bytes:
         sent = b"".join(self._waiting)
         self._waiting.clear()
         if self._capture is not None:
@@ -257,12 +240,32 @@ class Asking:
         """The exchange ends before a byte of the request has left."""
         capture.request_sent = False
         if self._keeping:
-            self._stop_keeping()
             self._kept_body()
 
-    def _is_asked(self, said: bytes) -> bool:
-        """`true` is what Helicone's callers say, who want to see the usage themselves."""
-        return said in (b"true", b"inject") or (said != b"off" and self._relay.asks_usage)
+    def _ask_with_usage(self) -> None:
+        """The kept body is whole: it travels, asking for usage where it should."""
+        sent, headers = self._kept_body(), self._request.head.kept
+        asking = with_usage_asked(sent)
+        body, headers = (sent, headers) if asking is None else self._as_wished(sent, asking)
+        call = self._begin_call(headers, len(body))
+        call.piece(body)
+        call.end()
+
+    def _as_wished(self, sent: bytes, asking: bytes) -> tuple[bytes, list[Pair]]:
+        """Which of the two bodies travels, and with which headers.
+
+        `true` is what Helicone's callers say, who want to see the usage themselves.
+        """
+        headers = self._request.head.kept
+        said = wish(self._request.head.labels, STREAM_USAGE)
+        if said == b"true":
+            return asking, headers
+        if said == b"off" or (said != b"inject" and not self._relay.asks_usage) or self._capture is None:
+            return sent, headers
+        self._capture.usage_injected = True
+        self._removal = UsageRemoval()
+        self._relay.metrics.add("proxy_usage_asked_total")
+        return asking, _uncompressed(headers)
 
 
 def _uncompressed(headers: Sequence[Pair]) -> list[Pair]:
