@@ -27,7 +27,7 @@ class TierRequest(_Terms):
 
 class PriceRequest(_Terms):
     model: str = Field(
-        description="As billed, ignoring case; each * stands for any text. gpt-4o-20* is every dated gpt-4o, and no mini",
+        description="As billed, ignoring case; each * stands for any text: gpt-4o-20* is every dated gpt-4o, no mini",
         examples=["llama-3*"],
     )
     provider: str = Field("", description="As requests show it, ignoring case; by default any", examples=["CUSTOM"])

@@ -60,7 +60,10 @@ class KnownPrices:
             rows = await self._store.all_prices()
         except Unavailable as error:
             if not self._away:
-                logger.warning("operator prices not read: the last ones known stay", extra={"reason": str(error)})
+                logger.warning(
+                    "operator prices not read: those known last stay in force",
+                    extra={"reason": str(error)},
+                )
             self._away = True
             return False
         if self._away:

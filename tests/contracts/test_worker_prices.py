@@ -129,7 +129,7 @@ async def test_while_the_store_is_away_the_last_rows_stay_and_it_is_said_once(
         await until(lambda: rows.asked > asked + 5)
         assert known.prices_of(ORGANIZATION).price_at("OPENAI", MODEL, MOMENT) is not None
     said = [record.message for record in caplog.records if "not read" in record.message]
-    assert said == ["operator prices not read: the last ones known stay"]
+    assert said == ["operator prices not read: those known last stay in force"]
 
 
 async def test_nothing_is_charged_before_the_prices_are_known() -> None:
