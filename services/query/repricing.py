@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import Conflict, FareboxError
+from schemas.errors import Conflict, FareboxError, Unavailable
 from schemas.price import PriceBook
 from schemas.reprice import Criteria, Reprice, RepriceState
 from services.domain.price_book import LayeredPrices
 from services.ports import AmendableWarehouse, Clock, PriceRows, Reprices
-from services.query.reprice_work import RepriceWork, TurnLost
+from services.query.reprice_work import RepriceWork
 from services.sql.corrections import print_runs_on_top
 
 CHUNK_ROWS: Final = 10_000
@@ -94,18 +94,31 @@ class Repricing:
 
     async def _carry_out(self, run: Reprice, steps: Work) -> None:
         work = RepriceWork(run, self._warehouse, self._reprices, self._clock, chunk_rows=self._chunk_rows)
-        error = "the query service was stopped"
+        failure = "the query service was stopped"
         try:
-            await steps(work)
-            error = ""
-        except TurnLost:
-            error = "another process took over"
-        except FareboxError as known:
-            error = str(known)
-        except Exception:
-            logger.exception("re-pricing failed", extra={"reprice_id": run.id})
-            error = "internal error: the log of the query service has more"
+            failure = await _failure_of(steps, work)
         finally:
-            ended = work.run if not error else msgspec.structs.replace(work.run, state=RepriceState.FAILED, error=error)
-            await self._reprices.end(msgspec.structs.replace(ended, ended_at=self._clock.now()))
-            logger.info("re-pricing ended", extra={"reprice_id": run.id, "state": ended.state, "rows": ended.rows_done})
+            await self._record(work.run, failure)
+
+    async def _record(self, run: Reprice, failure: str) -> None:
+        if failure:
+            run = msgspec.structs.replace(run, state=RepriceState.FAILED, error=failure)
+        logger.info("re-pricing ended", extra={"reprice_id": run.id, "state": run.state, "rows": run.rows_done})
+        try:
+            await self._reprices.end(msgspec.structs.replace(run, ended_at=run.ended_at or self._clock.now()))
+        except Unavailable as error:
+            logger.warning(
+                "the end of a re-pricing is not on record", extra={"reprice_id": run.id, "reason": str(error)}
+            )
+
+
+async def _failure_of(steps: Work, work: RepriceWork) -> str:
+    """Why the work broke off; '' when it did not."""
+    try:
+        await steps(work)
+    except FareboxError as error:
+        return str(error)
+    except Exception:
+        logger.exception("re-pricing failed", extra={"reprice_id": work.run.id})
+        return "internal error: the log of the query service has more"
+    return ""

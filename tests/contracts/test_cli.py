@@ -34,7 +34,10 @@ def farebox(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
 def test_help_names_every_command() -> None:
     told = farebox("--help")
     assert told.returncode == 0
-    assert all(re.search(rf"\b{word}\b", told.stdout) for word in ("up", "demo", "report", "settings", "keys"))
+    assert all(
+        re.search(rf"\b{word}\b", told.stdout)
+        for word in ("up", "demo", "report", "doctor", "reprice", "prices", "settings", "keys")
+    )
 
 
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
@@ -145,6 +148,13 @@ def test_a_report_of_nothing_is_a_report(up: tuple[Path, Mapping[str, str], Proc
     assert (told.returncode, "$0.00" in told.stdout) == (0, True)
     figures = json.loads(farebox("report", "--json", *here, FAREBOX_URL=env["FAREBOX_URL"]).stdout)
     assert figures["total"]["cost_usd"] == 0
+
+
+def test_the_doctor_finds_a_new_system_well(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    folder, env, _ = up
+    told = farebox("doctor", "--data", str(folder / "data"), FAREBOX_WORKER_PORT=str(free_port()), **env)
+    assert told.returncode == 0, told
+    assert "inside `farebox up`" in told.stdout
 
 
 def test_a_wrong_key_and_a_wrong_period_are_refused_with_a_reason(up: tuple[Path, Mapping[str, str], Process]) -> None:

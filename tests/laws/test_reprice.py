@@ -20,10 +20,12 @@ from schemas.record import RequestRecord
 from schemas.reprice import Correction, Criteria, Reprice, RepriceState
 from schemas.statement import Statement
 from services.domain.enrich import to_record
+from services.domain.price_book import model_matches
 from services.ports import AmendableWarehouse
 from services.query.repricing import Repricing
+from services.sql.corrections import criteria_filter, print_charged_rows
 from services.stores.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT
+from tests.builders import MOMENT, a_record
 from tests.repricing import ALL, CHUNK_ROWS, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
 
@@ -196,6 +198,26 @@ def test_only_what_was_asked_for_is_charged_again(operator: Operator) -> None:
     assert run.rows_done == len(asked)
     assert 0 < len(changed) < len(asked)
     assert changed <= asked
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_a_pattern_finds_in_the_warehouse_what_it_finds_in_the_price_book(
+    warehouse: ClickHouseWarehouse, data: st.DataObject
+) -> None:
+    letters = st.text("aAb_%\\-.?", max_size=4)
+    models = data.draw(st.lists(letters, min_size=1, max_size=20))
+    patterns = data.draw(st.lists(st.lists(letters, min_size=1, max_size=3).map("*".join), min_size=1, max_size=10))
+    organization_id = f"org-{uuid.uuid4()}"
+    insert(
+        warehouse,
+        [a_record(organization_id=organization_id, model=model, request_id=str(uuid.uuid4())) for model in models],
+    )
+    for pattern in patterns:
+        where = criteria_filter(replace(ALL, model=pattern))
+        found = asyncio.run(warehouse.query(print_charged_rows(organization_id, where, None, 100)))
+        expected = sorted(model for model in models if model_matches(pattern, model))
+        assert sorted(row["model"] for row in found) == expected, pattern
 
 
 @pytest.mark.parametrize("model", ["gpt_4o*", "gpt-4%", "*\\*", "gpt-4o-mini-2024"])

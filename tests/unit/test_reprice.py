@@ -1,0 +1,155 @@
+"""Which stored rows are charged again, at which price, and what the differences add up to."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.event import Ending
+from schemas.price import CostState, Price, PriceBook, Rate
+from schemas.reprice import ChargedRow
+from schemas.usage import Usage, UsageSource
+from services.domain import reprice
+from services.domain.reprice import REST, Differences, charge_again, correction_of, version_after
+from tests.builders import MOMENT
+
+NEW = Price(
+    id="new",
+    provider="",
+    model="*",
+    valid_from=None,
+    source="operator",
+    rates={"prompt_tokens": Rate(usd=Decimal("0.001"))},
+)
+
+
+class OneBook:
+    """Knows one price, which is in force from one moment on, for one tier."""
+
+    def __init__(self, since: datetime = MOMENT) -> None:
+        self._since = since
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and moment >= self._since
+        return NEW if known else None
+
+
+def a_row(**changes: Any) -> ChargedRow:
+    values: dict[str, Any] = {
+        "organization_id": "org-1",
+        "request_created_at": MOMENT,
+        "request_id": "01932c07-2a00-7000-8000-000000000001",
+        "version": 7,
+        "provider": "OPENAI",
+        "model": "gpt-9",
+        "service_tier": "flex",
+        "ending": Ending.COMPLETED,
+        "usage": Usage(prompt_tokens=3),
+        "usage_source": UsageSource.PROVIDER,
+        "usage_mismatch": False,
+        "usage_incomplete": False,
+        "cost_usd": Decimal("0.5"),
+        "cost_state": CostState.PRICED,
+        "price_id": "old",
+        "reprice_id": "",
+        "as_charged_usd": None,
+    }
+    return ChargedRow(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "charged"),
+    [
+        ({}, (Decimal("0.003"), CostState.PRICED)),
+        ({"usage_source": UsageSource.DRAINED, "ending": Ending.CLIENT_GONE}, (Decimal("0.003"), CostState.PRICED)),
+        ({"model": "gpt-8"}, (None, CostState.UNKNOWN_MODEL)),
+        ({"provider": "AZURE"}, (None, CostState.UNKNOWN_MODEL)),
+        ({"service_tier": ""}, (None, CostState.UNKNOWN_MODEL)),
+        ({"request_created_at": MOMENT - timedelta(milliseconds=1)}, (None, CostState.UNKNOWN_MODEL)),
+        ({"usage": Usage(prompt_tokens=3, completion_tokens=1)}, (None, CostState.PARTIAL)),
+        ({"usage_mismatch": True}, (None, CostState.PARTIAL)),
+        ({"usage_incomplete": True}, (None, CostState.PARTIAL)),
+        ({"cost_usd": Decimal(0), "cost_state": CostState.FREE}, (Decimal("0.003"), CostState.PRICED)),
+    ],
+    ids=str,
+)
+def test_a_row_is_charged_by_the_price_of_its_moment(changes: dict[str, Any], charged: object) -> None:
+    again = charge_again(a_row(**changes), OneBook())
+    assert again is not None
+    assert (again.cost_usd, again.state) == charged
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ending": Ending.CACHED},
+        {"ending": Ending.REFUSED},
+        {"usage_source": UsageSource.NONE},
+        {"usage_source": UsageSource.ESTIMATED},
+        {"cost_usd": Decimal(0), "cost_state": CostState.FREE, "price_id": ""},
+    ],
+    ids=str,
+)
+def test_what_no_price_decided_stays(changes: dict[str, Any]) -> None:
+    assert charge_again(a_row(**changes), OneBook()) is None
+    assert correct(a_row(**changes)) is None
+
+
+def correct(row: ChargedRow, book: PriceBook | None = None) -> Any:
+    return correction_of(row, book or OneBook(), reprice_id="run-2", moment=MOMENT)
+
+
+def test_a_correction_keeps_what_was_and_what_was_charged_at_first() -> None:
+    first = correct(a_row())
+    assert (first.cost_usd, first.price_id, first.as_charged_usd) == (Decimal("0.003"), "new", Decimal("0.5"))
+    assert (first.prior_cost_usd, first.prior_price_id, first.prior_reprice_id) == (Decimal("0.5"), "old", "")
+    second = correct(a_row(reprice_id="run-1", as_charged_usd=Decimal("0.4")))
+    assert (second.as_charged_usd, second.prior_as_charged_usd) == (Decimal("0.4"), Decimal("0.4"))
+    assert (second.reprice_id, second.prior_reprice_id) == ("run-2", "run-1")
+
+
+def test_what_was_unknown_at_first_stays_recorded_as_that() -> None:
+    again = correct(a_row(reprice_id="run-1", as_charged_usd=None))
+    assert again.as_charged_usd is None
+
+
+def test_a_row_that_costs_the_same_is_left_alone_whatever_its_price_is_called() -> None:
+    assert correct(a_row(cost_usd=Decimal("0.003000000000"))) is None
+
+
+def test_a_version_follows_the_moment_and_beats_the_row() -> None:
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert version_after(7, epoch + timedelta(microseconds=12)) == 12
+    assert version_after(12, epoch + timedelta(microseconds=12)) == 13
+    assert version_after(2**63, MOMENT) == 2**63 + 1
+
+
+def test_differences_are_told_apart_by_model_and_day_where_something_changes() -> None:
+    differences = Differences()
+    for row in (
+        a_row(),
+        a_row(cost_usd=None, cost_state=CostState.UNKNOWN_MODEL),
+        a_row(model="gpt-8"),
+        a_row(request_created_at=MOMENT + timedelta(days=1), usage_source=UsageSource.NONE),
+    ):
+        differences.add(row, correct(row))
+    outcome = differences.outcome()
+    assert [(one.model, one.day.day, one.difference.requests) for one in outcome.days] == [
+        ("gpt-8", 1, 1),
+        ("gpt-9", 1, 2),
+    ]
+    total = outcome.total
+    assert (total.requests, total.changed, total.newly_priced, total.newly_unknown) == (4, 3, 1, 1)
+    assert (total.before_usd, total.after_usd) == (Decimal("1.5"), Decimal("0.506"))
+
+
+def test_made_up_model_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reprice, "_MOST_GROUPS", 2)
+    differences = Differences()
+    for number in range(5):
+        row = a_row(model=f"made-up-{number}")
+        differences.add(row, correct(row))
+    outcome = differences.outcome()
+    assert {one.model: one.difference.requests for one in outcome.days} == {"made-up-0": 1, "made-up-1": 1, REST: 3}
+    assert outcome.total.requests == 5
