@@ -55,9 +55,13 @@ def test_a_model_without_a_price_has_no_cost_rather_than_none_to_pay() -> None:
         "prompt_cache_write_1h_tokens",
         "prompt_audio_tokens",
         "prompt_image_tokens",
+        "prompt_cache_read_audio_tokens",
+        "prompt_audio_seconds",
         "completion_audio_tokens",
         "completion_image_tokens",
+        "citation_tokens",
         "web_searches",
+        "file_searches",
     ],
 )
 def test_a_class_without_a_rate_makes_the_cost_unknown(used: str) -> None:

@@ -195,6 +195,74 @@ def test_usage_read_after_the_caller_had_gone_was_drained() -> None:
     assert (row.usage_source, row.cost_usd, row.status) == (UsageSource.DRAINED, Decimal("0.00024"), -3)
 
 
+def test_usage_that_passed_before_the_caller_went_was_not_drained() -> None:
+    row = a_row(an_event(ending=Ending.CLIENT_GONE))
+    assert (row.usage_source, row.cost_usd) == (UsageSource.PROVIDER, Decimal("0.00024"))
+
+
+def test_draining_that_found_no_usage_leaves_an_estimate() -> None:
+    chunk = b'data: {"model":"gpt-4o-mini","choices":[{"delta":{"content":"Hello"}}]}\n\n'
+    row = a_row(an_event(ending=Ending.CLIENT_GONE, response_body=chunk, drained=True))
+    assert (row.usage_source, row.completion_tokens) == (UsageSource.ESTIMATED, 2)
+    assert (row.cost_usd, row.cost_state) == (None, CostState.PARTIAL)
+
+
+def test_an_estimate_is_no_money_where_the_model_has_no_price_either() -> None:
+    chunk = b'data: {"model":"no-such-model","choices":[{"delta":{"content":"Hello"}}]}\n\n'
+    row = a_row(an_event(response_body=chunk, ending=Ending.UPSTREAM_BROKEN))
+    assert (row.cost_usd, row.cost_state, row.price_id) == (None, CostState.PARTIAL, "")
+
+
+@pytest.mark.parametrize("ending", [Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT, Ending.CLIENT_GONE])
+def test_what_never_left_for_the_provider_is_free(ending: Ending) -> None:
+    row = a_row(an_event(ending=ending, status=None, response_body=b"", request_sent=False))
+    assert (row.cost_usd, row.cost_state, row.usage_source) == (Decimal(0), CostState.FREE, UsageSource.NONE)
+
+
+def test_an_answer_from_a_cache_saved_what_it_cost_although_nothing_was_sent() -> None:
+    row = a_row(an_event(ending=Ending.CACHED, request_sent=False))
+    assert (row.cost_usd, row.cache_saved_usd) == (Decimal(0), Decimal("0.00024"))
+
+
+def test_what_contradicts_itself_is_told_from_what_no_class_holds() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    contradictory = a_row(an_event(response_body=json.dumps({"usage": usage | {"total_tokens": 99}}).encode()))
+    incomplete = a_row(an_event(response_body=json.dumps({"usage": usage | {"num_sources_used": 2}}).encode()))
+    assert (contradictory.usage_mismatch, contradictory.usage_incomplete) == (True, False)
+    assert (incomplete.usage_mismatch, incomplete.usage_incomplete) == (False, True)
+    assert {row.cost_state for row in (contradictory, incomplete)} == {CostState.PARTIAL}
+    assert {(row.prompt_tokens, row.cost_usd) for row in (contradictory, incomplete)} == {(10, None)}
+
+
+def test_what_the_provider_says_it_cost_is_kept_beside_what_it_costs() -> None:
+    body = json.loads(chat_answer())
+    body["usage"]["cost"] = 0.5
+    row = a_row(an_event(response_body=json.dumps(body).encode(), told_cost_usd=Decimal("0.7")))
+    assert (row.cost_usd, row.provider_cost_usd) == (Decimal("0.00024"), Decimal("0.5"))
+    cached = a_row(an_event(response_body=json.dumps(body).encode(), ending=Ending.CACHED))
+    assert cached.provider_cost_usd is None
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("anthropic.claude-v2%3A1/invoke", "anthropic.claude-v2:1"),
+        ("us.anthropic.claude-sonnet-4-20250514-v1:0/converse", "us.anthropic.claude-sonnet-4-20250514-v1:0"),
+        ("global.anthropic.claude-opus-5/invoke-with-response-stream", "global.anthropic.claude-opus-5"),
+        ("arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.amazon.nova-pro-v1%3A0/converse-stream",
+         "arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-pro-v1:0"),
+        ("arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aapplication-inference-profile%2Fabc/invoke", "claude-answered"),
+    ],
+)  # fmt: skip
+def test_bedrock_bills_what_the_path_names_unless_that_is_a_number(path: str, model: str) -> None:
+    url = f"https://bedrock-runtime.us-east-1.amazonaws.com/model/{path}"
+    row = a_row(
+        an_event(provider="AWS", target_url=url, request_body=b"{}", response_body=b'{"model":"claude-answered"}')
+    )
+    assert row.model == model
+    assert row.is_stream == ("stream" in path)
+
+
 @pytest.mark.parametrize(
     ("request_body", "answer", "is_stream", "first_token_ms"),
     [

@@ -158,3 +158,69 @@ def test_an_id_is_the_same_in_every_process() -> None:
             text=True,
         )
         assert done.stdout.strip() == price.id
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "per_request"),
+    [
+        ("sonar", "search-low", "0.005"),
+        ("sonar", "search-high", "0.012"),
+        ("sonar-pro", "search-medium", "0.01"),
+        ("sonar", "", "0.012"),
+    ],
+)
+def test_the_fee_of_a_request_depends_on_how_deeply_it_searched(model: str, tier: str, per_request: str) -> None:
+    price = BOOK.price_at("PERPLEXITY", model, MOMENT, tier)
+    assert price is not None
+    assert price.usd_per_request == Decimal(per_request)
+    assert charge(Usage(prompt_tokens=1, web_searches=7), price).state is CostState.PRICED
+
+
+@pytest.mark.parametrize(("model", "tier"), [("sonar", "search-abyssal"), ("sonar", "flex"), ("sonar-pro", "search-")])
+def test_a_depth_that_nobody_published_has_no_price(model: str, tier: str) -> None:
+    price = BOOK.price_at("PERPLEXITY", model, MOMENT, tier)
+    assert price is not None
+    assert (price.rates, price.usd_per_request) == ({}, 0)
+
+
+def test_a_depth_does_not_matter_where_no_request_has_a_fee() -> None:
+    price = BOOK.price_at("PERPLEXITY", "sonar-deep-research", MOMENT, "search-low")
+    standard = BOOK.price_at("PERPLEXITY", "sonar-deep-research", MOMENT)
+    assert price is not None
+    assert standard is not None
+    assert price.rates == standard.rates
+
+
+def test_an_hour_that_does_not_divide_into_seconds_has_no_price_a_second() -> None:
+    exact, endless = (BOOK.price_at("MISTRAL", name, MOMENT) for name in ("voxtral-mini-2602", "voxtral-small-latest"))
+    assert exact is not None
+    assert exact.rates["prompt_audio_seconds"].usd * 3600 == Decimal("0.18")
+    assert endless is None or "prompt_audio_seconds" not in endless.rates
+    groq = BOOK.price_at("GROQ", "whisper-large-v3", MOMENT)
+    assert groq is not None
+    assert charge(Usage(prompt_audio_seconds=60), groq).state is CostState.PARTIAL
+
+
+def test_a_model_that_searches_does_not_take_the_fee_of_the_model_whose_tokens_it_shares() -> None:
+    searching, plain = (
+        BOOK.price_at("OPENAI", name, MOMENT) for name in ("gpt-4o-mini-search-preview-2025-03-11", "gpt-4o-mini")
+    )
+    assert searching is not None
+    assert plain is not None
+    assert searching.rates["prompt_tokens"] == plain.rates["prompt_tokens"]
+    assert ("web_searches" in searching.rates, "web_searches" in plain.rates) == (False, True)
+
+
+def test_images_are_not_priced_where_video_counts_as_such_and_costs_more() -> None:
+    price = BOOK.price_at("GOOGLE", "gemini-embedding-2", MOMENT)
+    assert price is not None
+    assert charge(Usage(prompt_image_tokens=1), price).state is CostState.PARTIAL
+
+
+def test_tiers_without_end_do_not_fill_the_memory() -> None:
+    book = ShippedPrices()
+    for number in range(300):
+        book.price_at("OPENAI", "gpt-5", MOMENT, f"tier-{number}")
+    again = book.price_at("OPENAI", "gpt-5", MOMENT, "tier-1")
+    assert again is not None
+    assert again.rates == {}
