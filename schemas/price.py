@@ -15,7 +15,7 @@ class CostState(StrEnum):
     FREE = "free"  # truly costs nothing: an error answer, a cached answer, a model with a price of zero
     UNKNOWN_MODEL = "unknown_model"  # no price row for this model at that moment
     NO_USAGE = "no_usage"  # the provider did not say what was used
-    PARTIAL = "partial"  # some class that was used has no price
+    PARTIAL = "partial"  # only part of what was used is known, or has a price
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
