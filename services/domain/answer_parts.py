@@ -102,12 +102,12 @@ def model_in(part: Part) -> str:
     return ""
 
 
-def is_midway(part: Part) -> bool:
-    """Whether a chunk with usage came before its answer's end: some providers put running figures into many chunks."""
-    if part.delta and value_of(part.type) == "message_delta":
-        delta = value_of(part.delta)
-        return not (isinstance(delta, dict) and delta.get("stop_reason"))
-    return not all(choices_in(part).values())
+def is_going_on(part: Part) -> bool:
+    """Whether Anthropic's chunk with usage does not say that the answer stopped: another one will."""
+    if not part.delta or value_of(part.type) != "message_delta":
+        return False
+    delta = value_of(part.delta)
+    return not (isinstance(delta, dict) and delta.get("stop_reason"))
 
 
 def choices_in(part: Part) -> dict[int, bool]:

@@ -13,7 +13,7 @@ from services.domain.answer_parts import (
     Found,
     choices_in,
     has_failed,
-    is_midway,
+    is_going_on,
     model_in,
     part_of,
     usage_in,
@@ -75,11 +75,11 @@ def _array(body: bytes) -> list[bytes]:
 
 def _read_stream(events: Sequence[bytes], provider: str) -> Reading:
     chunks = [event for event in events if event.startswith(b"{")]
-    last = _last_usage(chunks)
+    last, position = _last_usage(chunks)
     found = last and _overlaid(last, chunks)
     model = (model_in(found.part) if found else "") or _first_model(chunks)
     reading = _reading(found, chunks, model, provider)
-    final = reading.usage is not None and last is not None and _is_final(last, chunks)
+    final = reading.usage is not None and last is not None and _is_final(last, chunks[: position + 1])
     passed, thought = (0, 0) if final else put_out(chunks)
     return msgspec.structs.replace(
         reading,
@@ -96,13 +96,15 @@ def _first_model(chunks: Sequence[bytes]) -> str:
     return next((model for part in parts if part is not None and (model := model_in(part))), "")
 
 
-def _last_usage(chunks: Sequence[bytes]) -> Found | None:
-    for chunk in reversed(chunks):
+def _last_usage(chunks: Sequence[bytes]) -> tuple[Found | None, int]:
+    """The last block, and the position of its chunk: -1 when there is none."""
+    for position in range(len(chunks) - 1, -1, -1):
+        chunk = chunks[position]
         if b'"usage' in chunk or b"billed_units" in chunk:
             part = part_of(chunk)
             if part is not None and (found := usage_in(part)) is not None:
-                return found
-    return None
+                return found, position
+    return None, -1
 
 
 def _overlaid(last: Found, chunks: Sequence[bytes]) -> Found:
@@ -119,12 +121,16 @@ def _overlaid(last: Found, chunks: Sequence[bytes]) -> Found:
 
 
 def _is_final(found: Found, chunks: Sequence[bytes]) -> bool:
-    """Whether the figures are from the end: they came after it, or with it, and no other choice was still going on."""
-    if found.opening or is_midway(found.part):
+    """Whether the figures in the last of `chunks` came with the end of every choice, or after it.
+
+    Some providers put running figures into many chunks, and some put the final ones into a chunk that goes on.
+    """
+    if found.opening or is_going_on(found.part):
         return False
-    if not choices_in(found.part) or not _has_choices(chunks):
+    ended = choices_in(found.part)
+    if not ended or (all(ended.values()) and not _has_choices(chunks)):
         return True
-    ended: dict[int, bool] = {}
+    ended = {}
     for part in filter(None, map(part_of, chunks)):
         ended |= {index: finished or ended.get(index, False) for index, finished in choices_in(part).items()}
     return all(ended.values())

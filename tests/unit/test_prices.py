@@ -180,7 +180,7 @@ def test_the_fee_of_a_request_depends_on_how_deeply_it_searched(model: str, tier
 def test_a_depth_that_nobody_published_has_no_price(model: str, tier: str) -> None:
     price = BOOK.price_at("PERPLEXITY", model, MOMENT, tier)
     assert price is not None
-    assert (price.rates, price.usd_per_request) == ({}, 0)
+    assert (price.rates, price.usd_per_request) == ({}, Decimal(0))
 
 
 def test_a_depth_does_not_matter_where_no_request_has_a_fee() -> None:
