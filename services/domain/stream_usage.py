@@ -88,10 +88,10 @@ class _Chunk(msgspec.Struct):
 _chunk = msgspec.json.Decoder(_Chunk)
 
 _EVENT_END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r|\r\n\n|\n\r\n")
+_PLAIN_END: Final = re.compile(rb"\n\n")  # the same for text without returns, found faster
 _MOST_END_BYTES: Final = 4
-_DATA: Final = re.compile(rb"^data:([^\r\n]*)(?:\r\n|\n|\r|\Z)", re.MULTILINE)
-# A quote that follows a comma is never inside of a string, where it would follow a backslash.
-_NULL: Final = re.compile(rb'[ \t]*,[ \t]*"usage"[ \t]*:[ \t]*null')
+_DATA: Final = re.compile(rb"^data:[^\r\n]*(?:\r\n|\n|\r|\Z)", re.MULTILINE)
+_NULL: Final = re.compile(rb'"usage"[ \t]*:[ \t]*null')
 
 
 class UsageRemoval:
@@ -112,7 +112,7 @@ class UsageRemoval:
         seen = max(0, len(self._pending) - _MOST_END_BYTES)
         text = self._pending + piece if self._pending else piece
         passed, position = [], 0
-        for end in _EVENT_END.finditer(text, seen):
+        for end in (_EVENT_END if b"\r" in text else _PLAIN_END).finditer(text, seen):
             passed.append(self._told(text[position : end.end()]))
             position = end.end()
         self._pending = text[position:]
@@ -139,13 +139,11 @@ class UsageRemoval:
             return event
         if b'"usage"' not in event or len(event) > _MOST_EVENT_BYTES:
             return event
-        lines = _DATA.findall(event)
-        chunk = _read(lines[0]) if len(lines) == 1 else None
-        if chunk is None:
+        lines = [line for line in event.splitlines() if line.startswith(b"data:")]
+        chunk = _read(lines[0][5:]) if len(lines) == 1 else None
+        if chunk is None or (chunk.usage is not None and chunk.choices):
             return event
-        if chunk.usage is None:
-            return _NULL.sub(b"", event) if event.count(b'"usage"') == 1 else event
-        return event if chunk.choices else _without_data(event)
+        return _without_null(event) if chunk.usage is None else _without_data(event)
 
 
 def _read(data: bytes) -> _Chunk | None:
@@ -154,6 +152,18 @@ def _read(data: bytes) -> _Chunk | None:
         return _chunk.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
+
+
+def _without_null(event: bytes) -> bytes:
+    """Only where there is no doubt: the name stands once, as a member behind another.
+
+    A quote that follows a comma begins a name or a text; inside of a text it would follow a backslash.
+    """
+    null = _NULL.search(event)
+    if null is None or event.count(b'"usage"') != 1:
+        return event
+    before = event[: null.start()].rstrip(b" \t")
+    return before[:-1] + event[null.end() :] if before.endswith(b",") else event
 
 
 def _without_data(event: bytes) -> bytes:

@@ -4,6 +4,8 @@ nginx stands in for the provider and, as `proxy_pass`, for the fastest thing tha
 The proxy has one core for itself; nginx and wrk, the load generator, share another. Bodies are captured and every
 event goes to a durable journal; afterwards the journal must hold as many events as wrk got answers. "core µs" is
 what one request takes of the proxy's core; it suffers less than the rates do from other work on the machine.
+`--streamed` asks for streams without asking for their usage, so that the proxy asks and takes it out again, and adds
+the time to the first byte of a stream's body.
 Needs nginx, wrk and taskset (Debian: nginx, wrk, util-linux).
 """
 
@@ -12,6 +14,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +24,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from rich.console import Console
@@ -41,7 +45,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   upstream provider {{ server 127.0.0.1:{provider_port}; keepalive 256; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{provider_port}; location / {{ default_type application/json; return 200 '{answer}'; }} }}
+  server {{ listen 127.0.0.1:{provider_port}; location / {{ default_type {type}; return 200 '{answer}'; }} }}
   server {{ listen 127.0.0.1:{pass_port}; location / {{
     proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
 }}
@@ -82,16 +86,22 @@ class Measured(msgspec.Struct, frozen=True):
 class Bench:
     """The stand-in provider, nginx as a proxy, and Farebox, ready to be loaded."""
 
-    def __init__(self, folder: Path, *, request_bytes: int, answer_bytes: int) -> None:
+    def __init__(self, folder: Path, *, request_bytes: int, answer_bytes: int, streamed: bool = False) -> None:
         self.folder = folder
         self.provider_port, self.pass_port, self.proxy_port = free_port(), free_port(), free_port()
-        answer = chat_answer().decode().replace("Hello!", "Hello!" + "x" * max(0, answer_bytes - len(chat_answer())))
-        config = NGINX.format(folder=folder, provider_port=self.provider_port, pass_port=self.pass_port, answer=answer)
+        self.streamed = streamed
+        config = NGINX.format(
+            folder=folder,
+            provider_port=self.provider_port,
+            pass_port=self.pass_port,
+            type="text/event-stream" if streamed else "application/json",
+            answer=_stream(answer_bytes) if streamed else _plain(answer_bytes),
+        )
         (folder / "nginx.conf").write_text(config)
-        prompt = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": ""}]}
+        prompt = {"model": "gpt-4o-mini", "stream": streamed, "messages": [{"role": "user", "content": ""}]}
         prompt["messages"][0]["content"] = "x" * max(0, request_bytes - len(json.dumps(prompt)))  # type: ignore[index]
-        load = LOAD.format(body=json.dumps(prompt), secret=asyncio.run(self._make_key()))
-        (folder / "load.lua").write_text(load)
+        self.body, self.secret = json.dumps(prompt), asyncio.run(self._make_key())
+        (folder / "load.lua").write_text(LOAD.format(body=self.body, secret=self.secret))
 
     async def _make_key(self) -> str:
         keys = open_keys(f"sqlite:///{self.folder}/state.sqlite")
@@ -134,6 +144,25 @@ class Bench:
                 return msgspec.json.decode(line.removeprefix("RESULT "), type=Measured)
         raise SystemExit(f"wrk failed: {out.stdout}{out.stderr}")
 
+    def first_bytes_us(self, url: str, *, seconds: int) -> list[float]:
+        """From sending a request to the first byte of the answer's body, one stream after the other; sorted."""
+        parts = urlsplit(url)
+        asked = (
+            f"POST {parts.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+            f"Helicone-Auth: Bearer {self.secret}\r\nContent-Length: {len(self.body)}\r\n\r\n{self.body}"
+        ).encode()
+        times, until_s = [], time.monotonic() + seconds
+        with socket.create_connection((parts.hostname or "", parts.port or 80)) as connection:
+            while time.monotonic() < until_s:
+                began_s, got = time.perf_counter(), b""
+                connection.sendall(asked)
+                while b"data:" not in got:
+                    got += connection.recv(2**16)
+                times.append((time.perf_counter() - began_s) * 1e6)
+                while b"[DONE]" not in got or (b"chunked" in got and not got.endswith(b"0\r\n\r\n")):
+                    got += connection.recv(2**16)
+        return sorted(times)
+
     def core_s(self, name: str) -> float:
         """Seconds of a core that a process has used so far, with all its threads."""
         fields = Path(f"/proc/{self.pids[name]}/stat").read_text().rpartition(")")[2].split()
@@ -150,6 +179,21 @@ class Bench:
     def events(self) -> int:
         with sqlite3.connect(f"file:{self.folder}/journal.sqlite?mode=ro", uri=True) as journal:
             return int(journal.execute("SELECT ifnull(max(events_through), 0) FROM segment").fetchone()[0])
+
+
+def _plain(size: int) -> str:
+    return chat_answer().decode().replace("Hello!", "Hello!" + "x" * max(0, size - len(chat_answer())))
+
+
+def _stream(size: int) -> str:
+    """About `size` bytes of events, and the two that end a stream whose usage was asked for."""
+    opening = (
+        '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1793534400,"model":"gpt-4o-mini","choices":['
+    )
+    delta = opening + '{"index":0,"delta":{"content":"token"},"logprobs":null,"finish_reason":null}],"usage":null}'
+    usage = opening + '],"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}'
+    chunks = [delta] * max(1, size // len(delta))
+    return "".join(f"data: {chunk}\n\n" for chunk in [*chunks, usage, "[DONE]"])
 
 
 def _wait_for(url: str) -> None:
@@ -180,20 +224,44 @@ def measure(bench: Bench, *, connections: int, seconds: int, console: Console) -
     return rows["Farebox"].answers
 
 
+def measure_first_bytes(bench: Bench, *, seconds: int, console: Console) -> int:
+    """Prints a table; returns how many answers came through Farebox."""
+    table = Table(title="first byte of a stream")
+    for heading in ("", "p50 µs", "p99 µs", "added p50", "added p99"):
+        table.add_column(heading, justify="right" if heading else "left")
+    direct: list[float] = []
+    times: list[float] = []
+    for name, url in bench.targets().items():
+        times = bench.first_bytes_us(url, seconds=seconds)
+        row = [times[len(times) * share // 100] for share in (50, 99)]
+        direct = direct or row
+        table.add_row(name, *(f"{one:.0f}" for one in [*row, row[0] - direct[0], row[1] - direct[1]]))
+    console.print(table)
+    return len(times)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=int, default=4, help="of each run")
     options.add_argument("--connections", type=int, nargs="+", default=[1, 32])
     options.add_argument("--request-bytes", type=int, default=256)
     options.add_argument("--answer-bytes", type=int, default=900)
+    options.add_argument("--streamed", action="store_true")
     chosen = options.parse_args()
     console = Console(width=100)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), request_bytes=chosen.request_bytes, answer_bytes=chosen.answer_bytes)
+        bench = Bench(
+            Path(folder),
+            request_bytes=chosen.request_bytes,
+            answer_bytes=chosen.answer_bytes,
+            streamed=chosen.streamed,
+        )
         answers = 0
         with bench.running():
             for connections in chosen.connections:
                 answers += measure(bench, connections=connections, seconds=chosen.seconds, console=console)
+            if chosen.streamed:
+                answers += measure_first_bytes(bench, seconds=chosen.seconds, console=console)
         missing = answers - bench.events()
     # wrk does not count the answers that were on their way when it stopped.
     console.print(f"{answers:,} answers, {answers - missing:,} events in the journal")

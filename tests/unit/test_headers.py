@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
-from services.domain.headers import Pair, read_head, read_labels
+from services.domain.headers import Pair, read_head, read_labels, wish
 
 REQUEST_ID = "0192f0c1-2a00-7abc-8def-0123456789ab"
 
@@ -134,3 +134,10 @@ def test_every_header_travels_on_or_stays_and_none_does_both(
     head = read_head([*own, *others])
     assert (list(head.labels), head.kept) == (own, others)
     assert len(read_labels(head.labels)[0].properties) == len(properties)
+
+
+def test_a_wish_is_read_in_any_spelling_and_not_at_all_when_it_is_told_twice() -> None:
+    labels = lines("helicone-on-disconnect: CANCEL", "Helicone-User-Id: u")
+    assert wish(labels, b"Helicone-On-Disconnect") == b"cancel"
+    assert wish(labels, b"Helicone-Stream-Usage") == b""
+    assert wish([*labels, *labels], b"Helicone-On-Disconnect") == b""
