@@ -88,6 +88,7 @@ class Operator:
             shipped=SHIPPED,
             clock=self.clock,
             chunk_rows=CHUNK_ROWS,
+            soon_s=0.2,
         )
         try:
             await reprices.migrate()

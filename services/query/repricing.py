@@ -35,7 +35,9 @@ class Repricing:
         shipped: PriceBook,
         clock: Clock,
         chunk_rows: int = CHUNK_ROWS,
+        soon_s: float = SOON_S,
     ) -> None:
+        self._soon_s = soon_s
         self._chunk_rows = chunk_rows
         self._warehouse = warehouse
         self._reprices = reprices
@@ -89,7 +91,7 @@ class Repricing:
         task = asyncio.create_task(self._carry_out(run, steps))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.wait({task}, timeout=SOON_S)
+        await asyncio.wait({task}, timeout=self._soon_s)
         return await self._reprices.get_reprice(run.organization_id, run.id) or run
 
     async def _carry_out(self, run: Reprice, steps: Work) -> None:

@@ -29,7 +29,7 @@ from tests.builders import MOMENT, a_record
 from tests.repricing import ALL, CHUNK_ROWS, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
 
-COUNT = 4 * CHUNK_ROWS
+COUNT = 5 * CHUNK_ROWS // 2
 FEW = settings(EXAMPLES, max_examples=5)
 
 
@@ -272,27 +272,27 @@ class Lightning(Exception):
 @FEW
 @given(writes=st.integers(1, 9), before=st.booleans(), undo_writes=st.integers(1, 3))
 def test_a_run_that_breaks_off_anywhere_is_completed_by_a_second_and_undone_with_it(
-    warehouse: ClickHouseWarehouse,
+    embedded_warehouse: ClickHouseWarehouse,
     tmp_path_factory: pytest.TempPathFactory,
     writes: int,
     before: bool,
     undo_writes: int,
 ) -> None:
-    operator = Operator(warehouse, tmp_path_factory.mktemp("state"), f"org-{uuid.uuid4()}")
-    events = kept(operator, 3 * CHUNK_ROWS)
+    operator = Operator(embedded_warehouse, tmp_path_factory.mktemp("state"), f"org-{uuid.uuid4()}")
+    events = kept(operator)
     charged = operator.rows()
     operator.add_price("*", "0.0000017")
 
     first = operator.use(
         lambda repricing: repricing.begin(operator.organization_id, ALL, dry_run=False),
-        Struck(warehouse, writes, before=before),
+        Struck(embedded_warehouse, writes, before=before),
     )
     assert first.state is RepriceState.FAILED
     second = operator.charge_again()
     assert second.state is RepriceState.DONE
     assert costs(operator.rows()) == from_the_start(operator, events)
 
-    struck = Struck(warehouse, undo_writes, before=before)
+    struck = Struck(embedded_warehouse, undo_writes, before=before)
     broken = operator.use(lambda repricing: repricing.undo(second), struck)
     undone = broken if broken.state is RepriceState.UNDONE else operator.undo(broken)
     assert undone.state is RepriceState.UNDONE
@@ -303,9 +303,9 @@ def test_a_run_that_breaks_off_anywhere_is_completed_by_a_second_and_undone_with
 @FEW
 @given(data=st.data())
 def test_any_runs_undone_in_the_opposite_order_lead_back_through_the_same_rows(
-    warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    operator = Operator(warehouse, tmp_path_factory.mktemp("state"), f"org-{uuid.uuid4()}")
+    operator = Operator(embedded_warehouse, tmp_path_factory.mktemp("state"), f"org-{uuid.uuid4()}")
     kept(operator, 40)
     models = st.sampled_from(["*", UNKNOWN, "gpt-4o*", "claude*"])
     seen, runs = [operator.rows()], []
