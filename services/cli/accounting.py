@@ -101,19 +101,22 @@ class Accounting:
                 reprices=reprices,
                 clock=SystemClock(),
             )
-            server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, server_header=False))
+            config = uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S
+            )
+            server = uvicorn.Server(config)
             worker_stop = asyncio.Event()
             flush = Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s)
             books = await stack.enter_async_context(known_prices(shipped, price_rows, worker_stop))
-            work = run_worker(source, warehouse, books, self._metrics, flush=flush, stop=worker_stop)
+            work = run_worker(source, warehouse, books, self._metrics, flush=flush, stop=worker_stop, hurry=live.stop)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(work)
                 self._live.set_result(live)
                 await live.stop.wait()
+                server.should_exit = True
                 await _drained(source)
                 worker_stop.set()
-                server.should_exit = True
 
 
 async def _drained(source: EventSource) -> None:

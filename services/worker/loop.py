@@ -52,12 +52,15 @@ async def run_worker(
     *,
     flush: Flush,
     stop: asyncio.Event,
+    hurry: asyncio.Event | None = None,
 ) -> None:
     """Works until `stop`, and then finishes the batch in hand. Its owner closes what it was given.
 
+    From `hurry` on no batch waits for more events: the owner knows that none will come.
+
     While the log or the warehouse is away it waits and tries again. Raises: TooManyDeadLetters.
     """
-    worker = _Worker(source, warehouse, books, metrics, flush, stop)
+    worker = _Worker(source, warehouse, books, metrics, flush, stop, hurry or asyncio.Event())
     try:
         while not stop.is_set():
             batch = await worker.gather()
@@ -78,6 +81,7 @@ class _Worker:
         metrics: Metrics,
         flush: Flush,
         stop: asyncio.Event,
+        hurry: asyncio.Event,
     ) -> None:
         self._source = source
         self._warehouse = warehouse
@@ -86,6 +90,7 @@ class _Worker:
         self._metrics = metrics
         self._flush = flush
         self._stop = stop
+        self._hurry = hurry
         self._window_events = 0
         self._window_buried = 0
 
@@ -95,7 +100,7 @@ class _Worker:
         batch = list(await self._take(self._flush.rows, self._flush.bytes, self._flush.s))
         deadline = loop.time() + self._flush.s
         size = sum(len(delivery.payload) for delivery in batch)
-        while batch and not self._stop.is_set():
+        while batch and not self._stop.is_set() and not self._hurry.is_set():
             rows_left, bytes_left = self._flush.rows - len(batch), self._flush.bytes - size
             seconds_left = deadline - loop.time()
             if min(rows_left, bytes_left, seconds_left) <= 0:

@@ -87,10 +87,9 @@ class Bench:
         finally:
             await source.close()
 
-    def work(self, source: EventSource, flush: Flush = LARGE) -> Awaitable[None]:
-        return run_worker(
-            source, self.warehouse, LayeredBooks(ShippedPrices()), self.metrics, flush=flush, stop=self.stop
-        )
+    def work(self, source: EventSource, flush: Flush = LARGE, hurry: asyncio.Event | None = None) -> Awaitable[None]:
+        books = LayeredBooks(ShippedPrices())
+        return run_worker(source, self.warehouse, books, self.metrics, flush=flush, stop=self.stop, hurry=hurry)
 
     @property
     def committed(self) -> int:
@@ -141,6 +140,20 @@ async def test_a_batch_waits_no_longer_than_told() -> None:
     bench = Bench(payloads(3))
     await asyncio.wait_for(bench.run(flush=Flush(rows=10_000, bytes=2**30, s=0.05)), 2)
     assert bench.committed == 3
+
+
+async def test_a_worker_in_a_hurry_keeps_all_there_is_without_waiting_for_more() -> None:
+    bench = Bench(payloads(95))
+    hurry = asyncio.Event()
+    work = asyncio.ensure_future(bench.work(MemorySource(bench.log), Flush(rows=30, bytes=2**30, s=60), hurry))
+    await _until(lambda: bench.committed == 90)
+    await asyncio.sleep(0.05)
+    assert bench.committed == 90, "the last five wait for company"
+    hurry.set()
+    await _until(lambda: bench.committed == 95)
+    assert not work.done(), "it works on until it is stopped"
+    bench.stop.set()
+    await asyncio.wait_for(work, 2)
 
 
 async def test_events_that_come_while_a_batch_waits_join_it() -> None:
