@@ -12,7 +12,7 @@ from rich.text import Text
 from schemas.api_reprice import UnknownModel, UnknownModels
 from schemas.price import CostState
 from services.cli.health import Part
-from services.cli.report import REASONS
+from services.cli.report import REASONS, counted
 
 _SHOWN: Final = 20  # models; the endpoint has all
 
@@ -44,9 +44,9 @@ def _sections(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[
         return
     yield _heading(f"What could not be priced since {unknown.start:%-d %b %Y %H:%M} (UTC)")
     if not unknown.unpriced_requests:
-        yield Text(f"  Nothing: {unknown.requests:,} requests, and each has a known cost.")
+        yield Text(f"  Nothing: {counted(unknown.requests, 'request')}, and each has a known cost.")
         return
-    yield Text(f"  {unknown.unpriced_requests:,} of {unknown.requests:,} requests; they are in no total.")
+    yield Text(f"  {unknown.unpriced_requests:,} of {counted(unknown.requests, 'request')}; they are in no total.")
     yield from _models(unknown.models[:_SHOWN])
     if len(unknown.models) > _SHOWN or unknown.truncated:
         yield Text("    And more: `GET /v1/prices/unknown` lists them.")
@@ -69,17 +69,13 @@ def _parts(parts: Iterable[Part]) -> RenderableType:
 def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:
     for one in models:
         seen = f"{one.first_seen_at:%-d %b} to {one.last_seen_at:%-d %b}"
-        yield Text(f"    {_named(one)}: {_counted(one.requests, 'request')}, {_tokens(one)}, {seen}")
+        yield Text(f"    {_named(one)}: {counted(one.requests, 'request')}, {_tokens(one)}, {seen}")
         example = f"; such as {one.example_request_ids[0]}" if one.example_request_ids else ""
         yield Text(f"        {REASONS.get(one.reason, one.reason)}{example}", style="dim")
 
 
 def _named(one: UnknownModel) -> str:
     return f"{one.model or '(no model named)'} ({one.provider})"
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def _tokens(one: UnknownModel) -> str:

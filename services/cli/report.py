@@ -63,7 +63,7 @@ def _tree(summary: Summary) -> Tree:
     width = max(len(name) + _GUIDES * level for name, level in [("Total costs", 0), *lines])
     amount = len(usd(summary.total.cost_usd))
     total = Text("Total costs".ljust(width + 2) + usd(summary.total.cost_usd), style="bold")
-    tree = Tree(total.append(f"  {_count(summary.total.requests, 'request')}", style="dim"), guide_style="dim")
+    tree = Tree(total.append(f"  {counted(summary.total.requests, 'request')}", style="dim"), guide_style="dim")
     for environment in summary.environments:
         branch = tree.add(_line(environment, width - _GUIDES, amount))
         for feature in environment.features:
@@ -96,7 +96,7 @@ def _cache(summary: Summary) -> RenderableType:
     cache = summary.cache
     if not cache.requests:
         return Text("  No request allowed an answer from the cache.")
-    asked = f"{cache.hits:,} of {_count(cache.requests, 'request')} that allowed it"
+    asked = f"{cache.hits:,} of {counted(cache.requests, 'request')} that allowed it"
     return _facts([("Hit rate:", f"{_percent(cache.hit_rate)} ({asked})"), ("Savings:", usd(cache.savings_usd))])
 
 
@@ -104,7 +104,7 @@ def _coverage(summary: Summary) -> RenderableType:
     total = summary.total
     if not total.unpriced_requests:
         return Text("  Nothing: every request has a known cost.")
-    told = f"  {total.unpriced_requests:,} of {_count(total.requests, 'request')} could not be priced; "
+    told = f"  {total.unpriced_requests:,} of {counted(total.requests, 'request')} could not be priced; "
     share = f"{_percent(total.priced_request_share)} of the requests"
     if total.priced_token_share is not None:
         share += f" and {_percent(total.priced_token_share)} of the tokens"
@@ -133,5 +133,5 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.0%}" if share <= 0.99 or share == 1 else f"{share:.1%}"
 
 
-def _count(count: int, thing: str) -> str:
+def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")

@@ -68,26 +68,32 @@ def version_after(version: int, moment: datetime) -> int:
 
 
 class Differences:
-    """Adds up what a run changes, row by row. Mutable, and bounded whatever names callers give to models."""
+    """Adds up what a run changes. Mutable, and bounded whatever names callers give to models."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[str, date], Difference] = {}
+        self.groups: dict[tuple[str, date], Difference] = {}
 
     def add(self, row: ChargedRow, correction: Correction | None) -> None:
         """`correction` is what the run makes of `row`; None when nothing."""
-        day = row.request_created_at.date()
-        group = (row.model, day)
-        if group not in self._groups and len(self._groups) >= _MOST_GROUPS:
+        self._add_to(row.model, row.request_created_at.date(), _difference(row, correction))
+
+    def add_all(self, others: "Differences") -> None:
+        for (model, day), difference in others.groups.items():
+            self._add_to(model, day, difference)
+
+    def _add_to(self, model: str, day: date, difference: Difference) -> None:
+        group = (model, day)
+        if group not in self.groups and len(self.groups) >= _MOST_GROUPS:
             group = (REST, day)
-        self._groups[group] = _plus(self._groups.get(group, _NOTHING), _difference(row, correction))
+        self.groups[group] = _plus(self.groups.get(group, _NOTHING), difference)
 
     def outcome(self) -> Outcome:
         """Over everything added so far; of the models and days only those on which something changes."""
-        changed = [(day, model) for (model, day), difference in self._groups.items() if difference.changed]
+        changed = [(day, model) for (model, day), difference in self.groups.items() if difference.changed]
         return Outcome(
-            total=reduce(_plus, self._groups.values(), _NOTHING),
+            total=reduce(_plus, self.groups.values(), _NOTHING),
             days=tuple(
-                DayDifference(model=model, day=day, difference=self._groups[model, day])
+                DayDifference(model=model, day=day, difference=self.groups[model, day])
                 for day, model in sorted(changed)
             ),
         )

@@ -77,9 +77,10 @@ class RepriceWork:
         after = None
         while rows := await self._query(print_charged_rows(self.run.organization_id, where, after, self._chunk_rows)):
             # In a thread: other tasks of this loop have somebody waiting.
-            decided = await asyncio.to_thread(_decided, rows, book, self.run, differences)
+            decided = await asyncio.to_thread(_decided, rows, book, self.run)
             if not self.run.dry_run:
                 await self._write(decided)
+            differences.add_all(decided.differences)
             await self._advance(len(rows))
             after = _key(rows[-1])
 
@@ -130,11 +131,12 @@ class _Decided(msgspec.Struct, frozen=True):
 
     corrections: Sequence[Correction]
     prices: Mapping[str, Price]
+    differences: Differences
 
 
-def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice, differences: Differences) -> _Decided:
+def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice) -> _Decided:
     prices: dict[str, Price] = {}
-    noting = NotingBook(book, prices)
+    noting, differences = NotingBook(book, prices), Differences()
     corrections = []
     for stored in rows:
         row = _charged_row(stored, run.organization_id)
@@ -143,7 +145,8 @@ def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice, differences: Di
         if correction is not None:
             corrections.append(correction)
     named = {correction.price_id for correction in corrections}
-    return _Decided(corrections, {price_id: price for price_id, price in prices.items() if price_id in named})
+    used = {price_id: price for price_id, price in prices.items() if price_id in named}
+    return _Decided(corrections, used, differences)
 
 
 def _charged_row(row: Row, organization_id: str) -> ChargedRow:

@@ -161,13 +161,25 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None
     assert told.returncode == 0, told
     assert "4 requests, all models, from 1 Oct 2026 00:00 to" in told.stdout
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
-    assert [line for line in lines if line.startswith(("1 Nov", "Total"))] == [
-        "1 Nov 2026 acme 7b 2 2 $0.00 $0.01 +$0.01 2 newly priced",
-        "1 Nov 2026 gpt-4o-mini-2024-07-18 2 2 $0.50 $0.01 -$0.49",
-        "Total 4 4 $0.50 $0.02 -$0.48 2 newly priced",
+    table = lines[lines.index("Model and day Changed Before After Difference Now priced") + 1 :]
+    assert table[:5] == [
+        "acme 7b",
+        "2026-11-01 2 of 2 $0.00 $0.01 +$0.01 2",
+        "gpt-4o-mini-2024-07-18",
+        "2026-11-01 2 of 2 $0.50 $0.01 -$0.49 0",
+        "Total 4 of 4 $0.50 $0.02 -$0.48 2",
     ]
     assert "Nothing was changed." in told.stdout
     assert caller.summary()["total"]["unpriced_requests"] == 2
+
+
+def test_costs_that_would_become_unknown_are_told_apart_from_savings(caller: Caller) -> None:
+    caller.keep({})
+    done = typed(caller, "prices", "add", "gpt-4o*", "--input", "1", "--output", "1", "--from", "2026-01-01")
+    assert done.returncode == 0, done
+    told = typed(caller, "reprice", "--model", "gpt-4o*", "--since", "2026-10-01", "--dry-run")
+    assert re.search(r"Difference +Unpriced$", told.stdout, re.MULTILINE)
+    assert "1 request without a known cost any more" in told.stdout
 
 
 def test_a_run_says_how_to_undo_it_and_that_undoes_it(caller: Caller) -> None:
@@ -182,7 +194,7 @@ def test_a_run_says_how_to_undo_it_and_that_undoes_it(caller: Caller) -> None:
     again = typed(caller, *run)
     assert "Nothing changes" in again.stdout
     undone = typed(caller, *command.split())
-    assert (undone.returncode, "1 requests cost again what they did before." in undone.stdout) == (0, True)
+    assert (undone.returncode, "1 request put back to what it cost before." in undone.stdout) == (0, True)
     assert _timeless(caller.page()) == _timeless(before)
     listed = typed(caller, "reprice", "--list").stdout
     assert [word in listed for word in ("undone", "done", "acme*")] == [True, True, True]

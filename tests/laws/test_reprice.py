@@ -288,6 +288,8 @@ def test_a_run_that_breaks_off_anywhere_is_completed_by_a_second_and_undone_with
         Struck(embedded_warehouse, writes, before=before),
     )
     assert first.state is RepriceState.FAILED
+    assert first.outcome is not None
+    assert first.outcome.total.changed <= operator.corrections(), "what was not written is not counted"
     second = operator.charge_again()
     assert second.state is RepriceState.DONE
     assert costs(operator.rows()) == from_the_start(operator, events)
