@@ -4,10 +4,11 @@ import asyncio
 import sqlite3
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
+import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
@@ -15,12 +16,14 @@ from services.ports import EventSink, EventSource
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.kafka import dead_letters_topic
-from services.stores.kafka_sink import KafkaSink
+from services.stores.kafka_sink import KafkaSink, SinkLimits
 from services.stores.kafka_source import KafkaSource
 from services.stores.memory import MemoryLog, MemorySink, MemorySource
 from services.stores.topics import create_topics
 from services.telemetry import Metrics
 from tests.builders import an_event
+
+T = TypeVar("T")
 
 
 class EventLog(Protocol):
@@ -80,8 +83,10 @@ class InKafka:
         await create_topics(brokers, partitions=partitions, replication=1, retention_hours=1, prefix=log.prefix)
         return log
 
-    async def sink(self) -> EventSink:
-        return await KafkaSink.open(self.brokers, spill=self.spill, metrics=self.metrics, prefix=self.prefix)
+    async def sink(self, limits: SinkLimits = SinkLimits()) -> EventSink:  # noqa: B008  # a frozen value
+        return await KafkaSink.open(
+            self.brokers, spill=self.spill, metrics=self.metrics, prefix=self.prefix, limits=limits
+        )
 
     async def source(self) -> EventSource:
         return await KafkaSource.open(self.brokers, group=f"{self.prefix}-workers", prefix=self.prefix)
@@ -130,10 +135,43 @@ def ids_of(entries: Sequence[Delivery] | Sequence[ExchangeEvent]) -> list[str]:
     ]
 
 
+async def within(seconds: float, what: str, work: Awaitable[T]) -> T:
+    """What `work` returns. Fails when it takes longer, and says what every task is waiting for.
+
+    It leaves `work` alone then: to wait for the end of what does not end would be to hang with it.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.wait((task,), timeout=seconds)
+    if not task.done():
+        places = sorted(_place(other) for other in asyncio.all_tasks())
+        pytest.fail("\n".join([f"not within {seconds} s: {what}; tasks:", *places]), pytrace=False)
+    return await task
+
+
+def _place(task: asyncio.Task[Any]) -> str:
+    frames = task.get_stack(limit=1)
+    where = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "done"
+    return f"  {getattr(task.get_coro(), '__qualname__', task.get_name())} at {where}"
+
+
 async def publish_all(sink: EventSink, published: Sequence[ExchangeEvent]) -> None:
     """Returns when all are durable."""
-    for receipt in [sink.publish(event) for event in published]:
+    await within(60, "all published events are durable", _all_durable([sink.publish(event) for event in published]))
+
+
+async def _all_durable(receipts: Sequence[Awaitable[None]]) -> None:
+    for receipt in receipts:
         await receipt
+
+
+async def close_all(*ends: EventSink | EventSource) -> None:
+    """Closes them in this order."""
+    for end in ends:
+        await within(45, f"a {type(end).__name__} closes", end.close())
+
+
+def assert_nothing_lost(log: EventLog, count: int) -> None:
+    assert (log.metrics.get("log_durable_total"), log.metrics.get("log_lost_total")) == (count, 0)
 
 
 async def take_count(source: EventSource, count: int, *, within_s: float = 20.0) -> list[Delivery]:
@@ -141,7 +179,8 @@ async def take_count(source: EventSource, count: int, *, within_s: float = 20.0)
     deadline_s = time.monotonic() + within_s
     taken: list[Delivery] = []
     while len(taken) < count and time.monotonic() < deadline_s:
-        taken += await source.take(max_events=10_000, max_bytes=2**24, wait_s=0.5)
+        taking = source.take(max_events=10_000, max_bytes=2**24, wait_s=0.5)
+        taken += await within(45, "a take ends", taking)
     return taken
 
 

@@ -19,15 +19,18 @@ from services.telemetry import Metrics
 
 LINGER_S = 0.005
 SHIPMENT_BYTES = 8 * 2**20
-FIRST_CONNECT_S = 3.0  # how long a start waits, so that a Kafka that is there is used from the first event on
 
 
 class SinkLimits(NamedTuple):
-    """`delivery_timeout_s`: how long Kafka may take to acknowledge. `queue_bytes`: how much may wait for that."""
+    """`delivery_timeout_s`: how long Kafka may take to acknowledge. `queue_bytes`: how much may wait for that.
+
+    `first_connect_s`: how long a start waits, so that a Kafka that is there is used from the first event on.
+    """
 
     delivery_timeout_s: float = 30.0
     queue_bytes: int = 256 * 2**20
     close_timeout_s: float = 10.0
+    first_connect_s: float = 3.0
 
 
 class _Group:
@@ -66,7 +69,7 @@ class KafkaSink:
         shorten = partial(without_bodies, metrics)
         writer = KafkaWriter(broker_list(brokers), events_topic(prefix), shorten=shorten)
         sink = cls(writer, spill=spill, metrics=metrics, limits=limits)
-        await writer.connected_within(FIRST_CONNECT_S)
+        await writer.connected_within(limits.first_connect_s)
         return sink
 
     def __init__(self, writer: KafkaWriter, *, spill: str | Path, metrics: Metrics, limits: SinkLimits) -> None:
@@ -176,8 +179,7 @@ class KafkaSink:
     async def _put_aside(self, group: _Group) -> None:
         """Makes `group` durable in the journal, which counts what comes of it."""
         try:
-            for receipt in {self._spill.append(entry.payload) for entry in group.entries}:
-                await receipt
+            await self._spill.keep(entry.payload for entry in group.entries)
         except BrokerUnavailable as error:
             group.receipt.fail(error)
         else:

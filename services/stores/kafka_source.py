@@ -61,7 +61,7 @@ class KafkaSource:
         try:
             await asked(consumer.start(), "join the consumer group")
         except BaseException:
-            await consumer.stop()
+            await source.close()
             raise
         return source
 
@@ -158,8 +158,10 @@ class KafkaSource:
 
     async def _count_uncommitted(self) -> int:
         partitions = self._consumer.assignment()
-        first = await self._consumer.beginning_offsets(partitions)
-        last = await self._consumer.end_offsets(partitions)
+        # At once: each alone waits until the broker has answered the fetch before it, half a second when nothing comes.
+        first, last = await asyncio.gather(
+            self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
+        )
         committed = [(partition, await self._consumer.committed(partition)) for partition in partitions]
         return sum(last[partition] - max(offset or 0, first[partition]) for partition, offset in committed)
 

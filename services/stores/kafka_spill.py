@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from schemas.errors import BrokerUnavailable, PoisonMessage
@@ -11,7 +11,7 @@ from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.kafka import Entry, entry_of
 from services.stores.kafka_writer import KafkaWriter
-from services.stores.receipt import Losses, Receipt
+from services.stores.receipt import Losses
 from services.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,15 @@ class Spill:
         self._may_hold_events = True  # from an earlier life of the process
         self._carrier = asyncio.create_task(self._carry_on())
 
-    def append(self, payload: bytes) -> Receipt:
-        """Keeps an encoded event; what that comes to is counted."""
-        self._may_hold_events = True
-        return self._sink.append(payload)
+    async def keep(self, payloads: Iterable[bytes]) -> None:
+        """Returns when these encoded events are durable. Raises: BrokerUnavailable when some were given up."""
+        receipts = {self._sink.append(payload) for payload in payloads}
+        try:
+            for receipt in receipts:
+                await receipt
+        finally:
+            # Only now: a carrier that looked before they were written would find nothing, and not look again.
+            self._may_hold_events = True
 
     async def close(self) -> None:
         """Returns when everything appended is durable or given up."""
@@ -80,7 +85,9 @@ class Spill:
             except PoisonMessage as error:
                 await self._bury(source, delivery, error)
         try:
-            await asyncio.wait_for(self._writer.ship(entries), self._delivery_timeout_s)
+            # Not `wait_for`: a cancellation that meets its end is lost there, and the carrier would go on for ever.
+            async with asyncio.timeout(self._delivery_timeout_s):
+                await self._writer.ship(entries)
         except TimeoutError as error:
             raise BrokerUnavailable("Kafka does not acknowledge") from error
         await source.commit()

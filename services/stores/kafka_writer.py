@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 3.0
+HANG_UP_S = 1.0
 
 Shorten = Callable[[Entry], Entry]
 
@@ -46,7 +47,8 @@ class KafkaWriter:
 
     async def connected_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._connected.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._connected.wait()
         return self.is_connected
 
     async def ship(self, entries: Sequence[Entry]) -> None:
@@ -163,7 +165,10 @@ async def _retire(producer: AIOKafkaProducer) -> None:
     try:
         await producer.stop()
     finally:
-        await producer.client.close()
+        # The client waits until what it wrote has left, which a silent broker may never take.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HANG_UP_S):
+                await producer.client.close()
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:

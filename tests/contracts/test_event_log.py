@@ -11,9 +11,21 @@ from msgspec import structs
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
-from tests.logs import EventLog, InJournal, InKafka, InMemory, events, ids_of, publish_all, take_count, take_rest
+from tests.logs import (
+    EventLog,
+    InJournal,
+    InKafka,
+    InMemory,
+    close_all,
+    events,
+    ids_of,
+    publish_all,
+    take_count,
+    take_rest,
+    within,
+)
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(params=["memory", "journal", "kafka"])
@@ -42,8 +54,7 @@ async def test_what_is_published_is_taken_once_and_unchanged(log: EventLog) -> N
     taken = await take_count(source, 200)
     assert sorted(map(str, map(decode_event, (entry.payload for entry in taken)))) == sorted(map(str, published))
     assert await take_rest(source) == []
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_events_of_one_request_keep_their_order(log: EventLog) -> None:
@@ -54,10 +65,10 @@ async def test_events_of_one_request_keep_their_order(log: EventLog) -> None:
         receipt = sink.publish(_with_latency(event, latency_ms))
         if latency_ms % 20 == 0:
             await receipt
-    await sink.close()
+    await close_all(sink)
     taken = await take_count(source, 60)
     assert [decode_event(entry.payload).response.latency_ms for entry in taken] == moments
-    await source.close()
+    await close_all(source)
 
 
 async def test_ten_thousand_events_from_many_tasks_all_arrive(log: EventLog) -> None:
@@ -71,22 +82,20 @@ async def test_ten_thousand_events_from_many_tasks_all_arrive(log: EventLog) -> 
 
     publishing = asyncio.gather(*(publish_some(100 * n) for n in range(100)))
     taken = await take_count(source, 10_000, within_s=60)
-    await publishing
+    await within(60, "all are published", publishing)
     assert sorted(ids_of(taken)) == ids_of(events(10_000))
     assert log.metrics.get("log_durable_total") == log.metrics.get("log_published_total") == 10_000
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_uncommitted_entries_come_again_to_a_successor(log: EventLog) -> None:
     sink, source = await log.sink(), await log.source()
     await publish_all(sink, events(10))
     first = await take_count(source, 10)
-    await source.close()
+    await close_all(source)
     successor = await log.source()
     assert sorted(ids_of(await take_count(successor, 10))) == sorted(ids_of(first))
-    await successor.close()
-    await sink.close()
+    await close_all(successor, sink)
 
 
 async def test_committed_entries_do_not_come_again_to_a_successor(log: EventLog) -> None:
@@ -95,12 +104,11 @@ async def test_committed_entries_do_not_come_again_to_a_successor(log: EventLog)
     await take_count(source, 10)
     await source.commit()
     await publish_all(sink, events(5, first=10))
-    await source.close()
+    await close_all(source)
     successor = await log.source()
     assert sorted(ids_of(await take_count(successor, 5))) == ids_of(events(5, first=10))
     assert await take_rest(successor) == []
-    await successor.close()
-    await sink.close()
+    await close_all(successor, sink)
 
 
 async def test_commit_covers_what_was_taken_and_not_what_waits(log: EventLog) -> None:
@@ -109,11 +117,10 @@ async def test_commit_covers_what_was_taken_and_not_what_waits(log: EventLog) ->
     await take_count(source, 3)
     await publish_all(sink, events(3, first=3))
     await source.commit()
-    await source.close()
+    await close_all(source)
     successor = await log.source()
     assert sorted(ids_of(await take_count(successor, 3))) == ids_of(events(3, first=3))
-    await successor.close()
-    await sink.close()
+    await close_all(successor, sink)
 
 
 async def test_commit_with_nothing_taken_changes_nothing(log: EventLog) -> None:
@@ -124,8 +131,7 @@ async def test_commit_with_nothing_taken_changes_nothing(log: EventLog) -> None:
     await source.commit()
     await source.commit()
     assert await take_rest(source) == []
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_a_take_that_is_cancelled_has_taken_nothing(log: EventLog) -> None:
@@ -138,8 +144,7 @@ async def test_a_take_that_is_cancelled_has_taken_nothing(log: EventLog) -> None
     await publish_all(sink, events(4))
     await source.commit()
     assert sorted(ids_of(await take_count(source, 4))) == ids_of(events(4))
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_an_empty_take_waits_as_long_as_it_was_told(log: EventLog) -> None:
@@ -148,7 +153,7 @@ async def test_an_empty_take_waits_as_long_as_it_was_told(log: EventLog) -> None
     started_s = time.monotonic()
     assert list(await source.take(max_events=10, max_bytes=2**20, wait_s=0.3)) == []
     assert 0.25 < time.monotonic() - started_s < 1.5
-    await source.close()
+    await close_all(source)
 
 
 async def test_a_waiting_take_returns_when_an_event_arrives(log: EventLog) -> None:
@@ -159,8 +164,7 @@ async def test_a_waiting_take_returns_when_an_event_arrives(log: EventLog) -> No
     durable_s = time.monotonic()
     assert len(await taking) == 1
     assert time.monotonic() - durable_s < 5
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_a_take_returns_in_pieces_near_its_limits(log: EventLog) -> None:
@@ -170,8 +174,7 @@ async def test_a_take_returns_in_pieces_near_its_limits(log: EventLog) -> None:
     taken = await source.take(max_events=10, max_bytes=2**24, wait_s=20)
     assert 0 < len(taken) < 40
     assert len(taken) + len(await take_count(source, 40 - len(taken))) == 40
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_large_events_pass_whole(log: EventLog) -> None:
@@ -181,8 +184,7 @@ async def test_large_events_pass_whole(log: EventLog) -> None:
     await publish_all(sink, published)
     taken = [decode_event(entry.payload) for entry in await take_count(source, 3)]
     assert sorted(event.request.body for event in taken) == bodies
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)
 
 
 async def test_buried_letters_are_kept_whole_and_once(log: EventLog) -> None:
@@ -194,23 +196,23 @@ async def test_buried_letters_are_kept_whole_and_once(log: EventLog) -> None:
     await source.bury(letters)
     await source.bury([])
     assert sorted(await log.dead_letters(), key=lambda letter: letter.position) == letters
-    await source.close()
+    await close_all(source)
 
 
 async def test_close_makes_everything_durable_that_was_published(log: EventLog) -> None:
     sink = await log.sink()
     for event in events(500):
         sink.publish(event)
-    await sink.close()
+    await close_all(sink)
     assert log.metrics.get("log_durable_total") == 500
     source = await log.source()
     assert sorted(ids_of(await take_count(source, 500))) == ids_of(events(500))
-    await source.close()
+    await close_all(source)
 
 
 async def test_an_event_published_after_close_is_refused_and_counted(log: EventLog) -> None:
     sink = await log.sink()
-    await sink.close()
+    await close_all(sink)
     with pytest.raises(BrokerUnavailable):
         await sink.publish(events(1)[0])
     assert log.metrics.get("log_lost_total") == 1
@@ -225,7 +227,7 @@ async def test_a_cancelled_waiter_leaves_its_group_alone(log: EventLog) -> None:
     await asyncio.gather(*receipts[1:])
     await receipts[0]
     assert log.metrics.get("log_durable_total") == 3
-    await sink.close()
+    await close_all(sink)
 
 
 async def test_backlog_counts_what_is_not_committed(log: EventLog) -> None:
@@ -239,5 +241,4 @@ async def test_backlog_counts_what_is_not_committed(log: EventLog) -> None:
     assert await source.backlog() == 12
     await source.commit()
     assert await source.backlog() == 0
-    await sink.close()
-    await source.close()
+    await close_all(sink, source)

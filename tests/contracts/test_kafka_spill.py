@@ -1,0 +1,86 @@
+"""What waits for Kafka in a file travels on, whatever happens meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from schemas.event import encode_event
+from services.stores import kafka_spill
+from services.stores.journal_sink import JournalSink
+from services.stores.kafka import Entry, broker_list, events_topic
+from services.stores.kafka_spill import Spill
+from services.stores.kafka_writer import KafkaWriter
+from services.telemetry import Metrics
+from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, within
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+async def log(kafka: str, tmp_path: Path) -> InKafka:
+    return await InKafka.fresh(kafka, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_spill, "POLL_S", 0.05)
+
+
+async def test_a_damaged_part_of_the_spill_is_buried_and_counted_and_the_rest_goes_on(log: InKafka) -> None:
+    spill = JournalSink(log.spill, metrics=Metrics())
+    await spill.append(b"not an event")
+    await spill.close()
+    sink = await log.sink()
+    await publish_all(sink, events(1))
+    source = await log.source()
+    assert ids_of(await take_count(source, 1)) == ids_of(events(1))
+    for _ in range(30):
+        if log.metrics.get("log_lost_total"):
+            break
+        await asyncio.sleep(0.1)
+    assert log.metrics.get("log_lost_total") == 1
+    await close_all(source, sink)
+
+
+class ClosingWriter(KafkaWriter):
+    """Begins to close `spill` when a shipment was acknowledged, before the one who waits for that knows."""
+
+    spill: Spill
+    closing: "asyncio.Task[None] | None" = None
+
+    async def ship(self, entries: Sequence[Entry]) -> None:
+        await super().ship(entries)
+        self.closing = asyncio.create_task(self.spill.close())
+
+
+def spill_of(log: InKafka, writer: KafkaWriter) -> Spill:
+    return Spill(log.spill, writer, metrics=log.metrics, queue_bytes=2**28, delivery_timeout_s=30)
+
+
+async def test_it_closes_in_the_very_moment_of_an_acknowledgement(log: InKafka) -> None:
+    writer = ClosingWriter(broker_list(log.brokers), events_topic(log.prefix))
+    writer.spill = spill_of(log, writer)
+    await within(10, "an event is kept", writer.spill.keep([encode_event(events(1)[0])]))
+    source = await log.source()
+    assert ids_of(await take_count(source, 1)) == ids_of(events(1))
+    assert writer.closing is not None
+    await within(10, "the spill closes", writer.closing)
+    await within(10, "the writer closes", writer.close())
+    await close_all(source)
+
+
+async def test_an_event_that_the_carrier_came_too_early_for_travels_too(
+    log: InKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_spill, "GROUP_S", 0.3)  # the carrier looks several times before the event is there
+    writer = KafkaWriter(broker_list(log.brokers), events_topic(log.prefix))
+    assert await writer.connected_within(20)
+    spill = spill_of(log, writer)
+    await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])]))
+    source = await log.source()
+    assert ids_of(await take_count(source, 1)) == ids_of(events(1))
+    await within(10, "the spill closes", spill.close())
+    await within(10, "the writer closes", writer.close())
+    await close_all(source)
