@@ -16,7 +16,7 @@ class UsageSource(StrEnum):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one exchange used. Every count is zero or more, and disjoint from the others. The prompt's tokens come first.
+    """What one exchange used. Every count is zero or more, and disjoint from the others. Prompt tokens come first.
 
     `prompt_tokens` is text input that was neither read from nor written to a prompt cache;
     `completion_tokens` is text output without reasoning. Read from a cache is text unless its class says otherwise.
