@@ -18,11 +18,14 @@ _OPAQUE_MODEL: Final = re.compile(r":(?:application-inference-profile|provisione
 _PATH_STREAM: Final = re.compile(
     r":streamGenerateContent|:streamRawPredict|/converse-stream|/invoke-with-response-stream"
 )
-_FORM_MODEL: Final = re.compile(rb'name="?model"?\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,512})')
+_BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))', re.IGNORECASE)
+_MODEL_PART: Final = re.compile(rb'[;\s]name=(?:"model"|model)[;\s]', re.IGNORECASE)
+_MOST_PARTS: Final = 1000  # of a form: what comes behind them is not looked at
 # For JSON that the capture cut: a key at the start, not one inside of an escaped string.
 _CUT_MODEL: Final = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]{1,512})"')
 _CUT_STREAM: Final = re.compile(rb'(?<!\\)"stream"\s*:\s*true')
 _CUT_LOOKED_AT: Final = 4096
+_PART_LOOKED_AT: Final = 2048
 
 _NOT_THERE: Final = msgspec.Raw(b"")
 
@@ -63,9 +66,8 @@ def asked_of(request: RequestEvent, body: Body) -> Asked:
 
 
 def _of_body(body: Body) -> Asked:
-    if "multipart/form-data" in body.content_type:
-        found = _FORM_MODEL.search(body.content)
-        return Asked(model=_decoded(found.group(1)) if found else "")
+    if "multipart/form-data" in body.content_type.lower():
+        return Asked(model=_form_model(body))
     if not body.content:
         return Asked()
     try:
@@ -73,6 +75,19 @@ def _of_body(body: Body) -> Asked:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return Asked() if body.whole else _of_cut_json(body.content[:_CUT_LOOKED_AT])
     return Asked(model=_name(fields.model), user=_name(fields.user), stream=bytes(fields.stream) == b"true")
+
+
+def _form_model(body: Body) -> str:
+    """Of each part only the start is looked at, and once: whoever sends a form chooses every byte of it."""
+    boundary = _BOUNDARY.search(body.content_type)
+    if boundary is None:
+        return ""
+    delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
+    for part in body.content.split(delimiter, _MOST_PARTS):
+        head, _, value = part[:_PART_LOOKED_AT].replace(b"\r\n", b"\n").partition(b"\n\n")
+        if _MODEL_PART.search(head + b"\n"):
+            return _decoded(value.partition(b"\n")[0][:MOST_NAME_CHARACTERS])
+    return ""
 
 
 def _of_cut_json(start: bytes) -> Asked:
