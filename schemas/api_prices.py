@@ -70,8 +70,8 @@ class OperatorPriceView(PriceView):
 
     row_id: str = Field(description="To end it by")
     valid_until: Moment | None
-    known_since: Moment = Field(description="When it was added")
-    ended_at: Moment | None = Field(description="When somebody ended it")
+    known_since: Moment = Field(description="It counts for requests recorded since then")
+    ended_at: Moment | None = Field(description="When somebody ended it last, by hand")
 
 
 class PricesView(View):

@@ -82,6 +82,7 @@ class ExchangeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     request: RequestEvent
     response: ResponseEvent
+    recorded_at: datetime | None = None  # when it was finished and handed to the event log; None: an older writer's
     kind: str = "exchange"
     schema_version: int = SCHEMA_VERSION
 

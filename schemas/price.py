@@ -16,6 +16,7 @@ class CostState(StrEnum):
     UNKNOWN_MODEL = "unknown_model"  # no price row for this model at that moment
     NO_USAGE = "no_usage"  # the provider did not say what was used
     PARTIAL = "partial"  # only part of what was used is known, or has a price
+    TRUNCATED = "truncated"  # the answer was larger than what is kept of one, and its figures are not in that
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +56,12 @@ class PriceBook(Protocol):
 class PriceBooks(Protocol):
     """The price book of each organization: what is published is in all of them, and each may have rows of its own."""
 
-    def prices_of(self, organization_id: str) -> PriceBook:
-        """Reads nothing from outside."""
+    def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:
+        """What counts for an event recorded at `recorded_at`: rows and ends that are known since then or before.
+
+        What somebody adds or ends later is not in it, so that an event has the same cost whenever it is delivered
+        again. Reads nothing from outside.
+        """
         ...
 
 
@@ -72,13 +77,26 @@ class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: datetime | None = None  # and before this one
 
 
+class PriceEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody ended a price by hand."""
+
+    at: datetime  # for requests made from this moment on it holds no more
+    known_since: datetime  # for events recorded from this moment on
+
+
 class OperatorPrice(PriceTerms, frozen=True, kw_only=True):
-    """A price row of one organization. It is never deleted, and only its end may still be set."""
+    """A price row of one organization. It is never deleted nor changed: what may be added is an earlier end."""
 
     id: str  # UUID
     organization_id: str
-    known_since: datetime  # when it was added
-    ended_at: datetime | None = None  # when somebody set `valid_until` by hand
+    known_since: datetime  # for events recorded from this moment on it counts
+    ends: tuple[PriceEnd, ...] = ()  # in the order in which they were set
+
+    @property
+    def holds_until(self) -> datetime | None:
+        """When it holds no more: at the end that it was added with, or at an earlier one that was set since."""
+        ends = [end.at for end in self.ends]
+        return min(ends if self.valid_until is None else [self.valid_until, *ends], default=None)
 
 
 class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     organization_id: str
     request_created_at: datetime
     request_id: str
-    version: int  # of the event, so that a replay never beats a correction: unix microseconds of the answer's end
+    version: int  # of the event, so that a replay never beats a correction: unix microseconds when it was recorded
     response_created_at: datetime
     provider: str
     model: str  # the model that was billed; '' when nobody named one

@@ -123,7 +123,7 @@ class PriceRows(Protocol):
     """The operator's own prices. Rows are added and ended, never deleted, so that each cost can be defended."""
 
     async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
-        """The new row, known from now on. Raises: StoreUnavailable."""
+        """The new row, which counts for events recorded from soon on. Raises: StoreUnavailable."""
         ...
 
     async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
@@ -131,7 +131,7 @@ class PriceRows(Protocol):
         ...
 
     async def all_prices(self) -> Sequence[OperatorPrice]:
-        """The rows of all organizations. Raises: StoreUnavailable."""
+        """The rows of all organizations, with every one and every end that counts by now. Raises: StoreUnavailable."""
         ...
 
     async def end_price(self, organization_id: str, price_id: str, at: datetime) -> bool:

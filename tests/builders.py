@@ -47,6 +47,7 @@ def an_event(
     response_body: bytes | None = None,
     ending: Ending = Ending.COMPLETED,
     status: int | None = 200,
+    recorded_at: datetime | None = None,
     **response: Any,
 ) -> ExchangeEvent:
     """A completed, plain OpenAI chat exchange unless told otherwise."""
@@ -73,6 +74,7 @@ def an_event(
             body_bytes=len(body),
             **response,
         ),
+        recorded_at=recorded_at,
     )
 
 

@@ -23,7 +23,7 @@ from services.stores.connect import open_event_source, open_keys, open_price_row
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
-from services.worker.prices import known_prices
+from services.worker.prices import KnownPrices
 
 logger = logging.getLogger("farebox.up")
 
@@ -106,9 +106,9 @@ class Accounting:
             )
             server = uvicorn.Server(config)
             worker_stop = asyncio.Event()
+            prices = KnownPrices(shipped, price_rows)
             flush = Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s)
-            books = await stack.enter_async_context(known_prices(shipped, price_rows, worker_stop))
-            work = run_worker(source, warehouse, books, self._metrics, flush=flush, stop=worker_stop, hurry=live.stop)
+            work = run_worker(source, warehouse, prices, self._metrics, flush=flush, stop=worker_stop, hurry=live.stop)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(work)

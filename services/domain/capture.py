@@ -125,7 +125,8 @@ class Capture:
         """The event of this exchange, which ended at `at_s`. Works once."""
         assert not self._finished, "an exchange has one event"
         self._finished = True
-        return ExchangeEvent(request=self._request(), response=self._response(ending, at_s))
+        recorded_at = self._created_at + timedelta(seconds=at_s - self._began_s)
+        return ExchangeEvent(request=self._request(), response=self._response(ending, at_s), recorded_at=recorded_at)
 
     def _request(self) -> RequestEvent:
         notes = self._head.notes

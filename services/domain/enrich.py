@@ -13,6 +13,7 @@ from services.domain.billing import charge_of, generates
 from services.domain.body_text import Body, read_body
 from services.domain.charge import FREE
 from services.domain.consumption import Consumption, consumption_of
+from services.domain.cut_answer import read_cut_answer
 from services.domain.tiers import with_region
 from services.domain.told_cost import kept_usd
 from services.domain.usage import read_answer
@@ -31,6 +32,13 @@ _MOST_BYTES: Final = 2**63 - 1
 _NOTHING_USED: Final = Usage()
 
 
+def recorded_at_of(event: ExchangeEvent) -> datetime:
+    """When `event` was handed to the event log, aware UTC. Those of older writers were as their answers ended."""
+    if event.recorded_at is not None:
+        return _aware(event.recorded_at)
+    return _later(_aware(event.request.created_at), _within(event.response.latency_ms, _MOST_MS))
+
+
 def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, RequestBodies | None]:
     """The row of `event` and its bodies; None when there is nothing to keep of them. Any event has a row.
 
@@ -38,9 +46,15 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     """
     request, response = event.request, event.response
     asked_body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
-    answer_body = read_body(response.body, response.content_type, response.content_encoding, response.body_bytes)
+    answer_body = read_body(
+        response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
+    )
     asked = asked_of(request, asked_body)
-    reading = read_answer(answer_body.content, request.provider)
+    reading = (
+        read_answer(answer_body.content, request.provider)
+        if answer_body.whole
+        else read_cut_answer(event, asked_body, answer_body)
+    )
     consumption = consumption_of(event, reading, asked_body.content)
     record = _record(event, asked, reading, consumption, prices)
     return record, _bodies(record, request.tags, asked_body, answer_body)
@@ -66,7 +80,7 @@ def _record(
         organization_id=request.organization_id,
         request_created_at=created_at,
         request_id=request.request_id,
-        version=max(0, (ended_at - _EPOCH) // _MICROSECOND),
+        version=max(0, (recorded_at_of(event) - _EPOCH) // _MICROSECOND),
         response_created_at=ended_at,
         provider=request.provider,
         model=model,

@@ -68,6 +68,7 @@ def read_log(payload: bytes, logger: Logger, *, drawn_id: str, now: datetime, ca
     return ExchangeEvent(
         request=msgspec.structs.replace(request, body=request.body[:capture_bytes], step=step),
         response=msgspec.structs.replace(response, body=response.body[:capture_bytes]),
+        recorded_at=now,
     )
 
 

@@ -1,5 +1,10 @@
-"""The operator's own prices over the shipped ones: which row prices a model at a moment."""
+"""The operator's own prices over the shipped ones: which row prices a model at a moment.
 
+A price has two times: since when it is valid, and since when it is known. An event is charged by what was known when
+it was recorded, so that nothing that is added later, valid from whenever, changes it unless somebody charges again.
+"""
+
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,28 +17,68 @@ from schemas.price import OperatorPrice, Price, PriceBook
 SOURCE: Final = "operator"
 
 _MOST_REMEMBERED: Final = 10_000
+_MOST_BOOKS: Final = 16
 
 
 class LayeredBooks:
-    """PriceBooks: the shipped prices for everybody, and under an organization's own rows for each."""
+    """PriceBooks: the shipped prices for everybody, and under an organization's own rows for each.
+
+    The shipped prices say not since when they are known: those of another release may charge an old event otherwise.
+    The ids of their prices name the release.
+    """
 
     def __init__(self, shipped: PriceBook, rows: Iterable[OperatorPrice] = ()) -> None:
         self._shipped = shipped
         by_organization = defaultdict(list)
         for row in rows:
             by_organization[row.organization_id].append(row)
-        self._books = {name: LayeredPrices(shipped, its_rows) for name, its_rows in by_organization.items()}
+        self._histories = {name: _History(shipped, its_rows) for name, its_rows in by_organization.items()}
 
-    def prices_of(self, organization_id: str) -> PriceBook:
-        return self._books.get(organization_id, self._shipped)
+    def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:
+        history = self._histories.get(organization_id)
+        return self._shipped if history is None else history.book_at(recorded_at)
+
+
+class _History:
+    """One organization's book between any two changes to its rows."""
+
+    def __init__(self, shipped: PriceBook, rows: Sequence[OperatorPrice]) -> None:
+        self._shipped = shipped
+        self._rows = rows
+        self._changes = sorted(
+            [row.known_since for row in rows] + [end.known_since for row in rows for end in row.ends]
+        )
+        self._books: dict[int, LayeredPrices] = {}  # by the number of changes in them
+
+    def book_at(self, moment: datetime) -> PriceBook:
+        changes = bisect_right(self._changes, moment)
+        book = self._books.get(changes)
+        if book is None:
+            if len(self._books) >= _MOST_BOOKS:
+                self._books.clear()
+            book = self._books[changes] = LayeredPrices(self._shipped, as_known(self._rows, moment))
+        return book
+
+
+def as_known(rows: Iterable[OperatorPrice], moment: datetime) -> Sequence[OperatorPrice]:
+    """`rows` as they stood at `moment`: those that were known by then, with the ends that were."""
+    return [
+        msgspec.structs.replace(row, ends=tuple(end for end in row.ends if end.known_since <= moment))
+        for row in rows
+        if row.known_since <= moment
+    ]
 
 
 class LayeredPrices:
-    """PriceBook: the most specific row of one organization that holds at the moment, else the shipped price."""
+    """PriceBook: the most specific row of one organization that holds at the moment, else the shipped price.
+
+    All of `rows` count, whenever they became known.
+    """
 
     def __init__(self, shipped: PriceBook, rows: Iterable[OperatorPrice]) -> None:
         self._shipped = shipped
-        self._rows = sorted(rows, key=_precedence, reverse=True)
+        ended = (msgspec.structs.replace(row, valid_until=row.holds_until) for row in rows)
+        self._rows = sorted(ended, key=_precedence, reverse=True)
         self._matching: dict[tuple[str, str], Sequence[tuple[OperatorPrice, Price]]] = {}
 
     def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:

@@ -32,9 +32,9 @@ def operator_price_view(row: OperatorPrice) -> OperatorPriceView:
     return OperatorPriceView(
         **{name: getattr(view, name) for name in PriceView.model_fields},
         row_id=row.id,
-        valid_until=row.valid_until,
+        valid_until=row.holds_until,
         known_since=row.known_since,
-        ended_at=row.ended_at,
+        ended_at=row.ends[-1].known_since if row.ends else None,
     )
 
 

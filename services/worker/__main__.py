@@ -16,7 +16,7 @@ from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics, configure_logging
 from services.worker.health import serve_health
 from services.worker.loop import Flush, run_worker
-from services.worker.prices import known_prices
+from services.worker.prices import KnownPrices
 
 logger = logging.getLogger("farebox.worker")
 
@@ -38,8 +38,8 @@ async def run(settings: WorkerSettings) -> None:
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
         flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
-        books = await stack.enter_async_context(known_prices(ShippedPrices(), price_rows, stop))
-        await run_worker(source, warehouse, books, metrics, flush=flush, stop=stop)
+        prices = KnownPrices(ShippedPrices(), price_rows)
+        await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop)
     logger.info("worker stopped")
 
 

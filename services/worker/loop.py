@@ -12,9 +12,10 @@ import msgspec
 
 from schemas.errors import FareboxError, PoisonMessage, Unavailable
 from schemas.event import DeadLetter, Delivery
-from schemas.price import Price, PriceBooks
+from schemas.price import Price
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
+from services.worker.prices import KnownPrices
 from services.worker.rows import Row, dead_letter, rows_of
 
 FIRST_DELAY_S: Final = 0.1
@@ -47,7 +48,7 @@ class Flush(msgspec.Struct, frozen=True, kw_only=True):
 async def run_worker(
     source: EventSource,
     warehouse: Warehouse,
-    books: PriceBooks,
+    prices: KnownPrices,
     metrics: Metrics,
     *,
     flush: Flush,
@@ -58,9 +59,9 @@ async def run_worker(
 
     From `hurry` on no batch waits for more events: the owner knows that none will come.
 
-    While the log or the warehouse is away it waits and tries again. Raises: TooManyDeadLetters.
+    While the log, the warehouse or the store of prices is away it waits and tries again. Raises: TooManyDeadLetters.
     """
-    worker = _Worker(source, warehouse, books, metrics, flush, stop, hurry or asyncio.Event())
+    worker = _Worker(source, warehouse, prices, metrics, flush, stop, hurry or asyncio.Event())
     try:
         while not stop.is_set():
             batch = await worker.gather()
@@ -77,7 +78,7 @@ class _Worker:
         self,
         source: EventSource,
         warehouse: Warehouse,
-        books: PriceBooks,
+        prices: KnownPrices,
         metrics: Metrics,
         flush: Flush,
         stop: asyncio.Event,
@@ -85,7 +86,7 @@ class _Worker:
     ) -> None:
         self._source = source
         self._warehouse = warehouse
-        self._books = books
+        self._prices = prices
         self._kept_prices: set[str] = set()
         self._metrics = metrics
         self._flush = flush
@@ -119,10 +120,11 @@ class _Worker:
         """Rows into the warehouse, the rest into the grave, then the commit. All of it may be done again."""
         self._count_events(len(batch))
         letters: list[DeadLetter] = []
+        books = await self._patiently(self._prices.books)
         done = 0
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
-            piece = await asyncio.to_thread(rows_of, batch, done, self._books)
+            piece = await asyncio.to_thread(rows_of, batch, done, books)
             self._count_buried(len(piece.letters))
             letters += piece.letters
             await self._keep_prices(piece.prices)

@@ -1,6 +1,7 @@
 """Deliveries -> rows and dead letters, as much at a time as memory should hold."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ from schemas.errors import PoisonMessage
 from schemas.event import DeadLetter, Delivery, decode_event
 from schemas.price import Price, PriceBook, PriceBooks
 from schemas.record import RequestBodies, RequestRecord
-from services.domain.enrich import to_record
+from services.domain.enrich import recorded_at_of, to_record
 from services.domain.price_book import NotingBook
 
 # Bodies may be compressed a hundredfold: a batch that is small in the log may be large when it is read.
@@ -44,7 +45,7 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
         end += 1
         try:
             event = decode_event(delivery.payload)
-            record, bodies = to_record(event, used.prices_of(event.request.organization_id))
+            record, bodies = to_record(event, used.prices_of(event.request.organization_id, recorded_at_of(event)))
         except PoisonMessage as error:
             letters.append(dead_letter(delivery, error))
             continue
@@ -61,14 +62,15 @@ class _UsedPrices:
 
     def __init__(self, books: PriceBooks) -> None:
         self._books = books
-        self._noting: dict[str, NotingBook] = {}
+        self._noting: dict[PriceBook, NotingBook] = {}
         self.prices: dict[str, Price] = {}
 
-    def prices_of(self, organization_id: str) -> PriceBook:
-        book = self._noting.get(organization_id)
-        if book is None:
-            book = self._noting[organization_id] = NotingBook(self._books.prices_of(organization_id), self.prices)
-        return book
+    def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:
+        book = self._books.prices_of(organization_id, recorded_at)
+        noting = self._noting.get(book)
+        if noting is None:
+            noting = self._noting[book] = NotingBook(book, self.prices)
+        return noting
 
 
 def dead_letter(delivery: Delivery, error: PoisonMessage) -> DeadLetter:

@@ -32,6 +32,7 @@ from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
 from services.worker.rows import rows_of
 from tests.exchanges import some_exchanges
+from tests.price_rows import known
 
 EVENTS = 60_000
 FLOOR_ROWS_PER_S = 10_000
@@ -91,7 +92,7 @@ async def _end_to_end(table: Table, journal: Path, warehouse: Warehouse, count: 
     timed = _TimedWarehouse(warehouse, stop, count)
     flush = Flush(rows=20_000, bytes=16 * 2**20, s=0.2)
     wall, cpu = time.perf_counter(), time.process_time()
-    await run_worker(source, timed, LayeredBooks(ShippedPrices()), metrics, flush=flush, stop=stop)
+    await run_worker(source, timed, known(), metrics, flush=flush, stop=stop)
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
     await source.close()
     _row(table, f"insert, in {timed.batches} batches", count, timed.wall_s, timed.cpu_s)

@@ -1,10 +1,12 @@
 """What PriceRows owe, asked of SQLite and of PostgreSQL."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,8 +14,8 @@ from sqlalchemy import create_engine, text
 
 from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceTerms, Rate
-from services.stores.price_rows import SqlPriceRows
-from tests.builders import MOMENT
+from services.stores.price_rows import LEAD, SqlPriceRows
+from tests.builders import MOMENT, ORGANIZATION
 
 DAY = timedelta(days=1)
 TERMS = PriceTerms(
@@ -55,8 +57,8 @@ def test_a_row_comes_back_as_it_was_added_to_the_last_digit(rows: SqlPriceRows, 
     added = add(rows, organization_id)
     assert listed(rows, organization_id) == [added]
     (kept,) = listed(rows, organization_id)
-    assert before <= kept.known_since <= datetime.now(UTC)
-    assert (kept.organization_id, kept.ended_at) == (organization_id, None)
+    assert before <= kept.known_since - LEAD <= datetime.now(UTC)
+    assert (kept.organization_id, kept.ends) == (organization_id, ())
     assert {name: getattr(kept, name) for name in PriceTerms.__struct_fields__} == msgspec.structs.asdict(TERMS)
     assert str(kept.rates["prompt_tokens"].usd) == "6.00E-7"
 
@@ -80,11 +82,12 @@ def test_rows_are_listed_as_they_were_added_for_their_organization_only(
 
 def test_ending_a_row_keeps_it_and_says_when_it_was_ended(rows: SqlPriceRows, organization_id: str) -> None:
     added = add(rows, organization_id, valid_until=None)
+    before = datetime.now(UTC)
     assert end(rows, organization_id, added.id, MOMENT + DAY)
     (ended,) = listed(rows, organization_id)
-    assert ended.valid_until == MOMENT + DAY
-    assert ended.ended_at is not None
-    assert msgspec.structs.replace(ended, valid_until=None, ended_at=None) == added
+    assert ended.holds_until == ended.ends[0].at == MOMENT + DAY
+    assert before <= ended.ends[0].known_since - LEAD <= datetime.now(UTC)
+    assert msgspec.structs.replace(ended, ends=()) == added
 
 
 def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organization_id: str) -> None:
@@ -93,7 +96,26 @@ def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organizati
     assert not end(rows, organization_id, added.id, MOMENT + 3 * DAY)
     assert not end(rows, organization_id, added.id, MOMENT + 2 * DAY)
     assert end(rows, organization_id, added.id, MOMENT + DAY)
-    assert [row.valid_until for row in listed(rows, organization_id)] == [MOMENT + DAY]
+    (ended,) = listed(rows, organization_id)
+    assert [one.at for one in ended.ends] == [MOMENT + 2 * DAY, MOMENT + DAY], "each is kept, as it was set"
+    assert ended.ends[0].known_since < ended.ends[1].known_since
+    assert (ended.holds_until, ended.valid_until) == (MOMENT + DAY, TERMS.valid_until)
+
+
+def test_whoever_waits_for_another_writer_is_not_known_before_that_one_is_done(tmp_path: Path) -> None:
+    store = SqlPriceRows(f"sqlite:///{tmp_path}/state.sqlite")
+    asyncio.run(store.migrate())
+    writer = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as threads:
+        adding = threads.submit(add, store, ORGANIZATION)
+        assert not wait([adding], 0.5).done
+        released = datetime.now(UTC)
+        writer.execute("COMMIT")
+        added = adding.result()
+    assert added.known_since >= released + LEAD
+    writer.close()
+    asyncio.run(store.close())
 
 
 def test_nobody_ends_the_row_of_another_organization_or_one_that_is_not_there(
@@ -117,6 +139,7 @@ def test_several_may_migrate_at_once(state_url: str) -> None:
     stores = [SqlPriceRows(state_url) for _ in range(4)]
     with create_engine(state_url).begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS operator_price"))
+        connection.execute(text("DROP TABLE IF EXISTS operator_price_end"))
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda store: asyncio.run(store.migrate()), stores))
     assert listed(stores[0], "nobody") == []
@@ -128,6 +151,7 @@ def test_before_anybody_migrated_the_rows_are_unavailable(state_url: str) -> Non
     store = SqlPriceRows(state_url)
     with create_engine(state_url).begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS operator_price"))
+        connection.execute(text("DROP TABLE IF EXISTS operator_price_end"))
     with pytest.raises(StoreUnavailable, match="prices"):
         asyncio.run(store.all_prices())
     asyncio.run(store.close())

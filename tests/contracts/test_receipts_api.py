@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.event import Ending, ExchangeEvent
 from schemas.price import Price, Rate
-from services.domain.enrich import to_record
+from services.domain.enrich import recorded_at_of, to_record
 from services.domain.price_book import LayeredBooks, NotingBook
 from services.stores.prices import ShippedPrices
 from tests.builders import an_event, an_operator_price, chat_answer
@@ -23,7 +23,7 @@ ORIGINAL = "01932c07-2a00-7000-8000-00000000000f"
 def keep(caller: Caller, event: ExchangeEvent, books: LayeredBooks = BOOKS) -> str:
     """What the worker keeps of `event`: its price, and then its row."""
     used: dict[str, Price] = {}
-    record, _ = to_record(event, NotingBook(books.prices_of(caller.organization_id), used))
+    record, _ = to_record(event, NotingBook(books.prices_of(caller.organization_id, recorded_at_of(event)), used))
     asyncio.run(caller.service.warehouse.keep_prices(list(used.values())))
     caller.insert([record], [])
     return record.request_id

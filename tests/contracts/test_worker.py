@@ -27,6 +27,7 @@ from services.worker.health import serve_health
 from services.worker.loop import Flush, TooManyDeadLetters, run_worker
 from tests.builders import an_event
 from tests.logs import events, request_id
+from tests.price_rows import known
 from tests.processes import Process, free_port
 
 pytestmark = pytest.mark.anyio
@@ -88,8 +89,7 @@ class Bench:
             await source.close()
 
     def work(self, source: EventSource, flush: Flush = LARGE, hurry: asyncio.Event | None = None) -> Awaitable[None]:
-        books = LayeredBooks(ShippedPrices())
-        return run_worker(source, self.warehouse, books, self.metrics, flush=flush, stop=self.stop, hurry=hurry)
+        return run_worker(source, self.warehouse, known(), self.metrics, flush=flush, stop=self.stop, hurry=hurry)
 
     @property
     def committed(self) -> int:

@@ -1,26 +1,28 @@
-"""The worker charges by prices that are added while it runs, changes nothing old, and survives their store."""
+"""The worker charges by what was known when an event was recorded, and waits while it cannot know that."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from schemas.errors import StoreUnavailable
 from schemas.event import ExchangeEvent, encode_event
 from schemas.price import CostState, OperatorPrice, PriceTerms, Rate
+from services.ports import PriceRows
+from services.stores import price_rows
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics
-from services.worker import prices as worker_prices
+from services.worker import loop
 from services.worker.loop import Flush, run_worker
-from services.worker.prices import KnownPrices, known_prices
+from services.worker.prices import KnownPrices
 from tests.builders import MOMENT, ORGANIZATION, an_event, an_operator_price, chat_answer
 from tests.contracts.test_worker import InMemoryWarehouse
 from tests.logs import request_id
+from tests.price_rows import Rows, known
 
 pytestmark = pytest.mark.anyio
 
@@ -36,11 +38,12 @@ FLUSH = Flush(rows=10_000, bytes=2**30, s=0.01)
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_prices, "EVERY_S", 0.02)
+    monkeypatch.setattr(price_rows, "LEAD", timedelta(milliseconds=50))
+    monkeypatch.setattr(loop, "FIRST_DELAY_S", 0.001)
 
 
-def unpriced_event(number: int) -> ExchangeEvent:
-    return an_event(request_id=request_id(number), response_body=chat_answer(model=MODEL))
+def unpriced_event(number: int, recorded_at: datetime | None = None) -> ExchangeEvent:
+    return an_event(request_id=request_id(number), response_body=chat_answer(model=MODEL), recorded_at=recorded_at)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -49,119 +52,110 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-class Rows:
-    """PriceRows in memory that can be away."""
+class Bench:
+    """A worker between a log and a warehouse, which charges by the shipped prices under `rows`."""
 
-    def __init__(self, *rows: OperatorPrice, away: bool = False) -> None:
-        self.rows = list(rows)
-        self.away = away
-        self.asked = 0
+    def __init__(self, rows: PriceRows) -> None:
+        self.log = MemoryLog()
+        self.warehouse = InMemoryWarehouse()
+        self.metrics = Metrics()
+        self._stop = asyncio.Event()
+        self._source = MemorySource(self.log)
+        prices = KnownPrices(ShippedPrices(), rows)
+        self.work = asyncio.create_task(
+            run_worker(self._source, self.warehouse, prices, self.metrics, flush=FLUSH, stop=self._stop)
+        )
 
-    async def all_prices(self) -> Sequence[OperatorPrice]:
-        self.asked += 1
-        if self.away:
-            raise StoreUnavailable("prices: away")
-        return list(self.rows)
+    def add(self, event: ExchangeEvent) -> None:
+        self.log.entries.append(encode_event(event))
 
-    async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
-        raise NotImplementedError(organization_id)
+    async def keep(self, event: ExchangeEvent) -> None:
+        self.add(event)
+        await until(lambda: len(self.warehouse.rows) == len(self.log.entries))
 
-    async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
-        raise NotImplementedError(organization_id, terms)
+    def state_of(self, number: int) -> CostState:
+        return self.warehouse.rows[request_id(number)].cost_state
 
-    async def end_price(self, organization_id: str, price_id: str, at: datetime) -> bool:
-        raise NotImplementedError(organization_id, price_id, at)
+    async def stop(self) -> None:
+        self._stop.set()
+        await asyncio.wait_for(self.work, 20)
+        await self._source.close()
 
 
 async def test_a_price_that_is_added_counts_for_new_requests_and_changes_no_old_row(tmp_path: Path) -> None:
     rows = SqlPriceRows(f"sqlite:///{tmp_path}/state.sqlite")
     await rows.migrate()
-    log, warehouse, stop = MemoryLog(), InMemoryWarehouse(), asyncio.Event()
-    source = MemorySource(log)
-
-    async def work() -> None:
-        async with known_prices(ShippedPrices(), rows, stop) as books:
-            await run_worker(source, warehouse, books, Metrics(), flush=FLUSH, stop=stop)
-
-    worker = asyncio.create_task(work())
-    log.entries.append(encode_event(unpriced_event(1)))
-    await until(lambda: len(warehouse.rows) == 1)
+    bench = Bench(rows)
+    await bench.keep(unpriced_event(1, datetime.now(UTC)))
     added = await rows.add_price(ORGANIZATION, TERMS)
     await rows.add_price("another organization", TERMS)
-
-    numbers = iter(range(2, 10_000))
-    while all(row.cost_usd is None for row in warehouse.rows.values()):
-        log.entries.append(encode_event(unpriced_event(next(numbers))))
-        await asyncio.sleep(0.02)
-    await rows.end_price(ORGANIZATION, added.id, MOMENT)
-    await until(lambda: len(warehouse.rows) == len(log.entries))
-    stop.set()
-    await asyncio.wait_for(worker, 20)
-    await source.close()
+    await bench.keep(unpriced_event(2, added.known_since - timedelta(microseconds=1)))
+    await bench.keep(unpriced_event(3, added.known_since))
+    assert await rows.end_price(ORGANIZATION, added.id, MOMENT)
+    await bench.keep(unpriced_event(4, added.known_since))
+    await bench.keep(unpriced_event(5, datetime.now(UTC) + timedelta(seconds=1)))
+    await bench.stop()
     await rows.close()
 
-    assert warehouse.rows[request_id(1)].cost_state is CostState.UNKNOWN_MODEL
-    priced = [row for row in warehouse.rows.values() if row.cost_usd is not None]
+    priced = [row for row in bench.warehouse.rows.values() if row.cost_usd is not None]
+    assert [row.request_id for row in priced] == [request_id(3), request_id(4)]
     assert {(row.cost_usd, row.price_id) for row in priced} == {(1200 * USD, f"operator/{added.id}")}
-    assert warehouse.prices[f"operator/{added.id}"].rates == TERMS.rates
+    assert bench.warehouse.prices[f"operator/{added.id}"].rates == TERMS.rates
 
 
-async def test_an_ended_price_counts_no_more() -> None:
+async def test_what_was_recorded_before_a_price_was_known_is_not_charged_by_it_however_late_it_comes() -> None:
+    rows = Rows(an_operator_price(model=MODEL, known_since=MOMENT + timedelta(hours=1)))
+    bench = Bench(rows)
+    await bench.keep(unpriced_event(1, MOMENT + timedelta(minutes=59)))
+    await bench.keep(unpriced_event(2, MOMENT + timedelta(minutes=61)))
+    await bench.stop()
+    assert (bench.state_of(1), bench.state_of(2)) == (CostState.UNKNOWN_MODEL, CostState.PARTIAL)
+
+
+async def test_no_batch_is_charged_by_rows_that_were_read_before_it_came() -> None:
+    rows = Rows()
+    bench = Bench(rows)
+    await bench.keep(unpriced_event(1))
+    rows.rows.append(an_operator_price(model=MODEL))
+    await bench.keep(unpriced_event(2))
+    rows.rows.clear()
+    await bench.keep(unpriced_event(3))
+    await bench.stop()
+    states = [bench.state_of(number) for number in (1, 2, 3)]
+    assert states == [CostState.UNKNOWN_MODEL, CostState.PARTIAL, CostState.UNKNOWN_MODEL]
+
+
+async def test_while_the_store_of_prices_is_away_nothing_is_charged_and_nothing_committed() -> None:
     rows = Rows(an_operator_price(model=MODEL))
-    known, stop = KnownPrices(ShippedPrices(), rows), asyncio.Event()
-    await known.load(stop)
-    following = asyncio.create_task(known.follow(stop))
-    assert known.prices_of(ORGANIZATION).price_at("OPENAI", MODEL, MOMENT) is not None
-    rows.rows = [an_operator_price(model=MODEL, valid_until=MOMENT)]
-    await until(lambda: known.prices_of(ORGANIZATION).price_at("OPENAI", MODEL, MOMENT) is None)
-    stop.set()
-    await following
-
-
-async def test_while_the_store_is_away_the_last_rows_stay_and_it_is_said_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    rows = Rows(an_operator_price(model=MODEL))
-    stop = asyncio.Event()
-    async with known_prices(ShippedPrices(), rows, stop) as known:
-        rows.away = True
-        asked = rows.asked
-        await until(lambda: rows.asked > asked + 5)
-        assert known.prices_of(ORGANIZATION).price_at("OPENAI", MODEL, MOMENT) is not None
-    said = [record.message for record in caplog.records if "not read" in record.message]
-    assert said == ["operator prices not read: those known last stay in force"]
-
-
-async def test_nothing_is_charged_before_the_prices_are_known() -> None:
-    rows, stop = Rows(an_operator_price(model=MODEL), away=True), asyncio.Event()
-    known = KnownPrices(ShippedPrices(), rows)
-    loading = asyncio.create_task(known.load(stop))
-    await until(lambda: rows.asked > 3)
-    assert not loading.done()
+    bench = Bench(rows)
+    await bench.keep(unpriced_event(1))
+    rows.away = True
+    bench.add(unpriced_event(2))
+    await until(lambda: bench.metrics.get("worker_retries_total") > 3)
+    assert (len(bench.warehouse.rows), bench.log.committed) == (1, {"farebox-workers": 1})
     rows.away = False
-    await asyncio.wait_for(loading, 20)
-    assert known.prices_of(ORGANIZATION).price_at("OPENAI", MODEL, MOMENT) is not None
+    await until(lambda: len(bench.warehouse.rows) == 2)
+    await bench.stop()
+    assert bench.state_of(2) is CostState.PARTIAL
 
 
 async def test_a_worker_that_waits_for_its_prices_stops_when_told() -> None:
-    rows, stop = Rows(away=True), asyncio.Event()
-    loading = asyncio.create_task(KnownPrices(ShippedPrices(), rows).load(stop))
-    await until(lambda: rows.asked > 1)
-    stop.set()
-    await asyncio.wait_for(loading, 20)
+    bench = Bench(Rows(away=True))
+    bench.add(unpriced_event(1))
+    await until(lambda: bench.metrics.get("worker_retries_total") > 0)
+    await bench.stop()
+    assert (bench.warehouse.rows, bench.log.committed) == ({}, {})
 
 
 async def test_a_bug_in_reading_prices_stops_the_worker() -> None:
     class Broken(Rows):
         async def all_prices(self) -> Sequence[OperatorPrice]:
-            if self.asked:
-                raise RuntimeError("a bug")
-            return await super().all_prices()
+            raise RuntimeError("a bug")
 
-    stop = asyncio.Event()
+    bench = Bench(Broken())
+    bench.add(unpriced_event(1))
     with pytest.raises(RuntimeError, match="a bug"):
-        async with known_prices(ShippedPrices(), Broken(), stop):
-            await asyncio.wait_for(stop.wait(), 20)
+        await asyncio.wait_for(bench.work, 20)
 
 
 class WarehouseInOrder(InMemoryWarehouse):
@@ -183,15 +177,15 @@ class WarehouseInOrder(InMemoryWarehouse):
 async def test_each_price_is_kept_once_and_before_the_rows_that_name_it() -> None:
     log, warehouse, stop = MemoryLog(), WarehouseInOrder(), asyncio.Event()
     source = MemorySource(log)
-    async with known_prices(ShippedPrices(), Rows(an_operator_price(model=MODEL)), stop) as books:
-        worker = asyncio.create_task(run_worker(source, warehouse, books, Metrics(), flush=FLUSH, stop=stop))
-        for number in range(4):
-            log.entries.append(encode_event(an_event(request_id=request_id(number))))
-            await until(lambda: len(warehouse.rows) == len(log.entries))
-        log.entries.append(encode_event(unpriced_event(9)))
+    prices = known(an_operator_price(model=MODEL))
+    worker = asyncio.create_task(run_worker(source, warehouse, prices, Metrics(), flush=FLUSH, stop=stop))
+    for number in range(4):
+        log.entries.append(encode_event(an_event(request_id=request_id(number))))
         await until(lambda: len(warehouse.rows) == len(log.entries))
-        stop.set()
-        await worker
+    log.entries.append(encode_event(unpriced_event(9)))
+    await until(lambda: len(warehouse.rows) == len(log.entries))
+    stop.set()
+    await worker
     await source.close()
     assert warehouse.calls[0] == "prices"
     assert warehouse.calls.count("prices") == len(warehouse.prices) == 2

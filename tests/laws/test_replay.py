@@ -7,14 +7,13 @@ from random import Random
 import pytest
 
 from schemas.event import encode_event
-from services.domain.price_book import LayeredBooks
 from services.ports import Warehouse
 from services.stores.memory import MemoryLog, MemorySource
-from services.stores.prices import ShippedPrices
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
 from tests.exchanges import some_exchanges
+from tests.price_rows import known
 from tests.warehouses import ask, rows_of, spellings_of, total_of
 
 QUESTIONS = (
@@ -36,7 +35,7 @@ def work_through(warehouse: Warehouse, entries: Sequence[bytes], *, rows: int) -
         source = MemorySource(log)
         flush = Flush(rows=rows, bytes=2**30, s=0.01)
         worker = asyncio.create_task(
-            run_worker(source, warehouse, LayeredBooks(ShippedPrices()), metrics, flush=flush, stop=stop)
+            run_worker(source, warehouse, known(), metrics, flush=flush, stop=stop)
         )
         while await source.backlog():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)

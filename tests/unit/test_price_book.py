@@ -92,7 +92,7 @@ def test_a_row_of_another_provider_or_organization_is_no_row() -> None:
     books = LayeredBooks(
         SHIPPED, [an_operator_price(organization_id="org-1"), an_operator_price(organization_id="o-2")]
     )
-    found = [books.prices_of(name).price_at("CUSTOM", "llama-3-70b", MOMENT) for name in ("org-1", "o-2", "org-3")]
+    found = [books.prices_of(name, MOMENT).price_at("CUSTOM", "llama-3-70b", MOMENT) for name in ("org-1", "o-2", "org-3")]
     assert [price is None for price in found] == [False, False, True]
 
 

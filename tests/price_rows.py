@@ -1,0 +1,38 @@
+"""The operator's prices in memory, and what a worker makes of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from schemas.errors import StoreUnavailable
+from schemas.price import OperatorPrice, PriceTerms
+from services.stores.prices import ShippedPrices
+from services.worker.prices import KnownPrices
+
+
+class Rows:
+    """PriceRows that can be away."""
+
+    def __init__(self, *rows: OperatorPrice, away: bool = False) -> None:
+        self.rows = list(rows)
+        self.away = away
+        self.asked = 0
+
+    async def all_prices(self) -> Sequence[OperatorPrice]:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailable("prices: away")
+        return list(self.rows)
+
+    async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
+        raise NotImplementedError(organization_id)
+
+    async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
+        raise NotImplementedError(organization_id, terms)
+
+    async def end_price(self, organization_id: str, price_id: str, at: datetime) -> bool:
+        raise NotImplementedError(organization_id, price_id, at)
+
+
+def known(*rows: OperatorPrice) -> KnownPrices:
+    """The shipped prices under `rows`."""
+    return KnownPrices(ShippedPrices(), Rows(*rows))
