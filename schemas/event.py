@@ -70,6 +70,7 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     content_encoding: str = ""
     body: bytes = b""  # as received, still compressed, cut at the capture limit
     body_bytes: int = 0  # as received, before any cut
+    body_tail: bytes = b""  # the last of the bytes that `body` lacks, at most 64 KiB of them; b'' when it lacks none
     cache_reference_id: str | None = None  # the request that first paid for a cached answer
     request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
     drained: bool = False  # the answer was read on after the caller had gone; `body` holds that part too
@@ -108,6 +109,9 @@ class _Envelope(msgspec.Struct, frozen=True):
     schema_version: int = SCHEMA_VERSION
 
 
+# Bytes that are no event: of another shape, no UTF-8 in a text, or nested deeper than anybody means.
+_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ExchangeEvent)
 _envelope = msgspec.msgpack.Decoder(_Envelope)
@@ -119,21 +123,21 @@ def encode_event(event: ExchangeEvent) -> bytes:
 
 
 def decode_event(payload: bytes) -> ExchangeEvent:
-    """Raises: UndecodableEvent, or UnsupportedVersion when a newer writer says so."""
+    """Any bytes are an event or raise: UndecodableEvent, or UnsupportedVersion when a newer writer says so."""
     try:
         event = _decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except _DAMAGE as error:
         raise _undecodable(payload, error) from error
     if event.kind != "exchange" or event.schema_version != SCHEMA_VERSION:
         raise _unsupported(event.kind, event.schema_version)
     return event
 
 
-def _undecodable(payload: bytes, error: msgspec.DecodeError) -> UndecodableEvent | UnsupportedVersion:
+def _undecodable(payload: bytes, error: Exception) -> UndecodableEvent | UnsupportedVersion:
     """A newer version may have another shape, so the version speaks before the shape."""
     try:
         envelope = _envelope.decode(payload)
-    except msgspec.DecodeError:
+    except _DAMAGE:
         return UndecodableEvent(f"not an event: {error}")
     if envelope.kind != "exchange" or envelope.schema_version != SCHEMA_VERSION:
         return _unsupported(envelope.kind, envelope.schema_version)
