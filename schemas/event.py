@@ -145,4 +145,4 @@ def _undecodable(payload: bytes, error: Exception) -> UndecodableEvent | Unsuppo
 
 
 def _unsupported(kind: str, version: int) -> UnsupportedVersion:
-    return UnsupportedVersion(f"event kind {kind!r} version {version} is not one this worker reads")
+    return UnsupportedVersion(f"event kind {kind[:64]!r} version {version} is not one this worker reads")
