@@ -1,5 +1,6 @@
 """Questions to a running Farebox over HTTP, with answers in exact Decimals and failures in plain words."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from http.client import HTTPException
@@ -13,6 +14,9 @@ import msgspec
 from schemas.errors import FareboxError
 
 _TIMEOUT_S: Final = 60
+
+# What JSON leaves as it is: controls above ASCII, ends of lines, and marks that turn the direction of writing.
+_STEERING: Final = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -74,5 +78,6 @@ class QueryApi:
 
 
 def as_json(answer: object) -> str:
-    """An answer as JSON for people, amounts digit for digit."""
-    return msgspec.json.format(_encoder.encode(answer), indent=2).decode()
+    """An answer as JSON for people: amounts digit for digit, names without what would steer a terminal."""
+    text = msgspec.json.format(_encoder.encode(answer), indent=2).decode()
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from schemas.api import Summary
 from schemas.key import Permission
@@ -17,6 +16,7 @@ from services.cli.place import ORGANIZATION, Place
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
 from services.cli.reprice_commands import doctor, reprice
+from services.cli.screen import print_lines, screen, seen
 from services.cli.settings_list import environment_file
 from services.settings import Settings
 from services.telemetry import configure_logging
@@ -47,7 +47,7 @@ def up(data: Data = DATA) -> None:
         place = Place(data)
         environ = place.environ(os.environ)
         configure_logging(Settings.from_environ(environ).log_level)
-        console = Console()
+        console = screen()
         serve(place, environ, lambda running: show_running(running, place, console))
 
 
@@ -62,7 +62,7 @@ def demo(
 
     with told_plainly():
         configure_logging("warning")
-        run_demo(Place(data), os.environ, Console(), started_at=started_at or time.time(), then_stop=stop)
+        run_demo(Place(data), os.environ, screen(), started_at=started_at or time.time(), then_stop=stop)
 
 
 @app.command()
@@ -79,7 +79,7 @@ def report(
         if as_data:
             print(as_json(summary))
         else:
-            print_report(Summary.model_validate(summary), Console())
+            print_report(seen(Summary, summary), screen())
 
 
 app.command()(doctor)
@@ -110,7 +110,7 @@ def create_key(
 def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """List an organization's keys, revoked ones too."""
     with told_plainly():
-        Console().print(key_work.key_table(key_work.list_keys(_state(data), organization_id=organization)))
+        print_lines(key_work.listed_keys(key_work.list_keys(_state(data), organization_id=organization)), screen())
 
 
 @keys.command("revoke")

@@ -17,6 +17,7 @@ from services.cli.demo_traffic import Application
 from services.cli.embedded import Running, serve
 from services.cli.place import ORGANIZATION, Place
 from services.cli.report import fetch_summary, print_report
+from services.cli.screen import seen
 from services.cli.simulated_provider import SimulatedProvider
 from services.cli.up import show_running
 
@@ -62,7 +63,8 @@ def run_demo(place: Place, environ: Mapping[str, str], console: Console, *, star
         console.print(Text(f"The providers are simulated, at {provider.url}: nothing leaves this machine.\n"))
         _play(running, console)
         _show_results(running, place, console)
-        console.print(f"\n[bold]All of this took {time.time() - started_at:.0f} seconds.[/bold] Ctrl-C stops Farebox.")
+        took = f"\nAll of this took {time.time() - started_at:.0f} seconds."
+        console.print(Text(took, style="bold").append(" Ctrl-C stops Farebox.", style="not bold"))
         if then_stop:
             running.stop()
 
@@ -95,7 +97,7 @@ def _play(running: Running, console: Console) -> None:
 
 def _show_results(running: Running, place: Place, console: Console) -> None:
     summary = fetch_summary(QueryApi(running.query_url, running.key), since="7d")
-    print_report(Summary.model_validate(summary), console)
+    print_report(seen(Summary, summary), console)
     console.print()
     show_running(running, place, console)
     told = _TO_TRY.format(

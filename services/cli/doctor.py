@@ -12,7 +12,8 @@ from rich.text import Text
 from schemas.api_reprice import UnknownModel, UnknownModels
 from schemas.price import CostState
 from services.cli.health import Part
-from services.cli.report import REASONS, counted
+from services.cli.report import REASONS
+from services.cli.screen import counted
 
 _SHOWN: Final = 20  # models; the endpoint has all
 
@@ -20,6 +21,7 @@ _ADVICE: Final = {
     CostState.UNKNOWN_MODEL: "Say what {model} costs, in US dollars per million tokens, and charge again:",
     CostState.PARTIAL: "See in `GET /v1/request/{example}/cost` what has no price; if it can have one, charge again:",
     CostState.NO_USAGE: "Nothing can be charged again for {model}: the provider never said what was used.",
+    CostState.TRUNCATED: "Keep more of each answer from now on (FAREBOX_CAPTURE_BYTES): those of {model} were cut.",
 }
 _TO_TYPE: Final = (
     "farebox prices add {model_typed}{provider_typed} --input USD --output USD --from {since}",
@@ -29,7 +31,7 @@ _TO_TYPE: Final = (
 
 def print_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
     """Prints them; whether all is well. `unknown` is None when nobody could be asked."""
-    console.print(Group(*_sections(parts, unknown)), highlight=False, soft_wrap=True)
+    console.print(Group(*_sections(parts, unknown)), soft_wrap=True)
     return all(part.ok and not part.alarms for part in parts) and unknown is not None and not unknown.unpriced_requests
 
 
@@ -94,5 +96,5 @@ def _advice(models: Iterable[UnknownModel]) -> Iterator[RenderableType]:
             "since": f"{one.first_seen_at:%Y-%m-%dT%H:%M:%SZ}",
         }
         yield Text(f"  {_ADVICE[one.reason].format(**told)}")
-        if one.reason is not CostState.NO_USAGE and one.model:
+        if one.reason not in (CostState.NO_USAGE, CostState.TRUNCATED) and one.model:
             yield from (Text(f"      {command.format(**told)}") for command in _TO_TYPE)

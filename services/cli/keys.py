@@ -1,14 +1,14 @@
 """API keys by hand: make one, look at them, take one out of force."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
-from rich.table import Column, Table
 from rich.text import Text
 
 from schemas.errors import NotFound
 from schemas.key import ApiKey, Permission
+from services.cli.screen import plain
 from services.stores.connect import open_keys
 from services.stores.state import SqlKeyStore
 
@@ -40,16 +40,16 @@ def revoke_key(state: str, *, organization_id: str, key_id: str) -> None:
     _with_keys(state, revoke)
 
 
-def key_table(keys: Sequence[ApiKey]) -> Table:
+def listed_keys(keys: Sequence[ApiKey]) -> Iterator[Text]:
     """The keys for people; a secret is never in it."""
-    heads = (Column("Id", no_wrap=True), "Name", "Ends in", "May", "Made", "Revoked")
-    table = Table(*heads, box=None, header_style="bold")
     may = {Permission.READ: "read", Permission.WRITE: "write", Permission.READ_WRITE: "read, write"}
     for key in keys:
-        revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
-        made = f"{key.created_at:%Y-%m-%d}"
-        table.add_row(key.id, Text(key.name), key.hint, may[key.permission], made, revoked)
-    return table
+        revoked = f", revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
+        yield Text(key.id, style="bold")
+        yield Text(f"  {plain(key.name)}: may {may[key.permission]}, ends in {key.hint}")
+        yield Text(f"  made {key.created_at:%Y-%m-%d}{revoked}")
+    if not keys:
+        yield Text("There are no keys yet: farebox keys create")
 
 
 def _with_keys(state: str, act: Callable[[SqlKeyStore], Awaitable[T]]) -> T:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from schemas.errors import FareboxError
 from services.cli.asking import QueryApi
 from services.cli.place import Place
+from services.cli.screen import plain, screen
 from services.settings import ReportSettings
 
 DATA: Final = Path("data")
@@ -36,5 +36,5 @@ def told_plainly() -> Iterator[None]:
     try:
         yield
     except FareboxError as error:
-        Console(stderr=True).print(Text(f"farebox: {error}", style="red"), soft_wrap=True)
+        screen(stderr=True).print(Text(plain(f"farebox: {error}"), style="red"), soft_wrap=True)
         sys.exit(1)

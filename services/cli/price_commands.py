@@ -3,13 +3,13 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from schemas.api_prices import OperatorPriceView, PricesView
 from services.cli.asking import as_json
 from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
 from services.cli.prices import amount_of, class_prices, tier_prices
-from services.cli.prices_shown import price_table, shown_prices
+from services.cli.prices_shown import listed_prices, shown_prices
+from services.cli.screen import print_lines, screen, seen
 
 prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
 
@@ -56,8 +56,8 @@ def add_price(
             "valid_from": valid_from,
             "valid_until": valid_until,
         }
-        added = OperatorPriceView.model_validate(query_api(url, key, data).post("/v1/prices", body))
-        Console().print(price_table([added]))
+        added = query_api(url, key, data).post("/v1/prices", body)
+        print_lines(listed_prices([seen(OperatorPriceView, added)]), screen())
 
 
 @prices.command("list")
@@ -68,7 +68,7 @@ def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Dat
         if as_data:
             print(as_json(answer["rows"]))
         else:
-            Console().print(price_table(PricesView.model_validate(answer).rows))
+            print_lines(listed_prices(seen(PricesView, answer).rows), screen())
 
 
 @prices.command("show")
@@ -89,7 +89,7 @@ def show_price(
         if as_data:
             print(as_json(answer))
         else:
-            Console().print(shown_prices(PricesView.model_validate(answer)))
+            print_lines(shown_prices(seen(PricesView, answer)), screen())
 
 
 @prices.command("end")
@@ -103,4 +103,4 @@ def end_price(
     """Let a price hold no more, from a moment on. It stays in the list."""
     with told_plainly():
         ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
-        Console().print(price_table([OperatorPriceView.model_validate(ended)]))
+        print_lines(listed_prices([seen(OperatorPriceView, ended)]), screen())

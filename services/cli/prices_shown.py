@@ -4,34 +4,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
-from rich.table import Column, Table
 from rich.text import Text
 
 from schemas.api_prices import OperatorPriceView, PricesView, PriceView
 
 
-def price_table(rows: Sequence[OperatorPriceView]) -> RenderableType:
+def listed_prices(rows: Sequence[OperatorPriceView]) -> Iterator[Text]:
     """The rows, those that are over too; when there are none, a sentence."""
     if not rows:
-        return Text("No prices were added here: requests are charged by the prices that Farebox knows by itself.")
-    heads = (Column("Id", no_wrap=True), "Model", "Provider", "US dollars", "From", "Until", "Added")
-    table = Table(*heads, box=None, header_style="bold", padding=(0, 2, 0, 0))
+        yield Text("No prices were added here: requests are charged by the prices that Farebox knows by itself.")
     for row in rows:
-        until = "" if row.valid_until is None else _moment(row.valid_until)
-        since = "" if row.valid_from is None else _moment(row.valid_from)
-        terms = "\n".join(_terms(row))
-        provider = Text(row.provider or "any")
-        table.add_row(row.row_id, Text(_model(row)), provider, terms, since, until, _moment(row.known_since))
-    return table
+        yield Text(row.row_id, style="bold")
+        yield Text(f"  {_model(row)}, {row.provider or 'any provider'}")
+        yield from (Text(f"  {line}") for line in _terms(row))
+        until = "for ever" if row.valid_until is None else f"until {_moment(row.valid_until)}"
+        yield Text(f"  {_since(row)}, {until}; added {_moment(row.known_since)} (UTC)")
 
 
-def shown_prices(view: PricesView) -> RenderableType:
+def shown_prices(view: PricesView) -> Iterator[Text]:
     """What is charged now, what it replaces, and the rows that are about the model."""
-    return Group(*_sections(view))
-
-
-def _sections(view: PricesView) -> Iterator[RenderableType]:
     if view.in_force is None:
         yield Text("No price is known: the cost of such requests is unknown.", style="bold")
     else:
@@ -40,14 +31,17 @@ def _sections(view: PricesView) -> Iterator[RenderableType]:
             yield from _section("Instead of", view.shipped)
     if view.rows:
         yield Text("\nAdded here", style="bold")
-        yield price_table(view.rows)
+        yield from listed_prices(view.rows)
 
 
-def _section(title: str, price: PriceView) -> Iterator[RenderableType]:
+def _section(title: str, price: PriceView) -> Iterator[Text]:
     yield Text(title, style="bold")
-    since = "since ever" if price.valid_from is None else f"since {_moment(price.valid_from)}"
-    yield Text(f"  {price.id}\n  {_model(price)}, {since}, from {price.source}")
+    yield Text(f"  {price.id}\n  {_model(price)}, {_since(price)}, from {price.source}")
     yield from (Text(f"  {line}") for line in _terms(price))
+
+
+def _since(price: PriceView) -> str:
+    return "since ever" if price.valid_from is None else f"since {_moment(price.valid_from)}"
 
 
 def _model(price: PriceView) -> str:

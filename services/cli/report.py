@@ -1,25 +1,25 @@
 """The cost report: asked from the query service, and laid out for people in a terminal or a file."""
 
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
-from schemas.api import EnvironmentSpend, FeatureSpend, Spend, Summary
+from schemas.api import Spend, Summary
 from schemas.price import CostState
 from services.cli.asking import QueryApi
+from services.cli.screen import columns, counted, percent, print_lines, usd
 
-_GUIDES = 4  # characters that a level of the tree is moved in by
+_COVERAGE_HEADS: Final = ("Requests priced",)
+_TIER_LETTERS: Final = 20
 
 REASONS = {
     CostState.UNKNOWN_MODEL: "no price is known for this model",
     CostState.NO_USAGE: "the provider did not say what was used",
     CostState.PARTIAL: "part of what was used has no price",
+    CostState.TRUNCATED: "the answer was too large to be kept whole",
 }
 
 
@@ -30,108 +30,86 @@ def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
 
 
 def print_report(summary: Summary, console: Console) -> None:
-    """Prints the report; plain text where `console` is no terminal."""
-    console.print(Group(*_sections(summary)), highlight=False, soft_wrap=False)
+    """Prints the report in the console's width; plain text where it is no terminal."""
+    print_lines(_lines(summary, console.width), console)
 
 
-def _sections(summary: Summary) -> Iterator[RenderableType]:
+def _lines(summary: Summary, width: int) -> Iterator[Text]:
     yield Text(f"\nCosts from {_day(summary.start)} to {_day(summary.end)} (UTC)\n", style="bold")
-    yield _tree(summary)
+    yield from _tree(summary, width)
     if not summary.total.requests:
         return
     if summary.top_users:
-        yield _heading(f"Top {len(summary.top_users)} users by cost")
-        yield _users(summary)
+        yield _heading(f"Top {counted(len(summary.top_users), 'user')} by cost")
+        yield from _users(summary, width)
     yield _heading("Cache performance")
-    yield _cache(summary)
+    yield from _cache(summary)
     yield _heading("What these amounts leave out")
-    yield _coverage(summary)
+    yield from _left_out(summary)
 
 
 def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
 
 
-def _day(moment: Any) -> str:
+def _day(moment: datetime) -> str:
     return f"{moment:%-d %b %Y %H:%M}"
 
 
-def _tree(summary: Summary) -> Tree:
-    """Environments and their features, amounts under each other whatever the level."""
-    lines = [(spend.name, 1) for spend in summary.environments]
-    lines += [(feature.name, 2) for spend in summary.environments for feature in spend.features]
-    width = max(len(name) + _GUIDES * level for name, level in [("Total costs", 0), *lines])
-    amount = len(usd(summary.total.cost_usd))
-    total = Text("Total costs".ljust(width + 2) + usd(summary.total.cost_usd), style="bold")
-    tree = Tree(total.append(f"  {counted(summary.total.requests, 'request')}", style="dim"), guide_style="dim")
+def _tree(summary: Summary, width: int) -> Iterator[Text]:
+    """Environments and their features: what they cost, of what share, and how much of it could be priced."""
+    branches = [("Total costs", summary.total, None), *_branches(summary)]
+    rows = [(name, usd(spend.cost_usd), percent(share), *_coverage(spend)) for name, spend, share in branches]
+    head, total, *others = columns([("", "Cost", "Share", *_COVERAGE_HEADS), *rows], width)
+    total.stylize("bold")
+    yield from (head, total, *others)
+
+
+def _branches(summary: Summary) -> Iterator[tuple[str, Spend, float | None]]:
     for environment in summary.environments:
-        branch = tree.add(_line(environment, width - _GUIDES, amount))
+        is_last = environment is summary.environments[-1]
+        yield ("└── " if is_last else "├── ") + environment.name, environment, environment.share
         for feature in environment.features:
-            branch.add(_line(feature, width - 2 * _GUIDES, amount))
-    return tree
+            guide = "    " if is_last else "│   "
+            guide += "└── " if feature is environment.features[-1] else "├── "
+            yield guide + feature.name, feature, feature.share
 
 
-def _line(spend: EnvironmentSpend | FeatureSpend, width: int, amount: int) -> Text:
-    line = Text(spend.name.ljust(width + 2)).append(usd(spend.cost_usd).rjust(amount), style="green")
-    return line.append(_percent(spend.share).rjust(6)).append(_unpriced_note(spend), style="yellow")
+def _coverage(spend: Spend) -> tuple[str, ...]:
+    return (f"{spend.requests - spend.unpriced_requests:,} of {spend.requests:,}",)
 
 
-def _unpriced_note(spend: Spend) -> str:
-    return f"  + {spend.unpriced_requests:,} not priced" if spend.unpriced_requests else ""
-
-
-def _users(summary: Summary) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right")
-    table.add_column()
-    table.add_column(justify="right", style="green")
-    table.add_column()
+def _users(summary: Summary, width: int) -> Iterator[Text]:
+    rows: list[tuple[str, ...]] = [("", "Cost", *_COVERAGE_HEADS, "Tier")]
     for place, user in enumerate(summary.top_users, 1):
-        tier = f"{user.tier} tier" if user.tier else ""
-        table.add_row(f"{place}.", Text(user.user_id or "(no user)"), usd(user.cost_usd), Text(tier))
-    return Padding(table, (0, 0, 0, 1), expand=False)
+        name, tier = f"{place:>2}. {user.user_id or '(no user)'}", (user.tier or "")[:_TIER_LETTERS]
+        rows.append((name, usd(user.cost_usd), *_coverage(user), tier))
+    if not any(user.tier for user in summary.top_users):
+        rows = [row[:-1] for row in rows]
+    yield from columns(rows, width)
 
 
-def _cache(summary: Summary) -> RenderableType:
+def _cache(summary: Summary) -> Iterator[Text]:
     cache = summary.cache
     if not cache.requests:
-        return Text("  No request allowed an answer from the cache.")
+        yield Text("  No request allowed an answer from the cache.")
+        return
     asked = f"{cache.hits:,} of {counted(cache.requests, 'request')} that allowed it"
-    return _facts([("Hit rate:", f"{_percent(cache.hit_rate)} ({asked})"), ("Savings:", usd(cache.savings_usd))])
+    yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({asked})")
+    yield Text(f"  Savings:   {usd(cache.savings_usd)}")
 
 
-def _coverage(summary: Summary) -> RenderableType:
+def _left_out(summary: Summary) -> Iterator[Text]:
     total = summary.total
     if not total.unpriced_requests:
-        return Text("  Nothing: every request has a known cost.")
-    told = f"  {total.unpriced_requests:,} of {counted(total.requests, 'request')} could not be priced; "
-    share = f"{_percent(total.priced_request_share)} of the requests"
-    if total.priced_token_share is not None:
-        share += f" and {_percent(total.priced_token_share)} of the tokens"
-    table = Table.grid(padding=(0, 2))
+        yield Text("  Nothing: every request has a known cost.")
+        return
+    yield Text(f"  {total.unpriced_requests:,} of {counted(total.requests, 'request')} could not be priced.")
+    tokens = "" if total.priced_token_share is None else f" and {percent(total.priced_token_share)} of the tokens"
+    yield Text(f"  {percent(total.priced_request_share)} of the requests{tokens} could.")
     for entry in summary.unpriced:
-        model = Text(f"{entry.model or '(no model named)'} ({entry.provider})")
-        table.add_row(model, f"{entry.requests:,}", REASONS.get(entry.cost_state, entry.cost_state))
-    return Group(Text(f"{told}{share} could."), Padding(table, (0, 0, 0, 4), expand=False))
-
-
-def _facts(facts: Iterable[tuple[str, str]]) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    for name, value in facts:
-        table.add_row(name, value)
-    return Padding(table, (0, 0, 0, 2), expand=False)
-
-
-def usd(amount: Decimal) -> str:
-    """Cents; below one cent as many digits as it takes to show that it is not nothing."""
-    if amount and abs(amount) < Decimal("0.01"):
-        return f"${amount:.6f}"
-    return f"${amount:,.2f}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.0%}" if share <= 0.99 or share == 1 else f"{share:.1%}"
-
-
-def counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+        model = f"{entry.model or '(no model named)'} ({entry.provider})"
+        yield Text(
+            f"    {model}: {counted(entry.requests, 'request')}, {REASONS.get(entry.cost_state, entry.cost_state)}"
+        )
+    yield Text("  `farebox doctor` tells what to do about it.")

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.errors import InvalidRequest
@@ -14,7 +13,8 @@ from services.cli.asking import NotAnswered, as_json
 from services.cli.doctor import print_findings
 from services.cli.health import Part, counting_part, query_part
 from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
-from services.cli.reprice import followed, print_run, run_table
+from services.cli.reprice import followed, listed_runs, print_run
+from services.cli.screen import print_lines, screen, seen
 from services.settings import ProxySettings, WorkerSettings
 
 
@@ -33,12 +33,11 @@ def doctor(
         parts = [query, counting_part("proxy", proxy or _proxy_url()), _worker(worker, query)]
         unknown = refusal = None
         try:
-            unknown = (
-                UnknownModels.model_validate(api.get("/v1/prices/unknown", {"since": since})) if query.ok else None
-            )
+            if query.ok:
+                unknown = seen(UnknownModels, api.get("/v1/prices/unknown", {"since": since}))
         except NotAnswered as error:
             refusal = error
-        well = print_findings(parts, unknown, Console())
+        well = print_findings(parts, unknown, screen())
         if refusal is not None:
             raise refusal
         if not well:
@@ -71,18 +70,18 @@ def reprice(
             run = api.post("/v1/reprice", asked)
         else:
             raise InvalidRequest("say which requests, with --model and --since; or which run, with --undo; or --list")
-        run = followed(api, run, Console(stderr=True))
+        run = followed(api, run, screen(stderr=True))
         if as_data:
             print(as_json(run))
         else:
-            print_run(RepriceView.model_validate(run), Console())
+            print_run(seen(RepriceView, run), screen())
 
 
 def _print_runs(runs: list[Any], *, as_data: bool) -> None:
     if as_data:
         print(as_json(runs))
     else:
-        Console().print(run_table(RepriceView.model_validate(run) for run in runs))
+        print_lines(listed_runs(seen(RepriceView, run) for run in runs), screen())
 
 
 def _proxy_url() -> str:

@@ -9,7 +9,7 @@ from services.cli.place import Place
 
 def show_running(running: Running, place: Place, console: Console) -> None:
     """Where things are, the key when it is new, and how much memory this process takes."""
-    console.print("[bold]Farebox is up.[/bold]")
+    console.print(Text("Farebox is up.", style="bold"))
     facts = [
         ("OpenAI base URL", f"{running.proxy_url}/oai/v1"),
         ("Anthropic base URL", f"{running.proxy_url}/anthropic"),

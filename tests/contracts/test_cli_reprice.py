@@ -161,13 +161,14 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None
     assert told.returncode == 0, told
     assert "4 requests, all models, from 1 Oct 2026 00:00 to" in told.stdout
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
-    table = lines[lines.index("Model and day Changed Before After Difference Now priced") + 1 :]
-    assert table[:5] == [
+    table = lines[lines.index("Before After Difference Changed") + 1 :]
+    assert table[:6] == [
         "acme 7b",
-        "2026-11-01 2 of 2 $0.00 $0.01 +$0.01 2",
+        "2026-11-01 $0.00 $0.01 +$0.01 2 of 2",
         "gpt-4o-mini-2024-07-18",
-        "2026-11-01 2 of 2 $0.50 $0.01 -$0.49 0",
-        "Total 4 of 4 $0.50 $0.02 -$0.48 2",
+        "2026-11-01 $0.50 $0.01 -$0.49 2 of 2",
+        "Total $0.50 $0.02 -$0.48 4 of 4",
+        "2 requests with a cost that was unknown before.",
     ]
     assert "Nothing was changed." in told.stdout
     assert caller.summary()["total"]["unpriced_requests"] == 2
@@ -178,7 +179,6 @@ def test_costs_that_would_become_unknown_are_told_apart_from_savings(caller: Cal
     done = typed(caller, "prices", "add", "gpt-4o*", "--input", "1", "--output", "1", "--from", "2026-01-01")
     assert done.returncode == 0, done
     told = typed(caller, "reprice", "--model", "gpt-4o*", "--since", "2026-10-01", "--dry-run")
-    assert re.search(r"Difference +Unpriced$", told.stdout, re.MULTILINE)
     assert "1 request without a known cost any more" in told.stdout
 
 

@@ -6,12 +6,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Summary, TotalSpend, Unpriced, UserSpend
+from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.price import CostState
 from services.cli.asking import as_json
-from services.cli.report import print_report, usd
+from services.cli.report import print_report
+from services.cli.screen import usd
+
+UNWEIGHED: dict[str, Any] = {"priced_request_share": None, "priced_token_share": None}
 
 
 def a_summary(**changes: Any) -> Summary:
@@ -22,19 +27,28 @@ def a_summary(**changes: Any) -> Summary:
         cost_usd=Decimal(423),
         requests=2400,
         unpriced_requests=28,
+        **UNWEIGHED,
         share=0.8686,
         features=[
-            FeatureSpend(name=name, cost_usd=Decimal(cost), requests=800, unpriced_requests=unpriced, share=share)
+            FeatureSpend(
+                name=name, cost_usd=Decimal(cost), requests=800, unpriced_requests=unpriced, **UNWEIGHED, share=share
+            )
             for name, cost, share, unpriced in features
         ],
     )
     development = EnvironmentSpend(
-        name="development", cost_usd=Decimal(64), requests=400, unpriced_requests=0, share=0.1314, features=[]
+        name="development",
+        cost_usd=Decimal(64),
+        requests=400,
+        unpriced_requests=0,
+        **UNWEIGHED,
+        share=0.1314,
+        features=[],
     )
     told: dict[str, Any] = {
         "start": datetime(2026, 11, 14, 9, 30, tzinfo=UTC),
         "end": datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
-        "total": TotalSpend(
+        "total": Spend(
             cost_usd=Decimal(487),
             requests=2800,
             unpriced_requests=28,
@@ -43,8 +57,15 @@ def a_summary(**changes: Any) -> Summary:
         ),
         "environments": [production, development],
         "top_users": [
-            UserSpend(user_id="user-789", cost_usd=Decimal("42.5"), requests=9, unpriced_requests=0, tier="premium"),
-            UserSpend(user_id="", cost_usd=Decimal("0.0001"), requests=1, unpriced_requests=0, tier=None),
+            UserSpend(
+                user_id="user-789",
+                cost_usd=Decimal("42.5"),
+                requests=9,
+                unpriced_requests=0,
+                **UNWEIGHED,
+                tier="premium",
+            ),
+            UserSpend(user_id="", cost_usd=Decimal("0.0001"), requests=1, unpriced_requests=0, **UNWEIGHED, tier=None),
         ],
         "cache": CacheUse(hits=312, requests=1356, hit_rate=0.2301, savings_usd=Decimal(112)),
         "unpriced": [
@@ -55,9 +76,9 @@ def a_summary(**changes: Any) -> Summary:
     return Summary(**(told | changes))
 
 
-def printed(summary: Summary, **console: Any) -> str:
+def printed(summary: Summary, *, width: int = 100, **console: Any) -> str:
     out = io.StringIO()
-    print_report(summary, Console(file=out, width=100, **console))
+    print_report(summary, Console(file=out, width=width, markup=False, emoji=False, highlight=False, **console))
     return out.getvalue()
 
 
@@ -72,11 +93,11 @@ def test_the_tree_has_the_layout_of_the_guide() -> None:
     assert "Total costs $487.00" in lines_with(text, "Total costs")
     tree = [line for line in text.splitlines() if "──" in line]
     assert [" ".join(line.split()) for line in tree] == [
-        "├── production $423.00 87% + 28 not priced",
-        "│ ├── chat $245.00 58%",
-        "│ ├── document-analysis $127.00 30%",
-        "│ └── search $51.00 12% + 28 not priced",
-        "└── development $64.00 13%",
+        "├── production $423.00 87% 2,372 of 2,400",
+        "│ ├── chat $245.00 58% 800 of 800",
+        "│ ├── document-analysis $127.00 30% 800 of 800",
+        "│ └── search $51.00 12% 772 of 800",
+        "└── development $64.00 13% 400 of 400",
     ]
 
 
@@ -88,8 +109,50 @@ def test_amounts_stand_under_each_other_at_every_level() -> None:
 
 def test_users_are_listed_with_their_tier() -> None:
     text = printed(a_summary())
-    assert lines_with(text, "user-789") == "1. user-789 $42.50 premium tier"
-    assert lines_with(text, "(no user)") == "2. (no user) $0.000100"
+    assert lines_with(text, "Tier") == "Cost Requests priced Tier"
+    assert lines_with(text, "user-789") == "1. user-789 $42.50 9 of 9 premium"
+    assert lines_with(text, "(no user)") == "2. (no user) $0.000100 1 of 1"
+
+
+def test_tiers_are_not_spoken_of_where_nobody_has_one() -> None:
+    users = [UserSpend(user_id="u", cost_usd=Decimal(1), requests=1, unpriced_requests=0, **UNWEIGHED, tier=None)]
+    assert "ier" not in printed(a_summary(top_users=users))
+
+
+@pytest.mark.parametrize("width", range(40, 130, 3))
+def test_amounts_are_whole_and_names_are_cut_however_narrow_the_terminal(width: int) -> None:
+    users = [
+        UserSpend(
+            user_id=name,
+            cost_usd=Decimal("1234567.89"),
+            requests=10**7,
+            unpriced_requests=0,
+            **UNWEIGHED,
+            tier="x" * 50,
+        )
+        for name in ("u" * 300, "漢" * 90, "a user of many words " * 9)
+    ]
+    environments = [
+        EnvironmentSpend(
+            name="environment " * 20,
+            cost_usd=Decimal("7654321.09"),
+            requests=10**7,
+            unpriced_requests=3,
+            **UNWEIGHED,
+            share=0.995,
+            features=[],
+        )
+    ]
+    text = printed(a_summary(top_users=users, environments=environments), width=width)
+    assert (text.count("$1,234,567.89"), text.count("$7,654,321.09")) == (3, 1)
+    with_figures = [line for line in text.splitlines() if "," in line and "$" in line]
+    assert max(map(cell_len, with_figures)) <= width
+
+
+def test_at_80_columns_nothing_of_the_guides_week_is_left_out_or_broken() -> None:
+    wide, narrow = printed(a_summary(), width=200), printed(a_summary(), width=80)
+    assert narrow.split() == wide.split()
+    assert [line for line in narrow.splitlines() if "$" in line] == [line for line in wide.splitlines() if "$" in line]
 
 
 def test_the_cache_is_told_by_rate_and_savings() -> None:
@@ -102,35 +165,29 @@ def test_the_cache_is_told_by_rate_and_savings() -> None:
 
 def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() -> None:
     text = printed(a_summary())
-    assert "28 of 2,800 requests could not be priced; 99% of the requests and 99.5% of the tokens could." in text
-    assert lines_with(text, "acme-7b") == "acme-7b (OPENAI) 26 no price is known for this model"
-    assert lines_with(text, "no model named") == "(no model named) (OPENAI) 2 the provider did not say what was used"
-    nearly = TotalSpend(
+    assert "28 of 2,800 requests could not be priced.\n" in text
+    assert "99% of the requests and 99.5% of the tokens could.\n" in text
+    assert lines_with(text, "acme-7b") == "acme-7b (OPENAI): 26 requests, no price is known for this model"
+    untold = lines_with(text, "no model named")
+    assert untold == "(no model named) (OPENAI): 2 requests, the provider did not say what was used"
+    nearly = Spend(
         cost_usd=Decimal(1),
         requests=90_000,
         unpriced_requests=1,
         priced_request_share=89_999 / 90_000,
         priced_token_share=None,
     )
-    assert "100%" not in lines_with(printed(a_summary(total=nearly)), "could not be priced")
+    assert "99.9% of the requests could." in printed(a_summary(total=nearly))
 
 
 def test_a_full_and_an_empty_period_say_so() -> None:
-    full = TotalSpend(
-        cost_usd=Decimal(1), requests=1, unpriced_requests=0, priced_request_share=1.0, priced_token_share=1.0
-    )
+    full = Spend(cost_usd=Decimal(1), requests=1, unpriced_requests=0, priced_request_share=1.0, priced_token_share=1.0)
     assert "Nothing: every request has a known cost." in printed(a_summary(total=full, unpriced=[]))
-    empty = TotalSpend(
+    empty = Spend(
         cost_usd=Decimal(0), requests=0, unpriced_requests=0, priced_request_share=None, priced_token_share=None
     )
     text = printed(a_summary(total=empty, environments=[], top_users=[], unpriced=[]))
-    assert lines_with(text, "$") == "Total costs $0.00 0 requests"
-
-
-def test_names_of_callers_are_shown_as_they_are_and_never_as_markup() -> None:
-    users = [UserSpend(user_id="[red]x[/red]", cost_usd=Decimal(1), requests=1, unpriced_requests=0, tier="[b]t")]
-    text = printed(a_summary(top_users=users))
-    assert lines_with(text, "[red]") == "1. [red]x[/red] $1.00 [b]t tier"
+    assert lines_with(text, "$") == "Total costs $0.00 0 of 0"
 
 
 def test_a_pipe_gets_no_colour_codes_and_a_terminal_does() -> None:
@@ -139,12 +196,15 @@ def test_a_pipe_gets_no_colour_codes_and_a_terminal_does() -> None:
 
 
 def test_small_amounts_are_not_shown_as_nothing() -> None:
-    assert [usd(Decimal(amount)) for amount in ("0", "0.000123", "0.01", "1234.5")] == [
+    assert [usd(Decimal(amount)) for amount in ("0", "0.000123", "0.01", "1234.5", "-2", "0.0000004")] == [
         "$0.00",
         "$0.000123",
         "$0.01",
         "$1,234.50",
+        "-$2.00",
+        "<$0.000001",
     ]
+    assert usd(None) == "unknown"
 
 
 def test_json_keeps_every_digit() -> None:
