@@ -188,7 +188,7 @@ class ReportRow(View):
 
 
 class ReportView(View):
-    """Groups, and the total over all of them. Amounts of money come with how many requests they leave out."""
+    """Groups, and the total over all of them. Amounts of money come with the share of requests and tokens in them."""
 
     start: Moment
     end: Moment
@@ -200,24 +200,23 @@ class ReportView(View):
 class Spend(View):
     """A cost and what is known of it."""
 
-    cost_usd: Usd
+    cost_usd: MaybeUsd = Field(description="Of the requests with a known cost; null when no request has one")
     requests: int
     unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
-
-
-class TotalSpend(Spend):
-    priced_request_share: float | None
-    priced_token_share: float | None
+    priced_request_share: float | None = Field(description="Requests with a known cost; null when there are none")
+    priced_token_share: float | None = Field(description="Tokens of such requests, of all classes; null without tokens")
 
 
 class FeatureSpend(Spend):
     name: str = Field(description='"(none)": requests without the property')
-    share: float | None = Field(description="Of the cost of the environment; null when that is zero")
+    share: float | None = Field(
+        description="Of the cost of the environment; null when that is zero, or either is unknown"
+    )
 
 
 class EnvironmentSpend(Spend):
     name: str
-    share: float | None = Field(description="Of the total cost; null when that is zero")
+    share: float | None = Field(description="Of the total cost; null when that is zero, or either is unknown")
     features: list[FeatureSpend]
 
 
@@ -230,7 +229,7 @@ class CacheUse(View):
     hits: int
     requests: int = Field(description="Requests that allowed an answer from the response cache")
     hit_rate: float | None
-    savings_usd: Usd
+    savings_usd: MaybeUsd = Field(description="What the hits would have cost; null when that is known of none")
 
 
 class Unpriced(View):
@@ -245,7 +244,7 @@ class Summary(View):
 
     start: Moment
     end: Moment
-    total: TotalSpend
+    total: Spend
     environments: list[EnvironmentSpend]
     top_users: list[UserSpend]
     cache: CacheUse

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import ConfigDict, Field, StrictBool
 
-from schemas.api import Body, Moment, Usd, View
+from schemas.api import Body, MaybeUsd, Moment, View
 from schemas.price import CostState
 from schemas.reprice import RepriceState
 
@@ -49,14 +49,24 @@ class RepriceRequest(Body):
     dry_run: StrictBool = Field(description="Say what would change, and change nothing")
 
 
+class CoverageView(View):
+    """How much of some requests is in the sum of their costs."""
+
+    unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
+    priced_request_share: float | None = Field(description="Requests with a known cost; null when there are none")
+    priced_token_share: float | None = Field(description="Tokens of such requests, of all classes; null without tokens")
+
+
 class DifferenceView(View):
     requests: int
     changed: int = Field(description="Requests whose cost, or the reason why it is unknown, is another one")
     newly_priced: int
     newly_unknown: int
-    before_usd: Usd
-    after_usd: Usd
-    difference_usd: Usd
+    before_usd: MaybeUsd = Field(description="Of the requests with a known cost; null when no request had one")
+    before_coverage: CoverageView
+    after_usd: MaybeUsd = Field(description="Null when no request has a known cost then")
+    after_coverage: CoverageView
+    difference_usd: MaybeUsd = Field(description="By how much totals move; null when no cost is known before or after")
 
 
 class DayDifferenceView(DifferenceView):

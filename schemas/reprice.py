@@ -63,12 +63,20 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What charging again makes of some requests. The costs are sums over those whose cost is known."""
+    """What charging again makes of some requests. The costs are sums over those whose cost is known.
+
+    Beside them stands how many they leave out, and which part of the tokens, of all classes, they are of.
+    """
 
     requests: int = 0
     changed: int = 0  # of them, those whose cost is another one now, or known or unknown for another reason
     newly_priced: int = 0
     newly_unknown: int = 0
+    unpriced_before: int = 0
+    unpriced_after: int = 0
+    all_tokens: int = 0
+    priced_tokens_before: int = 0
+    priced_tokens_after: int = 0
     before_usd: Decimal = Decimal(0)
     after_usd: Decimal = Decimal(0)
 

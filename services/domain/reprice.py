@@ -8,7 +8,7 @@ from typing import Final
 from schemas.event import Ending
 from schemas.price import Charge, CostState, PriceBook
 from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, Outcome
-from schemas.usage import UsageSource
+from schemas.usage import Usage, UsageSource
 from services.domain.charge import charge, partial
 
 _UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
@@ -101,27 +101,27 @@ class Differences:
 
 _NOTHING: Final = Difference()
 _ZERO: Final = Decimal(0)
+_TOKENS: Final = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
 
 
 def _difference(row: ChargedRow, correction: Correction | None) -> Difference:
     before = row.cost_usd
     after = before if correction is None else correction.cost_usd
+    tokens = sum(getattr(row.usage, name) for name in _TOKENS)
     return Difference(
         requests=1,
         changed=int(correction is not None),
         newly_priced=int(before is None and after is not None),
         newly_unknown=int(before is not None and after is None),
+        unpriced_before=int(before is None),
+        unpriced_after=int(after is None),
+        all_tokens=tokens,
+        priced_tokens_before=0 if before is None else tokens,
+        priced_tokens_after=0 if after is None else tokens,
         before_usd=before or _ZERO,
         after_usd=after or _ZERO,
     )
 
 
 def _plus(one: Difference, other: Difference) -> Difference:
-    return Difference(
-        requests=one.requests + other.requests,
-        changed=one.changed + other.changed,
-        newly_priced=one.newly_priced + other.newly_priced,
-        newly_unknown=one.newly_unknown + other.newly_unknown,
-        before_usd=one.before_usd + other.before_usd,
-        after_usd=one.after_usd + other.after_usd,
-    )
+    return Difference(**{name: getattr(one, name) + getattr(other, name) for name in Difference.__struct_fields__})

@@ -22,7 +22,7 @@ from services.sql.order import group_by_column, group_by_property
 from services.sql.parse import parse_filter
 from services.sql.values import shown
 
-_COVERAGE = ("requests", "unpriced_requests")
+_COVERAGE = ("requests", "unpriced_requests", "priced_request_share", "priced_token_share")
 
 Since = Annotated[str | None, Query(description="A number of minutes, hours, days or weeks: 90m, 24h, 7d, 4w")]
 Start = Annotated[str | None, Query(description="ISO 8601; instead of `since`")]

@@ -6,13 +6,14 @@ from uuid import UUID
 import msgspec
 from fastapi import Response
 
-from schemas.api_reprice import DayDifferenceView, DifferenceView, RepriceRequest, RepriceView
+from schemas.api_reprice import CoverageView, DayDifferenceView, DifferenceView, RepriceRequest, RepriceView
 from schemas.errors import NotFound
 from schemas.reprice import Criteria, Difference, Reprice, RepriceState
 from services.query.answers import answer
 from services.query.auth import Operator, Reader
 from services.query.period import period_from
 from services.query.service import Asked, Service
+from services.query.spend import Tally, spend_of
 
 _LISTED = 100
 _UNDER_WAY = (RepriceState.RUNNING, RepriceState.UNDOING)
@@ -72,6 +73,32 @@ def _view(run: Reprice, *, with_days: bool = True) -> RepriceView:
     )
 
 
-def _figures(difference: Difference) -> dict[str, Any]:
-    figures = msgspec.structs.asdict(difference)
-    return figures | {"difference_usd": difference.after_usd - difference.before_usd}
+def _figures(one: Difference) -> dict[str, Any]:
+    before = Tally(
+        known_usd=one.before_usd,
+        requests=one.requests,
+        unpriced_requests=one.unpriced_before,
+        all_tokens=one.all_tokens,
+        priced_tokens=one.priced_tokens_before,
+    )
+    after = Tally(
+        known_usd=one.after_usd,
+        requests=one.requests,
+        unpriced_requests=one.unpriced_after,
+        all_tokens=one.all_tokens,
+        priced_tokens=one.priced_tokens_after,
+    )
+    nothing_known = before.cost_usd is None and after.cost_usd is None
+    return {
+        **{name: getattr(one, name) for name in ("requests", "changed", "newly_priced", "newly_unknown")},
+        "before_usd": before.cost_usd,
+        "before_coverage": _coverage(before),
+        "after_usd": after.cost_usd,
+        "after_coverage": _coverage(after),
+        "difference_usd": None if nothing_known else after.known_usd - before.known_usd,
+    }
+
+
+def _coverage(tally: Tally) -> CoverageView:
+    spend = spend_of(tally)
+    return CoverageView(**{name: spend[name] for name in CoverageView.model_fields})

@@ -1,16 +1,16 @@
 """What traffic cost in a period, in one answer: a tree that adds up, the dearest users, the cache, the unpriced."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, TotalSpend, Unpriced, UserSpend
+from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.ports import Warehouse
 from services.query.groups import Group, ask
 from services.query.period import Period
-from services.sql.measures import MEASURES
+from services.query.spend import SPEND, Tally, rest_of, share_of, spend_of, sum_of, tally_of
+from services.sql.measures import MEASURES, Measure
 from services.sql.nodes import And, Compare, Dimension, Filter, Not, Or, Report
 from services.sql.order import group_by_column, group_by_property
 from services.sql.parse import has_property
@@ -20,22 +20,20 @@ REST = "(other)"  # groups beyond the limit
 BRANCHES = 10_000
 TOP_USERS = 5
 
-_SPEND = ("cost_usd", "requests", "unpriced_requests")
-_CACHE = ("cache_hits", "cache_requests", "cache_hit_rate", "cache_savings_usd")
-_COVERAGE = ("priced_request_share", "priced_token_share")
+_CACHE = tuple(MEASURES[name] for name in ("cache_hits", "cache_requests", "cache_hit_rate", "cache_savings_usd"))
 
 
 async def summarise(organization_id: str, period: Period, warehouse: Warehouse) -> Summary:
     """Raises: StoreUnavailable."""
 
     async def groups(
-        by: Sequence[Dimension], measures: Sequence[str], *also: Filter, limit: int = BRANCHES
+        by: Sequence[Dimension], measures: Sequence[Measure], *also: Filter, limit: int = BRANCHES
     ) -> tuple[Group, list[Group]]:
         asked = Report(
             table=REQUEST_RESPONSE,
             organization_id=organization_id,
             where=And((period.filter(), *also)),
-            measures=tuple(MEASURES[name] for name in measures),
+            measures=tuple(measures),
             by=tuple(by),
             limit=limit,
         )
@@ -43,76 +41,63 @@ async def summarise(organization_id: str, period: Period, warehouse: Warehouse) 
 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
     (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
-        groups((group_by_property("Environment"), group_by_property("Feature")), (*_SPEND, *_COVERAGE, *_CACHE)),
-        groups((user,), _SPEND, Not(_equals("user_id", None)), limit=TOP_USERS),
+        groups((group_by_property("Environment"), group_by_property("Feature")), (*SPEND, *_CACHE)),
+        groups((user,), SPEND, Not(_equals("user_id", None)), limit=TOP_USERS),
         groups(
             (group_by_column("provider"), group_by_column("model"), group_by_column("cost_state")),
-            ("requests",),
+            (MEASURES["requests"],),
             _equals("cost_usd", None),
         ),
     )
-    _, tiers = await groups((user, tier), ("last_request_at",), has_property("UserTier"), _any_of(users))
+    _, tiers = await groups((user, tier), (MEASURES["last_request_at"],), has_property("UserTier"), _any_of(users))
     return Summary(
         start=period.start,
         end=period.end,
-        total=TotalSpend(**_spend(total.figures), **{name: total.figures[name] for name in _COVERAGE}),
+        total=Spend(**spend_of(tally_of(total))),
         environments=environments(total, branches),
         top_users=[_user(group, tiers) for group in users],
-        cache=CacheUse(**{name.removeprefix("cache_"): total.figures[name] for name in _CACHE}),
+        cache=CacheUse(**{one.name.removeprefix("cache_"): total.figures[one.name] for one in _CACHE}),
         unpriced=[_unpriced(group) for group in unpriced],
     )
 
 
 def environments(total: Group, branches: Sequence[Group]) -> list[EnvironmentSpend]:
     """The tree. What `branches` leave of the total becomes a branch of its own, so the tree always adds up."""
-    whole = _spend(total.figures)
-    rest = _minus(whole, _sum(branches))
-    if rest["requests"]:
-        branches = [*branches, Group((REST, REST), rest)]
-    by_environment: dict[str, list[Group]] = {}
-    for branch in branches:
-        by_environment.setdefault(branch.by[0] or ABSENT, []).append(branch)
-    tree = [_environment(name, parts, whole["cost_usd"]) for name, parts in by_environment.items()]
-    return sorted(tree, key=lambda environment: (-environment.cost_usd, environment.name))
+    whole = tally_of(total)
+    parts = [(branch.by, tally_of(branch)) for branch in branches]
+    rest = rest_of(whole, sum_of(tally for _, tally in parts))
+    if rest.requests:
+        parts.append(((REST, REST), rest))
+    by_environment: dict[str, list[tuple[str, Tally]]] = {}
+    for (environment, feature), tally in parts:
+        by_environment.setdefault(environment or ABSENT, []).append((feature or ABSENT, tally))
+    tree = [_environment(name, features, whole) for name, features in by_environment.items()]
+    return sorted(tree, key=_dearest_first)
 
 
-def _environment(name: str, parts: Sequence[Group], whole: Decimal) -> EnvironmentSpend:
-    spend = _sum(parts)
-    features = [
-        FeatureSpend(
-            name=part.by[1] or ABSENT,
-            share=_share(part.figures["cost_usd"], spend["cost_usd"]),
-            **_spend(part.figures),
-        )
-        for part in parts
-    ]
-    return EnvironmentSpend(name=name, share=_share(spend["cost_usd"], whole), features=features, **spend)
+def _dearest_first(spend: EnvironmentSpend) -> tuple[bool, Decimal, str]:
+    """What is unknown comes last."""
+    return spend.cost_usd is None, -(spend.cost_usd or Decimal(0)), spend.name
 
 
-def _spend(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: figures[name] for name in Spend.model_fields}
-
-
-def _sum(groups: Sequence[Group]) -> dict[str, Any]:
-    return {name: sum((group.figures[name] for group in groups), type_(0)) for name, type_ in _ZEROS.items()}
-
-
-def _minus(whole: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: whole[name] - part[name] for name in whole}
-
-
-_ZEROS = {"cost_usd": Decimal, "requests": int, "unpriced_requests": int}
-
-
-def _share(part: Decimal, whole: Decimal) -> float | None:
-    return float(part / whole) if whole else None
+def _environment(name: str, features: Sequence[tuple[str, Tally]], whole: Tally) -> EnvironmentSpend:
+    tally = sum_of(part for _, part in features)
+    return EnvironmentSpend(
+        name=name,
+        share=share_of(tally.cost_usd, whole.cost_usd),
+        features=[
+            FeatureSpend(name=feature, share=share_of(part.cost_usd, tally.cost_usd), **spend_of(part))
+            for feature, part in features
+        ],
+        **spend_of(tally),
+    )
 
 
 def _user(group: Group, tiers: Sequence[Group]) -> UserSpend:
     """`tiers` are those with the latest use first."""
     (user_id,) = group.by
     tier = next((of_user.by[1] for of_user in tiers if of_user.by[0] == user_id), None)
-    return UserSpend(user_id=user_id, tier=tier, **_spend(group.figures))
+    return UserSpend(user_id=user_id, tier=tier, **spend_of(tally_of(group)))
 
 
 def _unpriced(group: Group) -> Unpriced:

@@ -1,13 +1,14 @@
 """The named aggregations. Each is one line: its SQL over the rows of a group, its unit, and what it means.
 
-Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them.
+Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them. Where there are
+rows and the cost of none is known, the sum is unknown too, and not zero.
 """
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.tables import CACHE_READ, CACHE_WRITE, TOTAL
+from schemas.tables import CACHE_READ, TOTAL
 from schemas.usage import Usage
 
 
@@ -23,7 +24,7 @@ def _rate(part: str, whole: str) -> str:
     return f"if({whole} = 0, NULL, {part} / {whole})"
 
 
-_ALL_TOKENS = " + ".join((*TOTAL, *CACHE_READ, *CACHE_WRITE, "citation_tokens"))
+_PRICED_TOKENS = "sumIf(all_tokens, cost_usd IS NOT NULL)"
 _ERRORS = "countIf(ending IN ('provider_error', 'upstream_broken', 'timed_out', 'refused'))"
 _HITS = "countIf(ending = 'cached')"
 _CACHE_ASKED = "countIf(cache_enabled OR ending = 'cached')"
@@ -31,12 +32,12 @@ _PRICED = "countIf(cost_usd IS NOT NULL)"
 
 _MEASURES = (
     ("requests", "count()", "requests", "all requests, whatever their ending"),
-    ("cost_usd", "ifNull(sum(cost_usd), 0)", "USD", "what the requests with a known cost cost together"),
+    ("cost_usd", "if(count() = 0, 0, sum(cost_usd))", "USD", "what the requests with a known cost cost together"),
     ("unpriced_requests", "countIf(cost_usd IS NULL)", "requests", "requests whose cost is unknown"),
     ("priced_request_share", _rate(_PRICED, "count()"), "share", "requests with a known cost"),
     (
         "priced_token_share",
-        _rate(f"sumIf({_ALL_TOKENS}, cost_usd IS NOT NULL)", f"sum({_ALL_TOKENS})"),
+        _rate(_PRICED_TOKENS, "sum(all_tokens)"),
         "share",
         "tokens in requests with a known cost",
     ),
@@ -60,7 +61,7 @@ _MEASURES = (
     ("cache_hits", _HITS, "requests", "answered from the response cache"),
     ("cache_requests", _CACHE_ASKED, "requests", "allowed to be answered from the response cache"),
     ("cache_hit_rate", _rate(_HITS, _CACHE_ASKED), "share", "cache hits of the requests that allowed it"),
-    ("cache_savings_usd", "ifNull(sum(cache_saved_usd), 0)", "USD", "what cached answers would have cost"),
+    ("cache_savings_usd", f"if({_HITS} = 0, 0, sum(cache_saved_usd))", "USD", "what cached answers would have cost"),
     ("average_latency_ms", "if(count() = 0, NULL, avg(latency_ms))", "ms", "from first byte in to last byte out"),
     ("p50_latency_ms", "if(count() = 0, NULL, quantileExact(0.5)(latency_ms))", "ms", "median latency"),
     ("p95_latency_ms", "if(count() = 0, NULL, quantileExact(0.95)(latency_ms))", "ms", "latency of the slowest 5%"),
@@ -76,6 +77,13 @@ _MEASURES = (
 MEASURES: Mapping[str, Measure] = {
     name: Measure(name=name, sql=sql, unit=unit, meaning=meaning) for name, sql, unit, meaning in _MEASURES
 }
+
+
+# For coverage over groups of groups: shares do not add up, and these do.
+ALL_TOKENS = Measure(name="all_tokens", sql="sum(all_tokens)", unit="tokens", meaning="of every class")
+PRICED_TOKENS = Measure(
+    name="priced_tokens", sql=_PRICED_TOKENS, unit="tokens", meaning="of every class, in requests with a known cost"
+)
 
 
 def _if_told(names: Iterable[str]) -> str:

@@ -25,7 +25,78 @@ def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
         ([None], Decimal("0.2")),
         (["chat"], Decimal("0.1")),
     ]
-    assert report["total"] == {"cost_usd": 1, "requests": 4, "unpriced_requests": 1}
+    assert report["total"] == {
+        "cost_usd": 1,
+        "requests": 4,
+        "unpriced_requests": 1,
+        "priced_request_share": Decimal("0.75"),
+        "priced_token_share": Decimal("0.75"),
+    }
+
+
+UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
+FREE = {"cost_usd": Decimal(0), "cost_state": CostState.FREE}
+
+
+def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_one_nothing(caller: Caller) -> None:
+    caller.keep(
+        {"model": "mystery", **UNKNOWN, "prompt_tokens": 600},
+        {"model": "mystery", **UNKNOWN},
+        {"model": "present", **FREE},
+        {"model": "present", **UNKNOWN},
+        {"model": "priced", "cost_usd": Decimal("0.1")},
+    )
+    report = caller.report(measures=["cost_usd"], by=[{"column": "model"}])
+    told = [(row["by"][0], *row["measures"].values()) for row in report["rows"]]
+    half = Decimal("0.5")
+    assert told == [
+        ("priced", Decimal("0.1"), 1, 0, 1, 1),
+        ("present", 0, 2, 1, half, half),
+        ("mystery", None, 2, 2, 0, 0),
+    ]
+    assert (report["total"]["cost_usd"], report["total"]["unpriced_requests"]) == (Decimal("0.1"), 3)
+    upwards = caller.report(
+        measures=["cost_usd"], by=[{"column": "model"}], orderBy={"measure": "cost_usd", "direction": "asc"}
+    )
+    assert [row["by"][0] for row in upwards["rows"]] == ["present", "priced", "mystery"]
+
+
+def test_the_summary_says_unknown_where_nothing_is_priced(caller: Caller) -> None:
+    caller.keep({**UNKNOWN, "ending": Ending.CACHED}, {**UNKNOWN, "properties": {}, "user_id": "ann"})
+    summary = caller.summary()
+    unknown = {"cost_usd": None, "priced_request_share": 0, "priced_token_share": 0}
+    of_two = unknown | {"requests": 2, "unpriced_requests": 2}
+    of_one = unknown | {"requests": 1, "unpriced_requests": 1}
+    assert summary["total"] == of_two
+    (environment,) = summary["environments"]
+    assert environment | of_two | {"share": None} == environment
+    assert [part | of_one | {"share": None} for part in environment["features"]] == environment["features"]
+    assert [user | of_one for user in summary["top_users"]] == summary["top_users"]
+    assert (len(environment["features"]), len(summary["top_users"])) == (2, 2)
+    assert (summary["cache"]["hits"], summary["cache"]["savings_usd"]) == (1, None)
+
+
+def test_what_is_unknown_comes_last_in_the_tree_and_has_no_share(caller: Caller) -> None:
+    caller.keep(
+        {"properties": {"environment": "a"}, **UNKNOWN},
+        {"properties": {"environment": "b"}, "cost_usd": Decimal("0.25")},
+        {"properties": {"environment": "c", "feature": "(none)"}, "cost_usd": Decimal("0.5")},
+        {"properties": {"environment": "c"}, "cost_usd": Decimal("0.25"), "prompt_tokens": 1200},
+        {"properties": {"environment": "c"}, **UNKNOWN},
+    )
+    tree = caller.summary()["environments"]
+    assert [(branch["name"], branch["cost_usd"], branch["share"]) for branch in tree] == [
+        ("c", Decimal("0.75"), Decimal("0.75")),
+        ("b", Decimal("0.25"), Decimal("0.25")),
+        ("a", None, None),
+    ]
+    assert [(part["name"], part["cost_usd"]) for part in tree[0]["features"]] == [
+        ("(none)", Decimal("0.5")),
+        ("(none)", Decimal("0.25")),
+    ]
+    assert float(tree[0]["priced_request_share"]) == 2 / 3
+    assert float(tree[0]["priced_token_share"]) == 3000 / 4200
+    assert [part["priced_token_share"] for part in tree[0]["features"]] == [1, Decimal("0.6")]
 
 
 def test_every_measure_answers_for_some_rows_and_for_none(caller: Caller) -> None:
@@ -104,10 +175,11 @@ def test_the_summary_adds_up(caller: Caller) -> None:
         ("(none)", Decimal("0.05"), Decimal("0.05")),
         ("development", 0, 0),
     ]
+    assert (float(total["priced_request_share"]), float(total["priced_token_share"])) == (6 / 7, 6 / 7)
     for figure in ("cost_usd", "requests", "unpriced_requests"):
-        assert sum(branch[figure] for branch in summary["environments"]) == total[figure]
+        assert sum(branch[figure] or 0 for branch in summary["environments"]) == total[figure]
         for branch in summary["environments"]:
-            assert sum(feature[figure] for feature in branch["features"]) == branch[figure]
+            assert sum(feature[figure] or 0 for feature in branch["features"]) == branch[figure]
     assert [feature["name"] for feature in summary["environments"][0]["features"]] == ["chat", "search", "(none)"]
     users = [(user["user_id"], user["cost_usd"], user["tier"]) for user in summary["top_users"]]
     assert users == [("ann", Decimal("0.7"), "premium"), ("bob", Decimal("0.2"), None), ("cy", Decimal("0.05"), None)]

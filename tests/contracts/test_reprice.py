@@ -95,8 +95,10 @@ def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operat
         "changed": 1,
         "newly_priced": 1,
         "newly_unknown": 0,
-        "before_usd": 0,
+        "before_usd": None,
+        "before_coverage": {"unpriced_requests": 1, "priced_request_share": 0, "priced_token_share": 0},
         "after_usd": Decimal("0.0024"),
+        "after_coverage": {"unpriced_requests": 0, "priced_request_share": 1, "priced_token_share": 1},
         "difference_usd": Decimal("0.0024"),
     }
     assert dry["days"] == [dry["total"] | {"model": "acme-7b", "day": "2026-11-01"}]
@@ -121,6 +123,22 @@ def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operat
         run["id"]: ("undone", []),
         dry["id"]: ("done", []),
     }
+
+
+def test_a_run_says_of_how_much_its_amounts_are(operator: Caller) -> None:
+    operator.keep(UNKNOWN, UNKNOWN | {"model": "acme-9b"}, {"cost_usd": Decimal("0.5"), "prompt_tokens": 1200})
+    price(operator, "acme-7*", 2)
+    dry = data(operator.ask("/v1/reprice", ALL | {"model": "acme-*", "dry_run": True}))
+    assert (dry["total"]["before_usd"], dry["total"]["after_usd"]) == (None, Decimal("0.0024"))
+    half = {"unpriced_requests": 1, "priced_request_share": Decimal("0.5"), "priced_token_share": Decimal("0.5")}
+    assert dry["total"]["after_coverage"] == half
+    unheard = data(operator.ask("/v1/reprice", ALL | {"model": "acme-9*", "dry_run": True}))["total"]
+    assert (unheard["before_usd"], unheard["after_usd"], unheard["difference_usd"]) == (None, None, None)
+    empty = data(operator.ask("/v1/reprice", ALL | {"model": "nobody", "dry_run": True}))["total"]
+    assert (empty["before_usd"], empty["difference_usd"], empty["before_coverage"]["priced_request_share"]) == (
+        *(0, 0),
+        None,
+    )
 
 
 def test_the_receipt_of_a_corrected_cost_agrees_and_shows_what_was_charged(operator: Caller) -> None:

@@ -38,7 +38,7 @@ def names_of(struct: type[msgspec.Struct]) -> list[str]:
 
 def test_the_columns_are_the_fields_of_the_record_in_order(warehouse: ClickHouseWarehouse) -> None:
     columns = list(columns_of(warehouse, "request_response_rmt"))
-    assert columns == [*names_of(RequestRecord), "is_deleted", "property_pairs"]
+    assert columns == [*names_of(RequestRecord), "is_deleted", "property_pairs", "all_tokens"]
     assert set(names_of(Usage)) <= set(columns)
 
 

@@ -52,7 +52,7 @@ def test_unknown_costs_move_the_coverage_and_never_the_total(
     unpriced = [_record(row, organization_id) for row in unknown]
     insert(warehouse, unpriced)
     figures = _figures(warehouse, organization_id)
-    assert figures["cost_usd"] == alone["cost_usd"]
+    assert figures["cost_usd"] == (None if unknown and not known else alone["cost_usd"])
     assert (figures["requests"], figures["unpriced_requests"]) == (len(known) + len(unknown), len(unknown))
     assert figures["priced_request_share"] == _share(len(known), len(unknown))
     assert figures["priced_token_share"] == _share(_tokens(priced), _tokens(unpriced))

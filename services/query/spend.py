@@ -1,0 +1,66 @@
+"""What groups of requests cost together, and how much of that is known. Sums of sums keep their coverage."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from services.query.groups import Group
+from services.sql.measures import ALL_TOKENS, MEASURES, PRICED_TOKENS, Measure
+
+SPEND: Final[tuple[Measure, ...]] = (
+    *(MEASURES["cost_usd"], MEASURES["requests"], MEASURES["unpriced_requests"]),
+    *(ALL_TOKENS, PRICED_TOKENS),
+)
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests, and what those with a known cost cost. Tallies add up; shares are taken of them at the end."""
+
+    known_usd: Decimal = Decimal(0)
+    requests: int = 0
+    unpriced_requests: int = 0
+    all_tokens: int = 0
+    priced_tokens: int = 0
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """None when there are requests and the cost of none is known."""
+        return None if self.requests and self.unpriced_requests == self.requests else self.known_usd
+
+
+_FIELDS: Final = Tally.__struct_fields__
+
+
+def tally_of(group: Group) -> Tally:
+    """Of a group that was asked for `SPEND`."""
+    figures = dict(group.figures)
+    return Tally(known_usd=figures.pop("cost_usd") or Decimal(0), **{name: figures[name] for name in _FIELDS[1:]})
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total = Tally(**{name: getattr(total, name) + getattr(tally, name) for name in _FIELDS})
+    return total
+
+
+def rest_of(whole: Tally, part: Tally) -> Tally:
+    return Tally(**{name: getattr(whole, name) - getattr(part, name) for name in _FIELDS})
+
+
+def spend_of(tally: Tally) -> dict[str, Any]:
+    """The fields of `schemas.api.Spend`."""
+    return {
+        "cost_usd": tally.cost_usd,
+        "requests": tally.requests,
+        "unpriced_requests": tally.unpriced_requests,
+        "priced_request_share": share_of(tally.requests - tally.unpriced_requests, tally.requests),
+        "priced_token_share": share_of(tally.priced_tokens, tally.all_tokens),
+    }
+
+
+def share_of(part: Decimal | int | None, whole: Decimal | int | None) -> float | None:
+    """None when either is unknown, or there is nothing to share."""
+    return None if part is None or not whole else float(Decimal(part) / Decimal(whole))
