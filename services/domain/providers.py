@@ -17,6 +17,9 @@ INGESTION: Final = b"/v1/log"  # below a label this is Helicone's manual logging
 _CHAT: Final = b"/chat/completions"
 
 _VISIBLE = re.compile(rb"[!-~]*")
+_SUSPECT = re.compile(rb"/\.|//|[%\\;#]")  # nothing a path can be misread by lacks all of these
+_SEPARATOR = re.compile(rb"[/\\]")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _KEY_SEGMENT = re.compile(rb"/(?:sk|pk)-helicone[^/]*")
 
 
@@ -58,12 +61,12 @@ class Routes:
 
 def _target(url: bytes, provider: str, origin: Origin) -> Target | None:
     path, mark, query = url.partition(b"?")
-    if path.startswith(INGESTION) and path in (INGESTION, INGESTION + b"/"):
-        return None
     secret = None
     if b"k-helicone" in path:
         path, secret = _cut_key(path)
-    if b"/." in path or b"%" in path or b"\\" in path or b"//" in path or not _VISIBLE.fullmatch(url):
+    if path.startswith(INGESTION) and path in (INGESTION, INGESTION + b"/"):
+        return None
+    if b"#" in url or _SUSPECT.search(path) or not _VISIBLE.fullmatch(url):
         _refuse_tricks(path, url)
     path = origin.path.encode() + path
     return Target(
@@ -89,11 +92,20 @@ def _cut_key(path: bytes) -> tuple[bytes, bytes | None]:
 
 def _refuse_tricks(path: bytes, url: bytes) -> None:
     """Dot segments, however encoded, could leave the path the operator configured; the rest could confuse a parser."""
-    segments = re.split(rb"[/\\]", unquote_to_bytes(path))
-    if b".." in segments or b"." in segments or b"\\" in path or path.startswith(b"//"):
-        raise InvalidRequest("the path holds dot segments or empty first segments, which are not passed on")
+    if b"#" in url:
+        raise InvalidRequest("a request's target holds no fragment: what follows # is the caller's own, or is %23")
     if not _VISIBLE.fullmatch(url):
         raise InvalidRequest("the path holds characters that must be percent-encoded")
+    decoded = unquote_to_bytes(path)
+    if _CONTROL.search(decoded):
+        raise InvalidRequest("the path holds encoded control characters, which are not passed on")
+    if b"\\" in path or path.startswith(b"//") or _has_dots(decoded) or _has_dots(unquote_to_bytes(decoded)):
+        raise InvalidRequest("the path holds dot segments or empty first segments, which are not passed on")
+
+
+def _has_dots(path: bytes) -> bool:
+    """Some servers take a backslash for a slash, and leave out what follows a semicolon within a segment."""
+    return any(segment.partition(b";")[0] in (b".", b"..") for segment in _SEPARATOR.split(path))
 
 
 def origin_of(base_url: str) -> Origin:

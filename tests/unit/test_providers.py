@@ -1,14 +1,34 @@
 """Routes: a path leads to its provider and nowhere else."""
 
-from urllib.parse import urlsplit
+from posixpath import normpath
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidRequest, InvalidSetting
 from services.domain.providers import Routes, origin_of
 
+PIECES = [
+    b"v1",
+    b"/",
+    b"..",
+    b".",
+    b"%2e",
+    b"%252e",
+    b"%2f",
+    b"%5c",
+    b"\\",
+    b";",
+    b"#",
+    b"?",
+    b"//",
+    b"@",
+    b":",
+    b"%",
+    b" ",
+]
 ROUTES = Routes({b"oai": origin_of("https://api.openai.com"), b"anthropic": origin_of("http://127.0.0.1:99/team/a/")})
 
 
@@ -24,6 +44,9 @@ ROUTES = Routes({b"oai": origin_of("https://api.openai.com"), b"anthropic": orig
         ("/oai/v1/x?key=../..", "OPENAI", "/v1/x?key=../..", "https://api.openai.com/v1/x"),
         ("/oai/v1/a%20b", "OPENAI", "/v1/a%20b", "https://api.openai.com/v1/a%20b"),
         ("/oai/v1/..a/.b", "OPENAI", "/v1/..a/.b", "https://api.openai.com/v1/..a/.b"),
+        ("/oai/v1/a;b=1?c;d", "OPENAI", "/v1/a;b=1?c;d", "https://api.openai.com/v1/a;b=1"),
+        ("/oai/v1/x%23y?z=%23", "OPENAI", "/v1/x%23y?z=%23", "https://api.openai.com/v1/x%23y"),
+        ("/oai/v1/x?key=a\\b", "OPENAI", "/v1/x?key=a\\b", "https://api.openai.com/v1/x"),
     ],
 )
 def test_a_route_is_cut_off_and_the_rest_goes_to_its_provider(path: str, provider: str, asked: str, url: str) -> None:
@@ -37,6 +60,7 @@ def test_a_route_is_cut_off_and_the_rest_goes_to_its_provider(path: str, provide
     [
         *("/", "/oai", "/oaix/v1", "/v1/chat/completions", "/v1/gateway/gateway/x", "/OAI/v1", "*", "x:443"),
         *("/oai/v1/log", "/anthropic/v1/log", "/oai/v1/log?x=1", "/custom/v1/log", "http://evil/oai/v1"),
+        "/oai/sk-helicone-abc-def/v1/log",
     ],
 )
 def test_other_paths_are_no_routes(path: str) -> None:
@@ -47,12 +71,31 @@ def test_other_paths_are_no_routes(path: str) -> None:
     "path",
     [
         *("/oai/..", "/oai/./v1", "/oai/v1/../x", "/oai/%2e%2e/x", "/oai/%2E./x", "/oai/a%2f..%2fb", "/oai/a\\..\\b"),
-        *("/oai//evil.example/", "/oai/v1#x\u00e9", "/oai/%5c%2e%2e%5c", "/oai/a%5c..", "/oai//"),
+        *(
+            "/oai//evil.example/",
+            "/oai/v1\u00e9",
+            "/oai/%5c%2e%2e%5c",
+            "/oai/a%5c..",
+            "/oai//",
+            "/oai/v1 x",
+            "/oai/a\\b",
+        ),
+        *("/oai/..;/x", "/oai/v1/.;a=b/x", "/oai/%252e%252e/x", "/oai/%252e%252e%252fx", "/oai/..%3b/x"),
+        *("/oai/v1/x%00", "/oai/v1/x%0d%0aHost:%20y", "/oai/v1/%7f"),
     ],
 )
 def test_paths_that_could_be_read_as_others_are_refused(path: str) -> None:
     with pytest.raises(InvalidRequest):
         ROUTES.resolve(path.encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/oai/v1/chat/completions#/files", "/oai/#", "/oai/v1/x?a=b#c", "/v1/gateway/anthropic/v1/messages#/models"],
+)
+def test_a_fragment_is_refused_as_no_part_of_a_request(path: str) -> None:
+    with pytest.raises(InvalidRequest, match="fragment"):
+        ROUTES.resolve(path.encode())
 
 
 def test_a_key_in_the_path_is_taken_out_of_it() -> None:
@@ -62,17 +105,24 @@ def test_a_key_in_the_path_is_taken_out_of_it() -> None:
     assert "helicone" not in target.url
 
 
-@given(st.binary(max_size=40).filter(lambda tail: b"?" not in tail))
-@settings(max_examples=300, deadline=None)
-def test_whatever_a_path_holds_the_host_stays_the_same(tail: bytes) -> None:
+@given(st.binary(max_size=40) | st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join))
+@settings(max_examples=500, deadline=None)
+@example(b"v1/chat/completions#/files")
+@example(b"#")
+def test_whatever_a_path_holds_the_site_and_the_path_before_it_stay_the_same(tail: bytes) -> None:
     try:
         target = ROUTES.resolve(b"/anthropic/" + tail)
     except InvalidRequest:
         return
-    if target is not None:
-        assert target.url.startswith("http://127.0.0.1:99/team/a/")
-        assert target.path_and_query.startswith(b"/team/a/")
-        assert urlsplit(target.url).netloc == "127.0.0.1:99"
+    if target is None:
+        return
+    path, mark, query = tail.partition(b"?")
+    assert target.path_and_query == b"/team/a/" + path + mark + query
+    read = urlsplit(target.url)
+    assert (read.scheme, read.netloc, read.path) == ("http", "127.0.0.1:99", f"/team/a/{path.decode()}")
+    assert (read.query, read.fragment) == ("", "")
+    for times_decoded in (unquote(read.path), unquote(unquote(read.path))):
+        assert normpath(times_decoded.replace("\\", "/")).startswith("/team/a")
 
 
 @pytest.mark.parametrize(
