@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, Error, Operation
 from urllib3.exceptions import HTTPError
 
 from schemas.errors import InvalidSetting, StoreUnavailable
+from services.stores.private_files import make_private_folder
 
 EMBEDDED_DATABASE = "farebox"
 
@@ -126,7 +127,7 @@ def _forgo_data_frames() -> None:
 
 def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_database: bool) -> Client:
     try:
-        Path(address.folder).mkdir(parents=True, exist_ok=True)
+        make_private_folder(Path(address.folder))
         return clickhouse_connect.get_client(
             interface="chdb",
             path=address.folder,

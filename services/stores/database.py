@@ -23,6 +23,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeDecorator
 
 from schemas.errors import InvalidSetting, StoreUnavailable
+from services.stores.private_files import make_private_file
 
 _CONNECTIONS = 4
 _WAIT_S = 5
@@ -123,7 +124,10 @@ def _sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ArgumentError("each connection would have a memory of its own")
     file = Path(url.database).resolve()
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        make_private_file(file)
+    except OSError as error:
+        raise InvalidSetting(f"state: {file} cannot be used: {error.strerror}") from error
     engine = create_engine(url.set(database=str(file)), hide_parameters=True, connect_args={"timeout": _WAIT_S})
 
     @event.listens_for(engine, "connect")

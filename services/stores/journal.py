@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.errors import BrokerUnavailable
+from services.stores.private_files import make_private_file
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -58,7 +59,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
     Raises: BrokerUnavailable.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except (sqlite3.Error, OSError) as error:
         raise BrokerUnavailable(f"journal {path}: {error}") from error

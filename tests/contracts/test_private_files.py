@@ -1,0 +1,71 @@
+"""What Farebox keeps in files is its user's alone, also when each process runs by itself."""
+
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import InvalidSetting
+from services.stores.journal_sink import JournalSink
+from services.stores.state import SqlKeyStore
+from services.telemetry import Metrics
+from tests.builders import an_event
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in [folder, *folder.iterdir()]}
+
+
+def test_the_journal_and_what_sqlite_puts_beside_it(tmp_path: Path) -> None:
+    async def while_open() -> dict[str, str]:
+        sink = JournalSink(tmp_path / "log/journal.sqlite", metrics=Metrics(), group_s=0.001)
+        await sink.publish(an_event())
+        found = modes(tmp_path / "log")
+        await sink.close()
+        return found
+
+    beside = {f"journal.sqlite{suffix}": "0o600" for suffix in ("", "-wal", "-shm")}
+    assert asyncio.run(while_open()) == {"log": "0o700"} | beside
+
+
+def test_the_state_and_the_warehouse_of_processes_that_run_apart(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    environ = {
+        "PYTHONPATH": str(REPO),
+        "FAREBOX_STATE": f"sqlite:///{kept}/state.sqlite",
+        "FAREBOX_WAREHOUSE": f"chdb:{kept}/warehouse",
+        "FAREBOX_EVENT_LOG": f"journal:{kept}/journal.sqlite",
+    }
+    subprocess.run([sys.executable, "-m", "services.migrate"], env=environ, check=True, capture_output=True, timeout=60)
+    found = modes(kept)
+    assert (found["state.sqlite"], found["warehouse"]) == ("0o600", "0o700")
+
+
+def test_what_an_operator_opened_to_others_stays_open(tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite"
+    file.touch(mode=0o640)
+    file.chmod(0o640)
+    store = SqlKeyStore(f"sqlite:///{file}")
+    asyncio.run(store.migrate())
+    asyncio.run(store.close())
+    assert modes(tmp_path)["state.sqlite"] == "0o640"
+
+
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidSetting, match="cannot be used: Not a directory"):
+        SqlKeyStore(f"sqlite:///{tmp_path}/file/state.sqlite")
