@@ -67,5 +67,5 @@ def test_what_an_operator_opened_to_others_stays_open(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidSetting, match="cannot be used: Not a directory"):
+    with pytest.raises(InvalidSetting, match="cannot be used: File exists"):
         SqlKeyStore(f"sqlite:///{tmp_path}/file/state.sqlite")
