@@ -28,10 +28,11 @@ Counter = Literal[
 
 
 class Metrics:
-    """Counters of one process. Adding is one dictionary operation: it is done on the hot path."""
+    """Counters of one process, and what troubles it. Adding is one dictionary operation: it is done on the hot path."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
+        self.trouble = ""  # why the process does not do all of its work, for who asks whether it is well
 
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count

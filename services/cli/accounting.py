@@ -1,6 +1,7 @@
 """The worker and the query service of an embedded Farebox: an event loop of their own in a second thread.
 
-The proxy's loop never waits for them: they meet it in the journal's file only.
+The proxy's loop never waits for them: they meet it in the journal's file only. When they stop for good, it goes on as
+it would beside a worker process that stopped: calls pass, their events wait in the journal, and `/healthz` says so.
 """
 
 import asyncio
@@ -20,7 +21,11 @@ from services.query.app import create_app
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.connect import open_event_source, open_keys, open_price_rows, open_reprices, open_warehouse
+from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
+from services.stores.reprices import SqlReprices
+from services.stores.state import SqlKeyStore
+from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import KnownPrices
@@ -37,6 +42,22 @@ class _Live(msgspec.Struct, frozen=True):
     loop: asyncio.AbstractEventLoop
     source: EventSource
     stop: asyncio.Event
+
+
+class _Stores(msgspec.Struct, frozen=True, kw_only=True):
+    """What accounting works on."""
+
+    source: EventSource
+    warehouse: ClickHouseWarehouse
+    keys: SqlKeyStore
+    price_rows: SqlPriceRows
+    reprices: SqlReprices
+
+
+class AccountingStopped(FareboxError):
+    """Nothing is counted until the next start."""
+
+    code = "accounting_stopped"
 
 
 class Accounting:
@@ -59,9 +80,15 @@ class Accounting:
         self._live.result()
 
     def backlog(self) -> int:
-        """Events that are in the log and not yet rows. Raises: BrokerUnavailable."""
+        """Events that are in the log and not yet rows. Raises: BrokerUnavailable, AccountingStopped."""
+        self.check()
         live = self._live.result()
         return asyncio.run_coroutine_threadsafe(live.source.backlog(), live.loop).result()
+
+    def check(self) -> None:
+        """Raises: AccountingStopped, with the reason, when it has stopped by itself."""
+        if self._metrics.trouble:
+            raise AccountingStopped(self._metrics.trouble)
 
     def stop(self) -> None:
         """Returns when the log is empty, or as empty as it gets in time, and everything is closed."""
@@ -74,49 +101,73 @@ class Accounting:
         try:
             uvloop.run(self._serve())
         except BaseException as error:
-            if self._live.done():
-                logger.exception("accounting stopped: traffic passes and is kept in the event log, but not counted")
+            if not self._live.done():
+                self._live.set_exception(error)
                 return
-            self._live.set_exception(error)
+            logger.exception("accounting stopped: calls pass and wait in the event log, but are not counted")
+            self._metrics.trouble = f"accounting stopped ({_reason(error)}): calls pass and are kept, but not counted"
+        finally:
+            self._listening.close()  # so that who asks is refused, and does not wait for an answer
 
     async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
-            warehouse = await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
-            stack.push_async_callback(warehouse.close)
-            keys = open_keys(self._query.state)
-            stack.push_async_callback(keys.close)
-            source = await open_event_source(self._worker.event_log, group=self._worker.worker_group)
-            stack.push_async_callback(source.close)
-            live = _Live(asyncio.get_running_loop(), source, asyncio.Event())
-            price_rows = open_price_rows(self._query.state)
-            stack.push_async_callback(price_rows.close)
-            reprices = open_reprices(self._query.state)
-            stack.push_async_callback(reprices.close)
+            stores = await self._open(stack)
+            live = _Live(asyncio.get_running_loop(), stores.source, asyncio.Event())
             shipped = ShippedPrices()
-            app = create_app(
-                warehouse=warehouse,
-                keys=keys,
-                price_rows=price_rows,
-                shipped=shipped,
-                reprices=reprices,
-                clock=SystemClock(),
-            )
-            config = uvicorn.Config(
-                app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S
-            )
-            server = uvicorn.Server(config)
+            server = _query_server(stores, shipped)
             worker_stop = asyncio.Event()
-            prices = KnownPrices(shipped, price_rows)
-            flush = Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s)
-            work = run_worker(source, warehouse, prices, self._metrics, flush=flush, stop=worker_stop, hurry=live.stop)
+            work = run_worker(
+                stores.source,
+                stores.warehouse,
+                KnownPrices(shipped, stores.price_rows),
+                self._metrics,
+                flush=Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s),
+                stop=worker_stop,
+                hurry=live.stop,
+            )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(work)
                 self._live.set_result(live)
                 await live.stop.wait()
                 server.should_exit = True
-                await _drained(source)
+                await _drained(stores.source)
                 worker_stop.set()
+
+    async def _open(self, stack: AsyncExitStack) -> _Stores:
+        """What is open closes with `stack`. Raises: FareboxError."""
+        warehouse = await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
+        stack.push_async_callback(warehouse.close)
+        keys = open_keys(self._query.state)
+        stack.push_async_callback(keys.close)
+        source = await open_event_source(self._worker.event_log, group=self._worker.worker_group)
+        stack.push_async_callback(source.close)
+        price_rows = open_price_rows(self._query.state)
+        stack.push_async_callback(price_rows.close)
+        reprices = open_reprices(self._query.state)
+        stack.push_async_callback(reprices.close)
+        return _Stores(source=source, warehouse=warehouse, keys=keys, price_rows=price_rows, reprices=reprices)
+
+
+def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
+    app = create_app(
+        warehouse=stores.warehouse,
+        keys=stores.keys,
+        price_rows=stores.price_rows,
+        shipped=shipped,
+        reprices=stores.reprices,
+        clock=SystemClock(),
+    )
+    return uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Of several errors the first. A bug's text could hold anything, so only its name is told."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) if isinstance(error, FareboxError) else type(error).__name__
 
 
 async def _drained(source: EventSource) -> None:

@@ -66,7 +66,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 def serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     """Serves until a signal comes or `use` stops it; `use` runs in a thread of its own once all is ready.
 
-    Raises: FareboxError when it cannot start; what `use` raised.
+    Raises: FareboxError when it cannot start, or when accounting had stopped before; what `use` raised.
     """
     settings = place.environ(environ)
     sys.setswitchinterval(_SWITCH_S)
@@ -79,7 +79,7 @@ async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Runnin
     proxy_socket = _listen("proxy", proxy.proxy_host, proxy.proxy_port)
     query_socket = _listen("query", query.query_host, query.query_port)
     await migrate(MigrateSettings.from_environ(environ))
-    metrics = Metrics()
+    metrics, query_url = Metrics(), _url_of(query_socket)
     accounting = Accounting(WorkerSettings.from_environ(environ), query, listening=query_socket, metrics=metrics)
     async with contextlib.AsyncExitStack() as stack:
         keys = open_keys(proxy.state)
@@ -95,7 +95,7 @@ async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Runnin
         server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
         running = Running(
             proxy_url=_url_of(proxy_socket),
-            query_url=_url_of(query_socket),
+            query_url=query_url,
             key=key,
             key_is_new=key_is_new,
             loop=asyncio.get_running_loop(),
@@ -104,6 +104,7 @@ async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Runnin
             accounting=accounting,
         )
         await _serve_proxy(running, proxy_socket, use)
+    accounting.check()
 
 
 async def _serve_proxy(running: Running, listening: socket.socket, use: Callable[[Running], None]) -> None:

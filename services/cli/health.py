@@ -52,6 +52,8 @@ def counting_part(name: str, url: str) -> Part:
         _, metrics = _page(f"{url}/metrics")
     except OSError:
         return Part(name=name, ok=False, told=f"nothing answers at {url}")
+    if status == 503:
+        return Part(name=name, ok=False, told=f"{url} answers, but not all of it works: {url}/healthz says why")
     counts = {counter: int(count) for counter, count in _COUNT.findall(metrics)}
     if status != 200 or not counts:
         return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")

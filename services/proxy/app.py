@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from schemas.errors import FareboxError, NotFound
+from schemas.errors import FareboxError, NotFound, Unavailable
 from services.domain.manual_log import INGESTION
 from services.proxy.answers import error_body, status_of
 from services.proxy.manual_log import LogIntake, Receive
@@ -43,6 +43,8 @@ class ProxyApp:
             return [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
         match path:
             case "/healthz":
+                if self._metrics.trouble:
+                    raise Unavailable(self._metrics.trouble)
                 return [_JSON], b'{"status":"ok"}'
             case "/metrics":
                 return [_METRICS], self._metrics.exposition().encode()

@@ -1,0 +1,116 @@
+"""When the worker inside `farebox up` must not go on: calls still pass, it is plain to see, and nothing is lost."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from services.cli.simulated_provider import SimulatedProvider
+from services.stores.journal_sink import JournalSink
+from services.telemetry import Metrics
+from services.worker.loop import MOST_BURIED
+from tests.processes import Process, free_port
+
+
+class Up:
+    """A `farebox up` whose data stay when it stops."""
+
+    def __init__(self, folder: Path, provider: SimulatedProvider) -> None:
+        self.data = folder / "data"
+        self._folder = folder
+        self._env = {"FAREBOX_OPENAI_URL": provider.url, "FAREBOX_ANTHROPIC_URL": provider.url}
+
+    def process(self, name: str) -> Process:
+        proxy, query = free_port(), free_port()
+        self.proxy_url, self.query_url = f"http://127.0.0.1:{proxy}", f"http://127.0.0.1:{query}"
+        ports = {"FAREBOX_PROXY_PORT": str(proxy), "FAREBOX_QUERY_PORT": str(query)}
+        command = ["-m", "services.cli", "up", "--data", str(self.data)]
+        return Process(command, env=self._env | ports, log=self._folder / name, ready_url=f"{self.proxy_url}/metrics")
+
+    @property
+    def journal(self) -> Path:
+        return self.data / "journal.sqlite"
+
+    @property
+    def key(self) -> str:
+        return (self.data / "api-key").read_text().strip()
+
+    def health(self) -> httpx.Response:
+        return httpx.get(f"{self.proxy_url}/healthz", trust_env=False)
+
+    def call(self) -> None:
+        client = openai.OpenAI(
+            base_url=f"{self.proxy_url}/oai/v1",
+            api_key="sk-x",
+            max_retries=0,
+            default_headers={"Helicone-Auth": f"Bearer {self.key}"},
+        )
+        client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}])
+
+    def farebox(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "services.cli", *arguments, "--data", str(self.data), "--url", self.query_url]
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    with SimulatedProvider(seed=1, latency_scale=0) as provider:
+        yield Up(tmp_path, provider)
+
+
+async def _append(journal: Path, payloads: list[bytes]) -> None:
+    sink = JournalSink(journal, metrics=Metrics())
+    for receipt in [sink.append(payload) for payload in payloads]:
+        await receipt
+    await sink.close()
+
+
+def _wait_until_ill(up: Up) -> httpx.Response:
+    deadline = time.monotonic() + 30
+    while (health := up.health()).status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return health
+
+
+def test_what_stops_the_worker_for_good_stops_no_call_is_plain_to_see_and_loses_nothing(up: Up) -> None:
+    asyncio.run(_append(up.journal, [b"not an event"] * (MOST_BURIED + 1)))
+    with up.process("first") as process:
+        process.ready()
+        health = _wait_until_ill(up)
+        assert (health.status_code, health.json()["error"]["code"]) == (503, "unavailable")
+        assert "accounting stopped (101 of the last 101 events are unusable)" in health.json()["error"]["message"]
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(up.query_url, trust_env=False)
+        up.call()
+        assert process.stop() == 1
+        last_line = process.output().splitlines()[-1]
+        assert last_line.startswith("farebox: accounting stopped (101 of the last 101 events are unusable)")
+        assert '"level": "error"' in process.output()
+
+    with closing(sqlite3.connect(up.journal)) as journal, journal:
+        journal.execute("DELETE FROM segment WHERE id = (SELECT min(id) FROM segment)")
+    with up.process("second") as process:
+        process.ready()
+        assert _requests_counted(up) == 1
+        assert up.health().status_code == 200
+        assert process.stop() == 0
+
+
+def _requests_counted(up: Up) -> int:
+    """Once there are some."""
+    deadline = time.monotonic() + 30
+    while True:
+        told = up.farebox("report", "--json")
+        counted = int(json.loads(told.stdout)["total"]["requests"]) if told.returncode == 0 else 0
+        if counted or time.monotonic() > deadline:
+            return counted
