@@ -1,19 +1,13 @@
 """What an exchange costs and why: priced, free, or unknown. Unknown is never zero, and zero is never a guess."""
 
-import re
-from functools import lru_cache
 from typing import Final
 
-from schemas.event import Ending, ExchangeEvent, RequestEvent
+from schemas.event import Ending, ExchangeEvent
 from schemas.price import Charge, CostState, PriceBook
 from schemas.usage import Reading, UsageSource
-from services.domain.charge import FREE, NO_USAGE, charge, partial
+from services.domain.charge import FREE, NO_USAGE, TRUNCATED, charge, partial
 from services.domain.consumption import Consumption, refused_by_provider
-
-# What is sent here makes a provider keep, count or judge something; none of it is billed by the call.
-_UNBILLED_PATH: Final = re.compile(
-    r"/(?:files|uploads|moderations|vector_stores|count_tokens|input_tokens|tokenize|cancel)(?:/|$)|:countTokens$"
-)
+from services.domain.unbilled import generates
 
 
 def charge_of(
@@ -22,14 +16,18 @@ def charge_of(
     """What the provider bills for `event`, whatever was served from a cache.
 
     Free: what never left for the provider, what generates nothing, what we refused, logged steps and error answers
-    without usage. Unknown: no usage although something may have been generated, an estimate, no price for the model,
-    or figures that contradict themselves or do not hold all that was used.
+    without usage. Unknown: no usage although something may have been generated, figures that were cut away, an
+    estimate, no price for the model, or figures that contradict themselves or do not hold all that was used.
     """
     request, response = event.request, event.response
-    if response.ending is Ending.REFUSED or not generates(request) or _never_left(event):
+    if response.ending is Ending.REFUSED or not generates(request, reading) or _never_left(event):
         return FREE
+    if consumption.usage is None and (request.step or refused_by_provider(response, reading)):
+        return FREE
+    if reading.cut:
+        return TRUNCATED
     if consumption.usage is None:
-        return FREE if request.step or refused_by_provider(response, reading) else NO_USAGE
+        return NO_USAGE
     price = prices.price_at(request.provider, model, request.created_at, tier)
     if consumption.source is UsageSource.ESTIMATED:
         return partial(price) if price is not None else _ESTIMATED
@@ -44,13 +42,3 @@ _ESTIMATED: Final = Charge(cost_usd=None, state=CostState.PARTIAL)
 def _never_left(event: ExchangeEvent) -> bool:
     """What was answered from a cache did not leave either, but did when it was paid for."""
     return not event.response.request_sent and event.response.ending is not Ending.CACHED
-
-
-def generates(request: RequestEvent) -> bool:
-    """Whether a request makes a provider generate. Looking at an answer again does not, although it shows its usage."""
-    return request.method.upper() == "POST" and _is_billed(request.target_url)
-
-
-@lru_cache(maxsize=1024)
-def _is_billed(target_url: str) -> bool:
-    return _UNBILLED_PATH.search(target_url) is None

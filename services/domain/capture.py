@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
 from services.domain.headers import NO_NOTES, Head
 from services.domain.providers import Target
+
+TAIL_BYTES: Final = 64 * 2**10  # of an answer that is larger than the capture limit, kept beside its beginning
 
 
 class CaptureSpace:
@@ -18,43 +21,67 @@ class CaptureSpace:
 
 
 class CapturedBody:
-    """One body: its first bytes up to `limit`, or none of it when space ran out, and its true size."""
+    """One body: its first bytes up to `limit`, or none of it when space ran out, and its true size.
 
-    __slots__ = ("_limit", "_pieces", "_space", "body_bytes", "dropped", "truncated")
+    Of one that is larger, its last bytes are kept too, as many as `tail_bytes` says, while there is space for them:
+    answers end with what they used.
+    """
 
-    def __init__(self, limit: int, space: CaptureSpace) -> None:
+    __slots__ = ("_limit", "_pieces", "_space", "_tail", "body_bytes", "dropped", "tail_bytes")
+
+    def __init__(self, limit: int, space: CaptureSpace, tail_bytes: int = 0) -> None:
         self._limit = limit
         self._space = space
         self._pieces: list[bytes] = []
+        self._tail = bytearray()
+        self.tail_bytes = tail_bytes  # 0 also when there was no space for them
         self.body_bytes = 0
-        self.truncated = False
         self.dropped = False
 
     def add(self, piece: bytes) -> None:
-        size = len(piece)
+        size, rest = len(piece), b""
         self.body_bytes += size
         if self.body_bytes > self._limit:
-            self.truncated = True
             size = max(0, size - (self.body_bytes - self._limit))
-            piece = piece[:size]
+            piece, rest = piece[:size], piece[size:]
         if size > self._space.free_bytes:
             self.take()
             self.dropped = True
         elif not self.dropped:
-            self._space.free_bytes -= size
-            self._pieces.append(piece)
+            if size:
+                self._space.free_bytes -= size
+                self._pieces.append(piece)
+            if rest and self.tail_bytes:
+                self._add_to_tail(rest)
+
+    def _add_to_tail(self, rest: bytes) -> None:
+        """Cut back only when it has grown to twice its size, so that every byte is moved once at most."""
+        tail, before = self._tail, len(self._tail)
+        tail += rest[-self.tail_bytes :]
+        if len(tail) > 2 * self.tail_bytes:
+            del tail[: -self.tail_bytes]
+        self._space.free_bytes -= len(tail) - before
+        if self._space.free_bytes < 0:
+            self.tail_bytes = 0
+            self._take_tail()
 
     @property
-    def partial(self) -> bool:
-        """Whether some of it was not kept."""
-        return self.truncated or self.dropped
+    def truncated(self) -> bool:
+        """Whether something between its first and its last bytes, or all behind the first, was not kept."""
+        return self.body_bytes > self._limit + self.tail_bytes
 
-    def take(self) -> bytes:
-        """What is held. Its space is given back, and nothing is held any more."""
+    def take(self) -> tuple[bytes, bytes]:
+        """What is held: first bytes and last bytes. Its space is given back, and nothing is held any more."""
         body = b"".join(self._pieces)
         self._pieces.clear()
         self._space.free_bytes += len(body)
-        return body
+        return body, self._take_tail()
+
+    def _take_tail(self) -> bytes:
+        tail = bytes(self._tail[-self.tail_bytes :]) if self.tail_bytes else b""
+        self._space.free_bytes += len(self._tail)
+        self._tail.clear()
+        return tail
 
 
 class Capture:
@@ -104,7 +131,7 @@ class Capture:
         self._tags = tags
         self._head = head
         self.body = CapturedBody(limit, space)
-        self.answer = CapturedBody(limit, space)
+        self.answer = CapturedBody(limit, space, TAIL_BYTES)
         self._first_byte_s: float | None = None
         self._status: int | None = None
         self._answer_notes: Mapping[bytes, bytes] = NO_NOTES
@@ -116,6 +143,13 @@ class Capture:
     def answer_head(self, status: int, notes: Mapping[bytes, bytes]) -> None:
         self._status = status
         self._answer_notes = notes
+
+    @property
+    def tells_usage(self) -> bool:
+        """Whether the answer's end can be read once it has come. Of what is compressed only the beginning can."""
+        answer = self.answer
+        readable_end = answer.tail_bytes > 0 and b"content-encoding" not in self._answer_notes
+        return not answer.dropped and (readable_end or not answer.truncated)
 
     def answer_began(self, at_s: float) -> None:
         """The first byte of the answer's body has come."""
@@ -130,6 +164,7 @@ class Capture:
 
     def _request(self) -> RequestEvent:
         notes = self._head.notes
+        body, _ = self.body.take()
         return RequestEvent(
             organization_id=self._organization_id,
             request_id=self.request_id,
@@ -140,13 +175,14 @@ class Capture:
             tags=self._tags,
             content_type=notes.get(b"content-type", b"").decode("latin-1"),
             content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
-            body=self.body.take(),
+            body=body,
             body_bytes=self.body.body_bytes,
         )
 
     def _response(self, ending: Ending, at_s: float) -> ResponseEvent:
         notes = self._answer_notes
         first = self._first_byte_s
+        body, tail = self.answer.take()
         return ResponseEvent(
             ending=ending,
             status=self._status,
@@ -154,7 +190,8 @@ class Capture:
             first_byte_ms=None if first is None else round((first - self._began_s) * 1000),
             content_type=notes.get(b"content-type", b"").decode("latin-1"),
             content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
-            body=self.answer.take(),
+            body=body,
+            body_tail=tail,
             body_bytes=self.answer.body_bytes,
             request_sent=self.request_sent,
             drained=self.drained,
@@ -165,3 +202,8 @@ class Capture:
 def whole_milliseconds(moment: datetime) -> datetime:
     """`moment` cut to milliseconds, as it is part of a row's identity and stored so."""
     return moment - timedelta(microseconds=moment.microsecond % 1000)
+
+
+def beginning_and_end(body: bytes, limit: int) -> tuple[bytes, bytes]:
+    """Of a whole answer what would have been kept of it had it passed: its first bytes, and its last."""
+    return body[:limit], body[max(limit, len(body) - TAIL_BYTES) :]

@@ -22,6 +22,7 @@ _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
 
 FREE: Final = Charge(cost_usd=Decimal(0), state=CostState.FREE)
 NO_USAGE: Final = Charge(cost_usd=None, state=CostState.NO_USAGE)
+TRUNCATED: Final = Charge(cost_usd=None, state=CostState.TRUNCATED)
 UNKNOWN_MODEL: Final = Charge(cost_usd=None, state=CostState.UNKNOWN_MODEL)
 
 

@@ -9,14 +9,14 @@ from schemas.price import PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Reading, Usage
 from services.domain.asked import MOST_NAME_CHARACTERS, Asked, asked_of
-from services.domain.billing import charge_of, generates
+from services.domain.billing import charge_of
 from services.domain.body_text import Body, read_body
 from services.domain.charge import FREE
 from services.domain.consumption import Consumption, consumption_of
-from services.domain.cut_answer import read_cut_answer
+from services.domain.cut_answer import reading_of
 from services.domain.tiers import with_region
 from services.domain.told_cost import kept_usd
-from services.domain.usage import read_answer
+from services.domain.unbilled import generates
 
 TIMED_OUT_STATUS: Final = -2
 CLIENT_GONE_STATUS: Final = -3
@@ -50,11 +50,7 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
         response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
     )
     asked = asked_of(request, asked_body)
-    reading = (
-        read_answer(answer_body.content, request.provider)
-        if answer_body.whole
-        else read_cut_answer(event, asked_body, answer_body)
-    )
+    reading = reading_of(event, asked_body, answer_body)
     consumption = consumption_of(event, reading, asked_body.content)
     record = _record(event, asked, reading, consumption, prices)
     return record, _bodies(record, request.tags, asked_body, answer_body)
@@ -69,7 +65,7 @@ def _record(
     provider_charge = charge_of(event, model, tier, reading, consumption, prices)
     cached = response.ending is Ending.CACHED
     charged = FREE if cached else provider_charge
-    used = not cached and generates(request)  # an answer from a cache, or one that shows an older one, uses nothing
+    used = not cached and generates(request, reading)  # an answer from a cache, or one that shows an older one, uses nothing
     usage = (consumption.usage if used else None) or _NOTHING_USED
     is_stream = asked.stream or reading.streamed
     created_at = _aware(request.created_at)

@@ -23,6 +23,7 @@ import msgspec
 from schemas.errors import InvalidRequest
 from schemas.event import Ending, ExchangeEvent, RequestEvent, ResponseEvent
 from services.domain.asked import MOST_NAME_CHARACTERS
+from services.domain.capture import beginning_and_end
 from services.domain.charge import MOST_USD
 from services.domain.headers import Pair, read_labels
 from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read_payload
@@ -58,16 +59,17 @@ class Logger(msgspec.Struct, frozen=True, kw_only=True):
 def read_log(payload: bytes, logger: Logger, *, drawn_id: str, now: datetime, capture_bytes: int) -> ExchangeEvent:
     """The event of the call in `payload`. A call that names its id has the same identity whenever it is logged again.
 
-    `drawn_id` is the id of a call that names none; of each body `capture_bytes` are kept.
+    `drawn_id` is the id of a call that names none; of each body `capture_bytes` are kept, and the end of the answer.
     Raises: InvalidRequest, which names what is wrong.
     """
     call = read_payload(payload)
     request = _request(call, logger, drawn_id, now)
     response = _response(call.provider_response, call.timing)
     step = _step(response.body) or _step(request.body)
+    body, tail = beginning_and_end(response.body, capture_bytes)
     return ExchangeEvent(
         request=msgspec.structs.replace(request, body=request.body[:capture_bytes], step=step),
-        response=msgspec.structs.replace(response, body=response.body[:capture_bytes]),
+        response=msgspec.structs.replace(response, body=body, body_tail=tail),
         recorded_at=now,
     )
 

@@ -102,6 +102,8 @@ def why_of(charged: Charged, price: Price | None) -> str | None:
             return f"no price is known for model {charged.model!r} of {charged.provider} at the time of the request"
         case CostState.NO_USAGE:
             return _why_no_usage(charged)
+        case CostState.TRUNCATED:
+            return "the answer was larger than what is kept of one (FAREBOX_CAPTURE_BYTES): its figures were cut away"
         case CostState.PARTIAL:
             return _why_partial(charged, price)
 

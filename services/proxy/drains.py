@@ -45,7 +45,7 @@ class Drains:
     def take(self, call: UpstreamCall, capture: Capture, labels: Sequence[Pair]) -> bool:
         """Whether the answer to `call`, whose request was sent whole, is read on. Its event is then made here."""
         said = wish(labels, ON_DISCONNECT)
-        if said == b"cancel" or (said != b"drain" and not self._wanted) or capture.answer.partial:
+        if said == b"cancel" or (said != b"drain" and not self._wanted) or not capture.tells_usage:
             return False
         if len(self._open) >= self.limits.most_drains:
             self.metrics.add("proxy_drain_refused_total")
@@ -112,7 +112,7 @@ class Drain:
         answer.add(piece)
         self._capture.drained = True
         self._bytes_left -= len(piece)
-        if self._bytes_left < 0 or answer.partial:  # what is not kept cannot tell what was used
+        if self._bytes_left < 0 or not self._capture.tells_usage:
             self.cut()
 
     def answer_end(self) -> None:

@@ -109,8 +109,10 @@ class LogIntake:
 
     def _count(self, event: ExchangeEvent) -> None:
         self._metrics.add("proxy_logged_total")
-        for half in (event.request, event.response):
-            if half.body_bytes > len(half.body):
+        request, response = event.request, event.response
+        kept_bytes = (len(request.body), len(response.body) + len(response.body_tail))
+        for sent, kept in zip((request.body_bytes, response.body_bytes), kept_bytes, strict=True):
+            if sent > kept:
                 self._metrics.add("proxy_bodies_truncated_total")
 
     async def _publish(self, event: ExchangeEvent) -> None:

@@ -142,7 +142,11 @@ BOUNDS: dict[str, tuple[dict[str, Any], Sequence[Step], bool]] = {  # settings, 
         True,
     ),
     "bytes": ({"drain_bytes": 50}, [chunked(DELTA, end=b""), 0.1, chunk(b"x" * 51), Do.HANG], True),
-    "what is kept": ({"capture_bytes": 200}, [chunked(DELTA, end=b""), 0.1, chunk(b"x" * 100), Do.HANG], True),
+    "the space there is": (
+        {"capture_total_bytes": len(STREAMED) + len(DELTA)},
+        [chunked(DELTA, end=b""), 0.1, chunk(b"x" * 100), Do.HANG],
+        True,
+    ),
     "a head that is not valid": ({}, [0.1, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", Do.HANG], False),
 }
 
@@ -160,8 +164,8 @@ async def test_at_a_bound_the_provider_is_left_and_the_event_says_what_is_known(
     assert row(event).cost_usd is None
 
 
-async def test_what_was_kept_only_in_part_before_its_caller_went_is_not_read_on() -> None:
-    async with rig(capture_bytes=100) as proxy:
+async def test_what_could_not_be_kept_before_its_caller_went_is_not_read_on() -> None:
+    async with rig(capture_total_bytes=len(STREAMED)) as proxy:
         proxy.provider.script = [chunked(DELTA, end=b""), Do.HANG]
         await hang_up(proxy, STREAMED, after=DELTA)
         event = await proxy.event()

@@ -1,6 +1,6 @@
 """Captures: what is kept of an exchange, and that it becomes one event."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -48,6 +48,7 @@ def test_a_finished_capture_is_one_event() -> None:
         *(b"answer", 6, "text/event-stream", "br"),
     )
     assert (response.status, response.latency_ms, response.first_byte_ms) == (200, 1500, 250)
+    assert event.recorded_at == request.created_at + timedelta(seconds=1.5)
 
 
 def test_a_capture_finishes_once() -> None:
@@ -75,18 +76,43 @@ def test_space_is_given_back_when_a_capture_finishes() -> None:
 @given(
     pieces=st.lists(st.binary(max_size=30), max_size=12),
     limit=st.integers(0, 60),
-    total=st.integers(0, 120),
+    total=st.integers(0, 200),
+    tail_bytes=st.integers(0, 20),
 )
-@settings(max_examples=300, deadline=None)
-def test_a_body_is_kept_up_to_its_limit_or_not_at_all(pieces: list[bytes], limit: int, total: int) -> None:
+@settings(max_examples=500, deadline=None)
+def test_a_body_is_kept_up_to_its_limit_or_not_at_all_and_so_is_its_end(
+    pieces: list[bytes], limit: int, total: int, tail_bytes: int
+) -> None:
     space = CaptureSpace(total)
-    body = CapturedBody(limit, space)
+    body = CapturedBody(limit, space, tail_bytes)
     for piece in pieces:
         body.add(piece)
+        assert 0 <= space.free_bytes <= total
     whole = b"".join(pieces)
-    kept = b"" if body.dropped else whole[:limit]
-    assert space.free_bytes == total - len(kept)
-    assert (body.body_bytes, body.take()) == (len(whole), kept)
-    assert body.dropped == (min(len(whole), limit) > total)
-    assert body.truncated == (len(whole) > limit)
+    has_end = body.tail_bytes > 0 and not body.dropped
+    assert body.body_bytes == len(whole)
+    kept, end = body.take()
+    assert kept == (b"" if body.dropped else whole[:limit])
+    assert end == (whole[max(limit, len(whole) - tail_bytes) :] if has_end else b"")
     assert space.free_bytes == total
+    assert body.dropped == (min(len(whole), limit) > total)
+    if total >= limit + 2 * tail_bytes + 30:
+        assert body.tail_bytes == tail_bytes
+    assert body.truncated == (len(whole) > limit + body.tail_bytes)
+
+
+def test_what_is_held_of_a_large_body_is_bounded_however_large_it_is() -> None:
+    space = CaptureSpace(10_000)
+    body = CapturedBody(1000, space, 100)
+    for _ in range(10_000):
+        body.add(b"0123456789")
+        assert space.free_bytes >= 10_000 - 1000 - 200
+    assert body.take() == (b"0123456789" * 100, b"0123456789" * 10)
+
+
+def test_the_end_of_a_body_gives_way_where_there_is_no_space_for_it() -> None:
+    space = CaptureSpace(100)
+    body = CapturedBody(90, space, 50)
+    body.add(b"x" * 200)
+    assert (space.free_bytes, body.dropped, body.truncated) == (10, False, True)
+    assert body.take() == (b"x" * 90, b"")

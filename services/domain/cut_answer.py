@@ -1,0 +1,108 @@
+"""An answer, whole or of which only the beginning and the end were kept -> Reading.
+
+Providers say at the end what was used. It counts when it stands in what was kept, and when nothing that was cut away
+can have cost something beside it. Otherwise the reading is `cut`, and the cost unknown.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from schemas.event import Ending, ExchangeEvent
+from schemas.usage import Reading
+from services.domain.answer_parts import part_of
+from services.domain.body_text import Body
+from services.domain.streams import looks_like_events
+from services.domain.usage import read_answer
+
+_ENDED: Final = (Ending.COMPLETED, Ending.PROVIDER_ERROR, Ending.CACHED)
+_MEDIA: Final = re.compile(r"(?:audio|image|video)/")  # no figures were cut away: these never hold any
+# Between two members of an object. Inside of a text a backslash would stand before the quote.
+_MEMBER: Final = re.compile(
+    rb'[,{]\s*("(?:model|modelVersion|service_tier|tools|usage|usageMetadata|meta)"\s*:)',
+)
+_OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,512}"')
+_OPENING_BYTES: Final = 4096
+_MOST_TRIES: Final = 16
+_WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response wraps all of it
+_CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound")  # models that search without being given a tool
+_CALLERS_TOOLS: Final = frozenset((None, "function", "custom"))
+_DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
+
+
+class _Asked(msgspec.Struct):
+    """What of a request can make a provider do what it charges beside the tokens."""
+
+    model: Any = ""
+    tools: list[dict[str, Any]] | None = None
+    plugins: Any = None  # OpenRouter's
+    prompt: Any = None  # a text; or OpenAI's kept prompt, which may have tools
+    cached: Any = msgspec.field(default=None, name="cachedContent")  # Google's, which may have tools
+
+
+_asked = msgspec.json.Decoder(_Asked)
+
+
+def reading_of(event: ExchangeEvent, asked: Body, answer: Body) -> Reading:
+    """What `answer` says, which is that of `event` to what was `asked`."""
+    provider = event.request.provider
+    if answer.whole or _MEDIA.match(answer.content_type):
+        return read_answer(answer.content, provider)
+    joined = _joined(answer.content, answer.tail, ended=event.response.ending in _ENDED)
+    reading = read_answer(joined or answer.content, provider)
+    if joined and reading.final and reading.usage is not None and not _may_cost_more(asked):
+        return reading
+    return msgspec.structs.replace(reading, final=False, held=True, cut=True)
+
+
+def _joined(beginning: bytes, end: bytes, *, ended: bool) -> bytes:
+    """What can be read of both, as if nothing had stood between them; b'' when the end cannot be read."""
+    if not end:
+        return b""
+    if looks_like_events(beginning):
+        return _joined_events(beginning.replace(b"\r\n", b"\n"), end.replace(b"\r\n", b"\n"), ended=ended)
+    if not ended or beginning.lstrip()[:1] != b"{":
+        return b""
+    members = _last_members(end)
+    opening = b",".join(_OPENING_MEMBER.findall(beginning[:_OPENING_BYTES])[::-1])
+    return members.replace(b"{", b"{%b," % opening, 1) if members and opening else members
+
+
+def _joined_events(beginning: bytes, end: bytes, *, ended: bool) -> bytes:
+    """The whole events of both; and the last members of one that is larger than what is kept of the end."""
+    broken, _, rest = end.partition(b"\n\n")
+    members = _last_members(broken) if ended else b""
+    event = b"data: %b\n\n" % members if members else b""
+    return beginning[: beginning.rfind(b"\n\n") + 2] + event + rest
+
+
+def _last_members(end: bytes) -> bytes:
+    """An object with the last members of the one that ends with `end`; b'' when it ends with none.
+
+    The names may stand in inner objects too. But what follows a member of the outer one closes that, and no other.
+    """
+    for found in list(_MEMBER.finditer(end))[-_MOST_TRIES:]:
+        for wrapping in _WRAPPINGS:
+            members = wrapping + end[found.start(1) :]
+            if part_of(members) is not None:
+                return members
+    return b""
+
+
+def _may_cost_more(asked: Body) -> bool:
+    """Whether calls that are charged one by one may stand in what was cut away, and in no usage."""
+    try:
+        request = _asked.decode(asked.content)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return True
+    given = request.plugins or request.cached or isinstance(request.prompt, dict)
+    searches = _CHARGES_BY_THE_CALL.search(str(request.model)) is not None
+    return bool(given) or searches or not all(map(_is_callers, request.tools or ()))
+
+
+def _is_callers(tool: dict[str, Any]) -> bool:
+    """Whether a tool is run by the caller, so that only tokens are charged."""
+    if "type" in tool or "name" in tool:
+        return tool.get("type") in _CALLERS_TOOLS
+    return set(tool) <= _DECLARED

@@ -1,0 +1,121 @@
+"""Answers far above the capture limit, over real sockets: they pass untouched, and their cost is exact all the same."""
+
+import gzip
+import json
+import random
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas.event import ExchangeEvent
+from schemas.price import CostState
+from services.domain.capture import TAIL_BYTES
+from services.domain.enrich import to_record
+from services.stores.prices import ShippedPrices
+from services.stores.upstream_connection import WRITE_BUFFER_BYTES
+from tests.proxy_rig import rig
+from tests.scripted_provider import answer, chunked
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/oai/v1/chat/completions"
+PRICES = ShippedPrices()
+LIMIT = 4 * 2**20
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
+PRICED = (Decimal("0.00027"), CostState.PRICED)
+ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "a book"}]}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+def cost(event: ExchangeEvent) -> tuple[Decimal | None, CostState]:
+    row = to_record(event, PRICES)[0]
+    return row.cost_usd, row.cost_state
+
+
+def a_book(characters: int) -> bytes:
+    """A plain chat answer."""
+    text = random.Random(1).randbytes(characters // 2).hex()
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return json.dumps({"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE}).encode()
+
+
+def a_long_stream(*, asked: bool) -> list[bytes]:
+    """Ten megabytes of events; `asked` for their usage."""
+    delta = {"index": 0, "delta": {"content": "word " * 400}, "finish_reason": None}
+    null: dict[str, Any] = {"usage": None} if asked else {}
+    events = [{"model": "gpt-4o-mini", "choices": [delta]} | null] * 4800
+    last = [{"model": "gpt-4o-mini", "choices": [], "usage": USAGE}] if asked else []
+    return [*(b"data: %b\n\n" % json.dumps(event).encode() for event in events + last), b"data: [DONE]\n\n"]
+
+
+async def test_a_plain_answer_of_ten_megabytes_has_its_exact_cost() -> None:
+    book = a_book(10 * 2**20)
+    async with rig() as proxy, proxy.client() as client:
+        proxy.provider.script = [answer(book)]
+        got = await client.post(CHAT, json=ASKED)
+        event = await proxy.event()
+        assert proxy.metrics.get("proxy_bodies_truncated_total") == 1
+    assert got.content == book
+    assert (event.response.body, event.response.body_tail) == (book[:LIMIT], book[-TAIL_BYTES:])
+    assert event.response.body_bytes == len(book)
+    assert cost(event) == PRICED
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for its usage", "asked by us"])
+async def test_a_stream_of_ten_megabytes_has_its_exact_cost(asked: bool) -> None:
+    wanted = ASKED | {"stream": True} | ({"stream_options": {"include_usage": True}} if asked else {})
+    said = a_long_stream(asked=True)
+    async with rig() as proxy, proxy.client() as client:
+        proxy.provider.script = [chunked(*said)]
+        got = await client.post(CHAT, json=wanted)
+        event = await proxy.event()
+    assert len(event.response.body) == LIMIT
+    assert event.response.body_bytes == len(b"".join(said)) > 10**7
+    assert got.content == b"".join(said if asked else a_long_stream(asked=False))
+    assert cost(event) == PRICED
+
+
+async def test_a_compressed_answer_that_large_says_that_it_was_cut() -> None:
+    packed = gzip.compress(a_book(12 * 2**20), 1)
+    async with rig() as proxy, proxy.client() as client:
+        proxy.provider.script = [answer(packed, more="Content-Encoding: gzip\r\n")]
+        await client.post(CHAT, json=ASKED)
+        event = await proxy.event()
+    assert len(packed) > LIMIT + TAIL_BYTES
+    assert cost(event) == (None, CostState.TRUNCATED)
+
+
+async def test_a_large_answer_whose_caller_went_is_read_on_and_has_its_exact_cost() -> None:
+    said = a_long_stream(asked=True)
+    async with rig(drain_bytes=2 * 10**7) as proxy, proxy.client() as client:
+        proxy.provider.script = [chunked(*said[:3000], end=b""), 0.3, chunked(*said[3000:]).partition(b"\r\n\r\n")[2]]
+        asked = ASKED | {"stream": True, "stream_options": {"include_usage": True}}
+        async with client.stream("POST", CHAT, json=asked) as got:
+            seen = 0
+            async for piece in got.aiter_raw():
+                seen += len(piece)
+                if seen > LIMIT + TAIL_BYTES:
+                    break
+        event = await proxy.event()
+    assert event.response.drained
+    assert event.response.body_bytes == len(b"".join(said))
+    assert cost(event) == PRICED
+
+
+async def test_large_answers_give_back_all_the_space_that_they_took() -> None:
+    book = a_book(300_000)
+    room = 100_000 + 2 * TAIL_BYTES + WRITE_BUFFER_BYTES
+    async with rig(capture_bytes=100_000, capture_total_bytes=room) as proxy, proxy.client() as client:
+        proxy.provider.script = [answer(book)]
+        for _ in range(20):
+            got: httpx.Response = await client.post(CHAT, json=ASKED)
+            assert got.content == book
+        events = await proxy.events(20)
+        assert proxy.metrics.get("proxy_bodies_dropped_total") == 0
+    assert {cost(event) for event in events} == {PRICED}

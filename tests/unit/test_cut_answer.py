@@ -1,0 +1,186 @@
+"""Answers that were too large to be kept whole: what their ends say counts, or the row says that it was cut."""
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.event import Ending, ExchangeEvent
+from schemas.price import CostState
+from schemas.record import RequestRecord
+from schemas.usage import UsageSource
+from services.domain.capture import TAIL_BYTES, beginning_and_end
+from services.domain.enrich import to_record
+from services.stores.prices import ShippedPrices
+from tests.builders import an_event
+
+PRICES = ShippedPrices()
+LIMIT = 5000
+LONG = 'an answer, "model":"none", {"usage": {}}, ' * 10_000  # far above the limit, and quoted on the wire
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
+COST = (Decimal("0.00027"), CostState.PRICED)  # of USAGE, by gpt-4o-mini: 1000 at 0.15, 200 at 0.60 a million
+CUT = (None, CostState.TRUNCATED)
+ASKED = {"model": "gpt-4o-mini", "messages": []}
+
+
+def kept(body: bytes, *, asked: Any = None, **told: Any) -> ExchangeEvent:
+    """The event of an exchange whose answer was `body`, of which `LIMIT` bytes and the end were kept."""
+    request = asked if isinstance(asked, bytes) else json.dumps(asked or ASKED).encode()
+    beginning, end = beginning_and_end(body, LIMIT)
+    assert len(beginning) + len(end) < len(body)
+    return of_size(an_event(request_body=request, response_body=beginning, body_tail=end, **told), len(body))
+
+
+def of_size(event: ExchangeEvent, body_bytes: int) -> ExchangeEvent:
+    return msgspec.structs.replace(event, response=msgspec.structs.replace(event.response, body_bytes=body_bytes))
+
+
+def a_row(body: bytes, **told: Any) -> RequestRecord:
+    return to_record(kept(body, **told), PRICES)[0]
+
+
+def cost(row: RequestRecord) -> tuple[Decimal | None, CostState]:
+    return row.cost_usd, row.cost_state
+
+
+def chat(**more: Any) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": LONG}, "finish_reason": "stop"}
+    return json.dumps({"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE} | more).encode()
+
+
+def stream(*last: Any, end: str = "\n\n") -> bytes:
+    delta = {"model": "gpt-4o-mini", "choices": [{"index": 0, "delta": {"content": LONG[:50]}}], "usage": None}
+    chunks = [delta] * 2000 + list(last)
+    return b"".join(event(chunk, end) for chunk in chunks) + b"data: [DONE]\n\n"
+
+
+def event(chunk: Any, end: str = "\n\n") -> bytes:
+    return f"data: {json.dumps(chunk)}{end}".encode()
+
+
+LAST = {"model": "gpt-4o-mini", "choices": [], "usage": USAGE}
+SSE: dict[str, Any] = {"content_type": "text/event-stream"}
+RESPONSE = {
+    "type": "response.completed",
+    "response": {
+        "id": "resp_1",
+        "model": "gpt-4o-mini",
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": LONG}]}],
+        "service_tier": "default",
+        "tools": [],
+        "usage": {"input_tokens": 1000, "output_tokens": 200, "total_tokens": 1200},
+        "metadata": {},
+    },
+}
+EMBEDDINGS = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": number, "embedding": [0.25] * 1000} for number in range(40)],
+    "model": "text-embedding-3-small",
+    "usage": {"prompt_tokens": 1000, "total_tokens": 1000},
+}
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "model": "claude-3-5-haiku-20241022",
+    "content": [{"type": "text", "text": LONG}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 1000, "output_tokens": 200},
+}
+PICTURE = {
+    "candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBO" * 50_000}}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200},
+    "modelVersion": "gemini-2.5-flash",
+}
+
+KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "a plain chat": (chat(), {}, "0.00027"),
+    "a plain chat, spread over lines": (json.dumps(json.loads(chat()), indent=2).encode(), {}, "0.00027"),
+    "a chat stream": (stream(LAST), SSE, "0.00027"),
+    "a chat stream with returns": (stream(LAST, end="\r\n\r\n"), SSE, "0.00027"),
+    "a response that is told in one large event": (b"data: {}\n\n" + event(RESPONSE), SSE, "0.00027"),
+    "a plain response": (json.dumps(RESPONSE["response"]).encode(), {}, "0.00027"),
+    "embeddings, which name their model at the end": (json.dumps(EMBEDDINGS).encode(), {}, "0.00002"),
+    "a message": (json.dumps(MESSAGE).encode(), {"provider": "ANTHROPIC"}, "0.0016"),
+    "a picture": (json.dumps(PICTURE).encode(), {"provider": "GOOGLE"}, "0.0008"),
+    "with tools that the caller runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
+    "at a tier that is told first": (b'{"service_tier":"flex",%b' % chat(model="o3")[1:], {}, "0.0018"),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_figures_at_the_end_of_a_cut_answer_count(name: str) -> None:
+    body, told, usd = KNOWN[name]
+    row = a_row(body, **told)
+    assert cost(row) == (Decimal(usd), CostState.PRICED)
+    assert (row.usage_source, row.response_bytes) == (UsageSource.PROVIDER, len(body))
+
+
+SEARCHING: dict[str, Any] = {"tools": [{"type": "web_search"}]}
+UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
+    "compressed": (gzip.compress(chat(choices=[{"text": str(list(range(90_000)))}])), {"content_encoding": "gzip"}),
+    "compressed to what nobody can read": (bytes(100_000), {"content_encoding": "br"}),
+    "a plain answer that broke off behind an inner object": (
+        chat(choices=[{"text": LONG, "usage": USAGE}])[: -len(json.dumps({"usage": USAGE})) - 2],
+        {"ending": Ending.UPSTREAM_BROKEN},
+    ),
+    "a stream that broke off": (stream()[:-20], SSE | {"ending": Ending.UPSTREAM_BROKEN}),
+    "a plain answer with its figures in the middle": (chat(more={"text": LONG}), {}),
+    "figures in an inner object only": (chat(usage=None, more=[{"usage": USAGE}]), {}),
+    "calls that are charged one by one may have been cut away": (chat(), {"asked": ASKED | SEARCHING}),
+    "Google may have searched": (
+        json.dumps(PICTURE).encode(),
+        {"provider": "GOOGLE", "asked": {"tools": [{"google_search": {}}]}},
+    ),
+    "a model that searches by itself": (chat(), {"asked": ASKED | {"model": "openai/gpt-4o-mini:online"}}),
+    "a question that cannot be read": (chat(), {"asked": b"not JSON"}),
+    "binary frames": (b"\0\0\1\0\0\0\0\0" + bytes(100_000), {"content_type": "application/vnd.amazon.eventstream"}),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_cut_answer_whose_cost_cannot_be_known_says_that_it_was_cut(name: str) -> None:
+    body, told = UNKNOWN[name]
+    assert cost(a_row(body, **told)) == CUT
+
+
+def test_an_answer_of_which_nothing_could_be_kept_says_so_too() -> None:
+    lost = of_size(an_event(response_body=b""), 5000)
+    assert cost(to_record(lost, PRICES)[0]) == CUT
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"status": 500, "ending": Ending.PROVIDER_ERROR}, CostState.FREE),
+        ({"content_type": "audio/mpeg"}, CostState.NO_USAGE),
+    ],
+)
+def test_what_tells_no_usage_anyway_was_not_cut_because_of_it(told: dict[str, Any], state: CostState) -> None:
+    assert a_row(b"\xff" * 100_000, **told).cost_state is state
+
+
+@given(beginning=st.integers(0, LIMIT), end=st.integers(0, TAIL_BYTES))
+@settings(max_examples=150, deadline=None)
+@pytest.mark.parametrize("body", [chat(), stream(LAST), json.dumps(RESPONSE["response"]).encode()])
+def test_wherever_an_answer_is_cut_its_cost_is_right_or_unknown(body: bytes, beginning: int, end: int) -> None:
+    cut = an_event(
+        content_type="text/event-stream" if body.startswith(b"data") else "application/json",
+        response_body=body[:beginning],
+        body_tail=body[len(body) - end :],
+    )
+    assert cost(to_record(of_size(cut, len(body)), PRICES)[0]) in (COST, CUT)
+
+
+def test_an_answer_that_is_just_too_large_is_kept_whole_after_all() -> None:
+    body = gzip.compress(chat(), 0)
+    beginning, end = beginning_and_end(body, len(body) - TAIL_BYTES)
+    joined = of_size(an_event(response_body=beginning, body_tail=end, content_encoding="gzip"), len(body))
+    row, bodies = to_record(joined, PRICES)
+    assert cost(row) == COST
+    assert bodies is not None
+    assert bodies.response_body == chat().decode()
