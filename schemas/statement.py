@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 Scalar = str | int | float | Decimal | bool | datetime | None
-Bound = Scalar | Sequence[str]
+Bound = Scalar | Sequence[str] | Sequence[datetime]
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):

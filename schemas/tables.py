@@ -200,8 +200,8 @@ REQUEST_BODY = Table(
     name="request_response_body",
     tenant="organization_id",
     identity=_IDENTITY,
-    shown=("request_id", "request_body", "response_body"),
-    columns={"request_id": _column("request_id", Kind.UUID)},
+    shown=("request_created_at", "request_id", "request_body", "response_body"),
+    columns={},
 )
 ORGANIZATION_PROPERTY = Table(
     name="organization_property",

@@ -12,12 +12,13 @@ from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import PriceBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.answers import ExactRoute, answer_errors
+from services.query.by_id import get_request, query_ids
 from services.query.health import healthy, ready
 from services.query.prices import add_price, end_price, list_prices
 from services.query.receipts import get_receipt
 from services.query.reports import report, report_summary
 from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
-from services.query.requests import count_requests, get_request, query_ids, query_requests
+from services.query.requests import count_requests, query_requests
 from services.query.service import Service
 from services.query.unknown import unknown_models
 

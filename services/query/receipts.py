@@ -9,23 +9,20 @@ import msgspec
 from fastapi import Response
 
 from schemas.api_prices import ContextTierView, LineView, ReceiptView
-from schemas.errors import NotFound
 from schemas.event import Ending
 from schemas.price import Price
 from schemas.receipt import Charged, Receipt
-from schemas.tables import REQUEST_RESPONSE, Operator
+from schemas.tables import REQUEST_RESPONSE
 from schemas.usage import Usage
 from services.domain.receipt import receipt_of
 from services.ports import Warehouse
 from services.query.answers import answer
 from services.query.auth import Reader
+from services.query.by_id import CreatedAt, row_of
 from services.query.price_views import decode_price, per_million, price_view
 from services.query.service import Asked
 from services.query.views import Row, json_or_text
-from services.sql.nodes import Compare, Listing
-from services.sql.order import NEWEST_FIRST
 from services.sql.prices import print_price
-from services.sql.printer import print_listing
 
 _USAGE: Final = Usage.__struct_fields__
 _FACTS: Final = tuple(name for name in Charged.__struct_fields__ if name != "usage")
@@ -36,21 +33,14 @@ _BESIDE: Final = (
 _ROW: Final = msgspec.structs.replace(REQUEST_RESPONSE, shown=(*_FACTS, *_USAGE, *_BESIDE))
 
 
-async def get_receipt(request_id: UUID, organization_id: Reader, service: Asked) -> Response:
+async def get_receipt(
+    request_id: UUID, organization_id: Reader, service: Asked, created_at: CreatedAt = None
+) -> Response:
     """The sum that led to the cost of a request, line by line, with the prices that were used then."""
-    its_row = Listing(
-        table=_ROW,
-        organization_id=organization_id,
-        where=Compare(column=_ROW.columns["request_id"], operator=Operator.EQUALS, value=str(request_id)),
-        order_by=NEWEST_FIRST,
-        limit=1,
-    )
-    rows = await service.warehouse.query(print_listing(its_row))
-    if not rows:
-        raise NotFound(f"there is no request {request_id}")
-    charged = _charged(rows[0])
+    row = await row_of(_ROW, organization_id, request_id, created_at, service)
+    charged = _charged(row)
     price = await _price(charged.price_id, service.warehouse)
-    return answer(_view(rows[0], charged, receipt_of(charged, price)))
+    return answer(_view(row, charged, receipt_of(charged, price)))
 
 
 def _charged(row: Row) -> Charged:

@@ -23,7 +23,6 @@ from services.domain.reprice import Differences, correction_of, version_after
 from services.ports import AmendableWarehouse, Clock, Reprices
 from services.sql.corrections import (
     USAGE,
-    Key,
     Span,
     criteria_filter,
     print_charged_rows,
@@ -33,7 +32,7 @@ from services.sql.corrections import (
     print_restored,
 )
 from services.sql.measures import MEASURES
-from services.sql.nodes import Filter, Report
+from services.sql.nodes import Filter, Key, Report
 from services.sql.printer import print_report
 
 _TRIES: Final = 5

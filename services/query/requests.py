@@ -1,22 +1,20 @@
-"""Questions about single requests."""
+"""Requests that fulfil a filter: pages of them, and how many there are."""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
 from fastapi import Response
 
-from schemas.api import IdsRequest, QueryRequest, RequestView
-from schemas.errors import NotFound
+from schemas.api import QueryRequest, RequestView
 from schemas.statement import Scalar
-from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator, Table
+from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator
 from services.query.answers import answer
 from services.query.auth import Reader
 from services.query.pages import page_of
 from services.query.service import Asked, Service
 from services.query.views import Row, view_of
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, Compare, Filter, Listing, Not, Report
+from services.sql.nodes import And, AnyOf, Compare, Filter, Key, Listing, Not, Report
 from services.sql.order import NEWEST_FIRST, parse_order
 from services.sql.parse import parse_filter
 from services.sql.printer import print_listing, print_report
@@ -35,7 +33,7 @@ async def query_requests(body: QueryRequest, organization_id: Reader, service: A
         offset=body.offset,
     )
     rows = await page_of(listing, service.warehouse)
-    return answer(await _views(organization_id, rows, service, with_bodies=body.include_inputs), 201)
+    return answer(await views_of(organization_id, rows, service, with_bodies=body.include_inputs), 201)
 
 
 async def count_requests(body: QueryRequest, organization_id: Reader, service: Asked) -> Response:
@@ -48,26 +46,6 @@ async def count_requests(body: QueryRequest, organization_id: Reader, service: A
     )
     (total,) = await service.warehouse.query(print_report(report))
     return answer(total["m0"])
-
-
-async def query_ids(body: IdsRequest, organization_id: Reader, service: Asked) -> Response:
-    """The requests with these ids, without bodies, the newest first."""
-    ids = sorted({str(request_id) for request_id in body.request_ids})
-    return answer(await _by_ids(organization_id, ids, service, with_bodies=False) if ids else [])
-
-
-async def get_request(
-    request_id: UUID,
-    organization_id: Reader,
-    service: Asked,
-    *,
-    includeBody: bool = False,  # noqa: N803
-) -> Response:
-    """One request by its id."""
-    views = await _by_ids(organization_id, [str(request_id)], service, with_bodies=includeBody)
-    if not views:
-        raise NotFound(f"there is no request {request_id}")
-    return answer(views[0])
 
 
 def _where(body: QueryRequest, service: Service) -> Filter:
@@ -85,29 +63,25 @@ def _compare(name: str, operator: Operator, value: Scalar) -> Filter:
     return Compare(column=REQUEST_RESPONSE.columns[name], operator=operator, value=value)
 
 
-def _listing_of(table: Table, organization_id: str, ids: Sequence[str]) -> Listing:
-    return Listing(
-        table=table,
-        organization_id=organization_id,
-        where=Compare(column=table.columns["request_id"], operator=Operator.ONE_OF, value=tuple(ids)),
-        order_by=NEWEST_FIRST,
-        limit=len(ids),
-    )
-
-
-async def _by_ids(
-    organization_id: str, ids: Sequence[str], service: Service, *, with_bodies: bool
-) -> list[RequestView]:
-    rows = await service.warehouse.query(print_listing(_listing_of(REQUEST_RESPONSE, organization_id, ids)))
-    return await _views(organization_id, rows, service, with_bodies=with_bodies)
-
-
-async def _views(
+async def views_of(
     organization_id: str, rows: Sequence[Row], service: Service, *, with_bodies: bool
 ) -> list[RequestView]:
-    bodies: dict[str, Row] = {}
-    if with_bodies and rows:
-        wanted = _listing_of(REQUEST_BODY, organization_id, [str(row["request_id"]) for row in rows])
-        bodies = {str(row["request_id"]): row for row in await service.warehouse.query(print_listing(wanted))}
+    """Stored rows as callers see them, in their order. Raises: StoreUnavailable."""
+    bodies = await _bodies(organization_id, rows, service) if with_bodies and rows else {}
     spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
-    return [view_of(row, spellings, bodies.get(str(row["request_id"]))) for row in rows]
+    return [view_of(row, spellings, bodies.get(_key(row))) for row in rows]
+
+
+async def _bodies(organization_id: str, rows: Sequence[Row], service: Service) -> dict[Key, Row]:
+    listing = Listing(
+        table=REQUEST_BODY,
+        organization_id=organization_id,
+        where=AnyOf(tuple(map(_key, rows))),
+        order_by=NEWEST_FIRST,
+        limit=len(rows),
+    )
+    return {_key(row): row for row in await service.warehouse.query(print_listing(listing))}
+
+
+def _key(row: Row) -> Key:
+    return Key(row["request_created_at"], str(row["request_id"]))

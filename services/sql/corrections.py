@@ -4,7 +4,6 @@ All of them go through keys in order, a chunk at a time, so that neither a proce
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -14,7 +13,7 @@ from schemas.reprice import Criteria
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
 from schemas.usage import Usage
-from services.sql.nodes import And, Compare, Everything, Filter
+from services.sql.nodes import And, Compare, Everything, Filter, Key
 from services.sql.printer import Scope, print_filter
 
 _ROWS: Final = REQUEST_RESPONSE.name
@@ -29,13 +28,6 @@ _CHARGED: Final = (
 _COPIED: Final = RequestRecord.__struct_fields__
 _MONEY: Final = ("cost_usd", "cost_state", "price_id", "as_charged_usd")
 _KEY: Final = "request_created_at, request_id"
-
-
-class Key(msgspec.Struct, frozen=True):
-    """Where a row stands among those of its organization."""
-
-    request_created_at: datetime
-    request_id: str
 
 
 class Span(msgspec.Struct, frozen=True):

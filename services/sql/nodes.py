@@ -1,5 +1,6 @@
 """The questions that can be asked: a Filter tree, and the two shapes Listing and Report around it."""
 
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -34,7 +35,20 @@ class Not(msgspec.Struct, frozen=True):
     term: "Filter"
 
 
-Filter: TypeAlias = Everything | Compare | And | Or | Not
+class Key(msgspec.Struct, frozen=True):
+    """What tells a row from all others of its organization. An id alone does not: callers may use one again."""
+
+    request_created_at: datetime
+    request_id: str
+
+
+class AnyOf(msgspec.Struct, frozen=True):
+    """The rows with these keys."""
+
+    keys: tuple[Key, ...]
+
+
+Filter: TypeAlias = Everything | Compare | And | Or | Not | AnyOf
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from schemas.statement import Bound, Statement
 from schemas.tables import ORGANIZATION_PROPERTY, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator, Table
 from services.sql.nodes import (
     And,
+    AnyOf,
     ByColumn,
     ByProperty,
     ByTime,
@@ -18,6 +19,7 @@ from services.sql.nodes import (
     Dimension,
     Everything,
     Filter,
+    Key,
     Listing,
     Not,
     Or,
@@ -139,6 +141,8 @@ def print_filter(node: Filter, scope: Scope) -> str:
             return f"(NOT {print_filter(term, scope)})"
         case Compare():
             return _compare(node, scope)
+        case AnyOf(keys):
+            return _among(keys, scope)
         case _:
             assert_never(node)
 
@@ -151,6 +155,12 @@ def _from(table: Table, where: str, scope: Scope, *, final: bool = True) -> str:
 
 def _joined(word: str, terms: Sequence[Filter], scope: Scope) -> str:
     return f"({word.join(print_filter(term, scope) for term in terms)})"
+
+
+def _among(keys: Sequence[Key], scope: Scope) -> str:
+    moments = scope.bind(tuple(key.request_created_at for key in keys), "Array(DateTime64(3, 'UTC'))")
+    ids = scope.bind(tuple(key.request_id for key in keys), "Array(UUID)")
+    return f"((request_created_at, request_id) IN (arrayZip({moments}, {ids})))"
 
 
 def _compare(node: Compare, scope: Scope) -> str:

@@ -214,7 +214,7 @@ def _bound(value: Bound) -> object:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Sequence):
-        return list(value)
+        return [_bound(one) for one in value]
     return f"{value:f}"
 
 

@@ -11,7 +11,7 @@ from schemas.event import Ending
 from schemas.price import CostState
 from schemas.record import RequestBodies
 from schemas.usage import UsageSource
-from tests.builders import a_record, some_bodies
+from tests.builders import MOMENT, a_record, some_bodies
 from tests.querying import LIST, Caller, leaf
 
 HELICONE_FIELDS = [
@@ -254,6 +254,72 @@ def test_requests_are_found_by_id(caller: Caller) -> None:
     assert caller.ask(f"/v1/request/{ids[2]}")[1]["data"]["request_id"] == ids[2]
     assert caller.ask(f"/v1/request/{uuid.uuid4()}")[0] == 404
     assert caller.ask("/v1/request/not-an-id")[0] == 422
+
+
+def keep_twice(caller: Caller) -> tuple[str, list[str]]:
+    """An id that its caller used for two requests, a second apart, and the moments of the two. Bodies say which."""
+    request_id = str(uuid.uuid4())
+    rows = [
+        a_record(
+            organization_id=caller.organization_id,
+            request_id=request_id,
+            request_created_at=MOMENT + timedelta(seconds=number),
+            cost_usd=Decimal(number),
+            price_id="",
+            user_id=f"user-{number}",
+        )
+        for number in (1, 2)
+    ]
+    caller.insert(rows, [some_bodies(row, request_body=f'"{row.user_id}"') for row in rows])
+    return request_id, ["2026-11-01T12:00:01.123Z", "2026-11-01T12:00:02.123Z"]
+
+
+def test_each_request_of_an_id_that_was_used_again_has_its_own_bodies(caller: Caller) -> None:
+    request_id, moments = keep_twice(caller)
+    rows = caller.page(leaf(request_id={"equals": request_id}), includeInputs=True)
+    assert [(row["request_created_at"], row["request_body"]) for row in rows] == [
+        (moments[1], "user-2"),
+        (moments[0], "user-1"),
+    ]
+    assert [row["request_body"] for row in caller.page(leaf(user_id={"equals": "user-1"}), includeInputs=True)] == [
+        "user-1"
+    ]
+
+
+def test_an_id_that_was_used_again_names_the_latest_request_or_the_one_of_a_moment(caller: Caller) -> None:
+    request_id, moments = keep_twice(caller)
+    path = f"/v1/request/{request_id}"
+    for query, number in (("", 2), (f"&created_at={moments[0]}", 1), (f"&created_at={moments[1]}", 2)):
+        shown = caller.ask(f"{path}?includeBody=true{query}")[1]["data"]
+        assert (shown["request_user_id"], shown["request_body"]) == (f"user-{number}", f"user-{number}")
+        receipt = caller.ask(f"{path}/cost?{query[1:]}")[1]["data"]
+        assert (receipt["cost_usd"], receipt["request_created_at"]) == (number, shown["request_created_at"])
+    assert caller.ask(f"{path}?created_at=2026-11-01T12:00:01.124Z")[0] == 404
+    for wrong in ("soon", "2026-11-01T12:00:01.1234Z"):
+        status, refusal = caller.ask(f"{path}/cost?created_at={wrong}")
+        assert (status, "created_at" in refusal["error"]) == (422, True)
+
+
+def test_ids_find_every_request_that_has_them(caller: Caller) -> None:
+    request_id, moments = keep_twice(caller)
+    (other,) = caller.keep({})
+    status, answer = caller.ask("/v1/request/query-ids", {"requestIds": [request_id, other]})
+    assert status == 200
+    found = [(row["request_id"], row["request_created_at"]) for row in answer["data"]]
+    assert found == [(request_id, moments[1]), (request_id, moments[0]), (other, "2026-11-01T12:00:00.123Z")]
+
+
+def test_more_requests_of_few_ids_than_an_answer_holds_are_refused(caller: Caller) -> None:
+    row = a_record(organization_id=caller.organization_id)
+    caller.insert(
+        [
+            msgspec.structs.replace(row, request_created_at=MOMENT + timedelta(milliseconds=number))
+            for number in range(5001)
+        ],
+        [],
+    )
+    status, refusal = caller.ask("/v1/request/query-ids", {"requestIds": [row.request_id]})
+    assert (status, "requestIds" in refusal["error"]) == (422, True)
 
 
 def test_older_clients_names_and_path_work(caller: Caller) -> None:

@@ -7,7 +7,6 @@ import pytest
 from schemas.reprice import Criteria
 from schemas.statement import Statement
 from services.sql.corrections import (
-    Key,
     Span,
     criteria_filter,
     print_charged_rows,
@@ -17,6 +16,7 @@ from services.sql.corrections import (
     print_restored,
     print_runs_on_top,
 )
+from services.sql.nodes import Key
 from tests.builders import MOMENT, REQUEST_ID
 
 HOSTILE = "x' OR 1=1 --"

@@ -3,12 +3,13 @@
 import re
 
 from schemas.statement import Statement
-from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator
+from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, ByColumn, ByProperty, ByTime, Compare, Everything, Listing, Or, Order, Report
+from services.sql.nodes import And, AnyOf, ByColumn, ByProperty, ByTime, Everything, Key, Listing, Or, Order, Report
 from services.sql.order import NEWEST_FIRST
 from services.sql.parse import parse_filter
 from services.sql.printer import Scope, print_filter, print_listing, print_report, print_spellings
+from tests.builders import MOMENT
 
 KEY = "organization_id, request_created_at, request_id"
 
@@ -64,13 +65,14 @@ def test_a_random_order_is_the_engines() -> None:
     assert "ORDER BY rand() LIMIT" in listing(Order()).sql
 
 
-def test_bodies_are_found_through_the_keys_of_their_requests() -> None:
-    where = Compare(column=REQUEST_BODY.columns["request_id"], operator=Operator.ONE_OF, value=("a", "b"))
+def test_bodies_are_found_by_the_whole_key_of_their_requests() -> None:
+    where = AnyOf((Key(MOMENT, "a"), Key(MOMENT, "b")))
     statement = print_listing(
         Listing(table=REQUEST_BODY, organization_id="org-1", where=where, order_by=NEWEST_FIRST, limit=2)
     )
-    assert "request_id IN {p1:Array(UUID)}" in statement.sql
-    assert statement.parameters["p1"] == ("a", "b")
+    keys = "(request_created_at, request_id) IN (arrayZip({p1:Array(DateTime64(3, 'UTC'))}, {p2:Array(UUID)}))"
+    assert keys in statement.sql
+    assert (statement.parameters["p1"], statement.parameters["p2"]) == ((MOMENT, MOMENT), ("a", "b"))
     deduplicating = re.findall(r"SELECT ((?:(?!SELECT).)*?) FROM \w+ FINAL", statement.sql)
     assert deduplicating == [f"{KEY}, version"]
 

@@ -1,0 +1,87 @@
+"""Requests by their ids. An id names one request, unless callers used it again: each is a request of its own then."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from schemas.api import IdsRequest
+from schemas.errors import InvalidRequest, NotFound
+from schemas.tables import REQUEST_RESPONSE, Operator, Table
+from services.query.answers import answer
+from services.query.auth import Reader
+from services.query.requests import views_of
+from services.query.service import Asked, Service
+from services.query.views import Row
+from services.sql.nodes import And, Compare, Filter, Listing
+from services.sql.order import NEWEST_FIRST
+from services.sql.printer import print_listing
+from services.sql.values import parse_value
+
+_MOST = 5000
+
+CreatedAt = Annotated[
+    str | None,
+    Query(description="Where an id was used again, which one: its request_created_at. By default the latest"),
+]
+
+
+async def query_ids(body: IdsRequest, organization_id: Reader, service: Asked) -> Response:
+    """All requests with these ids, without bodies, the newest first; several for an id that was used again."""
+    ids = tuple(sorted({str(request_id) for request_id in body.request_ids}))
+    if not ids:
+        return answer([])
+    listing = Listing(
+        table=REQUEST_RESPONSE,
+        organization_id=organization_id,
+        where=Compare(column=REQUEST_RESPONSE.columns["request_id"], operator=Operator.ONE_OF, value=ids),
+        order_by=NEWEST_FIRST,
+        limit=_MOST + 1,
+    )
+    rows = await service.warehouse.query(print_listing(listing))
+    if len(rows) > _MOST:
+        raise InvalidRequest(f"requestIds: more than {_MOST} requests have these ids; a filter gives them in pages")
+    return answer(await views_of(organization_id, rows, service, with_bodies=False))
+
+
+async def get_request(
+    request_id: UUID,
+    organization_id: Reader,
+    service: Asked,
+    *,
+    includeBody: bool = False,  # noqa: N803
+    created_at: CreatedAt = None,
+) -> Response:
+    """One request by its id; the latest, where an id was used again and `created_at` does not say which."""
+    row = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
+    (view,) = await views_of(organization_id, [row], service, with_bodies=includeBody)
+    return answer(view)
+
+
+async def row_of(table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service) -> Row:
+    """What `table` shows of the request; of the latest with its id, unless told otherwise.
+
+    Raises: NotFound, InvalidRequest, StoreUnavailable.
+    """
+    listing = Listing(
+        table=table,
+        organization_id=organization_id,
+        where=_named(request_id, created_at),
+        order_by=NEWEST_FIRST,
+        limit=1,
+    )
+    rows: Sequence[Row] = await service.warehouse.query(print_listing(listing))
+    if not rows:
+        raise NotFound(f"there is no request {request_id}" + (f" of {created_at}" if created_at else ""))
+    return rows[0]
+
+
+def _named(request_id: UUID, created_at: str | None) -> Filter:
+    columns = REQUEST_RESPONSE.columns
+    its_id = Compare(column=columns["request_id"], operator=Operator.EQUALS, value=str(request_id))
+    if created_at is None:
+        return its_id
+    column = columns["request_created_at"]
+    moment = parse_value(column, Operator.EQUALS, created_at, "created_at")
+    return And((its_id, Compare(column=column, operator=Operator.EQUALS, value=moment)))
