@@ -12,7 +12,7 @@ from schemas.price import CostState
 from services.cli.asking import QueryApi
 from services.cli.screen import columns, counted, percent, print_lines, usd
 
-_COVERAGE_HEADS: Final = ("Requests priced",)
+_COVERAGE_HEADS: Final = ("Requests priced", "Tokens priced")
 _TIER_LETTERS: Final = 20
 
 REASONS = {
@@ -75,8 +75,8 @@ def _branches(summary: Summary) -> Iterator[tuple[str, Spend, float | None]]:
             yield guide + feature.name, feature, feature.share
 
 
-def _coverage(spend: Spend) -> tuple[str, ...]:
-    return (f"{spend.requests - spend.unpriced_requests:,} of {spend.requests:,}",)
+def _coverage(spend: Spend) -> tuple[str, str]:
+    return f"{spend.requests - spend.unpriced_requests:,} of {spend.requests:,}", percent(spend.priced_token_share)
 
 
 def _users(summary: Summary, width: int) -> Iterator[Text]:

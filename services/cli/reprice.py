@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from schemas.api_reprice import DayDifferenceView, DifferenceView, RepriceView
+from schemas.api_reprice import CoverageView, DayDifferenceView, DifferenceView, RepriceView
 from schemas.reprice import RepriceState
 from services.cli.asking import NotAnswered, QueryApi
-from services.cli.screen import columns, counted, print_lines, usd
+from services.cli.screen import columns, counted, percent, print_lines, usd
 
 _POLL_S: Final = 0.3
 _UNDER_WAY: Final = (RepriceState.RUNNING, RepriceState.UNDOING)
@@ -51,6 +51,8 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
         yield Text("Nothing changes: each costs what the prices known now say.")
         return
     yield from _differences(run.days, run.total, width)
+    yield Text(f"Priced before: {_covers(run.total.before_coverage)}")
+    yield Text(f"Priced after:  {_covers(run.total.after_coverage)}")
     if run.total.newly_priced:
         yield Text(f"{counted(run.total.newly_priced, 'request')} with a cost that was unknown before.")
     if run.total.newly_unknown:
@@ -75,7 +77,7 @@ def _of(run: RepriceView) -> str:
 def _differences(days: Iterable[DayDifferenceView], total: DifferenceView, width: int) -> Iterator[Text]:
     """Days under their models, and the total."""
     in_order = sorted(days, key=lambda one: (one.model, one.day))
-    rows = [("", "Before", "After", "Difference", "Changed")]
+    rows = [("", "Before", "After", "Difference", "Changed", "Requests priced", "Tokens priced")]
     rows += [(f"  {one.day}", *_figures(one)) for one in in_order]
     head, *lines, last = columns([*rows, ("Total", *_figures(total))], width, needed=3)
     yield head
@@ -86,9 +88,21 @@ def _differences(days: Iterable[DayDifferenceView], total: DifferenceView, width
     yield last
 
 
-def _figures(one: DifferenceView) -> tuple[str, str, str, str]:
-    changed = f"{one.changed:,} of {one.requests:,}"
-    return usd(one.before_usd), usd(one.after_usd), _signed(one.difference_usd), changed
+def _figures(one: DifferenceView) -> tuple[str, str, str, str, str, str]:
+    before, after = one.before_coverage, one.after_coverage
+    return (
+        usd(one.before_usd),
+        usd(one.after_usd),
+        _signed(one.difference_usd),
+        f"{one.changed:,} of {one.requests:,}",
+        f"{percent(before.priced_request_share)} → {percent(after.priced_request_share)}",
+        f"{percent(before.priced_token_share)} → {percent(after.priced_token_share)}",
+    )
+
+
+def _covers(one: CoverageView) -> str:
+    tokens = "" if one.priced_token_share is None else f" and {percent(one.priced_token_share)} of the tokens"
+    return f"{percent(one.priced_request_share)} of the requests{tokens}"
 
 
 def _signed(difference: Decimal | None) -> str:

@@ -161,13 +161,15 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None
     assert told.returncode == 0, told
     assert "4 requests, all models, from 1 Oct 2026 00:00 to" in told.stdout
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
-    table = lines[lines.index("Before After Difference Changed") + 1 :]
-    assert table[:6] == [
+    table = lines[lines.index("Before After Difference Changed Requests priced Tokens priced") + 1 :]
+    assert table[:8] == [
         "acme 7b",
-        "2026-11-01 $0.00 $0.01 +$0.01 2 of 2",
+        "2026-11-01 unknown $0.01 +$0.01 2 of 2 0% → 100% 0% → 100%",
         "gpt-4o-mini-2024-07-18",
-        "2026-11-01 $0.50 $0.01 -$0.49 2 of 2",
-        "Total $0.50 $0.02 -$0.48 4 of 4",
+        "2026-11-01 $0.50 $0.01 -$0.49 2 of 2 100% → 100% 100% → 100%",
+        "Total $0.50 $0.02 -$0.48 4 of 4 50% → 100% 50% → 100%",
+        "Priced before: 50% of the requests and 50% of the tokens",
+        "Priced after: 100% of the requests and 100% of the tokens",
         "2 requests with a cost that was unknown before.",
     ]
     assert "Nothing was changed." in told.stdout

@@ -16,7 +16,17 @@ from services.cli.asking import as_json
 from services.cli.report import print_report
 from services.cli.screen import usd
 
-UNWEIGHED: dict[str, Any] = {"priced_request_share": None, "priced_token_share": None}
+
+def spent(usd: str | None, requests: int = 1, unpriced: int = 0) -> dict[str, Any]:
+    """The fields of a Spend; tokens are as well known as requests."""
+    share = (requests - unpriced) / requests if requests else None
+    return {
+        "cost_usd": None if usd is None else Decimal(usd),
+        "requests": requests,
+        "unpriced_requests": unpriced,
+        "priced_request_share": share,
+        "priced_token_share": share,
+    }
 
 
 def a_summary(**changes: Any) -> Summary:
@@ -24,48 +34,21 @@ def a_summary(**changes: Any) -> Summary:
     features = [("chat", "245", 0.58, 0), ("document-analysis", "127", 0.30, 0), ("search", "51", 0.12, 28)]
     production = EnvironmentSpend(
         name="production",
-        cost_usd=Decimal(423),
-        requests=2400,
-        unpriced_requests=28,
-        **UNWEIGHED,
         share=0.8686,
         features=[
-            FeatureSpend(
-                name=name, cost_usd=Decimal(cost), requests=800, unpriced_requests=unpriced, **UNWEIGHED, share=share
-            )
-            for name, cost, share, unpriced in features
+            FeatureSpend(name=name, share=share, **spent(usd, 800, unpriced)) for name, usd, share, unpriced in features
         ],
+        **spent("423", 2400, 28),
     )
-    development = EnvironmentSpend(
-        name="development",
-        cost_usd=Decimal(64),
-        requests=400,
-        unpriced_requests=0,
-        **UNWEIGHED,
-        share=0.1314,
-        features=[],
-    )
+    development = EnvironmentSpend(name="development", share=0.1314, features=[], **spent("64", 400))
     told: dict[str, Any] = {
         "start": datetime(2026, 11, 14, 9, 30, tzinfo=UTC),
         "end": datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
-        "total": Spend(
-            cost_usd=Decimal(487),
-            requests=2800,
-            unpriced_requests=28,
-            priced_request_share=0.99,
-            priced_token_share=0.9951,
-        ),
+        "total": Spend(**spent("487", 2800, 28) | {"priced_token_share": 0.9951}),
         "environments": [production, development],
         "top_users": [
-            UserSpend(
-                user_id="user-789",
-                cost_usd=Decimal("42.5"),
-                requests=9,
-                unpriced_requests=0,
-                **UNWEIGHED,
-                tier="premium",
-            ),
-            UserSpend(user_id="", cost_usd=Decimal("0.0001"), requests=1, unpriced_requests=0, **UNWEIGHED, tier=None),
+            UserSpend(user_id="user-789", tier="premium", **spent("42.5", 9)),
+            UserSpend(user_id="", tier=None, **spent("0.0001")),
         ],
         "cache": CacheUse(hits=312, requests=1356, hit_rate=0.2301, savings_usd=Decimal(112)),
         "unpriced": [
@@ -93,11 +76,11 @@ def test_the_tree_has_the_layout_of_the_guide() -> None:
     assert "Total costs $487.00" in lines_with(text, "Total costs")
     tree = [line for line in text.splitlines() if "──" in line]
     assert [" ".join(line.split()) for line in tree] == [
-        "├── production $423.00 87% 2,372 of 2,400",
-        "│ ├── chat $245.00 58% 800 of 800",
-        "│ ├── document-analysis $127.00 30% 800 of 800",
-        "│ └── search $51.00 12% 772 of 800",
-        "└── development $64.00 13% 400 of 400",
+        "├── production $423.00 87% 2,372 of 2,400 99%",
+        "│ ├── chat $245.00 58% 800 of 800 100%",
+        "│ ├── document-analysis $127.00 30% 800 of 800 100%",
+        "│ └── search $51.00 12% 772 of 800 96%",
+        "└── development $64.00 13% 400 of 400 100%",
     ]
 
 
@@ -109,39 +92,24 @@ def test_amounts_stand_under_each_other_at_every_level() -> None:
 
 def test_users_are_listed_with_their_tier() -> None:
     text = printed(a_summary())
-    assert lines_with(text, "Tier") == "Cost Requests priced Tier"
-    assert lines_with(text, "user-789") == "1. user-789 $42.50 9 of 9 premium"
-    assert lines_with(text, "(no user)") == "2. (no user) $0.000100 1 of 1"
+    assert lines_with(text, "Tier") == "Cost Requests priced Tokens priced Tier"
+    assert lines_with(text, "user-789") == "1. user-789 $42.50 9 of 9 100% premium"
+    assert lines_with(text, "(no user)") == "2. (no user) $0.000100 1 of 1 100%"
 
 
 def test_tiers_are_not_spoken_of_where_nobody_has_one() -> None:
-    users = [UserSpend(user_id="u", cost_usd=Decimal(1), requests=1, unpriced_requests=0, **UNWEIGHED, tier=None)]
+    users = [UserSpend(user_id="u", tier=None, **spent("1"))]
     assert "ier" not in printed(a_summary(top_users=users))
 
 
 @pytest.mark.parametrize("width", range(40, 130, 3))
 def test_amounts_are_whole_and_names_are_cut_however_narrow_the_terminal(width: int) -> None:
     users = [
-        UserSpend(
-            user_id=name,
-            cost_usd=Decimal("1234567.89"),
-            requests=10**7,
-            unpriced_requests=0,
-            **UNWEIGHED,
-            tier="x" * 50,
-        )
+        UserSpend(user_id=name, tier="x" * 50, **spent("1234567.89", 10**7))
         for name in ("u" * 300, "漢" * 90, "a user of many words " * 9)
     ]
     environments = [
-        EnvironmentSpend(
-            name="environment " * 20,
-            cost_usd=Decimal("7654321.09"),
-            requests=10**7,
-            unpriced_requests=3,
-            **UNWEIGHED,
-            share=0.995,
-            features=[],
-        )
+        EnvironmentSpend(name="environment " * 20, share=0.995, features=[], **spent("7654321.09", 10**7, 3))
     ]
     text = printed(a_summary(top_users=users, environments=environments), width=width)
     assert (text.count("$1,234,567.89"), text.count("$7,654,321.09")) == (3, 1)
@@ -170,23 +138,23 @@ def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() ->
     assert lines_with(text, "acme-7b") == "acme-7b (OPENAI): 26 requests, no price is known for this model"
     untold = lines_with(text, "no model named")
     assert untold == "(no model named) (OPENAI): 2 requests, the provider did not say what was used"
-    nearly = Spend(
-        cost_usd=Decimal(1),
-        requests=90_000,
-        unpriced_requests=1,
-        priced_request_share=89_999 / 90_000,
-        priced_token_share=None,
-    )
+    nearly = Spend(**spent("1", 90_000, 1) | {"priced_token_share": None})
     assert "99.9% of the requests could." in printed(a_summary(total=nearly))
 
 
+def test_a_cost_of_which_nothing_is_known_is_no_zero() -> None:
+    user = UserSpend(user_id="user-1", tier=None, **spent(None, 3, 3))
+    environment = EnvironmentSpend(name="lab", share=None, features=[], **spent(None, 3, 3))
+    text = printed(a_summary(total=Spend(**spent(None, 3, 3)), environments=[environment], top_users=[user]))
+    assert lines_with(text, "Total costs") == "Total costs unknown 0 of 3 0%"
+    assert lines_with(text, "lab") == "└── lab unknown 0 of 3 0%"
+    assert lines_with(text, "user-1") == "1. user-1 unknown 0 of 3 0%"
+
+
 def test_a_full_and_an_empty_period_say_so() -> None:
-    full = Spend(cost_usd=Decimal(1), requests=1, unpriced_requests=0, priced_request_share=1.0, priced_token_share=1.0)
-    assert "Nothing: every request has a known cost." in printed(a_summary(total=full, unpriced=[]))
-    empty = Spend(
-        cost_usd=Decimal(0), requests=0, unpriced_requests=0, priced_request_share=None, priced_token_share=None
-    )
-    text = printed(a_summary(total=empty, environments=[], top_users=[], unpriced=[]))
+    full = printed(a_summary(total=Spend(**spent("1")), unpriced=[]))
+    assert "Nothing: every request has a known cost." in full
+    text = printed(a_summary(total=Spend(**spent("0", 0)), environments=[], top_users=[], unpriced=[]))
     assert lines_with(text, "$") == "Total costs $0.00 0 of 0"
 
 
