@@ -65,7 +65,8 @@ def _record(
     provider_charge = charge_of(event, model, tier, reading, consumption, prices)
     cached = response.ending is Ending.CACHED
     charged = FREE if cached else provider_charge
-    used = not cached and generates(request, reading)  # an answer from a cache, or one that shows an older one, uses nothing
+    # An answer from a cache, or one that shows an older one, uses nothing.
+    used = not cached and generates(request, reading)
     usage = (consumption.usage if used else None) or _NOTHING_USED
     is_stream = asked.stream or reading.streamed
     created_at = _aware(request.created_at)

@@ -1,0 +1,50 @@
+"""Which requests no provider bills: those that only look, and those that have something kept, counted or judged.
+
+An answer that is made in the background, or in a batch, is begun by a request that cannot say yet what it will use,
+and is looked at afterwards, as often as anybody likes. So the request that began it stays unknown, which every total
+shows, and looking is free, whatever usage is seen: no look is counted twice, and nothing that was spent looks free.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from schemas.event import RequestEvent
+from schemas.usage import Reading
+
+_ANYBODY: Final = "CUSTOM"  # calls logged without a provider: nobody knows what their paths mean
+
+# Each up to the end of the path, since what stands before it is a host's or a gateway's own and may hold any name.
+_VERSION: Final = r"/(?:v\d[a-z0-9]*|openai)/"
+_UNBILLED: Final = re.compile(
+    rf"{_VERSION}(?:files|uploads(?:/[^/]+/(?:parts|complete))?|vector_stores(?:/vs_[^/]+(?:/[a-z_]+(?:/[^/]+)*)?)?"
+    r"|messages/count_tokens|responses/input_tokens|tokenize)/?$"
+    r"|:countTokens$|/model/[^/]+/count-tokens$|//[^/]+/tokenize$"
+)
+_CANCELS: Final = re.compile(
+    rf"{_VERSION}(?:responses|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel/?$"
+)
+_MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")
+_MODERATES_FREE: Final = frozenset({"OPENAI", "AZURE"})  # Mistral bills it
+
+
+def generates(request: RequestEvent, reading: Reading) -> bool:
+    """Whether a request makes a provider generate, as far as path and method tell. An answer that says what it used
+    was billed, wherever it was asked for, unless it only shows another one's usage."""
+    if request.method.upper() != "POST" or _only_cancels(request.target_url):
+        return False
+    return reading.usage is not None or not _is_unbilled(request.provider, request.target_url)
+
+
+@lru_cache(maxsize=1024)
+def _only_cancels(target_url: str) -> bool:
+    return _CANCELS.search(target_url) is not None
+
+
+@lru_cache(maxsize=1024)
+def _is_unbilled(provider: str, target_url: str) -> bool:
+    if provider == _ANYBODY:
+        return False
+    if provider in _MODERATES_FREE and _MODERATIONS.search(target_url) is not None:
+        return True
+    return _UNBILLED.search(target_url) is not None

@@ -1,0 +1,117 @@
+"""What is free because nothing is generated, and what only looks like it."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.event import ExchangeEvent
+from schemas.price import CostState
+from schemas.record import RequestRecord
+from services.domain.enrich import to_record
+from services.stores.prices import ShippedPrices
+from tests.builders import an_event, chat_answer
+
+PRICES = ShippedPrices()
+CHAT_USD = Decimal("0.00024")  # of the builders' answer
+
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1", "object": "response", "background": True, "status": "completed", "model": "gpt-5",
+    "output": [], "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
+}  # fmt: skip
+BATCH_LINE: dict[str, Any] = {
+    "custom_id": "1", "response": {"status_code": 200, "body": json.loads(chat_answer())}, "error": None,
+}  # fmt: skip
+
+
+def a_row(
+    url: str, body: bytes = b'{"object":"list"}', method: str = "POST", provider: str = "OPENAI"
+) -> RequestRecord:
+    event = an_event(target_url=url, response_body=body, provider=provider)
+    request = msgspec.structs.replace(event.request, method=method)
+    return to_record(ExchangeEvent(request=request, response=event.response), PRICES)[0]
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        ("OPENAI", "https://api.openai.com/v1/files"),
+        ("OPENAI", "https://api.openai.com/v1/uploads/upload_1/parts"),
+        ("OPENAI", "https://api.openai.com/v1/moderations"),
+        ("OPENAI", "https://api.openai.com/v1/vector_stores/vs_1/files"),
+        ("OPENAI", "https://api.openai.com/v1/vector_stores/vs_1/file_batches/vsfb_1/cancel"),
+        ("OPENAI", "https://api.openai.com/v1/responses/input_tokens"),
+        ("OPENAI", "https://api.openai.com/v1/responses/resp_1/cancel"),
+        ("OPENAI", "https://gateway.example.org/models/v1/files"),
+        ("AZURE", "https://x.openai.azure.com/openai/files"),
+        ("ANTHROPIC", "https://api.anthropic.com/v1/messages/count_tokens"),
+        ("ANTHROPIC", "https://api.anthropic.com/v1/messages/batches/msgbatch_1/cancel"),
+        ("GOOGLE", "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:countTokens"),
+        ("AWS", "https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-v2/count-tokens"),
+        ("LOCAL", "http://127.0.0.1:8000/tokenize"),
+    ],
+)
+def test_what_a_provider_keeps_counts_or_judges_is_free(provider: str, url: str) -> None:
+    row = a_row(url, provider=provider)
+    assert (row.cost_state, row.cost_usd) == (CostState.FREE, Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"),
+    [
+        ("OPENAI", "https://gateway.example.org/files/v1/chat/completions"),
+        ("OPENAI", "https://gateway.example.org/v1/files/openai/v1/chat/completions"),
+        ("OPENAI", "https://example.org/v1/files/summarize"),
+        ("OPENAI", "https://example.org/moderations/v1/responses"),
+        ("OPENAI", "https://example.org/v1/vector_stores/chat/completions"),
+        ("OPENAI", "https://example.org/cancel/orders"),
+        ("OPENAI", "https://example.org/files"),
+        ("MISTRAL", "https://api.mistral.ai/v1/moderations"),
+        ("CUSTOM", "https://example.org/v1/files"),
+        ("CUSTOM", "/uploads/report"),
+    ],
+)
+def test_a_path_that_only_holds_such_a_name_is_not_free(provider: str, url: str) -> None:
+    silent, speaking = a_row(url, provider=provider), a_row(url, chat_answer())
+    assert (silent.cost_state, silent.cost_usd) == (CostState.NO_USAGE, None)
+    assert (speaking.cost_usd, speaking.prompt_tokens) == (CHAT_USD, 600)
+
+
+@pytest.mark.parametrize("path", ["files", "moderations", "uploads", "messages/count_tokens", "responses/input_tokens"])
+def test_an_answer_that_says_what_it_used_is_never_free(path: str) -> None:
+    row = a_row(f"https://api.openai.com/v1/{path}", chat_answer())
+    assert (row.cost_state, row.cost_usd, row.prompt_tokens) == (CostState.PRICED, CHAT_USD, 600)
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_the_request_that_begins_a_background_answer_is_unknown(status: str) -> None:
+    begun = json.dumps(RESPONSE | {"status": status, "usage": None}).encode()
+    row = a_row("https://api.openai.com/v1/responses", begun)
+    assert (row.cost_state, row.cost_usd, row.usage_source) == (CostState.NO_USAGE, None, "none")
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1/batches", "https://api.anthropic.com/v1/messages/batches"])
+def test_the_request_that_begins_a_batch_is_unknown(url: str) -> None:
+    row = a_row(url, b'{"id":"batch_1","object":"batch","status":"validating"}')
+    assert (row.cost_state, row.cost_usd) == (CostState.NO_USAGE, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "responses/resp_1", json.dumps(RESPONSE).encode()),
+        ("GET", "files/file-1/content", json.dumps(BATCH_LINE).encode() + b"\n"),
+        ("GET", "batches/batch_1", json.dumps({"id": "batch_1", "usage": RESPONSE["usage"]}).encode()),
+        ("GET", "chat/completions/chatcmpl-1", chat_answer()),
+        ("POST", "responses/resp_1/cancel", json.dumps(RESPONSE).encode()),
+    ],
+)
+def test_looking_at_what_was_made_is_free_however_often_and_shows_what_was_seen(
+    method: str, path: str, body: bytes
+) -> None:
+    row = a_row(f"https://api.openai.com/v1/{path}", body, method)
+    assert (row.cost_state, row.cost_usd) == (CostState.FREE, Decimal(0))
+    assert (row.prompt_tokens, row.completion_tokens, row.provider_cost_usd) == (0, 0, None)
+    assert bool(row.provider_usage) == (b"custom_id" not in body)
