@@ -10,10 +10,18 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.event import encode_event
+from schemas.price import OperatorPrice, PriceEnd, Rate
 from schemas.statement import Bound, Statement
+from services.domain.charge import USAGE_CLASSES
 from services.stores.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT, a_record, some_bodies
+from tests.builders import MOMENT, a_record, an_operator_price, some_bodies
+from tests.exchanges import some_exchanges
+from tests.price_rows import known
 from tests.warehouses import EXAMPLES, insert, ledger, many, rows_of, spellings_of, total_of
+from tests.working import work_through
+
+YESTERDAY, TOMORROW = MOMENT - timedelta(days=1), MOMENT + timedelta(days=1)
 
 
 def test_replaying_in_another_order_and_other_batches_changes_nothing(
@@ -28,6 +36,38 @@ def test_replaying_in_another_order_and_other_batches_changes_nothing(
         insert(warehouse, records[start : start + 150])
     assert rows_of(warehouse, organization_id) == before
     assert total_of(warehouse, organization_id) == ledger(records)
+
+
+def a_price(organization_id: str, *, known_since: datetime, ends: tuple[PriceEnd, ...] = ()) -> OperatorPrice:
+    """Of every model, for requests since yesterday."""
+    return an_operator_price(
+        organization_id=organization_id,
+        model="*",
+        rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal("0.000003"))),
+        valid_from=YESTERDAY,
+        known_since=known_since,
+        ends=ends,
+    )
+
+
+def test_a_price_added_between_replays_changes_nothing(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
+    entries = [encode_event(event) for event in some_exchanges(60, organization_id=organization_id)]
+    work_through(warehouse, entries)
+    before = rows_of(warehouse, organization_id)
+
+    work_through(warehouse, entries, prices=known(a_price(organization_id, known_since=TOMORROW)))
+    assert rows_of(warehouse, organization_id) == before
+
+
+def test_a_price_ended_between_replays_changes_nothing(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
+    entries = [encode_event(event) for event in some_exchanges(60, organization_id=organization_id)]
+    work_through(warehouse, entries, prices=known(a_price(organization_id, known_since=YESTERDAY)))
+    before = rows_of(warehouse, organization_id)
+    assert f"operator/{a_price(organization_id, known_since=YESTERDAY).id}" in {row["price_id"] for row in before}
+
+    ended = a_price(organization_id, known_since=YESTERDAY, ends=(PriceEnd(at=YESTERDAY, known_since=TOMORROW),))
+    work_through(warehouse, entries, prices=known(ended))
+    assert rows_of(warehouse, organization_id) == before
 
 
 @EXAMPLES

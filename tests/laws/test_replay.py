@@ -1,20 +1,28 @@
-"""Delivering events again, in any order, changes no answer of any query."""
+"""Delivering events again, in any order, changes no answer of any query, whatever became known of prices since."""
 
-import asyncio
-from collections.abc import Sequence
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.event import encode_event
+from schemas.price import OperatorPrice, PriceEnd, Rate
+from services.domain.charge import USAGE_CLASSES
+from services.domain.enrich import recorded_at_of
+from services.domain.price_book import as_known
 from services.ports import Warehouse
-from services.stores.memory import MemoryLog, MemorySource
 from services.stores.warehouse import ClickHouseWarehouse
-from services.telemetry import Metrics
-from services.worker.loop import Flush, run_worker
+from tests.builders import MOMENT
 from tests.exchanges import some_exchanges
 from tests.price_rows import known
-from tests.warehouses import ask, rows_of, spellings_of, total_of
+from tests.repricing import all_sorts
+from tests.warehouses import EXAMPLES, ask, rows_of, spellings_of, total_of
+from tests.working import work_through
 
 QUESTIONS = (
     "SELECT model, count() AS requests, sum(cost_usd) AS usd, countIf(cost_usd IS NULL) AS unpriced"
@@ -24,25 +32,6 @@ QUESTIONS = (
     "SELECT count() AS bodies, sum(length(response_body)) AS characters"
     " FROM request_response_body FINAL WHERE organization_id = {o:String}",
 )
-
-
-def work_through(warehouse: Warehouse, entries: Sequence[bytes], *, rows: int) -> None:
-    """One worker from the first entry to the last, in batches of `rows`."""
-
-    async def work() -> None:
-        log, stop, metrics = MemoryLog(), asyncio.Event(), Metrics()
-        log.entries.extend(entries)
-        source = MemorySource(log)
-        flush = Flush(rows=rows, bytes=2**30, s=0.01)
-        worker = asyncio.create_task(
-            run_worker(source, warehouse, known(), metrics, flush=flush, stop=stop)
-        )
-        while await source.backlog():  # noqa: ASYNC110  what is waited for has no event
-            await asyncio.sleep(0.01)
-        stop.set()
-        await worker
-
-    asyncio.run(asyncio.wait_for(work(), 60))
 
 
 def _answers(warehouse: Warehouse, organization_id: str) -> list[object]:
@@ -73,3 +62,69 @@ def test_an_event_twice_in_one_batch_counts_once(warehouse: ClickHouseWarehouse,
     entries = [encode_event(event) for event in some_exchanges(20, organization_id=organization_id)]
     work_through(warehouse, [*entries, *entries, *reversed(entries)], rows=1000)
     assert total_of(warehouse, organization_id)[0] == len(entries)
+
+
+moments = st.integers(0, 96).map(lambda hours: MOMENT + timedelta(hours=hours))  # in which `all_sorts` happens
+
+
+@st.composite
+def price_rows(draw: st.DrawFn, organization_id: str) -> OperatorPrice:
+    """Valid before it was known, as a rule; some are ended, some twice."""
+    known_since = draw(moments)
+    ends = [PriceEnd(at=draw(moments), known_since=draw(moments)) for _ in range(draw(st.integers(0, 2)))]
+    return OperatorPrice(
+        id=str(uuid.UUID(int=draw(st.integers(0, 2**64)))),
+        organization_id=organization_id,
+        model=draw(st.sampled_from(("*", "gpt-4o*", "acme-internal-7b"))),
+        rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal(draw(st.integers(0, 9))).scaleb(-6))),
+        valid_from=draw(st.just(datetime(2020, 1, 1, tzinfo=UTC)) | moments),
+        known_since=known_since,
+        ends=tuple(sorted(ends, key=lambda end: end.at, reverse=True)),
+    )
+
+
+@settings(EXAMPLES, max_examples=8, phases=[Phase.generate])  # smaller examples would take minutes to find
+@given(data=st.data())
+def test_prices_that_are_added_and_ended_between_deliveries_change_no_total(
+    embedded_warehouse: ClickHouseWarehouse, data: st.DataObject
+) -> None:
+    organization_id = f"org-{uuid.uuid4()}"
+    rows = data.draw(st.lists(price_rows(organization_id), min_size=1, max_size=5))
+    events = sorted(all_sorts(60, organization_id, seed=data.draw(st.integers(0, 99))), key=recorded_at_of)
+    first: dict[str, object] = {}
+    for moment in sorted(data.draw(st.lists(moments, min_size=2, max_size=5))):
+        recorded = [event for event in events if recorded_at_of(event) <= moment]
+        data.draw(st.randoms(use_true_random=False)).shuffle(recorded)
+        work_through(
+            embedded_warehouse, [encode_event(event) for event in recorded], prices=known(*as_known(rows, moment))
+        )
+        costs = _costs(embedded_warehouse, organization_id)
+        assert {request_id: costs[request_id] for request_id in first} == first
+        first = costs
+
+
+def _costs(warehouse: Warehouse, organization_id: str) -> dict[str, object]:
+    return {
+        str(row["request_id"]): (row["cost_usd"], row["cost_state"], row["price_id"], row["cache_saved_usd"])
+        for row in rows_of(warehouse, organization_id)
+    }
+
+
+def test_of_a_call_that_was_logged_twice_the_later_log_counts_in_whatever_order_they_come(
+    embedded_warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    (event,) = some_exchanges(1, organization_id=organization_id)
+    logs = [replace(event, recorded_at=MOMENT + timedelta(hours=hours)) for hours in (1, 3)]
+    row = OperatorPrice(
+        id=str(uuid.UUID(int=1)),
+        organization_id=organization_id,
+        model="*",
+        rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal("0.001"))),
+        valid_from=MOMENT,
+        known_since=MOMENT + timedelta(hours=2),
+    )
+    for order in (logs, logs[::-1]):
+        for log in order:
+            work_through(embedded_warehouse, [encode_event(log)], prices=known(row))
+        (kept,) = rows_of(embedded_warehouse, organization_id)
+        assert kept["price_id"] == f"operator/{row.id}"

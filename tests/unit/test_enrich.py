@@ -42,6 +42,7 @@ def test_a_completed_exchange_becomes_a_priced_row() -> None:
     assert ":openai/gpt-4o-mini@always#" in row.price_id
     assert row.response_created_at == MOMENT + timedelta(milliseconds=850)
     assert row.version == 1_793_534_400_973_000
+    assert a_row(an_event(recorded_at=MOMENT + timedelta(seconds=7))).version == 1_793_534_407_123_000
 
 
 def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:

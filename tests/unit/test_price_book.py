@@ -1,7 +1,7 @@
 """Which of several prices is the one of a request."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.price import CostState, OperatorPrice, Rate
+from schemas.price import CostState, OperatorPrice, PriceEnd, Rate
 from schemas.usage import Usage
 from services.domain.charge import charge
-from services.domain.price_book import LayeredBooks, LayeredPrices, model_matches
+from services.domain.price_book import LayeredBooks, LayeredPrices, as_known, model_matches
 from services.stores.prices import ShippedPrices
 from tests.builders import MOMENT, an_operator_price
 
@@ -92,8 +92,43 @@ def test_a_row_of_another_provider_or_organization_is_no_row() -> None:
     books = LayeredBooks(
         SHIPPED, [an_operator_price(organization_id="org-1"), an_operator_price(organization_id="o-2")]
     )
-    found = [books.prices_of(name, MOMENT).price_at("CUSTOM", "llama-3-70b", MOMENT) for name in ("org-1", "o-2", "org-3")]
+    found = [
+        books.prices_of(name, MOMENT).price_at("CUSTOM", "llama-3-70b", MOMENT) for name in ("org-1", "o-2", "org-3")
+    ]
     assert [price is None for price in found] == [False, False, True]
+
+
+def test_a_row_counts_for_what_is_recorded_since_it_is_known_until_its_end_is() -> None:
+    end = PriceEnd(at=MOMENT - DAY, known_since=MOMENT + 3 * DAY)
+    books = LayeredBooks(SHIPPED, [an_operator_price(known_since=MOMENT + DAY, ends=(end,))])
+
+    def holds(recorded_at: datetime) -> bool:
+        return books.prices_of("org-1", recorded_at).price_at("CUSTOM", "llama-3-70b", MOMENT) is not None
+
+    tick = timedelta(microseconds=1)
+    first, last = MOMENT + DAY, MOMENT + 3 * DAY - tick
+    moments = (first - tick, first, last, last + tick, first, MOMENT)
+    assert [holds(moment) for moment in moments] == [False, True, True, False, True, False]
+
+
+def test_of_several_ends_the_first_counts_once_it_is_known() -> None:
+    ends = (
+        PriceEnd(at=MOMENT + 2 * DAY, known_since=MOMENT),
+        PriceEnd(at=MOMENT - DAY, known_since=MOMENT + DAY),
+    )
+    row = an_operator_price(id="a", valid_until=MOMENT + 5 * DAY, ends=ends)
+    assert row.holds_until == MOMENT - DAY
+    assert chosen(row) == ""
+    before, between, after = (as_known([row], MOMENT + days * DAY)[0].holds_until for days in (-1, 0, 1))
+    assert (before, between, after) == (MOMENT + 5 * DAY, MOMENT + 2 * DAY, MOMENT - DAY)
+
+
+def test_changes_without_end_do_not_fill_the_memory() -> None:
+    rows = [an_operator_price(id=str(number), known_since=MOMENT + number * DAY) for number in range(100)]
+    books = LayeredBooks(SHIPPED, rows)
+    found = {id(books.prices_of("org-1", MOMENT + number * DAY)) for number in range(100)}
+    assert len(found) > 1
+    assert len(books._histories["org-1"]._books) <= 16
 
 
 def test_a_row_is_of_one_service_tier() -> None:

@@ -1,0 +1,30 @@
+"""A worker between a log in memory and a warehouse."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.ports import Warehouse
+from services.stores.memory import MemoryLog, MemorySource
+from services.telemetry import Metrics
+from services.worker.loop import Flush, run_worker
+from services.worker.prices import KnownPrices
+from tests.price_rows import known
+
+
+def work_through(
+    warehouse: Warehouse, entries: Sequence[bytes], *, rows: int = 1000, prices: KnownPrices | None = None
+) -> None:
+    """One worker from the first entry to the last, in batches of `rows`; at the shipped prices unless told."""
+
+    async def work() -> None:
+        log, stop, metrics = MemoryLog(), asyncio.Event(), Metrics()
+        log.entries.extend(entries)
+        source = MemorySource(log)
+        flush = Flush(rows=rows, bytes=2**30, s=0.01)
+        worker = asyncio.create_task(run_worker(source, warehouse, prices or known(), metrics, flush=flush, stop=stop))
+        while await source.backlog():  # noqa: ASYNC110  what is waited for has no event
+            await asyncio.sleep(0.01)
+        stop.set()
+        await worker
+
+    asyncio.run(asyncio.wait_for(work(), 60))
