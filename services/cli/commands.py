@@ -1,6 +1,7 @@
 """The commands of `farebox`: what may be typed, and which piece of work it starts."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -45,7 +46,9 @@ def up(data: Data = DATA) -> None:
 
     with told_plainly():
         place = Place(data)
-        environ = place.environ(os.environ)
+        # On a terminal somebody reads what `show_running` says; logs of what goes well are for files.
+        level = "warning" if sys.stderr.isatty() else "info"
+        environ = {"FAREBOX_LOG_LEVEL": level} | place.environ(os.environ)
         configure_logging(Settings.from_environ(environ).log_level)
         console = screen()
         serve(place, environ, lambda running: show_running(running, place, console))

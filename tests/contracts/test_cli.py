@@ -1,7 +1,10 @@
 """What an operator types, and what he is told: also when it cannot be done."""
 
 import json
+import os
+import pty
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -183,6 +186,23 @@ def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path, name: st
     assert told.returncode == 1
     assert f"127.0.0.1:{port}" in told.stderr
     assert f"FAREBOX_{name}_PORT" in told.stderr
+
+
+def test_on_a_terminal_the_welcome_is_not_mixed_with_logs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "services.cli", "up", "--data", str(tmp_path / "data")]
+    env = {"PYTHONPATH": str(REPO), "FAREBOX_PROXY_PORT": "0", "FAREBOX_QUERY_PORT": "0"}
+    outside, inside = pty.openpty()
+    with subprocess.Popen(command, env=env, stdin=inside, stdout=inside, stderr=inside) as process:
+        os.close(inside)
+        told = b""
+        while b"Ctrl-C stops Farebox." not in told:
+            told += os.read(outside, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    os.close(outside)
+    lines = told.decode().splitlines()
+    assert "Farebox is up." in lines[0]
+    assert not [line for line in lines if line.startswith("{")]
 
 
 def test_it_stops_cleanly_and_keeps_its_key(tmp_path: Path) -> None:
