@@ -17,6 +17,7 @@ from services.telemetry import Metrics
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
+MISHAP_S = 30.0  # before the next attempt after an error that nobody expects
 GROUP_S = 0.005
 BATCH_EVENTS = 2000
 BATCH_BYTES = 4 * 2**20
@@ -62,6 +63,11 @@ class Spill:
                 except BrokerUnavailable as error:
                     self._may_hold_events = True
                     logger.debug("spilled events wait", extra={"reason": str(error)})
+                except Exception:
+                    # A bug of ours, which must not hold back until the next start what may well travel later.
+                    self._may_hold_events = True
+                    logger.exception("spilled events could not be carried")
+                    await asyncio.sleep(MISHAP_S)
             await asyncio.sleep(POLL_S)
 
     async def _empty(self) -> None:

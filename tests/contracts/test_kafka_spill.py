@@ -26,11 +26,15 @@ async def log(kafka: str, tmp_path: Path) -> InKafka:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_spill, "POLL_S", 0.05)
+    monkeypatch.setattr(kafka_spill, "MISHAP_S", 0.05)
 
 
-async def test_a_damaged_part_of_the_spill_is_buried_and_counted_and_the_rest_goes_on(log: InKafka) -> None:
+@pytest.mark.parametrize("damaged", [b"not an event", b"\x81\xa4kind\xa1\xff", b"\x81\xa1x" + b"\x91" * 100_000])
+async def test_a_damaged_part_of_the_spill_is_buried_and_counted_and_the_rest_goes_on(
+    log: InKafka, damaged: bytes
+) -> None:
     spill = JournalSink(log.spill, metrics=Metrics())
-    await spill.append(b"not an event")
+    await spill.append(damaged)
     await spill.close()
     sink = await log.sink()
     await publish_all(sink, events(1))
@@ -81,6 +85,30 @@ async def test_an_event_that_the_carrier_came_too_early_for_travels_too(
     await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])]))
     source = await log.source()
     assert ids_of(await take_count(source, 1)) == ids_of(events(1))
+    await within(10, "the spill closes", spill.close())
+    await within(10, "the writer closes", writer.close())
+    await close_all(source)
+
+
+class StumblingWriter(KafkaWriter):
+    """Meets an error that nobody expects at its first shipment."""
+
+    stumbled = False
+
+    async def ship(self, entries: Sequence[Entry]) -> None:
+        if not self.stumbled:
+            self.stumbled = True
+            raise RuntimeError("a bug")
+        await super().ship(entries)
+
+
+async def test_an_error_that_nobody_expects_does_not_end_the_carrying(log: InKafka) -> None:
+    writer = StumblingWriter(broker_list(log.brokers), events_topic(log.prefix))
+    spill = spill_of(log, writer)
+    await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])]))
+    source = await log.source()
+    assert ids_of(await take_count(source, 1)) == ids_of(events(1))
+    assert writer.stumbled
     await within(10, "the spill closes", spill.close())
     await within(10, "the writer closes", writer.close())
     await close_all(source)
