@@ -104,8 +104,9 @@ class Accounting:
             if not self._live.done():
                 self._live.set_exception(error)
                 return
-            logger.exception("accounting stopped: calls pass and wait in the event log, but are not counted")
-            self._metrics.trouble = f"accounting stopped ({_reason(error)}): calls pass and are kept, but not counted"
+            reason = _reason(error)
+            logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
+            self._metrics.trouble = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
         finally:
             self._listening.close()  # so that who asks is refused, and does not wait for an answer
 
