@@ -11,8 +11,10 @@ Counter = Literal[
     "proxy_refused_total",  # requests answered by the proxy itself with an error
     "proxy_unlogged_total",  # requests passed on without a valid key: spend nobody sees
     "proxy_logged_total",  # calls that their callers logged afterwards; no provider was asked for them
+    "proxy_ids_replaced_total",  # requests that got an id of ours, as another one had theirs in the same millisecond
+    "proxy_strict_cut_total",  # callers cut off at the end of a whole answer: their event was not durable in time
     "proxy_bodies_dropped_total",  # bodies not kept because too much was in flight
-    "proxy_bodies_truncated_total",  # bodies cut at the capture limit
+    "proxy_bodies_truncated_total",  # bodies cut at the capture limit; of answers the end is kept all the same
     "proxy_usage_asked_total",  # streams that tell their usage because the proxy asked for it
     "proxy_drained_total",  # answers read on after their caller had gone
     "proxy_drain_refused_total",  # answers not read on, because too many were

@@ -10,7 +10,7 @@ import httpx
 from schemas.errors import StoreUnavailable
 from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, Permission
-from services.ports import EventSink
+from services.ports import Clock, EventSink
 from services.proxy.__main__ import proxy_server
 from services.proxy.server import ProxyServer
 from services.settings import ProxySettings
@@ -111,7 +111,9 @@ def head(
 
 
 @asynccontextmanager
-async def rig(*, sink: EventSink | None = None, grace_s: int = 2, **settings: Any) -> AsyncIterator[Rig]:
+async def rig(
+    *, sink: EventSink | None = None, clock: Clock | None = None, grace_s: int = 2, **settings: Any
+) -> AsyncIterator[Rig]:
     """A proxy whose routes lead to a scripted provider; `settings` are those of ProxySettings."""
     provider, keys, log, metrics = ScriptedProvider(), Keys(), MemoryLog(), Metrics()
     async with provider.listening():
@@ -119,7 +121,8 @@ async def rig(*, sink: EventSink | None = None, grace_s: int = 2, **settings: An
         chosen = ProxySettings(**({"proxy_port": 0} | urls | settings))
         taken = sink or MemorySink(log, metrics=metrics)
         one = Rig(provider, keys, log, metrics)
-        one.server = proxy_server(chosen, sink=taken, keys=keys, metrics=metrics, clock=SystemClock(), grace_s=grace_s)
+        time = clock or SystemClock()
+        one.server = proxy_server(chosen, sink=taken, keys=keys, metrics=metrics, clock=time, grace_s=grace_s)
         serving = asyncio.create_task(one.server.serve())
         while not one.server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.005)

@@ -8,10 +8,11 @@ from time import monotonic
 import msgspec
 
 from schemas.event import Ending
-from services.domain.capture import Capture, CaptureSpace
+from services.domain.capture import Capture, CaptureSpace, whole_milliseconds
 from services.domain.headers import Head, read_labels
 from services.domain.providers import Target
 from services.ports import EventSink
+from services.proxy.ids import GivenIds
 from services.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,13 @@ class Accounts:
         self._draw_id = draw_id
         self._capture_bytes = capture_bytes
         self._space = CaptureSpace(capture_total_bytes)
+        self._given = GivenIds()
 
     def open(self, request: Request, organization_id: str) -> Capture:
         tags, request_id = read_labels(request.head.labels)
+        if request_id and not self._given.is_new(organization_id, request_id, whole_milliseconds(request.created_at)):
+            self._metrics.add("proxy_ids_replaced_total")
+            request_id = None
         return Capture(
             organization_id=organization_id,
             request_id=request_id or self._draw_id(request.created_at),

@@ -1,10 +1,11 @@
-"""Request ids: UUID version 7, so that ids sort by the moment they were made."""
+"""Request ids: those that are drawn, UUID version 7, so that they sort by their moment; and those that callers gave."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 _DRAWN: Final = 256  # ids that share one system call
+MOST_GIVEN: Final = 10_000  # that are remembered, of each organization
 
 
 class RequestIds:
@@ -36,3 +37,24 @@ class RequestIds:
 def _tail(drawn: str) -> str:
     variant = "89ab"[int(drawn[3], 16) & 3]
     return f"-7{drawn[:3]}-{variant}{drawn[4:7]}-{drawn[7:19]}"
+
+
+class GivenIds:
+    """Which ids callers gave lately, for which moments.
+
+    Organization, moment and id are what a row is known by, so two requests that shared all three would become one row.
+    An id that comes again in another millisecond has a row of its own.
+    """
+
+    def __init__(self) -> None:
+        self._given: dict[str, dict[tuple[str, datetime], None]] = {}  # by organization, in the order they came
+
+    def is_new(self, organization_id: str, request_id: str, created_at: datetime) -> bool:
+        """Whether nobody gave it for `created_at`, whole milliseconds, among the last `MOST_GIVEN`. It is given now."""
+        given = self._given.setdefault(organization_id, {})
+        if (request_id, created_at) in given:
+            return False
+        if len(given) >= MOST_GIVEN:
+            del given[next(iter(given))]
+        given[request_id, created_at] = None
+        return True

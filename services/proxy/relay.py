@@ -8,12 +8,14 @@ One event, exactly, for every request with a valid key, whatever its ending, unl
 could be asked: such refusals cost nothing, and are counted. Too large a body is the one that leaves an event.
 
 Durability `strict`: what remains of the answer when it is complete is held until the event is durable. When the
-event is given up instead, the caller is cut off, so that an answer that ended is always recorded.
+event is given up instead, or not durable in time, the caller is cut off, so that an answer that ended is always
+recorded.
 """
 
 import asyncio
 from collections.abc import Awaitable
 from time import monotonic
+from typing import Final
 
 from schemas.errors import FareboxError, InvalidRequest, Rejected, UpstreamTimedOut, UpstreamUnavailable
 from schemas.event import Ending
@@ -24,16 +26,18 @@ from services.proxy.answers import FAILED, SUCCESS, Downstream, RequestTooSlow, 
 from services.proxy.asking import Asking
 from services.proxy.terms import Relay
 
+HELD_S: Final = 30.0  # the end of an answer, for its event to become durable
+
 
 class Exchange(Asking):
     """A state machine between a Downstream and an UpstreamCall. It is an AnswerReceiver."""
 
-    __slots__ = ("_held", "_status")
+    __slots__ = ("_held_since_s", "_status")
 
     def __init__(self, relay: Relay, client: Downstream, request: Request) -> None:
         super().__init__(relay, client, request)
         self._status = 0
-        self._held = False  # whole, but not yet ended towards the caller
+        self._held_since_s: float | None = None  # whole, but not yet ended towards the caller
 
     # The caller's side tells
 
@@ -42,7 +46,7 @@ class Exchange(Asking):
         self._break_off(Ending.CLIENT_GONE, error)
 
     def client_gone(self) -> None:
-        self._held = False
+        self._held_since_s = None
         if not self._finished:
             self._part(Ending.CLIENT_GONE)
 
@@ -60,6 +64,7 @@ class Exchange(Asking):
     def check(self, now_s: float) -> None:
         """Ends the exchange when it has taken too long. To be called several times a second."""
         if self._finished:
+            self._check_held(now_s)
             return
         limits = self._relay.limits
         rested_s = now_s - self._touched_s
@@ -70,6 +75,13 @@ class Exchange(Asking):
                 self.give_up("the provider did not answer in time")
         elif rested_s > limits.idle_timeout_s:
             self._give_up_idle()
+
+    def _check_held(self, now_s: float) -> None:
+        """The event may still become durable. That the caller was cut off tells it only that nobody knows."""
+        if self._held_since_s is not None and now_s - self._held_since_s > HELD_S:
+            self._held_since_s = None
+            self._relay.metrics.add("proxy_strict_cut_total")
+            self._client.cut()
 
     def give_up(self, reason: str) -> None:
         if not self._finished:
@@ -120,7 +132,7 @@ class Exchange(Asking):
         ending = Ending.COMPLETED if self._status < 400 else Ending.PROVIDER_ERROR
         self._tell_rest()
         if self._relay.strict and self._capture is not None:
-            self._held = True
+            self._held_since_s = monotonic()
             durable = self._finish(ending)
             if durable is None:
                 self._let_go(None)
@@ -193,9 +205,9 @@ class Exchange(Asking):
     def _let_go(self, durable: asyncio.Future[None] | None) -> None:
         """Ends a held answer, now that its event is durable; cuts it when it never will be."""
         lost = durable is None or durable.cancelled() or durable.exception() is not None
-        if not self._held:
+        if self._held_since_s is None:
             return
-        self._held = False
+        self._held_since_s = None
         if lost:
             self._client.cut()
         else:

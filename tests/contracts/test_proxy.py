@@ -1,12 +1,16 @@
 """The proxy over real sockets: what callers get, what providers see, and the one event that each exchange leaves."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from schemas.event import Ending
+from schemas.key import Permission
+from services.stores.memory import ManualClock
+from tests.builders import MOMENT
 from tests.proxy_rig import PROVIDER_KEY, SECRET, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
 
@@ -242,6 +246,40 @@ async def test_labels_become_tags_and_the_target_is_kept_without_its_query() -> 
     assert event.request.target_url == f"{proxy.provider.url}/below/here/v1/messages"
     assert proxy.provider.heads[0].startswith(b"POST /below/here/v1/messages?beta=true HTTP/1.1\r\n")
     assert event.request.provider == "ANTHROPIC"
+
+
+REUSED = "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9"
+
+
+def answered_ids(said: bytes) -> list[str]:
+    return [found.decode() for found in re.findall(rb"Helicone-Id: (\S+)", said)]
+
+
+async def test_requests_of_one_millisecond_that_reuse_an_id_are_told_apart() -> None:
+    one = head(CHAT, "Content-Length: 2", f"Helicone-Request-Id: {REUSED}")
+    async with rig(clock=ManualClock(MOMENT)) as proxy:
+        proxy.keys.known["sk-helicone-neighbour"] = ("org-2", Permission.READ_WRITE)
+        neighbour = one.replace(SECRET.encode(), b"sk-helicone-neighbour")
+        last = head(CHAT, "Content-Length: 0", "Connection: close")
+        got = await proxy.raw(one + b"{}" + one + b"{}" + one + b"{}" + neighbour + b"{}" + last)
+        events = await proxy.events(5)
+        assert proxy.metrics.get("proxy_ids_replaced_total") == 2
+    ids = [event.request.request_id for event in events]
+    assert answered_ids(got) == ids
+    assert (ids[0], ids[3]) == (REUSED, REUSED)
+    assert len(set(ids)) == 4
+    assert len({(event.request.organization_id, event.request.request_id) for event in events}) == 5
+
+
+async def test_a_request_that_reuses_an_id_later_keeps_it_and_has_a_row_of_its_own() -> None:
+    clock = ManualClock(MOMENT)
+    async with rig(clock=clock) as proxy, proxy.client() as client:
+        for _ in range(2):
+            await client.post(CHAT, json={}, headers={"Helicone-Request-Id": REUSED})
+            clock.advance(seconds=0.001)
+        events = await proxy.events(2)
+    assert [event.request.request_id for event in events] == [REUSED, REUSED]
+    assert len({event.request.created_at for event in events}) == 2
 
 
 async def test_connections_to_providers_are_used_again() -> None:

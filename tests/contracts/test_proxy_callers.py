@@ -12,7 +12,7 @@ import pytest
 from schemas.errors import BrokerUnavailable
 from schemas.event import Ending, ExchangeEvent
 from schemas.key import Permission
-from services.proxy import protocol
+from services.proxy import protocol, relay
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
@@ -373,6 +373,22 @@ async def test_strict_answers_end_only_when_their_event_is_durable(name: str, du
         got = await asking
     whole = got.endswith((b"whole", b"0\r\n\r\n", b"Content-Length: 0\r\nConnection: close\r\n\r\n"))
     assert whole == durable
+
+
+@pytest.mark.parametrize("name", STRICT_ANSWERS)
+async def test_a_strict_answer_is_cut_off_when_its_event_is_not_durable_in_time(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "HELD_S", 0.3)
+    sink = HeldSink()
+    async with rig(sink=sink, durability="strict") as proxy:
+        proxy.provider.script = [STRICT_ANSWERS[name]]
+        got = await proxy.raw(head(CHAT, "Content-Length: 0"), timeout_s=3)
+        assert proxy.metrics.get("proxy_strict_cut_total") == 1
+        sink.verdict.set_result(None)  # the event may be written all the same
+        await asyncio.sleep(0.05)
+    assert not got.endswith((b"whole", b"0\r\n\r\n", b"Content-Length: 0\r\n\r\n"))
+    assert len(sink.events) == 1
 
 
 @pytest.mark.parametrize("durability", ["relaxed", "standard"])

@@ -19,7 +19,7 @@ from services.domain.providers import Routes, origin_of
 from services.ports import AnswerReceiver
 from services.proxy.accounts import Accounts, Request
 from services.proxy.drains import DrainLimits, Drains
-from services.proxy.ids import RequestIds
+from services.proxy.ids import MOST_GIVEN, GivenIds, RequestIds
 from services.proxy.keys import Tell
 from services.proxy.relay import Exchange
 from services.proxy.reply import Reply
@@ -187,3 +187,13 @@ def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
     assert drawn == sorted(drawn)
     assert {(each[14], each[19] in "89ab", len(each)) for each in drawn} == {("7", True, 36)}
     assert int(drawn[0].replace("-", "")[:12], 16) == int(moments[0].timestamp() * 1000)
+
+
+def test_of_given_ids_the_last_ones_are_remembered_for_each_organization() -> None:
+    given = GivenIds()
+    assert given.is_new("quiet", "first", MOMENT)
+    for number in range(MOST_GIVEN + 1):
+        assert given.is_new("busy", str(number), MOMENT)
+    assert not given.is_new("quiet", "first", MOMENT)
+    assert not given.is_new("busy", "1", MOMENT)
+    assert given.is_new("busy", "0", MOMENT)
