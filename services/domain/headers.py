@@ -136,6 +136,7 @@ def _without_named(kept: list[Pair], connection: bytes) -> list[Pair]:
 
 
 _FLAGS: Final = frozenset(["omit_request", "omit_response", "cache_enabled"])
+_YES: Final = frozenset(["true", "1", "yes", "on"])
 _TEXTS: Final = (
     "user_id",
     "session_id",
@@ -163,7 +164,8 @@ _LABEL_OF: Final = _Remembered(_label)
 def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
     """The tags, and the request id when the caller gave a valid one.
 
-    Names match without regard to case. A header given twice is one value, joined by ", ", as HTTP says.
+    Names match without regard to case. A header given twice is one value, joined by ", ", as HTTP says; a wish given
+    twice is one as soon as any of the two says yes, since most of them are for not keeping what was said.
     """
     if not labels:
         return _NO_TAGS, None
@@ -177,7 +179,7 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
             spelling = spellings.setdefault(key, spelling)
             properties[spelling] = text if spelling not in properties else f"{properties[spelling]}, {text}"
         elif field in _FLAGS:
-            told[field] = text == "true" and field not in told
+            told[field] = told.get(field, False) or _says_yes(text)
         elif field and text:
             told[field] = text if field not in told else f"{told[field]}, {text}"
     request_id = told.pop("request_id", "").lower()
@@ -185,11 +187,16 @@ def read_labels(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
     return tags, request_id if request_id and _UUID.fullmatch(request_id) else None
 
 
+def _says_yes(text: str) -> bool:
+    """Whether any part of a list does, in any spelling."""
+    return any(part.strip().lower() in _YES for part in text.split(","))
+
+
 def wish(labels: Sequence[Pair], name: bytes) -> bytes:
-    """What the caller says in the header called `name`, in lower case; nothing when it says it twice."""
+    """What the caller says in the header called `name`, in lower case; nothing when it says two things."""
     wanted = name.lower()
-    values = [value for spelled, value in labels if spelled.lower() == wanted]
-    return values[0].lower() if len(values) == 1 else b""
+    values = {value.strip().lower() for spelled, value in labels if spelled.lower() == wanted}
+    return values.pop() if len(values) == 1 else b""
 
 
 def _decoded(value: bytes) -> str:

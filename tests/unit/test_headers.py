@@ -92,8 +92,26 @@ def test_labels_become_tags() -> None:
         model_override="gpt-x",
         properties={"UserTier": "premium", "feature": "chat"},
         omit_request=True,
+        omit_response=True,
         cache_enabled=True,
     )
+
+
+@pytest.mark.parametrize("flag", ["omit_request", "omit_response", "cache_enabled"])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        *((["true"], True), (["True"], True), (["TRUE"], True), (["tRuE "], True)),
+        *((["1"], True), (["yes"], True), (["On"], True), (["true, true"], True), (["false,true"], True)),
+        *((["true", "true"], True), (["True", "false"], True), (["false", "TRUE"], True)),
+        *((["false"], False), (["False"], False), (["0"], False), ([""], False), (["untrue"], False)),
+        *((["false", "false"], False), ([], False)),
+    ],
+)
+def test_a_yes_is_a_yes_in_any_spelling_and_however_often(flag: str, values: list[str], expected: bool) -> None:
+    name = f"Helicone-{flag.replace('_', '-').title()}".encode()
+    tags, _ = read_labels([(name if turn else name.lower(), value.encode()) for turn, value in enumerate(values)])
+    assert getattr(tags, flag) is expected
 
 
 def test_an_empty_label_is_no_label() -> None:
@@ -136,8 +154,9 @@ def test_every_header_travels_on_or_stays_and_none_does_both(
     assert len(read_labels(head.labels)[0].properties) == len(properties)
 
 
-def test_a_wish_is_read_in_any_spelling_and_not_at_all_when_it_is_told_twice() -> None:
+def test_a_wish_is_read_in_any_spelling_and_not_at_all_when_it_contradicts_itself() -> None:
     labels = lines("helicone-on-disconnect: CANCEL", "Helicone-User-Id: u")
     assert wish(labels, b"Helicone-On-Disconnect") == b"cancel"
     assert wish(labels, b"Helicone-Stream-Usage") == b""
-    assert wish([*labels, *labels], b"Helicone-On-Disconnect") == b""
+    assert wish([*labels, *lines("Helicone-On-Disconnect: Cancel")], b"Helicone-On-Disconnect") == b"cancel"
+    assert wish([*labels, *lines("Helicone-On-Disconnect: drain")], b"Helicone-On-Disconnect") == b""
