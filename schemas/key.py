@@ -7,7 +7,8 @@ import msgspec
 
 
 class Permission(StrEnum):
-    READ_WRITE = "rw"
+    ADMIN = "admin"  # everything: what `rw` may, and to change prices and what was charged
+    READ_WRITE = "rw"  # sends traffic and asks
     READ = "r"
     WRITE = "w"
 

@@ -1,5 +1,6 @@
 """The commands of `farebox`: what may be typed, and which piece of work it starts."""
 
+import asyncio
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import typer
 
 from schemas.api import Summary
 from schemas.key import Permission
+from services.cli import dead_letters as dead
 from services.cli import keys as key_work
 from services.cli.asking import as_json
 from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
@@ -17,9 +19,9 @@ from services.cli.place import ORGANIZATION, Place
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
 from services.cli.reprice_commands import doctor, reprice
-from services.cli.screen import print_lines, screen, seen
+from services.cli.screen import counted, print_lines, screen, seen
 from services.cli.settings_list import environment_file
-from services.settings import Settings
+from services.settings import ProxySettings, Settings
 from services.telemetry import configure_logging
 
 app = typer.Typer(
@@ -89,6 +91,23 @@ app.command()(doctor)
 app.command()(reprice)
 
 
+@app.command("dead-letters")
+def list_dead_letters(
+    retry: Annotated[bool, typer.Option("--retry", help="Put what can be read by now into the log again.")] = False,
+    export: Annotated[Path | None, typer.Option(help="Write all of them here, with what people said in them.")] = None,
+    data: Data = DATA,
+) -> None:
+    """List events that no worker could make a row of: spend that is in no total until they are put back."""
+    with told_plainly():
+        settings = ProxySettings.from_environ(Place(data).environ(os.environ))
+        if retry:
+            print_lines(dead.told(asyncio.run(dead.put_back(settings))), screen())
+        elif export:
+            print(f"{counted(asyncio.run(dead.export(settings.event_log, export)), 'dead letter')} in {export}")
+        else:
+            print_lines(dead.listed(asyncio.run(dead.buried(settings.event_log))), screen())
+
+
 @app.command()
 def settings() -> None:
     """Print every setting with its default and meaning, as an environment file."""
@@ -99,7 +118,7 @@ def settings() -> None:
 def create_key(
     name: Annotated[str, typer.Option(help="What people know it by.")] = "made by hand",
     may: Annotated[
-        Permission, typer.Option(help="rw: call and ask; w: call only; r: ask only.")
+        Permission, typer.Option(help="rw: call and ask; w: call only; r: ask only; admin: all, and prices.")
     ] = Permission.READ_WRITE,
     organization: Organization = ORGANIZATION,
     data: Data = DATA,

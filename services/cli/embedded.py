@@ -136,7 +136,7 @@ async def _first_key(place: Place, keys: SqlKeyStore) -> tuple[str, bool]:
     if secret and await keys.organization_of(secret) is not None:
         return secret, False
     _, secret = await keys.create_key(
-        organization_id=ORGANIZATION, name="made on the first start", permission=Permission.READ_WRITE
+        organization_id=ORGANIZATION, name="made on the first start", permission=Permission.ADMIN
     )
     place.keep_key(secret)
     return secret, True

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from rich.text import Text
 
@@ -13,6 +13,13 @@ from services.stores.connect import open_keys
 from services.stores.state import SqlKeyStore
 
 T = TypeVar("T")
+
+_MAY: Final = {
+    Permission.ADMIN: "read, write, change prices and costs",
+    Permission.READ_WRITE: "read, write",
+    Permission.READ: "read",
+    Permission.WRITE: "write",
+}
 
 
 def create_key(state: str, *, organization_id: str, name: str, permission: Permission) -> str:
@@ -42,11 +49,10 @@ def revoke_key(state: str, *, organization_id: str, key_id: str) -> None:
 
 def listed_keys(keys: Sequence[ApiKey]) -> Iterator[Text]:
     """The keys for people; a secret is never in it."""
-    may = {Permission.READ: "read", Permission.WRITE: "write", Permission.READ_WRITE: "read, write"}
     for key in keys:
         revoked = f", revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
         yield Text(key.id, style="bold")
-        yield Text(f"  {plain(key.name)}: may {may[key.permission]}, ends in {key.hint}")
+        yield Text(f"  {plain(key.name)}: may {_MAY[key.permission]}, ends in {key.hint}")
         yield Text(f"  made {key.created_at:%Y-%m-%d}{revoked}")
     if not keys:
         yield Text("There are no keys yet: farebox keys create")

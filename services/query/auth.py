@@ -1,4 +1,4 @@
-"""Who asks. A key sees the rows of its organization and no others, if it may read; to change them it must write too."""
+"""Who asks. A key sees the rows of its organization and no others, if it may read; to change costs takes an admin's."""
 
 from typing import Annotated
 
@@ -10,7 +10,9 @@ from schemas.key import Permission
 from services.query.service import Asked
 
 _HEADER = APIKeyHeader(
-    name="Authorization", auto_error=False, description="`Bearer <key>` or the key alone; it must be allowed to read"
+    name="Authorization",
+    auto_error=False,
+    description="`Bearer <key>` or the key alone. It must be allowed to read; to change prices or costs takes an `admin` key",
 )
 
 
@@ -39,8 +41,10 @@ async def _reader(owner: Owner) -> str:
 async def _operator(owner: Owner) -> str:
     """Who may change prices, and what was charged. Raises: Forbidden."""
     organization_id, permission = owner
-    if permission is not Permission.READ_WRITE:
-        raise Forbidden("this API key may not change anything: make one with `farebox keys create --may rw`")
+    if permission is not Permission.ADMIN:
+        raise Forbidden(
+            "this API key may not change prices or costs: make one that may with `farebox keys create --may admin`"
+        )
     return organization_id
 
 

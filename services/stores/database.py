@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Column, Connection, DateTime, Dialect, Engine, Table, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -89,6 +89,13 @@ class Database:
             connection.execute(CreateTable(table, if_not_exists=True))
 
         await self.write(work)
+
+    async def widen(self, column: Column[str]) -> None:
+        """Lets `column` hold a text of any length, whatever it was made for. Raises: StoreUnavailable."""
+        if self._engine.dialect.name != "postgresql":  # SQLite heeds no length
+            return
+        alter = text(f"ALTER TABLE {column.table.name} ALTER COLUMN {column.name} TYPE VARCHAR")
+        await self.write(lambda connection: connection.execute(alter))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)

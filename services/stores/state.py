@@ -18,7 +18,7 @@ _KEYS = Table(
     Column("id", String(36), primary_key=True),
     Column("organization_id", String, nullable=False),
     Column("name", String, nullable=False),
-    Column("permission", String(2), nullable=False),
+    Column("permission", String, nullable=False),
     Column("hint", String(4), nullable=False),
     Column("secret_hash", String(64), nullable=False, unique=True),
     Column("created_at", UtcMoment, nullable=False),
@@ -37,6 +37,7 @@ class SqlKeyStore:
     async def migrate(self) -> None:
         """Makes the table where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
         await self._database.create(_KEYS)
+        await self._database.widen(_KEYS.c.permission)  # it held two characters before there were admins
 
     async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
         """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable."""

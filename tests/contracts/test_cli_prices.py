@@ -24,7 +24,7 @@ def service(
 
 @pytest.fixture
 def caller(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
 
 
 def typed(caller: Caller, *arguments: str) -> Result:
@@ -119,4 +119,4 @@ def test_a_key_that_may_only_read_lists_and_does_not_add(caller: Caller) -> None
     reader = Caller(caller.service, caller.organization_id, caller.service.key(caller.organization_id))
     assert rows(reader) == []
     said = typed(reader, "add", "m", "--input", "1")
-    assert (said.exit_code, "--may rw" in said.stderr) == (1, True)
+    assert (said.exit_code, "--may admin" in said.stderr) == (1, True)

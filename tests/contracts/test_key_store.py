@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.schema import CreateTable
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
-from services.stores.state import SqlKeyStore, hash_of
+from services.stores.state import _KEYS, SqlKeyStore, hash_of
 
 
 @pytest.fixture
@@ -104,6 +105,21 @@ def test_migrating_again_keeps_the_keys(keys: SqlKeyStore, state_url: str, organ
     asyncio.run(again.migrate())
     assert asyncio.run(again.organization_of(secret)) is not None
     asyncio.run(again.close())
+
+
+def test_the_keys_of_a_table_that_was_made_before_there_were_admins_stay_what_they_are(
+    keys: SqlKeyStore, state_url: str, organization_id: str
+) -> None:
+    engine = create_engine(state_url)
+    table = str(CreateTable(_KEYS).compile(engine))
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE api_key"))
+        connection.execute(text(table.replace("permission VARCHAR", "permission VARCHAR(2)")))
+    _, old = create(keys, organization_id)
+    asyncio.run(keys.migrate())
+    _, new = create(keys, organization_id, Permission.ADMIN)
+    assert asyncio.run(keys.organization_of(old)) == (organization_id, Permission.READ_WRITE)
+    assert asyncio.run(keys.organization_of(new)) == (organization_id, Permission.ADMIN)
 
 
 def test_several_may_migrate_at_once(state_url: str) -> None:

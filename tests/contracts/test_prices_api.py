@@ -17,7 +17,7 @@ BODY = {"model": MODEL, "provider": "CUSTOM", "usd_per_million_tokens": RATES}
 
 @pytest.fixture
 def operator(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
 
 
 def added(caller: Caller, **changes: object) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def test_a_price_is_ended_by_the_id_that_rows_show_too_and_by_default_now(operat
 
 def test_what_is_not_there_cannot_be_ended(operator: Caller, service: QueryService) -> None:
     row = added(operator)
-    stranger = service.key("somebody-else", Permission.READ_WRITE)
+    stranger = service.key("somebody-else", Permission.ADMIN)
     assert service.ask(f"/v1/prices/{row['row_id']}/end", {}, key=stranger)[0] == 404
     assert operator.ask("/v1/prices/no-such-row/end", {})[0] == 404
     assert prices(operator)["rows"] == [row]
@@ -127,13 +127,14 @@ def test_prices_of_one_organization_are_not_anothers(operator: Caller, service: 
     assert (found["rows"], found["in_force"]) == ([], None)
 
 
-@pytest.mark.parametrize("permission", [Permission.READ, Permission.WRITE])
-def test_only_a_key_that_may_read_and_write_changes_prices(
+@pytest.mark.parametrize("permission", [Permission.READ, Permission.WRITE, Permission.READ_WRITE])
+def test_only_the_key_of_an_admin_changes_prices(
     operator: Caller, service: QueryService, permission: Permission
 ) -> None:
     row = added(operator)
     key = service.key(operator.organization_id, permission)
-    assert service.ask("/v1/prices", BODY, key=key)[0] == 403
+    status, refusal = service.ask("/v1/prices", BODY, key=key)
+    assert (status, "farebox keys create --may admin" in refusal["error"]) == (403, True)
     assert service.ask(f"/v1/prices/{row['row_id']}/end", {}, key=key)[0] == 403
     assert prices(operator)["rows"] == [row]
 

@@ -23,7 +23,7 @@ ALL = {"model": "*", "since": "2026-10-01T00:00:00Z"}
 def operator(caller: Caller) -> Caller:
     """The caller with a key that may change what was charged."""
     return Caller(
-        caller.service, caller.organization_id, caller.service.key(caller.organization_id, Permission.READ_WRITE)
+        caller.service, caller.organization_id, caller.service.key(caller.organization_id, Permission.ADMIN)
     )
 
 
@@ -174,18 +174,18 @@ def test_whether_it_is_a_dry_run_must_be_said(operator: Caller) -> None:
     assert (status, "dry_run" in refusal["error"]) == (422, True)
 
 
-@pytest.mark.parametrize("may", [Permission.READ, Permission.WRITE])
-def test_only_a_key_that_may_read_and_write_changes_what_was_charged(operator: Caller, may: Permission) -> None:
+@pytest.mark.parametrize("may", [Permission.READ, Permission.WRITE, Permission.READ_WRITE])
+def test_only_the_key_of_an_admin_changes_what_was_charged(operator: Caller, may: Permission) -> None:
     run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
     key = operator.service.key(operator.organization_id, may)
     for path, body in (("/v1/reprice", ALL | {"dry_run": True}), (f"/v1/reprice/{run['id']}/undo", {})):
         assert operator.service.ask(path, body, key=key)[0] == 403
-    assert operator.service.ask(f"/v1/reprice/{run['id']}", key=key)[0] == (200 if may is Permission.READ else 403)
+    assert operator.service.ask(f"/v1/reprice/{run['id']}", key=key)[0] == (403 if may is Permission.WRITE else 200)
 
 
 def test_another_organizations_run_is_not_there(operator: Caller) -> None:
     run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
-    stranger = operator.service.key(f"{operator.organization_id}-other", Permission.READ_WRITE)
+    stranger = operator.service.key(f"{operator.organization_id}-other", Permission.ADMIN)
     for path, body in ((f"/v1/reprice/{run['id']}", None), (f"/v1/reprice/{run['id']}/undo", {})):
         assert operator.service.ask(path, body, key=stranger)[0] == 404
     assert data(operator.service.ask("/v1/reprice", key=stranger)) == []

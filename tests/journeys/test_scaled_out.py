@@ -93,7 +93,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, kafka: str, clickhouse: str)
 def _story(fleet: Fleet, organization_id: str, proxy: int = 0) -> Story:
     async def create() -> str:
         keys = open_keys(fleet.state)
-        return (await keys.create_key(organization_id=organization_id, name="t", permission=Permission.READ_WRITE))[1]
+        return (await keys.create_key(organization_id=organization_id, name="t", permission=Permission.ADMIN))[1]
 
     proxy_url = f"http://127.0.0.1:{fleet.proxies[proxy][1]}"
     return Story(proxy_url=proxy_url, query_url=fleet.query_url, key=asyncio.run(create()))

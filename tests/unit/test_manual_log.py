@@ -50,6 +50,7 @@ def test_a_log_becomes_the_event_that_the_proxy_would_have_made() -> None:
     assert (event.response.latency_ms, event.response.first_byte_ms) == (850, None)
     assert json.loads(event.response.body) == CHAT
     assert event.response.content_type == "application/json"
+    assert event.recorded_at == NOW, "prices that became known before it was logged count"
 
 
 def test_a_call_that_names_its_id_keeps_it_and_the_real_header_wins() -> None:
