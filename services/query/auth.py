@@ -12,7 +12,7 @@ from services.query.service import Asked
 _HEADER = APIKeyHeader(
     name="Authorization",
     auto_error=False,
-    description="`Bearer <key>` or the key alone. It must be allowed to read; to change prices or costs takes an `admin` key",
+    description="`Bearer <key>` or the key alone. It must be allowed to read; prices and costs change for `admin` only",
 )
 
 
