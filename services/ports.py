@@ -1,6 +1,6 @@
 """What the core needs from the outside, said once. Adapters live in `stores`; processes receive them as arguments."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -57,6 +57,20 @@ class EventSource(Protocol):
 
     async def backlog(self) -> int:
         """How many entries this consumer has not committed yet. Raises: BrokerUnavailable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class DeadLetters(Protocol):
+    """What workers buried, for people to look at."""
+
+    def read(self) -> AsyncIterator[DeadLetter]:
+        """All of them, the oldest first. Raises: BrokerUnavailable."""
+        ...
+
+    async def forget(self, letters: Sequence[DeadLetter]) -> bool:
+        """Takes `letters` out; False where nothing can be taken out. Raises: BrokerUnavailable."""
         ...
 
     async def close(self) -> None: ...

@@ -95,6 +95,13 @@ class WorkerSettings(Settings):
     flush_rows: int = Field(20_000, gt=0, description="Rows that make a batch")
     flush_bytes: int = Field(16 * 2**20, gt=0, description="Event bytes that make a batch")
     flush_s: float = Field(1, gt=0, description="Age that makes a batch")
+    bury_share: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        description="More than this share of unusable events stops the worker, with nothing lost; 1 never does. "
+        "`farebox dead-letters` shows those that it put aside",
+    )
     worker_group: str = Field("farebox-workers", description="Kafka consumer group; the journal's consumer name")
     worker_port: int = Field(8790, ge=0, le=65535, description="Port of the worker's health and metrics")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health and metrics")

@@ -125,6 +125,7 @@ class Accounting:
                 flush=Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s),
                 stop=worker_stop,
                 hurry=live.stop,
+                bury_share=self._worker.bury_share,
             )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))

@@ -16,7 +16,7 @@ _COUNT: Final = re.compile(r"^farebox_(\w+) (\d+)$", re.MULTILINE)
 ALARMS: Final[Mapping[str, str]] = {
     "log_lost_total": "events could not be kept: that spend is in no total. Look at the event log's disk, or at Kafka",
     "proxy_unlogged_total": "requests passed without a valid key: that spend is in no total. Give their callers keys",
-    "worker_dead_letters_total": "events could not be read and were buried: look at the worker's log",
+    "worker_dead_letters_total": "events became no rows: that spend is in no total. See `farebox dead-letters`",
 }
 
 

@@ -4,7 +4,8 @@ Kafka's client is loaded only where there is a Kafka: the embedded shape starts 
 """
 
 from schemas.errors import InvalidSetting
-from services.ports import EventSink, EventSource
+from services.ports import DeadLetters, EventSink, EventSource
+from services.stores.journal_dead_letters import JournalDeadLetters
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.price_rows import SqlPriceRows
@@ -38,6 +39,16 @@ async def open_event_source(url: str, *, group: str) -> EventSource:
     from services.stores.kafka_source import KafkaSource
 
     return await KafkaSource.open(place, group=group)
+
+
+async def open_dead_letters(url: str) -> DeadLetters:
+    """What workers buried beside the log at `url`. Raises: InvalidSetting, BrokerUnavailable."""
+    kind, place = _split(url)
+    if kind == "journal":
+        return JournalDeadLetters(place)
+    from services.stores.kafka_dead_letters import KafkaDeadLetters
+
+    return await KafkaDeadLetters.open(place)
 
 
 async def open_warehouse(url: str, *, query_timeout_s: float = 30) -> ClickHouseWarehouse:

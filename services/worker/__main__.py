@@ -39,7 +39,7 @@ async def run(settings: WorkerSettings) -> None:
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
         flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
         prices = KnownPrices(ShippedPrices(), price_rows)
-        await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop)
+        await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop, bury_share=settings.bury_share)
     logger.info("worker stopped")
 
 

@@ -22,9 +22,10 @@ FIRST_DELAY_S: Final = 0.1
 MOST_DELAY_S: Final = 15.0
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
-# More than a hundredth of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
+# More than this share of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
+BURY_SHARE: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
-MOST_BURIED: Final = WINDOW_EVENTS // 100
+MOST_BURIED: Final = 100  # of a window, whatever the share
 
 logger = logging.getLogger("farebox.worker")
 
@@ -54,14 +55,16 @@ async def run_worker(
     flush: Flush,
     stop: asyncio.Event,
     hurry: asyncio.Event | None = None,
+    bury_share: float = BURY_SHARE,
 ) -> None:
     """Works until `stop`, and then finishes the batch in hand. Its owner closes what it was given.
 
-    From `hurry` on no batch waits for more events: the owner knows that none will come.
+    From `hurry` on no batch waits for more events: the owner knows that none will come. More than `bury_share` of
+    the events in the grave stops it.
 
     While the log, the warehouse or the store of prices is away it waits and tries again. Raises: TooManyDeadLetters.
     """
-    worker = _Worker(source, warehouse, prices, metrics, flush, stop, hurry or asyncio.Event())
+    worker = _Worker(source, warehouse, prices, metrics, flush, stop, hurry or asyncio.Event(), bury_share)
     try:
         while not stop.is_set():
             batch = await worker.gather()
@@ -83,6 +86,7 @@ class _Worker:
         flush: Flush,
         stop: asyncio.Event,
         hurry: asyncio.Event,
+        bury_share: float,
     ) -> None:
         self._source = source
         self._warehouse = warehouse
@@ -92,6 +96,7 @@ class _Worker:
         self._flush = flush
         self._stop = stop
         self._hurry = hurry
+        self._bury_share = bury_share
         self._window_events = 0
         self._window_buried = 0
 
@@ -125,7 +130,7 @@ class _Worker:
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
             piece = await asyncio.to_thread(rows_of, batch, done, books)
-            self._count_buried(len(piece.letters))
+            self._count_buried(piece.letters)
             letters += piece.letters
             await self._keep_prices(piece.prices)
             letters += await self._insert(piece.rows)
@@ -154,8 +159,9 @@ class _Worker:
             await self._patiently(lambda: self._warehouse.insert(records, bodies))
         except PoisonMessage as error:
             if len(rows) == 1:
-                self._count_buried(1)
-                return [dead_letter(rows[0].delivery, error)]
+                letters = [dead_letter(rows[0].delivery, error)]
+                self._count_buried(letters)
+                return letters
             half = len(rows) // 2
             return await self._insert(rows[:half]) + await self._insert(rows[half:])
         self._metrics.add("worker_rows_total", len(rows))
@@ -167,10 +173,13 @@ class _Worker:
             self._window_events = self._window_buried = 0
         self._window_events += count
 
-    def _count_buried(self, count: int) -> None:
-        self._window_buried += count
-        if self._window_buried > max(MOST_BURIED, self._window_events // 100):
-            raise TooManyDeadLetters(f"{self._window_buried} of the last {self._window_events} events are unusable")
+    def _count_buried(self, letters: Sequence[DeadLetter]) -> None:
+        self._window_buried += len(letters)
+        if self._window_buried > max(MOST_BURIED, self._bury_share * self._window_events):
+            raise TooManyDeadLetters(
+                f"{self._window_buried} of the last {self._window_events} events are unusable, the last because: "
+                f"{letters[-1].reason}. FAREBOX_BURY_SHARE=1 puts them aside, for `farebox dead-letters`"
+            )
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Tries until the world is back. Raises: Unavailable when told to stop before that."""

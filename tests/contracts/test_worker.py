@@ -77,10 +77,12 @@ class Bench:
         self.metrics = Metrics()
         self.stop = asyncio.Event()
 
-    async def run(self, *, flush: Flush = LARGE, until: Callable[[], bool] | None = None) -> None:
+    async def run(
+        self, *, flush: Flush = LARGE, until: Callable[[], bool] | None = None, bury_share: float = 0.01
+    ) -> None:
         """Works until everything is committed, or `until` is true, or the worker gives up."""
         source = MemorySource(self.log)
-        work = asyncio.ensure_future(self.work(source, flush))
+        work = asyncio.ensure_future(self.work(source, flush, bury_share=bury_share))
         await _until(lambda: work.done() or (until() if until else self.committed == len(self.log.entries)))
         self.stop.set()
         try:
@@ -88,8 +90,17 @@ class Bench:
         finally:
             await source.close()
 
-    def work(self, source: EventSource, flush: Flush = LARGE, hurry: asyncio.Event | None = None) -> Awaitable[None]:
-        return run_worker(source, self.warehouse, known(), self.metrics, flush=flush, stop=self.stop, hurry=hurry)
+    def work(
+        self,
+        source: EventSource,
+        flush: Flush = LARGE,
+        hurry: asyncio.Event | None = None,
+        bury_share: float = 0.01,
+    ) -> Awaitable[None]:
+        warehouse, metrics, stop = self.warehouse, self.metrics, self.stop
+        return run_worker(
+            source, warehouse, known(), metrics, flush=flush, stop=stop, hurry=hurry, bury_share=bury_share
+        )
 
     @property
     def committed(self) -> int:
@@ -240,9 +251,16 @@ async def test_the_worker_stops_rather_than_bury_a_stream_of_events(spoilt: str)
     entries = [b"junk"] * 300 if spoilt == "bytes" else payloads(300)
     refused = [] if spoilt == "bytes" else [request_id(number) for number in range(300)]
     bench = Bench(entries, InMemoryWarehouse(refused=refused))
-    with pytest.raises(TooManyDeadLetters):
+    with pytest.raises(TooManyDeadLetters, match="FAREBOX_BURY_SHARE") as stopped:
         await bench.run()
+    assert ("not an event" if spoilt == "bytes" else "does not fit its column") in str(stopped.value)
     assert (bench.committed, bench.buried) == (0, [])
+
+
+async def test_a_worker_that_is_told_to_buries_a_stream_of_events_and_goes_on() -> None:
+    bench = Bench([b"junk"] * 300 + payloads(1))
+    await bench.run(bury_share=1)
+    assert (bench.committed, len(bench.buried), len(bench.warehouse.rows)) == (301, 300, 1)
 
 
 async def test_a_bug_stops_the_worker_before_it_commits() -> None:

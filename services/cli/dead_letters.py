@@ -1,0 +1,151 @@
+"""`farebox dead-letters`: events that no worker could make a row of, and how they come into the log again."""
+
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+from rich.text import Text
+
+from schemas.errors import InvalidSetting, PoisonMessage
+from schemas.event import DeadLetter, ExchangeEvent, decode_event
+from services.cli.screen import counted, plain
+from services.ports import DeadLetters
+from services.settings import ProxySettings
+from services.stores.connect import open_dead_letters, open_event_sink
+from services.telemetry import Metrics
+
+_SHOWN: Final = 5  # of each code
+
+
+class Buried(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter without its payload, which holds what people said to models."""
+
+    position: str
+    code: str
+    reason: str
+    payload_bytes: int
+    request: str  # which one it is; empty when it cannot be read
+
+
+class PutBack(msgspec.Struct, frozen=True, kw_only=True):
+    """How many letters are events in the log again, how many are no events yet, and whether the first are gone."""
+
+    back: int
+    unreadable: int
+    forgotten: bool
+
+
+async def buried(event_log: str) -> list[Buried]:
+    """Raises: BrokerUnavailable, InvalidSetting."""
+    async with _letters(event_log) as letters:
+        return [_buried(letter) async for letter in letters.read()]
+
+
+async def export(event_log: str, file: Path) -> int:
+    """Writes the letters, payloads and all, as JSON lines that only this user can read; how many.
+
+    Raises: BrokerUnavailable, InvalidSetting when `file` is there already, or cannot be made.
+    """
+    count = 0
+    with _private(file) as out:
+        async with _letters(event_log) as letters:
+            async for letter in letters.read():
+                out.write(msgspec.json.encode(letter) + b"\n")  # payloads as base64
+                count += 1
+    return count
+
+
+async def put_back(settings: ProxySettings) -> PutBack:
+    """Publishes again what this version can read. Counted once all the same: an event replaces its own row.
+
+    Raises: BrokerUnavailable, InvalidSetting.
+    """
+    back: list[DeadLetter] = []
+    unreadable = 0
+    async with _letters(settings.event_log) as letters:
+        sink = await open_event_sink(
+            settings.event_log, durability="strict", spill=settings.kafka_spill, metrics=Metrics()
+        )
+        try:
+            async for letter in letters.read():
+                event = _event(letter)
+                if event is None:
+                    unreadable += 1
+                    continue
+                await sink.publish(event)
+                back.append(msgspec.structs.replace(letter, payload=b""))
+        finally:
+            await sink.close()
+        return PutBack(back=len(back), unreadable=unreadable, forgotten=await letters.forget(back))
+
+
+def listed(letters: Iterable[Buried]) -> Iterator[Text]:
+    """The letters by what is wrong with them, and what to do."""
+    by_code = groupby(sorted(letters, key=lambda one: one.code), key=lambda one: one.code)
+    found = {code: list(its) for code, its in by_code}
+    if not found:
+        yield Text("There are no dead letters: every event has become a row, or still waits in the log.")
+        return
+    for code, its in found.items():
+        yield Text(f"{plain(code)}: {counted(len(its), 'event')}", style="bold")
+        for one in its[:_SHOWN]:
+            yield Text(f"  {plain(one.position)}, {counted(one.payload_bytes, 'byte')}: {plain(one.reason)}")
+            if one.request:
+                yield Text(f"    {plain(one.request)}")
+        if len(its) > _SHOWN:
+            yield Text(f"  and {len(its) - _SHOWN:,} more: --export FILE writes them all")
+    readable = sum(1 for its in found.values() for one in its if one.request)
+    if readable:
+        yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that into the log again.")
+
+
+def told(result: PutBack) -> Iterator[Text]:
+    """What putting back did."""
+    yield Text(f"{counted(result.back, 'event')} put into the log again.")
+    if result.back and not result.forgotten:
+        yield Text("Kafka keeps its copies. Putting them back once more changes nothing.")
+    if result.unreadable:
+        yield Text(f"{counted(result.unreadable, 'dead letter')} left that this version cannot read.")
+
+
+def _buried(letter: DeadLetter) -> Buried:
+    event = _event(letter)
+    return Buried(
+        position=letter.position,
+        code=letter.code,
+        reason=letter.reason,
+        payload_bytes=len(letter.payload),
+        request="" if event is None else _request(event),
+    )
+
+
+def _request(event: ExchangeEvent) -> str:
+    request = event.request
+    return f"request {request.request_id} of {request.organization_id}, {request.created_at:%-d %b %Y %H:%M} (UTC)"
+
+
+def _event(letter: DeadLetter) -> ExchangeEvent | None:
+    try:
+        return decode_event(letter.payload)
+    except PoisonMessage:
+        return None
+
+
+@asynccontextmanager
+async def _letters(event_log: str) -> AsyncIterator[DeadLetters]:
+    letters = await open_dead_letters(event_log)
+    try:
+        yield letters
+    finally:
+        await letters.close()
+
+
+def _private(file: Path) -> BinaryIO:
+    try:
+        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except OSError as error:
+        raise InvalidSetting(f"{file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,103 @@
+"""What no worker could make a row of: how an operator sees it, takes it away, and puts it back."""
+
+import asyncio
+import json
+import stat
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+
+from schemas.event import DeadLetter, decode_event, encode_event
+from services.ports import DeadLetters
+from services.stores.journal_dead_letters import JournalDeadLetters
+from services.stores.kafka_dead_letters import KafkaDeadLetters
+from tests.builders import an_event
+from tests.contracts.test_cli import farebox
+from tests.logs import EventLog, InJournal, InKafka, close_all, take_count, take_rest
+
+NO_EVENT = DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event\x1b[2J")
+EVENT = DeadLetter(payload=encode_event(an_event()), position="here:2", code="unstorable", reason="too large")
+
+
+@pytest.fixture(params=["journal", "kafka"])
+async def log(request: pytest.FixtureRequest, tmp_path: Path) -> InJournal | InKafka:
+    if request.param == "journal":
+        return InJournal(tmp_path / "journal.sqlite")
+    return await InKafka.fresh(request.getfixturevalue("kafka"), tmp_path)
+
+
+async def _opened(log: InJournal | InKafka) -> DeadLetters:
+    if isinstance(log, InJournal):
+        return JournalDeadLetters(log.path)
+    return await KafkaDeadLetters.open(log.brokers, prefix=log.prefix)
+
+
+async def bury(log: EventLog, *letters: DeadLetter) -> None:
+    source = await log.source()
+    await source.bury(letters)
+    await close_all(source)
+
+
+@pytest.mark.anyio
+async def test_they_are_read_as_they_were_buried_and_forgotten_where_that_can_be(log: InJournal | InKafka) -> None:
+    letters = await _opened(log)
+    assert [letter async for letter in letters.read()] == []
+    many = [DeadLetter(payload=bytes(10_000), position=f"there:{i}", code="c", reason="r") for i in range(30)]
+    await bury(log, NO_EVENT, EVENT, *many)
+    assert [letter async for letter in letters.read()] == [NO_EVENT, EVENT, *many]
+    forgotten = await letters.forget([EVENT, *many])
+    assert [letter async for letter in letters.read()] == ([NO_EVENT] if forgotten else [NO_EVENT, EVENT, *many])
+    assert forgotten == isinstance(log, InJournal)
+    await letters.close()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> InJournal:
+    """One of an embedded Farebox, with two dead letters."""
+    log = InJournal(tmp_path / "data/journal.sqlite")
+    asyncio.run(bury(log, NO_EVENT, EVENT))
+    return log
+
+
+def test_they_are_listed_by_what_is_wrong_without_what_people_said(journal: InJournal) -> None:
+    told = farebox("dead-letters", "--data", str(journal.path.parent))
+    assert told.returncode == 0, told
+    assert "undecodable: 1 event\n  here:1, 2 bytes: not an event\\x1b[2J" in told.stdout
+    assert f"here:2, {len(EVENT.payload):,} bytes: too large" in told.stdout
+    assert an_event().request.request_id in told.stdout
+    assert "This version can read 1 event" in told.stdout
+    assert "messages" not in told.stdout
+
+
+def test_they_are_exported_whole_for_their_user_alone(journal: InJournal, tmp_path: Path) -> None:
+    file = tmp_path / "letters.jsonl"
+    where = ("--data", str(journal.path.parent), "--export", str(file))
+    assert farebox("dead-letters", *where).stdout == f"2 dead letters in {file}\n"
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [b64decode(letter["payload"]) for letter in kept] == [NO_EVENT.payload, EVENT.payload]
+    assert [letter["reason"] for letter in kept] == [NO_EVENT.reason, EVENT.reason]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = farebox("dead-letters", *where)
+    assert (again.returncode, "File exists" in again.stderr) == (1, True)
+
+
+def test_what_can_be_read_is_put_back_once_and_the_rest_stays(journal: InJournal) -> None:
+    here = ("--data", str(journal.path.parent))
+    told = farebox("dead-letters", "--retry", *here)
+    assert told.returncode == 0, told
+    assert "1 event put into the log again.\n1 dead letter left" in told.stdout
+    assert "0 events put into the log again." in farebox("dead-letters", "--retry", *here).stdout
+
+    async def taken() -> None:
+        source = await journal.source()
+        (delivery,) = await take_count(source, 1)
+        assert decode_event(delivery.payload) == an_event()
+        assert await take_rest(source) == []
+        await close_all(source)
+
+    asyncio.run(taken())
+
+
+def test_no_dead_letters_are_said_to_be_none(tmp_path: Path) -> None:
+    assert "There are no dead letters" in farebox("dead-letters", "--data", str(tmp_path)).stdout
