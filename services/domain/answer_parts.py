@@ -4,6 +4,7 @@ An answer, a chunk of a streamed one, and the object within a chunk that is the 
 nobody uses one of its names for anything else.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -43,6 +44,15 @@ class Found(msgspec.Struct):
     opening: bool = False  # stood in the message_start of a stream: what was put out is not known yet
 
 
+class _Shape(msgspec.Struct):
+    """What tells a choice of a chunk from one of a whole answer."""
+
+    delta: dict[str, msgspec.Raw] | None = None
+    message: msgspec.Raw = NOT_THERE
+    text: msgspec.Raw = NOT_THERE
+    finish_reason: msgspec.Raw = NOT_THERE  # null: not finished; some servers leave it out of whole answers
+
+
 class _Choice(msgspec.Struct):
     index: int = 0
     finish_reason: str | None = None
@@ -52,6 +62,15 @@ class _Choice(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Part)
 _any = msgspec.json.Decoder()
 _choices = msgspec.json.Decoder(list[_Choice])
+_shapes = msgspec.json.Decoder(list[_Shape])
+
+_FAILURES: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+_CHUNK_TYPE: Final = re.compile(
+    rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
+)
+_MAY_BE_CHOICES_OF_CHUNK: Final = (b'"delta"', b'"text"')
+_NO_ENTRIES: Final = len(b"[]")
+_NULL: Final = b"null"
 
 
 def part_of(text: bytes | msgspec.Raw) -> Part | None:
@@ -60,7 +79,7 @@ def part_of(text: bytes | msgspec.Raw) -> Part | None:
         return None
     try:
         return _decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _FAILURES:
         return None
 
 
@@ -70,7 +89,7 @@ def value_of(raw: msgspec.Raw) -> object:
         return None
     try:
         return _any.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _FAILURES:
         return None
 
 
@@ -102,6 +121,27 @@ def model_in(part: Part) -> str:
     return ""
 
 
+def is_chunk(part: Part) -> bool:
+    """Whether a part that stands alone is a piece of a streamed answer, and no whole one."""
+    if part.delta or _CHUNK_TYPE.match(part.type) is not None:
+        return True
+    candidates, choices = bytes(part.candidates), bytes(part.choices)
+    if len(candidates) > _NO_ENTRIES:
+        return b'"finishReason"' not in candidates
+    if not any(mark in choices for mark in _MAY_BE_CHOICES_OF_CHUNK):
+        return False
+    try:
+        return any(map(_is_of_chunk, _shapes.decode(choices)))
+    except _FAILURES:
+        return False
+
+
+def _is_of_chunk(choice: _Shape) -> bool:
+    if bytes(choice.message) not in (b"", _NULL):
+        return False
+    return choice.delta is not None or (bool(choice.text) and bytes(choice.finish_reason) == _NULL)
+
+
 def is_going_on(part: Part) -> bool:
     """Whether Anthropic's chunk with usage does not say that the answer stopped: another one will."""
     if not part.delta or value_of(part.type) != "message_delta":
@@ -113,11 +153,11 @@ def is_going_on(part: Part) -> bool:
 def choices_in(part: Part) -> dict[int, bool]:
     """Whether each choice that a chunk speaks of ended in it, by its index."""
     choices = part.choices or part.candidates
-    if len(bytes(choices)) <= len(b"[]"):
+    if len(bytes(choices)) <= _NO_ENTRIES:
         return {}
     try:
         found = _choices.decode(choices)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _FAILURES:
         return {}
     return {one.index: bool(one.finish_reason or one.finish_reason_google) for one in found}
 

@@ -38,10 +38,10 @@ def figure(block: Block, name: str) -> int:
 
 
 def first_figure(block: Block, *names: str) -> int:
-    """The count under the first of `names` that is there; 0 when none is. Raises: NonsenseError."""
+    """The first count under any of `names` that is not zero: some servers fill in all names. Raises: NonsenseError."""
     for name in names:
-        if name in block:
-            return figure(block, name)
+        if name in block and (count := figure(block, name)):
+            return count
     return 0
 
 

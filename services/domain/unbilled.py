@@ -24,8 +24,7 @@ _UNBILLED: Final = re.compile(
 _CANCELS: Final = re.compile(
     rf"{_VERSION}(?:responses|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel/?$"
 )
-_MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")
-_MODERATES_FREE: Final = frozenset({"OPENAI", "AZURE"})  # Mistral bills it
+_MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with OpenAI, and billed by Mistral
 
 
 def generates(request: RequestEvent, reading: Reading) -> bool:
@@ -45,6 +44,6 @@ def _only_cancels(target_url: str) -> bool:
 def _is_unbilled(provider: str, target_url: str) -> bool:
     if provider == _ANYBODY:
         return False
-    if provider in _MODERATES_FREE and _MODERATIONS.search(target_url) is not None:
+    if provider == "OPENAI" and _MODERATIONS.search(target_url) is not None:
         return True
     return _UNBILLED.search(target_url) is not None

@@ -13,6 +13,7 @@ from services.domain.answer_parts import (
     Found,
     choices_in,
     has_failed,
+    is_chunk,
     is_going_on,
     model_in,
     part_of,
@@ -39,8 +40,11 @@ _chunks = msgspec.json.Decoder(list[msgspec.Raw])
 
 _FAMILIES: Final[Sequence[tuple[str, Callable[[Block, str], Counted]]]] = (
     ("prompt_tokens", openai_usage),
+    ("completion_tokens", openai_usage),  # also beside input_tokens
     ("input_tokens_details", openai_usage),
     ("input_token_details", openai_usage),
+    ("cache_read_input_tokens", anthropic_usage),  # also with a total that somebody added
+    ("cache_creation_input_tokens", anthropic_usage),
     ("total_tokens", openai_usage),
     ("input_tokens", anthropic_usage),
     ("promptTokenCount", google_usage),
@@ -58,6 +62,8 @@ def read_answer(body: bytes, provider: str) -> Reading:
     if looks_like_frames(body):
         return _read_stream(frames_of(body), provider)
     answer = part_of(body)
+    if answer is not None and is_chunk(answer):
+        return _read_stream([body.strip()], provider)  # of a stream that broke off after it, as its caller logged it
     if answer is not None:
         found = usage_in(answer)
         return _reading(found, [body], model_in(answer), provider)

@@ -23,7 +23,15 @@ def anthropic_usage(block: Block, _provider: str) -> Counted:
     )
     # Compactions and advisors are billed too, some at another model's prices, and are in none of the figures above.
     aside = any(turn.get("type") not in (None, "message") for turn in entries(block, "iterations"))
-    return Counted(usage, writes_add_up and reasoning <= output, not aside)
+    return Counted(usage, writes_add_up and reasoning <= output and _total_agrees(block, usage, output), not aside)
+
+
+def _total_agrees(block: Block, usage: Usage, output: int) -> bool:
+    """Anthropic states no total, but others do who repeat its figures: with what was cached, or without."""
+    total = figure(block, "total_tokens") if "total_tokens" in block else 0
+    stated = usage.prompt_tokens + output
+    read, five_minutes = usage.prompt_cache_read_tokens, usage.prompt_cache_write_5m_tokens
+    return total in (0, stated, stated + read + five_minutes + usage.prompt_cache_write_1h_tokens)
 
 
 def _written(block: Block) -> tuple[int, int, bool]:

@@ -11,36 +11,51 @@ from typing import Final
 
 from schemas.usage import Usage
 from services.domain.figures import Block, Counted, figure, first_figure, section
+from services.domain.usage_openai_prompt import prompt_classes
 
+_PROMPT: Final = ("prompt_tokens", "input_tokens")
+_COMPLETION: Final = ("completion_tokens", "output_tokens")
 # What these count is billed by the piece, at prices that stand in no book.
 _UNHELD: Final = ("num_sources_used", "num_server_side_tools_used")
+# Names that only Perplexity uses, under whatever provider a call of it was logged.
+_PERPLEXITYS: Final = frozenset(("num_search_queries", "citation_tokens", "search_context_size"))
 _RARE: Final = frozenset((*_UNHELD, "server_tool_use", "num_search_queries", "prompt_audio_seconds", "citation_tokens"))
 
 
 def openai_usage(block: Block, provider: str) -> Counted:
     """What `block` says. Raises: NonsenseError."""
-    # Embeddings of some providers state only a total.
-    whole_prompt = first_figure(block, "prompt_tokens", "input_tokens", "total_tokens")
-    parts, held = _prompt(block, whole_prompt)
-    completion, adds_up = _completion(block, whole_prompt)
-    parts |= completion
+    prompt, completion = first_figure(block, *_PROMPT), first_figure(block, *_COMPLETION)
+    agreed, told = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
+    if not prompt and not completion:
+        prompt = figure(block, "total_tokens")  # embeddings of some providers state nothing else
+    elif not prompt:
+        told = any(block.get(name) is not None for name in _PROMPT)
+    of_prompt, held, sure = prompt_classes(block, prompt, completion)
+    of_completion, adds_up = _completion(block, sum(of_prompt.values()), completion, provider)
+    parts = of_prompt | of_completion
     if min(parts.values()) < 0:
         adds_up, parts = False, {name: max(0, count) for name, count in parts.items()}
     if not _RARE.isdisjoint(block):
-        parts |= _beside(block, provider)
+        parts |= _beside(block)
         held = held and not any(figure(block, name) for name in _UNHELD)
-    return Counted(Usage(**parts), adds_up, held)
+    return Counted(Usage(**parts), adds_up and agreed and sure, held and told)
 
 
-def _beside(block: Block, provider: str) -> dict[str, int]:
+def _agree(block: Block, names: tuple[str, str]) -> bool:
+    """Whether the two names of one thing do not say two different things. Zeros are what nobody filled in."""
+    if names[0] not in block or names[1] not in block:
+        return True
+    one, other = (figure(block, name) for name in names)
+    return one == other or not one or not other
+
+
+def _beside(block: Block) -> dict[str, int]:
     """What is no token of the prompt or the completion."""
     searches = figure(section(block, "server_tool_use"), "web_search_requests")
-    if provider == "PERPLEXITY":
-        searches += figure(block, "num_search_queries")
     return {
         "prompt_audio_seconds": _seconds(block),
         "citation_tokens": figure(block, "citation_tokens"),
-        "web_searches": searches,
+        "web_searches": searches + figure(block, "num_search_queries"),
     }
 
 
@@ -53,49 +68,12 @@ def _seconds(block: Block) -> int:
     return figure(block, "prompt_audio_seconds") if block.get("prompt_audio_seconds") else 0
 
 
-def _prompt(block: Block, whole: int) -> tuple[dict[str, int], bool]:
-    """The classes of the prompt, which may be negative where they contradict each other, and whether they hold it."""
-    inside = section(block, "prompt_tokens_details", "input_tokens_details", "input_token_details")
-    read, written = _cached(block, inside), figure(inside, "cache_write_tokens")
-    audio, images = figure(inside, "audio_tokens"), figure(inside, "image_tokens")
-    parts = {
-        "prompt_tokens": whole - read - written - audio - images,
-        "prompt_cache_read_tokens": read,
-        "prompt_cache_write_5m_tokens": written,
-        "prompt_audio_tokens": audio,
-        "prompt_image_tokens": images,
-    }
-    if written and (lasting := figure(section(inside, "cache_write_details"), "write_1h_tokens")):
-        parts |= {"prompt_cache_write_1h_tokens": lasting, "prompt_cache_write_5m_tokens": written - lasting}
-    cached = section(inside, "cached_tokens_details") if read else {}
-    return (_with_cached(parts, cached), not figure(cached, "image_tokens")) if cached else (parts, True)
-
-
-def _with_cached(parts: dict[str, int], cached: Block) -> dict[str, int]:
-    """What was read from the cache is counted among the sounds and images too, and there it is not billed."""
-    audio, images = figure(cached, "audio_tokens"), figure(cached, "image_tokens")
-    return parts | {
-        "prompt_tokens": parts["prompt_tokens"] + audio + images,
-        "prompt_cache_read_tokens": parts["prompt_cache_read_tokens"] - audio,
-        "prompt_cache_read_audio_tokens": audio,
-        "prompt_audio_tokens": parts["prompt_audio_tokens"] - audio,
-        "prompt_image_tokens": parts["prompt_image_tokens"] - images,
-    }
-
-
-def _cached(block: Block, inside: Block) -> int:
-    """Where the prompt cache's hits stand: OpenAI's place first, then DeepSeek's, Moonshot's and xAI's."""
-    return first_figure(inside, "cached_tokens", "cache_read_input_tokens") or first_figure(
-        block, "prompt_cache_hit_tokens", "cached_tokens", "cached_prompt_text_tokens"
-    )
-
-
-def _completion(block: Block, whole_prompt: int) -> tuple[dict[str, int], bool]:
-    whole = first_figure(block, "completion_tokens", "output_tokens")
+def _completion(block: Block, prompt: int, completion: int, provider: str) -> tuple[dict[str, int], bool]:
     inside = section(block, "completion_tokens_details", "output_tokens_details", "output_token_details")
-    beside = figure(block, "reasoning_tokens")
-    reasoning = figure(inside, "reasoning_tokens") or beside
-    whole, adds_up = _with_reasoning(block, whole_prompt, whole, reasoning, beside=bool(beside))
+    told = figure(block, "reasoning_tokens")
+    reasoning = figure(inside, "reasoning_tokens") or told
+    beside = bool(told) and (provider == "PERPLEXITY" or not _PERPLEXITYS.isdisjoint(block))
+    whole, adds_up = _with_reasoning(block, prompt, completion, reasoning, beside=beside)
     audio, images = figure(inside, "audio_tokens"), figure(inside, "image_tokens")
     parts = {
         "completion_tokens": whole - reasoning - audio - images,
@@ -109,8 +87,9 @@ def _completion(block: Block, whole_prompt: int) -> tuple[dict[str, int], bool]:
 def _with_reasoning(block: Block, prompt: int, completion: int, reasoning: int, *, beside: bool) -> tuple[int, bool]:
     """The completion with the reasoning in it, and whether the provider's own total agrees.
 
-    xAI and Perplexity count reasoning beside the completion. xAI's total says so; Perplexity's leaves it out. Mistral's
-    total holds audio tokens that it bills by the second and counts nowhere else.
+    xAI and Perplexity count reasoning beside the completion. xAI's total says so; Perplexity's leaves it out. All
+    others count it inside, wherever they name it. Mistral's total holds audio tokens that it bills by the second and
+    counts nowhere else.
     """
     total = figure(block, "total_tokens")
     stated = prompt + completion

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.event import ExchangeEvent
+from schemas.event import Ending, ExchangeEvent
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
@@ -115,3 +115,63 @@ def test_looking_at_what_was_made_is_free_however_often_and_shows_what_was_seen(
     assert (row.cost_state, row.cost_usd) == (CostState.FREE, Decimal(0))
     assert (row.prompt_tokens, row.completion_tokens, row.provider_cost_usd) == (0, 0, None)
     assert bool(row.provider_usage) == (b"custom_id" not in body)
+
+
+OPENING = {"type": "message_start", "message": {"model": "claude-sonnet-4-5", "usage": {"input_tokens": 9}}}
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"id": "1", "model": "gpt-4o", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]},
+        {"id": "1", "model": "gpt-4o", "choices": [{"delta": {"content": "Hi"}, "finish_reason": None}], "usage": None},
+        {"object": "text_completion", "choices": [{"index": 0, "text": "Hi", "finish_reason": None}]},
+        {"candidates": [{"content": {"parts": [{"text": "Hi"}]}}], "usageMetadata": {"promptTokenCount": 9}},
+        OPENING,
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
+        {"type": "response.created", "response": {"model": "gpt-5", "usage": None}},
+        {"type": "message-start", "delta": {"message": {"role": "assistant"}}},
+        {"type": "image_generation.partial_image", "b64_json": "AAAA"},
+    ],
+)
+@pytest.mark.parametrize("status", [500, 200, None])
+def test_a_logged_stream_that_broke_after_its_first_chunk_is_unknown(chunk: dict[str, Any], status: int | None) -> None:
+    ending = Ending.UPSTREAM_BROKEN if status is None else Ending.COMPLETED
+    event = an_event(
+        provider="CUSTOM",
+        response_body=json.dumps(chunk).encode() + b"\n",
+        content_type="text/plain",
+        status=status,
+        ending=Ending.PROVIDER_ERROR if status == 500 else ending,
+    )
+    row = to_record(event, PRICES)[0]
+    assert row.cost_usd is None
+    assert row.cost_state in (CostState.NO_USAGE, CostState.PARTIAL)
+    assert row.is_stream
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"message": "overloaded", "type": "server_error"}},
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+        {"type": "message", "content": []},
+        {"choices": []},
+        {"choices": [{"message": {"content": [{"type": "text", "text": "no"}]}, "delta": None}]},
+        {"choices": [{"text": "no", "finish_reason": "stop"}]},
+        {"choices": [{"text": "no"}]},
+        {"choices": ["text"]},
+        {"candidates": [{"finishReason": "SAFETY"}]},
+    ],
+)
+def test_an_error_that_is_no_chunk_is_free_as_ever(answer: dict[str, Any]) -> None:
+    event = an_event(response_body=json.dumps(answer).encode(), status=500, ending=Ending.PROVIDER_ERROR)
+    row = to_record(event, PRICES)[0]
+    assert (row.cost_state, row.is_stream) == (CostState.FREE, False)
+
+
+def test_a_stream_of_one_chunk_that_ends_is_priced() -> None:
+    answer = json.loads(chat_answer())
+    answer["choices"] = [{"index": 0, "delta": {"content": "Hello!"}, "finish_reason": "stop"}]
+    row = to_record(an_event(response_body=json.dumps(answer).encode()), PRICES)[0]
+    assert (row.cost_usd, row.is_stream) == (CHAT_USD, True)

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 
+import msgspec
 import pytest
 
 from schemas.usage import Reading, Usage
@@ -137,3 +138,113 @@ def test_anthropic_wrapped_by_bedrock_is_read_as_anthropic() -> None:
 
 def _base64(part: object) -> str:
     return b64encode(json.dumps(part).encode()).decode()
+
+
+CLAUDE = {"prompt_tokens": 3600, "completion_tokens": 300, "total_tokens": 3900,
+          "cache_creation_input_tokens": 600, "cache_read_input_tokens": 2000}  # fmt: skip
+CLAUDE_READ = Usage(
+    prompt_tokens=1000, prompt_cache_read_tokens=2000, prompt_cache_write_5m_tokens=600, completion_tokens=300
+)
+CLAUDE_READ_1H = msgspec.structs.replace(
+    CLAUDE_READ, prompt_cache_write_5m_tokens=500, prompt_cache_write_1h_tokens=100
+)
+SPLIT = {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 100}
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (CLAUDE | {"prompt_tokens_details": {"cached_tokens": 2000, "cache_creation_tokens": 600}}, CLAUDE_READ),
+        (CLAUDE | {"prompt_tokens_details": {"cached_tokens": 2000, "cache_write_tokens": 600,
+                                             "cache_creation_tokens": 600, "text_tokens": 1000}}, CLAUDE_READ),
+        (CLAUDE | {"prompt_tokens_details": {"cached_tokens": 2000, "cache_creation_tokens": 600,
+                                             "cache_creation_token_details": SPLIT}}, CLAUDE_READ_1H),
+        (CLAUDE | {"prompt_tokens": 1000}, CLAUDE_READ),
+        (CLAUDE | {"prompt_tokens": 1000, "cache_creation": SPLIT}, CLAUDE_READ_1H),
+        ({"prompt_tokens": 3000, "completion_tokens": 300, "total_tokens": 3300, "cache_creation_input_tokens": 0,
+          "cache_read_input_tokens": 2000, "prompt_tokens_details": {"cached_tokens": 2000}},
+         msgspec.structs.replace(CLAUDE_READ, prompt_cache_write_5m_tokens=0)),
+        ({"input_tokens": 1000, "output_tokens": 300, "total_tokens": 3900,
+          "cache_creation_input_tokens": 600, "cache_read_input_tokens": 2000}, CLAUDE_READ),
+        ({"input_tokens": 1000, "completion_tokens": 300, "total_tokens": 3900,
+          "cache_creation_input_tokens": 600, "cache_read_input_tokens": 2000}, CLAUDE_READ),
+    ],
+)  # fmt: skip
+def test_claude_in_openais_words_counts_what_was_cached_once(usage: dict[str, object], expected: Usage) -> None:
+    for provider in ("ANTHROPIC", "CUSTOM", "OPENAI"):
+        reading = read_answer(_chat(**usage), provider)
+        assert reading.usage == expected
+        assert (reading.adds_up, reading.held) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        CLAUDE,  # versions differ on whether the prompt holds what was written
+        CLAUDE | {"prompt_tokens_details": {"cached_tokens": 2000}},
+        CLAUDE | {"prompt_tokens_details": {"cached_tokens": 2000, "cache_creation_tokens": 500}},
+        CLAUDE | {"prompt_tokens_details": {"cached_tokens": 1000, "cache_creation_tokens": 600}},
+        CLAUDE | {"prompt_tokens": 1000, "total_tokens": 1300, "prompt_tokens_details": {"cache_creation_tokens": 600}},
+        {"input_tokens": 1000, "output_tokens": 300, "total_tokens": 2000, "cache_read_input_tokens": 2000},
+        {"prompt_tokens": 10, "input_tokens": 12, "completion_tokens": 5},
+        {"prompt_tokens": 10, "output_tokens": 7, "completion_tokens": 5},
+        {"completion_tokens": 5, "total_tokens": 15},
+    ],
+)
+def test_what_may_be_read_in_two_ways_does_not_add_up(usage: dict[str, object]) -> None:
+    reading = read_answer(_chat(**usage), "CUSTOM")
+    assert reading.usage is not None
+    assert not reading.adds_up
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": 10, "completion_tokens": 5},
+        {"prompt_tokens": 10, "output_tokens": 5},
+        {"prompt_tokens": None, "input_tokens": 10, "completion_tokens": 0, "output_tokens": 5},
+        {"prompt_tokens": 10, "input_tokens": 10, "completion_tokens": 5, "output_tokens": 5, "total_tokens": 15},
+        {"prompt_tokens": 0, "completion_tokens": 0, "input_tokens": 10, "output_tokens": 5},
+    ],
+)
+def test_names_of_both_families_are_read_in_one_block(usage: dict[str, object]) -> None:
+    for provider in ("OPENAI", "ANTHROPIC", "CUSTOM"):
+        reading = read_answer(_chat(**usage), provider)
+        assert reading.usage == Usage(prompt_tokens=10, completion_tokens=5)
+        assert (reading.adds_up, reading.held) == (True, True)
+
+
+def test_a_completion_without_a_prompt_is_not_all_that_was_used() -> None:
+    assert not read_answer(_chat(completion_tokens=5), "CUSTOM").held
+    assert read_answer(_chat(prompt_tokens=0, completion_tokens=5), "CUSTOM").held
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage", "completion"),
+    [
+        ("LOCAL", {"reasoning_tokens": 30}, 20),
+        ("LOCAL", {"reasoning_tokens": 30, "total_tokens": 60}, 20),
+        ("CUSTOM", {"reasoning_tokens": 30, "completion_tokens_details": {"reasoning_tokens": 30}}, 20),
+        ("LOCAL", {"reasoning_tokens": 30, "total_tokens": 90}, 50),
+        ("X", {"completion_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 90}, 50),
+        ("PERPLEXITY", {"reasoning_tokens": 30, "total_tokens": 60}, 50),
+        ("CUSTOM", {"reasoning_tokens": 30, "total_tokens": 60, "search_context_size": "low"}, 50),
+    ],
+)
+def test_reasoning_is_inside_the_completion_unless_the_provider_counts_it_beside(
+    provider: str, usage: dict[str, object], completion: int
+) -> None:
+    reading = read_answer(_chat(prompt_tokens=10, completion_tokens=50, **usage), provider)
+    assert reading.usage == Usage(prompt_tokens=10, completion_tokens=completion, reasoning_tokens=30)
+    assert reading.adds_up
+
+
+def test_more_reasoning_than_completion_does_not_add_up() -> None:
+    assert not read_answer(_chat(prompt_tokens=10, completion_tokens=5, reasoning_tokens=6), "LOCAL").adds_up
+
+
+@pytest.mark.parametrize("detail", ["web_search_requests", "google_maps_grounding_requests"])
+def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detail: str) -> None:
+    details = {"cached_tokens": 0, detail: 1}
+    reading = read_answer(_chat(prompt_tokens=10, completion_tokens=5, prompt_tokens_details=details), "CUSTOM")
+    assert (reading.adds_up, reading.held) == (True, False)
