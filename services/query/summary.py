@@ -14,6 +14,7 @@ from services.sql.measures import MEASURES, Measure
 from services.sql.nodes import And, Compare, Dimension, Filter, Not, Or, Report
 from services.sql.order import group_by_column, group_by_property
 from services.sql.parse import has_property
+from services.sql.values import MAX_VALUE
 
 ABSENT = "(none)"  # requests without the property
 REST = "(other)"  # groups beyond the limit
@@ -110,4 +111,5 @@ def _equals(name: str, value: str | None) -> Filter:
 
 
 def _any_of(users: Sequence[Group]) -> Filter:
-    return Or(tuple(_equals("user_id", user.by[0]) for user in users))
+    """Those whose names are no longer than what can be asked for."""
+    return Or(tuple(_equals("user_id", user.by[0]) for user in users if len(user.by[0]) <= MAX_VALUE))

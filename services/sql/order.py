@@ -6,7 +6,7 @@ from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE, Column, Kind
 from services.sql.nodes import ByColumn, ByProperty, Order
 from services.sql.parse import property_target
-from services.sql.values import shown
+from services.sql.values import MAX_VALUE, shown
 
 # What callers write, and the column that it stands for.
 SORTS: Mapping[str, str] = {
@@ -55,7 +55,8 @@ def group_by_column(name: str) -> ByColumn:
 
 
 def group_by_property(name: str) -> ByColumn | ByProperty:
-    column, key = property_target(name)
+    """Raises: InvalidRequest."""
+    column, key = _property(name)
     return ByColumn(column) if key is None else ByProperty(key)
 
 
@@ -78,8 +79,14 @@ def _by_property(json: object) -> Order:
     if not isinstance(json, dict) or len(json) != 1:
         raise InvalidRequest(f"sort properties takes one name and its direction, not {shown(json)}")
     ((name, direction),) = json.items()
-    column, key = property_target(name)
+    column, key = _property(name)
     return Order(column=column, key=key, descending=_descending(f"properties {shown(name)}", direction))
+
+
+def _property(name: str) -> tuple[Column, str | None]:
+    if len(name) > MAX_VALUE:
+        raise InvalidRequest(f"the name of a property has at most {MAX_VALUE} characters, not {shown(name)}")
+    return property_target(name)
 
 
 def _descending(name: str, direction: object) -> bool:

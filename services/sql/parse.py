@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from schemas.errors import InvalidFilter
 from schemas.tables import OPERATORS, PROPERTY_COLUMNS, REQUEST_RESPONSE, TABLES, Column, Kind, Operator
 from services.sql.nodes import And, Compare, Everything, Filter, Not, Or
-from services.sql.values import parse_value, shown
+from services.sql.values import MAX_VALUE, parse_value, shown
 
 MAX_DEPTH = 32  # of `and` within `or` within `and`; a chain of one operator is one level
 MAX_TERMS = 256
+MAX_BODY_TERMS = 32  # conditions on bodies: each reads all texts of the period
 MAX_NODES = 1024
-MAX_TEXT = 65_536  # characters in all names and values: they travel to the warehouse in a request line
+MAX_TEXT = 65_536  # characters in all names and values
 
 _JOINS: Mapping[str, type[And] | type[Or]] = {"and": And, "or": Or}
 _COMPLEMENTS = {Operator.NOT_EQUALS: Operator.EQUALS, Operator.NOT_CONTAINS: Operator.CONTAINS}
@@ -39,6 +40,7 @@ class _Reading:
     def __init__(self) -> None:
         self._nodes = 0
         self._terms = 0
+        self._body_terms = 0
         self._text = 0
 
     def node(self, json: object, depth: int) -> Filter:
@@ -102,6 +104,8 @@ class _Reading:
     def _map(self, column: Column, json: object, path: str) -> Iterator[Filter]:
         for name, conditions in _some(json, path).items():
             self._text += len(name)
+            if len(name) > MAX_VALUE:
+                raise InvalidFilter(f"{path} has names of at most {MAX_VALUE} characters, not {shown(name)}")
             target: tuple[Column, str | None] = (column, name)
             if column.sql == "properties":
                 target = property_target(name)
@@ -110,14 +114,19 @@ class _Reading:
     def _conditions(self, column: Column, key: str | None, json: object, path: str) -> Iterator[Filter]:
         for name, given in _some(json, path).items():
             operator = _operator(column, name, path)
-            self._count(given)
+            self._count(column, given)
             yield _condition(column, key, operator, given, f"{path} {name}")
 
-    def _count(self, given: object) -> None:
+    def _count(self, column: Column, given: object) -> None:
         self._terms += 1
+        self._body_terms += column.kind is Kind.BODY
         self._text += len(given) if isinstance(given, str) else 0
         if self._terms > MAX_TERMS:
             raise InvalidFilter(f"the filter has more than {MAX_TERMS} conditions")
+        if self._body_terms > MAX_BODY_TERMS:
+            raise InvalidFilter(
+                f"the filter has more than {MAX_BODY_TERMS} conditions on request_body or response_body"
+            )
         if self._text > MAX_TEXT:
             raise InvalidFilter(f"the filter's names and values have more than {MAX_TEXT} characters")
 

@@ -7,6 +7,7 @@ There is no escaping function, because there is nothing to escape.
 from collections.abc import Sequence
 from typing import assert_never
 
+from schemas.errors import InvalidRequest
 from schemas.statement import Bound, Statement
 from schemas.tables import ORGANIZATION_PROPERTY, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator, Table
 from services.sql.nodes import (
@@ -36,6 +37,8 @@ BUCKETS = {
     "month": "toStartOfMonth(request_created_at, {zone})",
 }
 
+MAX_SQL = 131_000  # characters, all of one byte: a server takes no longer field of a form (http_max_field_value_size)
+
 _SYMBOLS = {
     Operator.EQUALS: "=",
     Operator.GT: ">",
@@ -61,6 +64,9 @@ class Scope:
         return f"{{{name}:{param_type}}}"
 
     def statement(self, sql: str) -> Statement:
+        """Raises: InvalidRequest when what was asked makes more text than the warehouse takes."""
+        if len(sql) > MAX_SQL:
+            raise InvalidRequest(f"the filter makes a question of {len(sql)} characters, more than {MAX_SQL}: say less")
         return Statement(sql=sql, parameters={name: value for (_, value), name in self._names.items()})
 
 

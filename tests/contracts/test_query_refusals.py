@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import uuid
 from typing import Any
 
 import pytest
@@ -122,6 +123,59 @@ def test_the_largest_filter_that_is_allowed_is_answered(caller: Caller) -> None:
     assert caller.ids(filter_json) == [request_id]
 
 
+def chained(conditions: list[dict[str, object]], operator: str = "and") -> object:
+    filter_json: object = conditions[0]
+    for condition in conditions[1:]:
+        filter_json = {"left": filter_json, "operator": operator, "right": condition}
+    return filter_json
+
+
+MANY: dict[str, list[dict[str, object]]] = {
+    "texts": [leaf(user_id={"ilike": f"%{number}%"}) for number in range(256)],
+    "sums": [leaf(total_tokens={"gt": number}) for number in range(256)],
+    "ids": [leaf(request_id={"equals": str(uuid.UUID(int=number))}) for number in range(256)],
+    "parts of ids": [leaf(request_id={"contains": f"{number:x}"}) for number in range(256)],
+    "properties": [leaf(properties={f"p{number}": {"not-equals": f"v{number}"}}) for number in range(256)],
+    "moments": [leaf(response_created_at={"gt": f"2026-01-01T00:00:00.{number:03}Z"}) for number in range(256)],
+    "bodies": [leaf(request_body={"contains": f"text {number}"}) for number in range(32)],
+    "long texts": [leaf(request_body={"contains": letter * 8192}) for letter in "\x00'😀\\%\n&"],
+    "long names": [leaf(properties={letter * 8000: {"equals": letter}}) for letter in "\x00'😀\\%\n&"],
+}
+
+
+@pytest.mark.parametrize("conditions", MANY.values(), ids=MANY)
+def test_as_many_conditions_as_may_be_are_answered(caller: Caller, conditions: list[dict[str, object]]) -> None:
+    caller.keep({}, bodies=("text 1", "{}"))
+    assert isinstance(caller.ids(chained(conditions, "or")), list)
+    assert caller.report(measures=["requests"], filter=chained(conditions, "and"))["total"]["requests"] in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "culprit"),
+    [
+        ({"filter": chained(MANY["bodies"] + [leaf(response_body={"equals": None})])}, "request_body or response_body"),
+        ({"filter": chained(MANY["bodies"] + [leaf(request_created_at={"gt": "2026-01-01"})] * 224)}, "say less"),
+        ({"filter": leaf(properties={"😀" * 8193: {"equals": "x"}})}, "😀"),
+        ({"filter": leaf(scores={"x" * 8193: {"equals": "1"}})}, "scores"),
+        ({"filter": "all", "sort": {"properties": {"x" * 300_000: "asc"}}}, "xxx"),
+    ],
+    ids=["bodies", "all together", "a name", "another map's name", "a sort"],
+)
+def test_what_is_more_than_the_warehouse_takes_is_refused_by_name(
+    caller: Caller, body: dict[str, object], culprit: str
+) -> None:
+    status, refusal = caller.ask(LIST, body)
+    assert (status, culprit in refusal["error"]) == (422, True)
+    by_property = {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "by": [{"property": "x" * 9000}]}
+    assert caller.ask("/v1/report", by_property)[0] == 422
+
+
+def test_a_user_with_an_endless_name_does_not_stop_the_summary(caller: Caller) -> None:
+    caller.keep({"user_id": "x" * 200_000}, {"user_id": "ann"})
+    users = caller.summary()["top_users"]
+    assert [(len(user["user_id"]), user["tier"]) for user in users] == [(3, "premium"), (200_000, None)]
+
+
 def test_a_missing_unknown_or_revoked_key_is_unauthenticated(caller: Caller) -> None:
     for key in ("", "sk-wrong", "é'"):
         status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=key)
@@ -134,7 +188,8 @@ def test_a_missing_unknown_or_revoked_key_is_unauthenticated(caller: Caller) -> 
 
 
 def test_asking_needs_the_permission_to_read(caller: Caller) -> None:
-    for permission, status in ((Permission.READ, 201), (Permission.READ_WRITE, 201), (Permission.WRITE, 403)):
+    for permission in Permission:
+        status = 403 if permission is Permission.WRITE else 201
         key = caller.service.key(caller.organization_id, permission)
         assert caller.service.ask(LIST, {"filter": "all"}, key=key)[0] == status
         bare = {"Authorization": key}
