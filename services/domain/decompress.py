@@ -10,79 +10,99 @@ from backports import zstd
 MOST_BYTES: Final = 64 * 2**20
 MOST_RATIO: Final = 100
 _ALWAYS_ALLOWED_BYTES: Final = 2**20  # small bodies may be as repetitive as they like
-_STEP_BYTES: Final = 64 * 2**10
+_STEP_BYTES: Final = 8 * 2**10  # of input: what is left of a step when a member ends is copied
+_MOST_TEXT_BYTES: Final = 2**20  # of output, in a step
+MOST_MEMBERS: Final = 20_000  # of one body: each costs a decoder of its own, however little it holds
+MOST_ENCODINGS: Final = 4  # one within the other
 
 
 class _Decoder(Protocol):
     """One compressed body, read step by step."""
 
+    @property
+    def is_hungry(self) -> bool:
+        """Whether it needs more input to go on."""
+        ...
+
     def read(self, piece: bytes, most_bytes: int) -> bytes:
-        """About `most_bytes` of what `piece` and the pieces before it say; '' when more input is needed."""
+        """About `most_bytes` of what `piece` and the pieces before it say; `piece` is empty unless it is hungry."""
         ...
 
 
-class _Gzip:
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._waiting = b""
+class _Zlib:
+    """Streams of zlib or members of gzip, one after another."""
 
-    def read(self, piece: bytes, most_bytes: int) -> bytes:
-        text = self._member.decompress(self._waiting + piece, most_bytes)
-        self._waiting = self._member.unconsumed_tail
-        if self._member.eof:  # another member may follow
-            self._waiting = self._member.unused_data
-            self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        return text
-
-
-class _Deflate:
     def __init__(self, window_bits: int) -> None:
+        self._window_bits = window_bits
+        self._members = 0
+        self._waiting = b""
         self._stream = zlib.decompressobj(window_bits)
 
+    @property
+    def is_hungry(self) -> bool:
+        return not self._waiting
+
     def read(self, piece: bytes, most_bytes: int) -> bytes:
+        text = self._stream.decompress(self._waiting or piece, most_bytes)
+        self._waiting = self._stream.unconsumed_tail
         if self._stream.eof:
-            return b""
-        return self._stream.decompress(self._stream.unconsumed_tail + piece, most_bytes)
+            self._waiting = self._stream.unused_data
+            self._members = _one_more(self._members)
+            self._stream = zlib.decompressobj(self._window_bits)
+        return text
 
 
 class _Brotli:
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
-        self._waiting = b""
+
+    @property
+    def is_hungry(self) -> bool:
+        hungry: bool = self._stream.can_accept_more_data()
+        return hungry
 
     def read(self, piece: bytes, most_bytes: int) -> bytes:
-        self._waiting += piece
-        given = b""
-        if self._stream.can_accept_more_data():
-            given, self._waiting = self._waiting, b""
-        text: bytes = self._stream.process(given, output_buffer_limit=most_bytes)
+        text: bytes = self._stream.process(piece, output_buffer_limit=most_bytes)
         return text
 
 
 class _Zstandard:
+    """Frames, one after another."""
+
     def __init__(self) -> None:
-        self._frame = zstd.ZstdDecompressor()
+        self._frames = 0
         self._waiting = b""
+        self._frame = zstd.ZstdDecompressor()
+
+    @property
+    def is_hungry(self) -> bool:
+        return not self._waiting and self._frame.needs_input
 
     def read(self, piece: bytes, most_bytes: int) -> bytes:
-        self._waiting += piece
-        given, self._waiting = self._waiting, b""
-        text = self._frame.decompress(given, most_bytes)
+        text = self._frame.decompress(self._waiting or piece, most_bytes)
+        self._waiting = b""
         if self._frame.eof:
             self._waiting = self._frame.unused_data
+            self._frames = _one_more(self._frames)
             self._frame = zstd.ZstdDecompressor()
         return text
+
+
+def _one_more(members: int) -> int:
+    if members >= MOST_MEMBERS:
+        raise EOFError
+    return members + 1
 
 
 def _deflate(body: bytes) -> _Decoder:
     """The standard means zlib's wrapping; some servers send the bare stream."""
     wrapped = len(body) >= 2 and body[0] & 0x0F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
-    return _Deflate(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+    return _Zlib(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 
 
 _DECODERS: Final[Mapping[str, Callable[[bytes], _Decoder]]] = {
-    "gzip": lambda _body: _Gzip(),
-    "x-gzip": lambda _body: _Gzip(),
+    "gzip": lambda _body: _Zlib(16 + zlib.MAX_WBITS),
+    "x-gzip": lambda _body: _Zlib(16 + zlib.MAX_WBITS),
     "deflate": _deflate,
     "br": lambda _body: _Brotli(),
     "zstd": lambda _body: _Zstandard(),
@@ -96,10 +116,11 @@ def decompressed(body: bytes, encoding: str) -> bytes | None:
     """
     if not encoding or not body:
         return body
-    for name in reversed(encoding.lower().split(",")):
-        if name.strip() in ("identity", ""):
-            continue
-        decoder = _DECODERS.get(name.strip())
+    names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in ("identity", "")]
+    if len(names) > MOST_ENCODINGS:
+        return None
+    for name in reversed(names):
+        decoder = _DECODERS.get(name)
         if decoder is None:
             return None
         body = _read_all(decoder(body), body)
@@ -113,13 +134,14 @@ def _read_all(decoder: _Decoder, body: bytes) -> bytes:
     read: list[bytes] = []
     total, position = 0, 0
     while total < allowed:
-        piece = body[position : position + _STEP_BYTES]
+        hungry = decoder.is_hungry
+        piece = body[position : position + _STEP_BYTES] if hungry else b""
         position += len(piece)
         try:
-            text = decoder.read(piece, min(_STEP_BYTES * 16, allowed - total))
+            text = decoder.read(piece, min(_MOST_TEXT_BYTES, allowed - total))
         except (zlib.error, brotli.error, zstd.ZstdError, EOFError):
             break  # what came before the damage is good
-        if not text and not piece:
+        if hungry and not text and not piece:
             break
         read.append(text)
         total += len(text)

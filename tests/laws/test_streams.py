@@ -15,7 +15,7 @@ from schemas.event import Ending
 from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.domain.charge import USAGE_CLASSES
-from services.domain.decompress import MOST_BYTES, decompressed
+from services.domain.decompress import MOST_BYTES, MOST_MEMBERS, decompressed
 from services.domain.enrich import to_record
 from services.domain.streams import EventReader, events_of, looks_like_events
 from services.domain.usage import read_answer
@@ -158,8 +158,17 @@ def test_encodings_are_undone_in_reverse_order() -> None:
     assert decompressed(brotli.compress(gzip.compress(b"twice")), "gzip, br") == b"twice"
 
 
-def test_the_members_of_a_gzip_file_are_all_read() -> None:
-    assert decompressed(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip") == b"one two"
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_members_and_frames_that_follow_one_another_are_all_read(encoding: str) -> None:
+    pack = WRITERS[encoding]
+    assert decompressed(pack(b"one ") + pack(b"two"), encoding) == b"one two"
+    assert decompressed(pack(b"") * 3000 + pack(b"x" * 100_000), encoding) == b"x" * 100_000
+    members = [f"{turn} ".encode() for turn in range(3000)]
+    assert decompressed(b"".join(map(pack, members)), encoding) == b"".join(members)
+
+
+def test_of_very_many_members_the_first_are_read() -> None:
+    assert decompressed(gzip.compress(b"x") * (MOST_MEMBERS + 1000), "gzip") == b"x" * MOST_MEMBERS
 
 
 def test_deflate_is_read_with_and_without_its_wrapping() -> None:
