@@ -36,7 +36,8 @@ def shown_prices(view: PricesView) -> Iterator[Text]:
 
 def _section(title: str, price: PriceView) -> Iterator[Text]:
     yield Text(title, style="bold")
-    yield Text(f"  {price.id}\n  {_model(price)}, {_since(price)}, from {price.source}")
+    yield Text(f"  {price.id}")
+    yield Text(f"  {_model(price)}, {_since(price)}, from {price.source}")
     yield from (Text(f"  {line}") for line in _terms(price))
 
 

@@ -47,6 +47,11 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
     if run.state is RepriceState.UNDONE:
         yield Text(f"{counted(run.rows_done, 'request')} put back to what it cost before.")
         return
+    if not run.rows_total:
+        yield Text(
+            "There are none in this time: see the name of the model as billed, in `farebox doctor` or a receipt."
+        )
+        return
     if not run.total.changed:
         yield Text("Nothing changes: each costs what the prices known now say.")
         return

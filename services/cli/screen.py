@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 V = TypeVar("V", bound=BaseModel)
@@ -58,11 +57,11 @@ def _written_out(letter: str) -> str:
 def print_lines(lines: Iterable[Text], console: Console) -> None:
     """Sentences are broken between words, as far in as they begin; lines of figures are never cut."""
     for line in lines:
-        if line.no_wrap:
-            console.print(line, soft_wrap=True)
-        else:
-            indent = len(line.plain) - len(line.plain.lstrip(" "))
-            console.print(Padding(line[indent:], (0, 0, 0, indent), expand=False))
+        indent = len(line.plain) - len(line.plain.lstrip(" "))
+        pieces = [line] if line.no_wrap else line[indent:].wrap(console, console.width - indent)
+        for piece in pieces:
+            piece.rstrip()
+            console.print(piece if line.no_wrap else Text(" " * indent).append_text(piece), soft_wrap=True)
 
 
 def columns(rows: Sequence[Sequence[str]], width: int, *, needed: int = 1) -> list[Text]:

@@ -31,7 +31,7 @@ def service(
 
 @pytest.fixture
 def caller(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
 
 
 def typed(caller: Caller, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -74,6 +74,7 @@ def test_amounts_are_whole_and_under_each_other_at_every_width(rows: list[tuple[
     printed = out.getvalue().splitlines()[1:]
     assert all(amount in line for line, (_, amount, _) in zip(printed, rows, strict=True))
     assert len({cell_len(line) for line in printed}) == 1
+    assert not any(line.endswith(" ") for line in printed)
     needed = 14 + 2 + max(len(amount) for _, amount, _ in [*rows, ("", "Cost", "")])
     assert cell_len(printed[0]) <= max(width, needed)
 
@@ -82,3 +83,9 @@ def test_shares_are_never_rounded_up_to_all() -> None:
     shares: list[Any] = [None, 0.0, 0.2301, 0.99, 0.9951, 0.999999, 1.0]
     assert [percent(share) for share in shares] == ["", "0%", "23%", "99%", "99.5%", "99.9%", "100%"]
     assert usd(Decimal("0.004")) == "$0.004000"
+
+
+def test_sentences_are_broken_between_words_as_far_in_as_they_begin() -> None:
+    out = io.StringIO()
+    print_lines([Text("\nHead"), Text("  one two three four")], Console(file=out, width=12))
+    assert out.getvalue() == "\nHead\n  one two\n  three four\n"
