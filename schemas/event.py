@@ -23,7 +23,7 @@ class Ending(StrEnum):
     CLIENT_GONE = "client_gone"  # the caller hung up first
     UPSTREAM_BROKEN = "upstream_broken"  # the provider could not be reached, or its answer broke off
     TIMED_OUT = "timed_out"  # the provider was too slow, at any stage
-    REFUSED = "refused"  # answered by Farebox itself; the provider was not asked
+    REFUSED = "refused"  # answered by Farebox itself; no whole request reached the provider
     CACHED = "cached"  # answered from the response cache; the provider was not asked
 
 

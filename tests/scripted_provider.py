@@ -100,6 +100,8 @@ class ScriptedProvider:
         """Whether the script goes on."""
         match step:
             case bytes():
+                if writer.transport.is_closing():
+                    return False
                 writer.write(step)
                 await writer.drain()
                 self.written_bytes += len(step)

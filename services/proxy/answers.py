@@ -64,6 +64,10 @@ def error_body(error: FareboxError) -> bytes:
 class Downstream(Protocol):
     """The caller's side of one exchange: what a server binding offers."""
 
+    def last(self) -> None:
+        """The connection ends with this answer, whose head will say so."""
+        ...
+
     def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH)."""
         ...

@@ -190,7 +190,13 @@ class Asking:
         if self._capture is not None and not self._answering:
             self._capture.answer_head(TooLarge.status, {})
         limit = self._relay.limits.max_body_bytes
-        self._break_off(Ending.REFUSED, TooLarge(f"the request's body is larger than {limit} bytes"))
+        ending = Ending.CLIENT_GONE if self._answering else Ending.REFUSED
+        self._break_off(ending, TooLarge(f"the request's body is larger than {limit} bytes"))
+
+    def _awaits_body(self) -> bool:
+        """Whether some of the request is still to come, which nobody will read once it has been answered."""
+        head = self._request.head
+        return not self._request_ended and (head.chunked or bool(head.body_bytes))
 
     # Usage of streams
 

@@ -21,6 +21,7 @@ from services.proxy.answers import HeadTooLarge, MalformedRequest
 from services.proxy.relay import Exchange
 
 MAX_HEADERS: Final = 100
+UNREAD_BYTES: Final = 2**20  # taken from a caller that is not listened to any more; above it it has to wait
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class ReadingProtocol(HttpToolsProtocol):
         self._offered = False  # the request offers another protocol; its body is still to come
         self._over = False  # the answer was given while its request was still coming
         self._deaf = False  # what still comes is not read
+        self._unread_bytes = 0  # of that
 
     @abstractmethod
     def _take(self) -> None:
@@ -70,6 +72,7 @@ class ReadingProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            self._ignore(len(data))
             return
         self._read_bytes = len(data)
         if self._in_head:
@@ -81,6 +84,12 @@ class ReadingProtocol(HttpToolsProtocol):
         if self._in_head and self._head_bytes - self._head_start > self._max_head_bytes:
             self._refuse(HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes"))
         self._read()
+
+    def _ignore(self, size: int) -> None:
+        """A caller that still writes may not be cut off before it has read its answer; but it is given no more."""
+        self._unread_bytes += size
+        if self._unread_bytes > UNREAD_BYTES:
+            self.flow.pause_reading()
 
     def _parse(self, data: bytes) -> bytes | None:
         """What is left to parse by a new parser."""

@@ -97,6 +97,8 @@ class Exchange(Asking):
             return
         self._status = status
         self._answering = True
+        if self._awaits_body():
+            self._client.last()
         kept = head.kept
         if self._capture is not None:
             self._capture.answer_head(status, head.notes)
@@ -172,6 +174,8 @@ class Exchange(Asking):
             self._client.cut()
         else:
             self._relay.metrics.add("proxy_refused_total")
+            if self._awaits_body():
+                self._client.last()
             answer_error(self._client, error, request_id=request_id, bodiless=self._request.method == b"HEAD")
 
     def _part(self, ending: Ending) -> None:

@@ -37,6 +37,9 @@ class Reply:
         self._chunked = False
         self._unframed = False
 
+    def last(self) -> None:
+        self.keep_alive = False
+
     def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, reason), *[b": ".join(pair) for pair in headers]]
         if body_bytes == UNKNOWN_LENGTH:

@@ -1,5 +1,6 @@
 """uvicorn's server around the relay: listens, sweeps, stops gracefully."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from services.settings import ProxySettings
 from services.telemetry import Metrics
 
 KEPT_BYTES: Final = 64 * 2**20  # of all bodies that are kept until they are whole
+PART_TURNS, PART_TURN_S = 50, 0.01  # for callers to take what was said to them last, when the grace period is over
 GRACE_S = 8  # for exchanges in flight when the process is told to stop: container engines kill after ten
 
 
@@ -49,24 +51,35 @@ class ProxyServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         now_s = monotonic()
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, RelayProtocol):
-                connection.sweep(now_s)
+        for connection in self._connections():
+            connection.sweep(now_s)
         self._drains.sweep(now_s)
         if counter % 10 == 0:
             self._upstream.sweep()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """Returns when every exchange has ended and its event has been handed to the event log."""
+        """Returns when every exchange has ended, its event is with the event log, and nobody is connected any more."""
         deadline_s = monotonic() + self._grace_s
         await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, RelayProtocol):
-                connection.give_up()
+        for connection in self._connections():
+            connection.give_up()
         await self._drains.close(deadline_s - monotonic())
         await self._keyring.close()
         await self._upstream.close()
+        await self._part()
+
+    async def _part(self) -> None:
+        """Callers that do not take what was said to them last are not waited for."""
+        for _ in range(PART_TURNS):
+            if self._connections():
+                await asyncio.sleep(PART_TURN_S)
+        for connection in self._connections():
+            connection.transport.abort()
+        await asyncio.sleep(0)  # in which they are told
+
+    def _connections(self) -> list[RelayProtocol]:
+        return [one for one in self.server_state.connections if isinstance(one, RelayProtocol)]
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -95,7 +108,31 @@ def create_server(
         capture_total_bytes=settings.capture_total_bytes,
     )
     drains = _drains(settings, accounts, metrics)
-    relay = Relay(
+    relay = _relay(settings, upstream=upstream, keyring=keyring, accounts=accounts, drains=drains, metrics=metrics)
+    logs = LogIntake(
+        keys=keyring,
+        sink=sink,
+        clock=clock,
+        draw_id=draw_id,
+        metrics=metrics,
+        capture_bytes=settings.capture_bytes,
+    )
+    app = ProxyApp(metrics=metrics, routes=routes.known, logs=logs)
+    protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
+    config = _config(settings, app, protocol, grace_s=grace_s)
+    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)
+
+
+def _relay(
+    settings: ProxySettings,
+    *,
+    upstream: Upstream,
+    keyring: Keyring,
+    accounts: Accounts,
+    drains: Drains,
+    metrics: Metrics,
+) -> Relay:
+    return Relay(
         upstream=upstream,
         keys=keyring,
         accounts=accounts,
@@ -112,19 +149,11 @@ def create_server(
         strict=settings.durability == "strict",
         pass_unauthenticated=settings.unauthenticated == "pass",
     )
-    protocol: Any = partial(
-        RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes
-    )
-    logs = LogIntake(
-        keys=keyring,
-        sink=sink,
-        clock=clock,
-        draw_id=draw_id,
-        metrics=metrics,
-        capture_bytes=settings.capture_bytes,
-    )
-    config = uvicorn.Config(
-        ProxyApp(metrics=metrics, routes=routes.known, logs=logs),
+
+
+def _config(settings: ProxySettings, app: ProxyApp, protocol: Any, *, grace_s: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         host=settings.proxy_host,
         port=settings.proxy_port,
         http=protocol,
@@ -136,7 +165,6 @@ def create_server(
         date_header=False,
         timeout_graceful_shutdown=grace_s,
     )
-    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)
 
 
 def _drains(settings: ProxySettings, accounts: Accounts, metrics: Metrics) -> Drains:

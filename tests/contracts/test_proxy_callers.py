@@ -1,8 +1,10 @@
 """The proxy and its callers over real sockets: keys, limits, odd and hostile requests, slow peers, stops."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import anthropic
@@ -236,6 +238,56 @@ async def test_thousands_of_pipelined_refusals_are_answered_one_by_one() -> None
     assert statuses(got) == [401] * 2001
 
 
+CLOSING: dict[str, tuple[Sequence[bytes], Sequence[Step], int]] = {  # what is sent, what the provider does
+    "a wrong key": ([head(CHAT, "Content-Length: 9", key="sk-helicone-wrong") + b"half"], [], 401),
+    "a wrong key, looked up before": (
+        [
+            head(CHAT, "Content-Length: 0", key="sk-helicone-wrong"),
+            head(CHAT, "Content-Length: 9", key="sk-helicone-wrong") + b"half",
+        ],
+        [],
+        401,
+    ),
+    "too large a body": ([head(CHAT, "Content-Length: 70000000")], [], 413),
+    "a body that does not come": ([head(CHAT, "Content-Length: 9") + b"half"], [], 408),
+    "broken chunks": ([head(CHAT, "Transfer-Encoding: chunked") + b"2\r\nab\r\n", b"nonsense\r\n"], [], 400),
+    "a provider that breaks": ([head("/oai/v1/x", "Content-Length: 9") + b"half"], [Do.RESET], 502),
+    "a provider that knows enough": ([head("/oai/v1/x", "Content-Length: 9") + b"half"], [answer(b"enough")], 200),
+}
+
+
+@pytest.mark.parametrize("name", CLOSING)
+async def test_an_answer_before_the_end_of_its_request_says_that_the_connection_closes(name: str) -> None:
+    sent, script, status = CLOSING[name]
+    async with rig(idle_timeout_s=0.3) as proxy:
+        proxy.provider.read_bodies = False
+        proxy.provider.script = script
+        got = await proxy.raw(*sent)
+    *_, last = got.split(b"HTTP/1.1 ")
+    assert last.startswith(b"%d " % status)
+    assert b"\r\nConnection: close\r\n" in last
+
+
+async def test_a_caller_that_never_stops_writing_is_not_read_without_end() -> None:
+    async with rig() as proxy:
+        await proxy.raw(head(CHAT, "Connection: close", key="sk-helicone-wrong"))
+        reader, writer = await proxy.connect()
+        writer.write(head(CHAT, "Content-Length: 99999999999", key="sk-helicone-wrong"))
+        assert b"401" in await reader.readuntil(b"}}")
+        written = 0
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(4):
+                while True:
+                    writer.write(bytes(2**20))
+                    await writer.drain()
+                    written += 2**20
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0.2)
+        assert not proxy.server.server_state.connections
+        writer.close()
+    assert written < 32 * 2**20
+
+
 async def test_a_body_that_was_held_back_is_asked_for() -> None:
     async with rig() as proxy:
         reader, writer = await proxy.connect()
@@ -427,6 +479,20 @@ async def test_what_does_not_end_in_the_grace_period_still_leaves_its_event() ->
         event = await proxy.event()
     assert not got.endswith(b"0\r\n\r\n")
     assert (event.response.ending, event.response.body) == (Ending.TIMED_OUT, b"half")
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "being answered"])
+async def test_a_caller_that_takes_nothing_does_not_hold_up_a_stopping_proxy(answered: bool) -> None:
+    async with rig(grace_s=1) as proxy:
+        proxy.provider.script = [answer(b"x" * 2**23)[: None if answered else -1], 9.0]
+        _, writer = await proxy.connect()
+        writer.write(head(CHAT, "Content-Length: 0"))
+        await asyncio.sleep(0.2)
+        stopping_s = time.monotonic()
+    assert time.monotonic() - stopping_s < 3
+    assert not proxy.server.server_state.connections
+    assert len(await proxy.events(1)) == 1
+    writer.close()
 
 
 # SDKs, and everything at once
