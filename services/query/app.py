@@ -13,6 +13,7 @@ from schemas.price import PriceBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.answers import ExactRoute, answer_errors
 from services.query.by_id import get_request, query_ids
+from services.query.csv_answers import CSV_TOO
 from services.query.health import healthy, ready
 from services.query.prices import add_price, end_price, list_prices
 from services.query.receipts import get_receipt
@@ -64,14 +65,21 @@ def create_app(
 
 def _add_routes(app: FastAPI) -> None:
     add = app.add_api_route
-    page = Answer[list[RequestView]]
-    add("/v1/request/query-clickhouse", query_requests, methods=["POST"], status_code=201, response_model=page)
-    add("/v1/request/query", query_requests, methods=["POST"], status_code=201, response_model=page)
+    page, csv = Answer[list[RequestView]], CSV_TOO
+    add(
+        "/v1/request/query-clickhouse",
+        query_requests,
+        methods=["POST"],
+        status_code=201,
+        response_model=page,
+        responses=csv,
+    )
+    add("/v1/request/query", query_requests, methods=["POST"], status_code=201, response_model=page, responses=csv)
     add("/v1/request/query-ids", query_ids, methods=["POST"], response_model=page)
     add("/v1/request/count/query", count_requests, methods=["POST"], response_model=Answer[int])
     add("/v1/request/{request_id}", get_request, methods=["GET"], response_model=Answer[RequestView])
     add("/v1/request/{request_id}/cost", get_receipt, methods=["GET"], response_model=Answer[ReceiptView])
-    add("/v1/report", report, methods=["POST"], response_model=Answer[ReportView])
+    add("/v1/report", report, methods=["POST"], response_model=Answer[ReportView], responses=csv)
     add("/v1/report/summary", report_summary, methods=["GET"], response_model=Answer[Summary])
     add("/v1/prices", list_prices, methods=["GET"], response_model=Answer[PricesView])
     add("/v1/prices", add_price, methods=["POST"], status_code=201, response_model=Answer[OperatorPriceView])

@@ -12,6 +12,7 @@ from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE
 from services.query.answers import answer
 from services.query.auth import Reader
+from services.query.csv_answers import WantsCsv, report_csv
 from services.query.groups import Group, ask
 from services.query.period import period_between, period_since
 from services.query.service import Asked
@@ -29,8 +30,8 @@ Start = Annotated[str | None, Query(description="ISO 8601; instead of `since`")]
 End = Annotated[str | None, Query(description="ISO 8601; with `start`, by default now")]
 
 
-async def report(body: ReportRequest, organization_id: Reader, service: Asked) -> Response:
-    """Measures by groups, with their total. Amounts of money bring their coverage with them."""
+async def report(body: ReportRequest, organization_id: Reader, service: Asked, as_csv: WantsCsv) -> Response:
+    """Measures by groups, with their total; with `Accept: text/csv` as CSV. Amounts of money bring their coverage."""
     zone = _zone(body.time_zone)
     period = period_between(body.time_filter.start, body.time_filter.end, service.clock.now())
     by = tuple(_dimension(part, body.time_zone) for part in body.by)
@@ -54,7 +55,7 @@ async def report(body: ReportRequest, organization_id: Reader, service: Asked) -
         total=dict(total.figures),
         truncated=len(groups) > body.limit,
     )
-    return answer(view)
+    return report_csv(view, [_named(part) for part in body.by]) if as_csv else answer(view)
 
 
 async def report_summary(
@@ -86,6 +87,16 @@ def _dimension(part: ByColumnRequest | ByPropertyRequest | ByTimeRequest, time_z
             return group_by_property(name)
         case ByTimeRequest(time=bucket):
             return ByTime(bucket, time_zone)
+
+
+def _named(part: ByColumnRequest | ByPropertyRequest | ByTimeRequest) -> str:
+    match part:
+        case ByColumnRequest(column=name):
+            return name
+        case ByPropertyRequest(property=name):
+            return f"properties.{name}"
+        case ByTimeRequest(time=bucket):
+            return bucket
 
 
 def _measures(names: Sequence[str]) -> tuple[Measure, ...]:

@@ -10,6 +10,7 @@ from schemas.statement import Scalar
 from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator
 from services.query.answers import answer
 from services.query.auth import Reader
+from services.query.csv_answers import WantsCsv, requests_csv
 from services.query.pages import page_of
 from services.query.service import Asked, Service
 from services.query.views import Row, view_of
@@ -22,8 +23,8 @@ from services.sql.printer import print_listing, print_report
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)  # rows further in the future are not shown, as in Helicone
 
 
-async def query_requests(body: QueryRequest, organization_id: Reader, service: Asked) -> Response:
-    """A page of requests that fulfil a filter."""
+async def query_requests(body: QueryRequest, organization_id: Reader, service: Asked, as_csv: WantsCsv) -> Response:
+    """A page of requests that fulfil a filter; with `Accept: text/csv` as CSV, where what is unknown is empty."""
     listing = Listing(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
@@ -33,7 +34,8 @@ async def query_requests(body: QueryRequest, organization_id: Reader, service: A
         offset=body.offset,
     )
     rows = await page_of(listing, service.warehouse)
-    return answer(await views_of(organization_id, rows, service, with_bodies=body.include_inputs), 201)
+    views = await views_of(organization_id, rows, service, with_bodies=body.include_inputs)
+    return requests_csv(views) if as_csv else answer(views, 201)
 
 
 async def count_requests(body: QueryRequest, organization_id: Reader, service: Asked) -> Response:

@@ -1,0 +1,130 @@
+"""Answers as CSV: the same figures, nothing for what is unknown, and nothing that a spreadsheet program would run."""
+
+import csv
+import http.client
+import io
+import json
+from decimal import Decimal
+
+import pytest
+
+from schemas.price import CostState
+from services.query.csv_answers import cell
+from tests.querying import LIST, Caller, leaf
+
+UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
+
+
+def fetched(caller: Caller, path: str, body: object, accept: str = "text/csv") -> tuple[int, str, str]:
+    """Status, content type and text."""
+    connection = http.client.HTTPConnection("127.0.0.1", caller.service.port, timeout=30)
+    headers = {"Authorization": f"Bearer {caller.key}", "Content-Type": "application/json", "Accept": accept}
+    connection.request("POST", path, json.dumps(body), headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, answer.headers["Content-Type"], text
+
+
+def lines_of(caller: Caller, path: str, body: object) -> list[dict[str, str]]:
+    status, kind, text = fetched(caller, path, body)
+    assert (status, kind.startswith("text/csv; charset=utf-8")) == (201 if path == LIST else 200, True), text
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_a_page_is_the_same_in_csv_and_what_is_unknown_is_an_empty_cell(caller: Caller) -> None:
+    exact = Decimal("123456.123456789012")
+    caller.keep(
+        {"cost_usd": exact},
+        {**UNKNOWN, "user_id": 'a,"b"\r\nc'},
+        {"cost_usd": Decimal(0), "cost_state": CostState.FREE},
+        bodies=('{"n": 1}', "plain, text"),
+    )
+    asked = {"filter": leaf(user_id={"not-equals": "nobody"}), "limit": 3, "includeInputs": True}
+    lines, page = lines_of(caller, LIST, asked), caller.page(filter_json=asked["filter"], includeInputs=True)
+    told = [(line["cost_usd"], line["cost_state"]) for line in lines]
+    assert told == [("0", "free"), ("", "unknown_model"), (str(exact), "priced")]
+    assert list(lines[0]) == [name for name in page[0] if name not in ("cost", "costUSD", "request_properties")]
+    assert [line["request_id"] for line in lines] == [row["request_id"] for row in page]
+    assert lines[1]["request_user_id"] == 'a,"b"\r\nc'
+    assert json.loads(lines[0]["properties"]) == page[0]["properties"]
+    assert (lines[0]["request_body"], lines[0]["response_body"]) == ('{"n": 1}', "plain, text")
+    assert (lines[0]["time_to_first_token"], lines[0]["is_stream"]) == ("", "false")
+
+
+def test_an_empty_page_has_its_head(caller: Caller) -> None:
+    status, _, text = fetched(caller, LIST, {"filter": "all"})
+    assert (status, text.count("\r\n"), "cost_usd,cost_state" in text) == (201, 1, True)
+
+
+def test_csv_comes_only_to_those_who_ask_for_it_and_refusals_stay_json(caller: Caller) -> None:
+    for accept in ("*/*", "application/json", "text/csvx", ""):
+        assert fetched(caller, LIST, {"filter": "all"}, accept)[1] == "application/json", accept
+    for accept in ("text/csv", "TEXT/CSV; q=0.9", "text/html, text/csv"):
+        assert fetched(caller, LIST, {"filter": "all"}, accept)[1].startswith("text/csv"), accept
+    status, kind, text = fetched(caller, LIST, {"filter": leaf(colour={"equals": 1})})
+    assert (status, kind, "colour" in text) == (422, "application/json", True)
+
+
+def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Caller) -> None:
+    caller.keep(
+        {"properties": {"feature": "chat"}, "cost_usd": Decimal("0.1")},
+        {"properties": {"feature": "chat"}, **UNKNOWN},
+        {"properties": {"feature": "search"}, **UNKNOWN},
+        {"properties": {}, "cost_usd": Decimal("0.000000000001")},
+    )
+    asked = {
+        "measures": ["cost_usd"],
+        "by": [{"property": "Feature"}, {"column": "model"}, {"time": "day"}],
+        "timeFilter": {"start": "2026-01-01"},
+        "orderBy": {"measure": "cost_usd"},
+        "limit": 2,
+    }
+    lines = lines_of(caller, "/v1/report", asked)
+    assert list(lines[0]) == [
+        *("line", "properties.Feature", "model", "day"),
+        *("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share"),
+    ]
+    first, second, total = ([*line.values()] for line in lines)
+    model, day = "gpt-4o-mini-2024-07-18", "2026-11-01T00:00:00+00:00"
+    assert first == ["group", "chat", model, day, "0.1", "2", "1", "0.5", "0.5"]
+    assert second == ["group", "", model, day, "0.000000000001", "1", "0", "1.0", "1.0"]
+    assert total == ["total", "", "", "", "0.100000000001", "4", "2", "0.5", "0.5"]
+    nothing_known = lines_of(
+        caller, "/v1/report", asked | {"filter": {"properties": {"feature": {"equals": "search"}}}}
+    )
+    assert [line["cost_usd"] for line in nothing_known] == ["", ""]
+
+
+FORMULAS = [
+    "=1+1",
+    "+SUM(A1)",
+    "-2+3",
+    "@SUM",
+    "\t=1",
+    "\r=1",
+    " =cmd|'/c calc'!A0",
+    "\n=1",
+    "＝1+1",
+    "\xa0=1",
+    "\x00=1",
+]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_text_that_would_be_run_is_marked_as_text(caller: Caller, text: str) -> None:
+    caller.keep({"user_id": text, "properties": {"feature": text}}, bodies=(text, text))
+    (line,) = lines_of(caller, LIST, {"filter": "all", "includeInputs": True})
+    assert line["request_user_id"] == line["request_body"] == f"'{text}"
+    of_group, _ = lines_of(
+        caller,
+        "/v1/report",
+        {"measures": ["requests"], "by": [{"property": "Feature"}], "timeFilter": {"start": "2026-01-01"}},
+    )
+    assert of_group["properties.Feature"] == f"'{text}"
+    assert not any(one.lstrip().startswith(("=", "+", "@")) for one in (*line.values(), *of_group.values()))
+
+
+@pytest.mark.parametrize("value", ["-2", "-0.5", "3e-05", "text", "a=b", "", "'", '{"a": "=1"}'])
+def test_numbers_and_other_texts_stand_as_they_are(value: str) -> None:
+    assert cell(value) == value
