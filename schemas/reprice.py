@@ -6,29 +6,16 @@ from enum import StrEnum
 
 import msgspec
 
-from schemas.event import Ending
 from schemas.price import CostState
-from schemas.usage import Usage, UsageSource
+from schemas.receipt import Charged
 
 
-class ChargedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stored row says that decides its cost, and what it was charged."""
+class ChargedRow(Charged, frozen=True, kw_only=True):
+    """A stored row as charging it again needs it."""
 
     organization_id: str
-    request_created_at: datetime
     request_id: str
     version: int
-    provider: str
-    model: str
-    service_tier: str
-    ending: Ending
-    usage: Usage
-    usage_source: UsageSource
-    usage_mismatch: bool
-    usage_incomplete: bool
-    cost_usd: Decimal | None
-    cost_state: CostState
-    price_id: str
     reprice_id: str
     as_charged_usd: Decimal | None
 

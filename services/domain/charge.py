@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from schemas.price import Charge, ChargeLine, CostState, Price, Rate
-from schemas.usage import Usage
+from schemas.receipt import Charged
+from schemas.usage import Usage, UsageSource
 
 UNIT_USD: Final = Decimal("1e-12")
 MOST_USD: Final = Decimal("999999.999999999999")  # what the column holds
@@ -47,6 +48,14 @@ def charge(usage: Usage, price: Price | None) -> Charge:
         lines.append(_line("rounding", 1, _EXACT.subtract(total, exact)))
     state = CostState.PRICED if total else CostState.FREE
     return Charge(cost_usd=total, state=state, price_id=price.id, lines=tuple(lines))
+
+
+def charge_stored(charged: Charged, price: Price | None) -> Charge:
+    """What a stored row costs at `price`: as at first, unknown if estimated, contradictory or not all there."""
+    estimated = charged.usage_source is UsageSource.ESTIMATED
+    if price is not None and (estimated or charged.usage_mismatch or charged.usage_incomplete):
+        return partial(price)
+    return charge(charged.usage, price)
 
 
 def partial(price: Price) -> Charge:

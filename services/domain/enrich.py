@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
-from schemas.price import PriceBook
+from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
-from schemas.usage import Reading, Usage
+from schemas.usage import Reading, Usage, UsageSource
 from services.domain.asked import MOST_NAME_CHARACTERS, Asked, asked_of
 from services.domain.billing import charge_of
 from services.domain.body_text import Body, read_body
@@ -52,35 +54,48 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     asked = asked_of(request, asked_body)
     reading = reading_of(event, asked_body, answer_body)
     consumption = consumption_of(event, reading, asked_body.content)
-    record = _record(event, asked, reading, consumption, prices)
+    bill = _bill(event, _model(request, asked, reading), reading, consumption, prices)
+    record = _record(event, asked, reading, bill)
     return record, _bodies(record, request.tags, asked_body, answer_body)
 
 
-def _record(
-    event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Consumption, prices: PriceBook
-) -> RequestRecord:
+class _Bill(NamedTuple):
+    """What an exchange used and what it costs. What comes from a cache uses nothing, and saves what was paid before."""
+
+    model: str
+    tier: str
+    usage: Usage
+    usage_source: UsageSource
+    charge: Charge
+    told_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
+
+
+def _bill(event: ExchangeEvent, model: str, reading: Reading, consumption: Consumption, prices: PriceBook) -> _Bill:
+    tier = with_region(reading.tier, event.request.target_url, model)
+    charge = charge_of(event, model, tier, reading, consumption, prices)
+    if event.response.ending is Ending.CACHED:
+        return _Bill(model, tier, _NOTHING_USED, consumption.source, FREE, saved_usd=charge.cost_usd)
+    if not generates(event.request, reading):  # it may show the usage of an older answer
+        return _Bill(model, tier, _NOTHING_USED, consumption.source, charge)
+    usage = consumption.usage or _NOTHING_USED
+    return _Bill(model, tier, usage, consumption.source, charge, _told_cost_usd(event.response, reading))
+
+
+def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
-    model = _model(event.request, asked, reading)
-    tier = with_region(reading.tier, request.target_url, model)
-    provider_charge = charge_of(event, model, tier, reading, consumption, prices)
-    cached = response.ending is Ending.CACHED
-    charged = FREE if cached else provider_charge
-    # An answer from a cache, or one that shows an older one, uses nothing.
-    used = not cached and generates(request, reading)
-    usage = (consumption.usage if used else None) or _NOTHING_USED
-    is_stream = asked.stream or reading.streamed
     created_at = _aware(request.created_at)
     latency_ms = _within(response.latency_ms, _MOST_MS)
-    ended_at = _later(created_at, latency_ms)
+    is_stream = asked.stream or reading.streamed
     properties, spellings = _properties(tags.properties)
     return RequestRecord(
         organization_id=request.organization_id,
         request_created_at=created_at,
         request_id=request.request_id,
         version=max(0, (recorded_at_of(event) - _EPOCH) // _MICROSECOND),
-        response_created_at=ended_at,
+        response_created_at=_later(created_at, latency_ms),
         provider=request.provider,
-        model=model,
+        model=bill.model,
         request_model=asked.model,
         target_url=request.target_url,
         status=_status(response, reading),
@@ -95,35 +110,21 @@ def _record(
         prompt_id=tags.prompt_id or "",
         properties=properties,
         property_spellings=spellings,
-        prompt_tokens=usage.prompt_tokens,
-        prompt_cache_read_tokens=usage.prompt_cache_read_tokens,
-        prompt_cache_read_audio_tokens=usage.prompt_cache_read_audio_tokens,
-        prompt_cache_write_5m_tokens=usage.prompt_cache_write_5m_tokens,
-        prompt_cache_write_1h_tokens=usage.prompt_cache_write_1h_tokens,
-        prompt_audio_tokens=usage.prompt_audio_tokens,
-        prompt_image_tokens=usage.prompt_image_tokens,
-        prompt_audio_seconds=usage.prompt_audio_seconds,
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        completion_audio_tokens=usage.completion_audio_tokens,
-        completion_image_tokens=usage.completion_image_tokens,
-        citation_tokens=usage.citation_tokens,
-        web_searches=usage.web_searches,
-        file_searches=usage.file_searches,
-        usage_source=consumption.source,
+        **msgspec.structs.asdict(bill.usage),  # its columns have the names of its classes
+        usage_source=bill.usage_source,
         usage_mismatch=not reading.adds_up,
         usage_incomplete=not reading.held,
         provider_usage=reading.usage_block,
-        service_tier=tier,
-        cost_usd=charged.cost_usd,
-        cost_state=charged.state,
-        price_id=charged.price_id,
-        provider_cost_usd=_told_cost_usd(response, reading) if used else None,
+        service_tier=bill.tier,
+        cost_usd=bill.charge.cost_usd,
+        cost_state=bill.charge.state,
+        price_id=bill.charge.price_id,
+        provider_cost_usd=bill.told_usd,
         reprice_id="",
         as_charged_usd=None,
         cache_enabled=tags.cache_enabled,
-        cache_reference_id=response.cache_reference_id if cached else None,
-        cache_saved_usd=provider_charge.cost_usd if cached else None,
+        cache_reference_id=response.cache_reference_id if response.ending is Ending.CACHED else None,
+        cache_saved_usd=bill.saved_usd,
         request_bytes=_within(request.body_bytes, _MOST_BYTES),
         response_bytes=_within(response.body_bytes, _MOST_BYTES),
     )

@@ -7,14 +7,14 @@ from schemas.event import Ending
 from schemas.price import Charge, CostState, Price
 from schemas.receipt import Charged, ContextTier, Receipt, ReceiptLine
 from schemas.usage import Usage, UsageSource
-from services.domain.charge import MOST_USD, USAGE_CLASSES, charge, context_tokens, partial, rate_of, tier_of
+from services.domain.charge import MOST_USD, USAGE_CLASSES, charge_stored, context_tokens, rate_of, tier_of
 
 _BROKEN: Final = (Ending.CLIENT_GONE, Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT)
 
 
 def receipt_of(charged: Charged, price: Price | None) -> Receipt:
     """`price` is the one that the row names; None when it names none, or one that was not kept."""
-    again = None if price is None else _charged_again(charged, price)
+    again = None if price is None else charge_stored(charged, price)
     return Receipt(
         why=why_of(charged, price),
         price=price,
@@ -23,14 +23,6 @@ def receipt_of(charged: Charged, price: Price | None) -> Receipt:
         total_usd=_total_usd(charged, again),
         agrees=_agrees(charged, again),
     )
-
-
-def _charged_again(charged: Charged, price: Price) -> Charge:
-    """As at first: what is estimated, contradicts itself or is not all there has no known cost."""
-    estimated = charged.usage_source is UsageSource.ESTIMATED
-    if estimated or charged.usage_mismatch or charged.usage_incomplete:
-        return partial(price)
-    return charge(charged.usage, price)
 
 
 def _lines(again: Charge) -> tuple[ReceiptLine, ...]:

@@ -9,7 +9,7 @@ from schemas.event import Ending
 from schemas.price import Charge, CostState, PriceBook
 from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, Outcome
 from schemas.usage import Usage, UsageSource
-from services.domain.charge import charge, partial
+from services.domain.charge import charge_stored
 
 _UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
 REST: Final = "(other)"  # models beyond those that are told apart
@@ -29,10 +29,7 @@ def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
         return None
     if row.cost_state is CostState.FREE and not row.price_id:
         return None
-    price = prices.price_at(row.provider, row.model, row.request_created_at, row.service_tier)
-    if price is not None and (row.usage_mismatch or row.usage_incomplete):
-        return partial(price)
-    return charge(row.usage, price)
+    return charge_stored(row, prices.price_at(row.provider, row.model, row.request_created_at, row.service_tier))
 
 
 def correction_of(row: ChargedRow, prices: PriceBook, *, reprice_id: str, moment: datetime) -> Correction | None:

@@ -12,16 +12,15 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.errors import FareboxError, Unavailable
-from schemas.event import Ending
-from schemas.price import CostState, Price, PriceBook
+from schemas.price import Price, PriceBook
 from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
-from schemas.usage import Usage, UsageSource
 from services.domain.price_book import NotingBook
 from services.domain.reprice import Differences, correction_of, version_after
 from services.ports import AmendableWarehouse, Clock, Reprices
 from services.sql.corrections import (
+    CHARGED,
     USAGE,
     Span,
     criteria_filter,
@@ -149,25 +148,9 @@ def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice) -> _Decided:
 
 
 def _charged_row(row: Row, organization_id: str) -> ChargedRow:
-    return ChargedRow(
-        organization_id=organization_id,
-        request_created_at=row["request_created_at"],
-        request_id=str(row["request_id"]),
-        version=row["version"],
-        provider=row["provider"],
-        model=row["model"],
-        service_tier=row["service_tier"],
-        ending=Ending(row["ending"]),
-        usage=Usage(**{name: row[name] for name in USAGE}),
-        usage_source=UsageSource(row["usage_source"]),
-        usage_mismatch=row["usage_mismatch"],
-        usage_incomplete=row["usage_incomplete"],
-        cost_usd=row["cost_usd"],
-        cost_state=CostState(row["cost_state"]),
-        price_id=row["price_id"],
-        reprice_id=row["reprice_id"],
-        as_charged_usd=row["as_charged_usd"],
-    )
+    facts = {name: row[name] for name in CHARGED} | {"request_id": str(row["request_id"])}
+    usage = {name: row[name] for name in USAGE}
+    return msgspec.convert(facts | {"organization_id": organization_id, "usage": usage}, ChargedRow)
 
 
 def _key(row: Row) -> Key:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from schemas.record import RequestRecord
-from schemas.reprice import Criteria
+from schemas.reprice import ChargedRow, Criteria
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
 from schemas.usage import Usage
@@ -20,11 +20,7 @@ _ROWS: Final = REQUEST_RESPONSE.name
 _CORRECTIONS: Final = "cost_correction"
 
 USAGE: Final = Usage.__struct_fields__
-_CHARGED: Final = (
-    *("request_created_at", "request_id", "version", "provider", "model", "service_tier", "ending"),
-    *("usage_source", "usage_mismatch", "usage_incomplete"),
-    *("cost_usd", "cost_state", "price_id", "reprice_id", "as_charged_usd"),
-)
+CHARGED: Final = tuple(name for name in ChargedRow.__struct_fields__ if name not in ("organization_id", "usage"))
 _COPIED: Final = RequestRecord.__struct_fields__
 _MONEY: Final = ("cost_usd", "cost_state", "price_id", "as_charged_usd")
 _KEY: Final = "request_created_at, request_id"
@@ -59,7 +55,7 @@ def _pattern(wanted: str) -> str:
 def print_charged_rows(organization_id: str, where: Filter, after: Key | None, limit: int) -> Statement:
     """The next rows behind `after`, as their cost needs them."""
     scope = Scope(organization_id, where)
-    names = ", ".join((*_CHARGED, *USAGE))
+    names = ", ".join((*CHARGED, *USAGE))
     rows = _from(f"{_ROWS} FINAL", f"{print_filter(where, scope)} AND {_behind(after, scope)}", scope)
     return scope.statement(f"SELECT {names} {rows} ORDER BY {_KEY} LIMIT {scope.bind(limit, 'UInt64')}")
 

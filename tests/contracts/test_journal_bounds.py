@@ -12,6 +12,7 @@ import pytest
 from schemas.event import encode_event
 from services.stores import journal_source
 from services.stores.connect import open_event_sink
+from services.stores.journal import unpack_segment
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.telemetry import Metrics
@@ -67,7 +68,7 @@ class Gate:
         return UNPACK(packed)
 
 
-UNPACK = journal_source.unpack_segment
+UNPACK = unpack_segment
 
 
 @pytest.fixture

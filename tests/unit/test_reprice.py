@@ -44,6 +44,7 @@ def a_row(**changes: Any) -> ChargedRow:
         "provider": "OPENAI",
         "model": "gpt-9",
         "service_tier": "flex",
+        "status": 200,
         "ending": Ending.COMPLETED,
         "usage": Usage(prompt_tokens=3),
         "usage_source": UsageSource.PROVIDER,
