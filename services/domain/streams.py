@@ -1,4 +1,4 @@
-"""Bytes -> server-sent events, however the bytes were cut.
+"""The bytes of a stream -> its server-sent events, or what else a stream may consist of.
 
 Line ends may be LF, CR or CRLF; an event may hold several data lines; lines that begin with a colon are comments.
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
@@ -16,49 +16,11 @@ _WRAPPED: Final = re.compile(rb'\s*\{\s*"bytes"\s*:\s*"([A-Za-z0-9+/=]*)"')
 _FIRST_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:")
 
 
-class EventReader:
-    """Takes a stream in pieces and gives the data of each event that is complete."""
-
-    def __init__(self) -> None:
-        self._pending = bytearray()
-        self._held_return = b""
-        self._begun = False
-
-    def feed(self, piece: bytes) -> list[bytes]:
-        """The data of the events that end in `piece`; several data lines are joined by LF."""
-        seen = max(0, len(self._pending) - 1)
-        self._pending += self._with_line_feeds(piece)
-        end = self._pending.rfind(b"\n\n", seen)
-        if end < 0:
-            return []
-        complete = bytes(self._pending[:end])
-        del self._pending[: end + 2]
-        return self._data(complete)
-
-    def close(self) -> list[bytes]:
-        """The data of a last event that no blank line ended: where a stream was cut there may be a whole one."""
-        rest = bytes(self._pending)
-        self._pending.clear()
-        return self._data(rest)
-
-    def _with_line_feeds(self, piece: bytes) -> bytes:
-        """A CR at the end of a piece may be half a CRLF: it waits for the next piece."""
-        if not self._held_return and b"\r" not in piece:
-            return piece
-        text = self._held_return + piece
-        self._held_return = b"\r" if text.endswith(b"\r") else b""
-        return text.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-    def _data(self, text: bytes) -> list[bytes]:
-        if not self._begun:
-            self._begun = True
-            text = text.removeprefix(_BOM)
-        return _data(text)
-
-
-def _data(text: bytes) -> list[bytes]:
-    """The data of the events between blank lines, for lines that end in LF."""
-    found = map(_data_of, text.split(b"\n\n"))
+def events_of(body: bytes) -> list[bytes]:
+    """The data of all events of a whole stream; a last one may lack its blank line. Data lines are joined by LF."""
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    found = map(_data_of, body.removeprefix(_BOM).split(b"\n\n"))
     return [data for data in found if data is not None]
 
 
@@ -74,13 +36,6 @@ def _data_of(block: bytes) -> bytes | None:
 
 def _value(line: bytes) -> bytes:
     return line[5:].removeprefix(b" ")
-
-
-def events_of(body: bytes) -> list[bytes]:
-    """The data of all events of a whole stream; a last one may lack its blank line."""
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return _data(body.removeprefix(_BOM))
 
 
 def looks_like_events(body: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.domain.streams import EventReader, events_of, json_lines, looks_like_events
+from services.domain.streams import events_of, json_lines, looks_like_events
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,6 @@ from services.domain.streams import EventReader, events_of, json_lines, looks_li
 )
 def test_an_event_stream_is_read_as_the_standard_says(stream: bytes, events: list[bytes]) -> None:
     assert events_of(stream) == events
-
-
-def test_an_event_is_given_as_soon_as_its_blank_line_is_there() -> None:
-    reader = EventReader()
-    assert reader.feed(b"data: one\n") == []
-    assert reader.feed(b"\ndata: tw") == [b"one"]
-    assert reader.close() == [b"tw"]
 
 
 @pytest.mark.parametrize(
