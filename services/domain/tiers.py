@@ -3,19 +3,28 @@
 Each is a part of the tier's name, joined by +, so that a book without a price for just that combination has none.
 Sources: https://platform.openai.com/docs/guides/priority-processing, .../guides/your-data,
 https://docs.anthropic.com/en/docs/build-with-claude/data-residency, .../fast-mode,
-https://cloud.google.com/vertex-ai/generative-ai/pricing, https://docs.perplexity.ai/getting-started/pricing
+https://cloud.google.com/vertex-ai/generative-ai/pricing, .../docs/provisioned-throughput/use-provisioned-throughput,
+https://docs.perplexity.ai/getting-started/pricing
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
 from services.domain.figures import Block
 
-_TOLD_IN_USAGE: Final = frozenset({"service_tier", "speed", "inference_geo", "search_context_size"})
+_TOLD_IN_USAGE: Final = frozenset({"service_tier", "speed", "inference_geo", "search_context_size", "trafficType"})
 _STANDARD: Final = frozenset(
     {"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "global", "not_available"}
 )
+# Vertex's own names of tiers. What it calls provisioned throughput was paid for beforehand and not by the token, so no
+# book has a price for a tier of that name.
+_TRAFFIC: Final[Mapping[str, str]] = {
+    "on_demand_flex": "flex",
+    "on_demand_priority": "priority",
+    "traffic_type_unspecified": "",
+}
 # Regional endpoints cost more than global ones for the models since these.
 _REGIONAL: Final = re.compile(
     r"https://(?:[a-z]{2}\.api\.openai\.com/|(?:[a-z0-9-]+-aiplatform\.googleapis\.com|aiplatform\.[a-z]+\.rep\.googleapis\.com)/.*/anthropic/)"
@@ -30,7 +39,12 @@ def tier_of(said: str, block: Block) -> str:
     """The tier that an answer says it was billed by: `said` beside its usage, or in the usage `block` itself."""
     if said in _STANDARD and _TOLD_IN_USAGE.isdisjoint(block):
         return ""
-    parts = [_tier(said) or _tier(block.get("service_tier")), _tier(block.get("speed"))]
+    traffic = _tier(block.get("trafficType"))
+    parts = [
+        _tier(said) or _tier(block.get("service_tier")),
+        _TRAFFIC.get(traffic, traffic),
+        _tier(block.get("speed")),
+    ]
     geo, depth = _tier(block.get("inference_geo")), block.get("search_context_size")
     if geo:
         parts.append(f"geo-{geo}")

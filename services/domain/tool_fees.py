@@ -1,17 +1,19 @@
 """Fees that providers charge by the call and count in no usage: the calls stand in the answer itself.
 
+They are told by the answer's shape and the model's name, since a call may be logged under another provider's name, or
+under none, and is priced by its model all the same.
 Sources: https://platform.openai.com/docs/pricing (built-in tools), .../docs/guides/tools-web-search,
 https://ai.google.dev/gemini-api/docs/pricing (grounding), https://console.groq.com/docs/compound/built-in-tools,
 https://openrouter.ai/docs/features/web-search
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from services.domain.answer_parts import Part, part_of
+from services.domain.answer_parts import Found, Part, part_of
 from services.domain.figures import Counted
 
 _SEARCH: Final = "web_search_call"
@@ -19,17 +21,18 @@ _FILE_SEARCH: Final = "file_search_call"
 # Billed by container or by another model's tokens: nothing in the usage says how much.
 _UNCOUNTED: Final = frozenset({"code_interpreter_call", "image_generation_call"})
 # These pay more for the preview of the search, and the small ones a flat number of tokens that no usage tells.
-_OLD_MODELS: Final = re.compile(r"(?:chat)?gpt-4")
+_OLD_MODELS: Final = re.compile(r"(?:^|[/:])(?:chat)?gpt-4")
 # Chat models that search once before each answer.
 _SEARCH_MODELS: Final = re.compile(r"-search-(?:preview|api)")
-_ONE_FEE_A_PROMPT: Final = re.compile(r"(?:models/)?gemini-[12]")
+_ONE_FEE_A_PROMPT: Final = re.compile(r"(?:^|/)gemini-[12]")
 
-# What betrays, in the whole of an answer, that its provider may have charged a fee beside the tokens.
-MARKS: Final[Mapping[str, bytes]] = {
-    "GOOGLE": b'"groundingMetadata"',
-    "GROQ": b'"executed_tools"',
-    "OPENROUTER": b'"url_citation"',
-}
+_GOOGLES: Final = ("promptTokenCount", "totalTokenCount")
+_GROUNDED: Final = b'"groundingMetadata"'
+# What betrays, anywhere in an answer, that a tool or a search was charged which nothing counts: Groq's, OpenRouter's.
+_TOOLS_RUN: Final = b'"executed_tools"'
+_CITED: Final = b'"url_citation"'
+# These tell all such fees in the usage or in the output, so that their answers need not be looked through.
+_TOLD_BY: Final = frozenset({"OPENAI", "AZURE", "ANTHROPIC", "PERPLEXITY"})
 
 
 class _Action(msgspec.Struct):
@@ -55,22 +58,28 @@ _candidates = msgspec.json.Decoder(list[_Candidate])
 _FAILURES: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
-def with_fees(counted: Counted, part: Part, model: str, provider: str) -> Counted:
-    """`counted` with the searches that OpenAI's answer `part` shows. Opening a page that was found costs nothing."""
-    if b'_call"' in bytes(part.output):
-        return _with_calls(counted, part, model)
-    if provider in ("OPENAI", "AZURE") and _SEARCH_MODELS.search(model):
+def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: str, provider: str) -> Counted:
+    """`counted` with the fees that an answer of one or many `chunks` shows, whose usage was `found`."""
+    if b'_call"' in bytes(found.part.output):
+        return _with_calls(counted, found.part, model)
+    if any(name in found.block for name in _GOOGLES):
+        return _with_grounding(counted, chunks, model)
+    if _SEARCH_MODELS.search(model):
         return _with(counted, web_searches=1)
-    return counted
+    if provider in _TOLD_BY:
+        return counted
+    searched = not counted.usage.web_searches and any(_CITED in chunk for chunk in chunks)
+    return _with(counted, held=not (searched or any(_TOOLS_RUN in chunk for chunk in chunks)))
 
 
 def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
+    """`counted` with OpenAI's calls of its own tools. Opening a page that was found costs nothing."""
     try:
         items = _items.decode(part.output)
     except _FAILURES:
         return _with(counted, held=False)
     searches = sum(item.type == _SEARCH and (item.action or _Action()).type == "search" for item in items)
-    dearer = _OLD_MODELS.match(model) and ("-mini" in model or b'"web_search_preview' in bytes(part.tools))
+    dearer = _OLD_MODELS.search(model) and ("-mini" in model or b'"web_search_preview' in bytes(part.tools))
     return _with(
         counted,
         web_searches=searches,
@@ -79,11 +88,11 @@ def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
     )
 
 
-def with_marked_fees(counted: Counted, chunks: Sequence[bytes], model: str, provider: str) -> Counted:
-    """`counted` with the fees that the mark of `provider` stands for, in an answer of one or many `chunks`."""
-    marked = [chunk for chunk in chunks if MARKS[provider] in chunk]
-    if provider != "GOOGLE":
-        return _with(counted, held=not marked)
+def _with_grounding(counted: Counted, chunks: Sequence[bytes], model: str) -> Counted:
+    """`counted` with Google's searches."""
+    marked = [chunk for chunk in chunks if _GROUNDED in chunk]
+    if not marked:
+        return counted
     try:
         found = [
             candidate.grounding
@@ -95,7 +104,7 @@ def with_marked_fees(counted: Counted, chunks: Sequence[bytes], model: str, prov
     except _FAILURES:
         return _with(counted, held=False)
     queries = {query for grounding in found for query in grounding.queries}
-    searches = min(1, len(queries)) if _ONE_FEE_A_PROMPT.match(model) else len(queries)
+    searches = min(1, len(queries)) if _ONE_FEE_A_PROMPT.search(model) else len(queries)
     elsewhere = any("web" not in source for grounding in found for source in grounding.sources)
     return _with(counted, web_searches=searches, held=not elsewhere)
 

@@ -25,7 +25,7 @@ from services.domain.figures import Block, Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
 from services.domain.tiers import tier_of
 from services.domain.told_cost import told_cost_usd
-from services.domain.tool_fees import MARKS, with_fees, with_marked_fees
+from services.domain.tool_fees import with_fees
 from services.domain.usage_anthropic import anthropic_usage
 from services.domain.usage_google import google_usage
 from services.domain.usage_openai import duration_usage, openai_usage
@@ -181,5 +181,4 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
     if found.opening:
         # The opening counts one token put out, as a placeholder.
         return Counted(msgspec.structs.replace(counted.usage, completion_tokens=0, reasoning_tokens=0))
-    counted = with_fees(counted, found.part, model, provider)
-    return with_marked_fees(counted, chunks, model, provider) if provider in MARKS else counted
+    return with_fees(counted, found, chunks, model, provider)

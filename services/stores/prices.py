@@ -25,7 +25,8 @@ from genai_prices.types import (
 from schemas.price import Price
 from services.stores.price_places import PRICED, at_depth, places_of, rates_of, usd_per_request
 
-# Our provider names, which are Helicone's, and the package's.
+# Our provider names, which are Helicone's, and the package's. Callers who log may use those of its gateway, of LiteLLM
+# or the sellers' own. Of Helicone's other names the package has no prices: what they sell is unknown.
 PROVIDERS: Final[Mapping[str, str]] = {
     "OPENAI": "openai",
     "ANTHROPIC": "anthropic",
@@ -47,6 +48,22 @@ PROVIDERS: Final[Mapping[str, str]] = {
     "PERPLEXITY": "perplexity",
     "TOGETHER": "together",
     "X": "x-ai",
+    "LLAMA": "meta",
+    "VERTEX": "google",
+    "VERTEX_AI": "google",
+    "GEMINI": "google",
+    "GOOGLE-AI-STUDIO": "google",
+    "XAI": "x-ai",
+    "X-AI": "x-ai",
+    "AZURE_AI": "azure",
+    "TOGETHER_AI": "together",
+    "FIREWORKS_AI": "fireworks",
+    "MOONSHOT": "moonshotai",
+    "MOONSHOTAI": "moonshotai",
+    "VOYAGE": "voyageai",
+    "VOYAGEAI": "voyageai",
+    "MINIMAX": "minimax",
+    "ZAI": "zai",
 }
 
 # Calls logged without a provider. Their model names its seller where only one sells it, at one price whoever calls.

@@ -224,3 +224,32 @@ def test_tiers_without_end_do_not_fill_the_memory() -> None:
     again = book.price_at("OPENAI", "gpt-5", MOMENT, "tier-1")
     assert again is not None
     assert again.rates == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "model"),
+    [
+        ("VERTEX", "GOOGLE", "gemini-2.5-pro"),
+        ("VERTEX_AI", "GOOGLE", "claude-sonnet-4-5@20250929"),
+        ("GEMINI", "GOOGLE", "gemini-2.5-flash"),
+        ("GOOGLE-AI-STUDIO", "GOOGLE", "gemini-2.5-flash"),
+        ("XAI", "X", "grok-4"),
+        ("TOGETHER_AI", "TOGETHER", "meta-llama/Meta-Llama-3-70B-Instruct-Lite"),
+        ("BEDROCK", "AWS", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ],
+)
+def test_a_provider_has_its_prices_under_each_of_its_names(name: str, ours: str, model: str) -> None:
+    price = BOOK.price_at(ours, model, MOMENT)
+    assert price is not None
+    assert BOOK.price_at(name, model, MOMENT) == price
+
+
+@pytest.mark.parametrize("name", ["LOCAL", "DEEPINFRA", "NEBIUS", "VERCEL", "HELICONE", "QSTASH", "CHUTES"])
+def test_a_provider_without_published_prices_sells_at_none(name: str) -> None:
+    assert BOOK.price_at(name, "gpt-4o", MOMENT) is None
+
+
+def test_throughput_that_was_paid_beforehand_has_no_price_by_the_token() -> None:
+    price = BOOK.price_at("VERTEX", "gemini-2.5-pro", MOMENT, "provisioned_throughput")
+    assert price is not None
+    assert charge(Usage(prompt_tokens=1), price).state is CostState.PARTIAL

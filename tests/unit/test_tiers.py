@@ -18,6 +18,12 @@ from services.domain.tiers import tier_of, with_region
         ("", {"speed": "fast", "inference_geo": "not_available"}, "fast"),
         ("", {"inference_geo": None, "speed": 3, "service_tier": []}, ""),
         ("default", {"search_context_size": "low"}, "search-low"),
+        ("", {"trafficType": "ON_DEMAND"}, ""),
+        ("", {"trafficType": "TRAFFIC_TYPE_UNSPECIFIED"}, ""),
+        ("", {"trafficType": "ON_DEMAND_FLEX"}, "flex"),
+        ("", {"trafficType": "ON_DEMAND_PRIORITY"}, "priority"),
+        ("", {"trafficType": "PROVISIONED_THROUGHPUT"}, "provisioned_throughput"),
+        ("", {"trafficType": "SOMETHING_NEW"}, "something_new"),
     ],
 )
 def test_a_tier_names_everything_that_is_billed_apart(said: str, block: dict[str, object], tier: str) -> None:
