@@ -53,6 +53,10 @@ print(answer.choices[0].message.content, answer.usage)
 END
 
 {farebox} report --since 28d --url {query_url} --key {key}
+
+See what could not be priced, and what to do about it:
+
+{farebox} doctor --url {query_url} --proxy {proxy_url} --key {key}
 """
 
 

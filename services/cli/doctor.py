@@ -24,7 +24,7 @@ _ADVICE: Final = {
     CostState.TRUNCATED: "Keep more of each answer from now on (FAREBOX_CAPTURE_BYTES): those of {model} were cut.",
 }
 _TO_TYPE: Final = (
-    "farebox prices add {model_typed}{provider_typed} --input USD --output USD --from {since}",
+    "farebox prices add {model_typed}{provider_typed} --input USD --output USD --cached USD --from {since}",
     "farebox reprice --model {model_typed}{provider_typed} --since {since} --dry-run",
 )
 

@@ -66,7 +66,8 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
     if run.dry_run:
         yield Text("Nothing was changed. Without --dry-run it is.")
     else:
-        yield Text(f"To put everything back: farebox reprice --undo {run.id}")
+        yield Text("To put everything back:")
+        yield Text(f"  farebox reprice --undo {run.id}", no_wrap=True)
 
 
 def _title(run: RepriceView) -> str:

@@ -79,6 +79,13 @@ def test_the_printed_call_is_in_the_next_report(demo: tuple[Process, str]) -> No
     assert after >= before + 1
 
 
+def test_the_printed_doctor_finds_what_has_no_price(demo: tuple[Process, str]) -> None:
+    (doctor,) = re.findall(r"^\S+ (doctor .*)$", demo[1], re.MULTILINE)
+    (python,) = re.findall(r"^(\S+) - <<'END'", demo[1], re.MULTILINE)
+    told = _pasted(f"{python} -m services.cli {doctor} || test $? = 1")
+    assert "farebox prices add acme-internal-7b --provider OPENAI" in told
+
+
 def test_ctrl_c_stops_it_cleanly(demo: tuple[Process, str]) -> None:
     """The last one: nothing runs after it."""
     process, told = demo
