@@ -68,7 +68,6 @@ _FAILURES: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _CHUNK_TYPE: Final = re.compile(
     rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
 )
-_MAY_BE_CHOICES_OF_CHUNK: Final = (b'"delta"', b'"text"')
 _NO_ENTRIES: Final = len(b"[]")
 _NULL: Final = b"null"
 
@@ -123,12 +122,13 @@ def model_in(part: Part) -> str:
 
 def is_chunk(part: Part) -> bool:
     """Whether a part that stands alone is a piece of a streamed answer, and no whole one."""
-    if part.delta or _CHUNK_TYPE.match(part.type) is not None:
+    if part.delta or (part.type and _CHUNK_TYPE.match(part.type) is not None):
         return True
-    candidates, choices = bytes(part.candidates), bytes(part.choices)
-    if len(candidates) > _NO_ENTRIES:
-        return b'"finishReason"' not in candidates
-    if not any(mark in choices for mark in _MAY_BE_CHOICES_OF_CHUNK):
+    if part.candidates:
+        candidates = bytes(part.candidates)
+        return len(candidates) > _NO_ENTRIES and b'"finishReason"' not in candidates
+    choices = bytes(part.choices)
+    if b'"delta"' not in choices and b'"text"' not in choices:
         return False
     try:
         return any(map(_is_of_chunk, _shapes.decode(choices)))

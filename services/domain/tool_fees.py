@@ -26,7 +26,7 @@ _OLD_MODELS: Final = re.compile(r"(?:^|[/:])(?:chat)?gpt-4")
 _SEARCH_MODELS: Final = re.compile(r"-search-(?:preview|api)")
 _ONE_FEE_A_PROMPT: Final = re.compile(r"(?:^|/)gemini-[12]")
 
-_GOOGLES: Final = ("promptTokenCount", "totalTokenCount")
+_GOOGLES: Final = frozenset(("promptTokenCount", "totalTokenCount"))
 _GROUNDED: Final = b'"groundingMetadata"'
 # What betrays, anywhere in an answer, that a tool or a search was charged which nothing counts: Groq's, OpenRouter's.
 _TOOLS_RUN: Final = b'"executed_tools"'
@@ -62,7 +62,7 @@ def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: st
     """`counted` with the fees that an answer of one or many `chunks` shows, whose usage was `found`."""
     if b'_call"' in bytes(found.part.output):
         return _with_calls(counted, found.part, model)
-    if any(name in found.block for name in _GOOGLES):
+    if not _GOOGLES.isdisjoint(found.block):
         return _with_grounding(counted, chunks, model)
     if _SEARCH_MODELS.search(model):
         return _with(counted, web_searches=1)

@@ -12,7 +12,7 @@ from services.domain.figures import Block, figure, first_figure, section
 
 _ANTHROPICS: Final = frozenset(("cache_read_input_tokens", "cache_creation_input_tokens"))
 # Searches of a prompt, billed by the piece or by the prompt, depending on who was asked.
-_UNHELD: Final = ("web_search_requests", "google_maps_grounding_requests")
+_UNHELD: Final = frozenset(("web_search_requests", "google_maps_grounding_requests"))
 
 
 def prompt_classes(block: Block, whole: int, completion: int) -> tuple[dict[str, int], bool, bool]:
@@ -36,8 +36,10 @@ def prompt_classes(block: Block, whole: int, completion: int) -> tuple[dict[str,
     if written and (lasting := _lasting(block, inside)):
         parts |= {"prompt_cache_write_1h_tokens": lasting, "prompt_cache_write_5m_tokens": written - lasting}
     cached = section(inside, "cached_tokens_details") if read else {}
-    held = not (figure(cached, "image_tokens") or any(figure(inside, name) for name in _UNHELD if name in inside))
-    return (_with_cached(parts, cached) if cached else parts), held, agreed
+    held = _UNHELD.isdisjoint(inside) or not any(figure(inside, name) for name in _UNHELD)
+    if cached:
+        return _with_cached(parts, cached), held and not figure(cached, "image_tokens"), agreed
+    return parts, held, agreed
 
 
 def _cached(block: Block, inside: Block) -> int:
