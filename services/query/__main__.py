@@ -18,11 +18,13 @@ from services.stores.connect import open_keys, open_price_rows, open_reprices, o
 from services.stores.prices import ShippedPrices
 from services.telemetry import configure_logging
 
+GRACE_S = 8  # for answers under way when the process is told to stop: container engines kill after ten
+
 logger = logging.getLogger("farebox.query")
 
 
-async def run(settings: QuerySettings) -> None:
-    """Answers until a signal comes. Raises: FareboxError when it cannot start."""
+async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
+    """Answers until a signal comes, then for `grace_s` what is under way. Raises: FareboxError when it cannot start."""
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn stops at a signal and then sends it again, which would end the process before its stores are closed.
         asyncio.get_running_loop().add_signal_handler(number, _stay)
@@ -43,17 +45,17 @@ async def run(settings: QuerySettings) -> None:
             reprices=reprices,
             clock=SystemClock(),
         )
+        config = uvicorn.Config(
+            app,
+            host=settings.query_host,
+            port=settings.query_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=grace_s,
+        )
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
-        await uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=settings.query_host,
-                port=settings.query_port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-            )
-        ).serve()
+        await uvicorn.Server(config).serve()
     logger.info("query service stopped")
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
+
+MAX_BODY_BYTES: Final = 10 * 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +38,30 @@ def _json(content: object, status: int, headers: dict[str, str] | None = None) -
 
 
 class _ExactRequest(Request):
+    async def body(self) -> bytes:
+        """All of it. What is too large is not read to its end."""
+        if not hasattr(self, "_body"):
+            told = self.headers.get("content-length", "")
+            _check_size(int(told) if told.isdecimal() else 0)
+            body = bytearray()
+            async for part in self.stream():
+                body += part
+                _check_size(len(body))
+            self._body = bytes(body)
+        return self._body
+
     async def json(self) -> Any:
         """The body, with fractions as Decimal. What is not JSON in UTF-8, or nested beyond reason, is refused."""
         try:
             return _decoder.decode(await self.body())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HTTPException(422, f"the body is not JSON that can be read: {error}") from error
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes > MAX_BODY_BYTES:
+        text = f"the body has more than {MAX_BODY_BYTES:,} bytes"
+        raise HTTPException(413, text, {"Connection": "close"})
 
 
 class ExactRoute(APIRoute):

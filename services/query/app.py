@@ -23,8 +23,6 @@ from services.query.requests import count_requests, query_requests
 from services.query.service import Service
 from services.query.unknown import unknown_models
 
-MAX_BODY_BYTES = 10 * 2**20
-
 _ABOUT = """What LLM traffic cost. Answers have Helicone's shape; a cost that is unknown is null and never zero.
 Amounts are exact: read them as decimals where the last digit counts."""
 
@@ -53,7 +51,6 @@ def create_app(
         description=_ABOUT,
         version="1",
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
         lifespan=running,
     )
     app.state.service = service

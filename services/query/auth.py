@@ -18,13 +18,19 @@ _HEADER = APIKeyHeader(
 
 async def _owner(service: Asked, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
     """The organization of the key, and what the key may do. Raises: Unauthenticated, StoreUnavailable."""
-    secret = (header or "").removeprefix("Bearer ").strip()
+    secret = _secret(header or "")
     if not secret:
         raise Unauthenticated("no API key: send Authorization: Bearer <key>")
     owner = await service.keys.organization_of(secret)
     if owner is None:
         raise Unauthenticated("this API key is unknown or revoked")
     return owner
+
+
+def _secret(header: str) -> str:
+    """What follows the scheme, in any case as HTTP has it; all of it where there is none."""
+    scheme, _, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else header.strip()
 
 
 Owner = Annotated[tuple[str, Permission], Depends(_owner)]

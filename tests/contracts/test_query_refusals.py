@@ -94,13 +94,22 @@ def test_a_body_that_does_not_say_it_is_json_is_told_so(caller: Caller) -> None:
     assert (status, "application/json" in refusal["error"]) == (422, True)
 
 
-def test_a_body_beyond_ten_mebibytes_is_refused(caller: Caller) -> None:
-    with socket.create_connection(("127.0.0.1", caller.service.port)) as connection:
-        connection.sendall(
-            f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.key}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 10485761\r\n\r\n".encode()
-        )
-        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 10485761\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"a00001\r\n" + b" " * 0xA00001 + b"\r\n",
+    ],
+    ids=["announced", "in chunks"],
+)
+def test_a_body_beyond_ten_mebibytes_is_refused_like_anything_else(caller: Caller, body: bytes) -> None:
+    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.key}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", caller.service.port), timeout=20) as connection:
+        connection.sendall(head.encode() + body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    refusal = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (refusal["data"], "10,485,760" in refusal["error"]) == (None, True)
 
 
 def test_every_value_of_text_is_data(caller: Caller) -> None:
@@ -177,7 +186,7 @@ def test_a_user_with_an_endless_name_does_not_stop_the_summary(caller: Caller) -
 
 
 def test_a_missing_unknown_or_revoked_key_is_unauthenticated(caller: Caller) -> None:
-    for key in ("", "sk-wrong", "é'"):
+    for key in ("", "sk-wrong", "é'", "Bearer", "Basic x"):
         status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=key)
         assert (status, refusal["trace"]) == (401, "isAuthenticated.error")
     (known,) = asyncio.run(caller.service.keys.list_keys(caller.organization_id))
@@ -192,8 +201,9 @@ def test_asking_needs_the_permission_to_read(caller: Caller) -> None:
         status = 403 if permission is Permission.WRITE else 201
         key = caller.service.key(caller.organization_id, permission)
         assert caller.service.ask(LIST, {"filter": "all"}, key=key)[0] == status
-        bare = {"Authorization": key}
-        assert caller.service.ask(LIST, {"filter": "all"}, key=key, **bare)[0] == status
+        for spelled in (key, f"bearer {key}", f"BEARER   {key} ", f"Bearer {key}"):
+            sent = {"Authorization": spelled}
+            assert caller.service.ask(LIST, {"filter": "all"}, key=key, **sent)[0] == status, spelled
 
 
 def test_unknown_paths_and_methods_have_the_envelope(caller: Caller) -> None:

@@ -1,0 +1,38 @@
+"""The query service as a process: it stops when told to, whoever is connected."""
+
+import socket
+import time
+from pathlib import Path
+
+from tests.processes import Process, free_port
+from tests.querying import LIST
+
+GRACE_S = 1
+SERVE = f"""
+import asyncio, os
+from services.migrate import migrate
+from services.query.__main__ import run
+from services.settings import MigrateSettings, QuerySettings
+asyncio.run(migrate(MigrateSettings.from_environ(os.environ)))
+asyncio.run(run(QuerySettings.from_environ(os.environ), grace_s={GRACE_S}))
+"""
+
+
+def test_a_caller_that_stalls_cannot_hold_up_the_stop(tmp_path: Path) -> None:
+    port = free_port()
+    env = {
+        "FAREBOX_QUERY_PORT": str(port),
+        "FAREBOX_WAREHOUSE": f"chdb:{tmp_path}/warehouse",
+        "FAREBOX_STATE": f"sqlite:///{tmp_path}/state.sqlite",
+        "FAREBOX_EVENT_LOG": f"journal:{tmp_path}/journal.sqlite",
+    }
+    ready_url = f"http://127.0.0.1:{port}/readyz"
+    with Process(["-c", SERVE], env=env, log=tmp_path / "log", ready_url=ready_url) as process:
+        process.ready()
+        with socket.create_connection(("127.0.0.1", port)) as stalled:
+            head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+            stalled.sendall(head.encode() + b"{")
+            time.sleep(0.3)
+            before = time.monotonic()
+            assert process.stop(timeout_s=20) == 0, process.output()
+            assert time.monotonic() - before >= GRACE_S
