@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from schemas.price import OperatorPrice, Price, PriceBook
+from services.domain.tiers import SEARCH_DEPTH
 
 SOURCE: Final = "operator"
 
@@ -84,12 +85,14 @@ class LayeredPrices:
     def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
         """The price in force at `moment`; None when the model is unknown.
 
-        Where the only rows that hold are of other tiers, it has no rates, as for any known model.
+        Where the only rows that hold are of other tiers, it has no rates, as for any known model. Perplexity names a
+        depth of search for every request, so a row of the standard tier holds for all that have no row of their own.
         """
         matching = self._matching_rows(provider, model)
-        for row, price in matching:
-            if row.tier == tier and _holds(row, moment):
-                return price
+        for wanted in (tier, "") if tier.startswith(SEARCH_DEPTH) else (tier,):
+            for row, price in matching:
+                if row.tier == wanted and _holds(row, moment):
+                    return price
         shipped = self._shipped.price_at(provider, model, moment, tier)
         if shipped is not None:
             return shipped

@@ -14,6 +14,8 @@ from typing import Final
 
 from services.domain.figures import Block
 
+SEARCH_DEPTH: Final = "search-"  # and low, medium or high: what Perplexity charges by the request depends on it
+
 _TOLD_IN_USAGE: Final = frozenset({"service_tier", "speed", "inference_geo", "search_context_size", "trafficType"})
 _STANDARD: Final = frozenset(
     {"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "global", "not_available"}
@@ -49,7 +51,7 @@ def tier_of(said: str, block: Block) -> str:
     if geo:
         parts.append(f"geo-{geo}")
     if isinstance(depth, str) and depth:
-        parts.append(f"search-{depth.lower()}")
+        parts.append(f"{SEARCH_DEPTH}{depth.lower()}")
     return "+".join(dict.fromkeys(filter(None, parts)))
 
 

@@ -150,6 +150,16 @@ def test_a_tier_that_only_the_shipped_prices_know_keeps_its_price() -> None:
     assert LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-5", MOMENT, "flex") == shipped
 
 
+def test_a_row_of_the_standard_tier_holds_for_every_depth_of_search_that_has_no_row() -> None:
+    """Perplexity names a depth in every answer, so that a row of the standard tier would never hold."""
+    standard, high = an_operator_price(id="standard", model="sonar*"), an_operator_price(id="high", tier="search-high")
+    high = msgspec.structs.replace(high, model="sonar")
+    for tier, expected in [("search-low", "standard"), ("search-high", "high"), ("", "standard")]:
+        assert chosen(standard, high, provider="PERPLEXITY", model="sonar", tier=tier) == expected
+    assert chosen(standard, provider="PERPLEXITY", model="sonar", tier="flex").startswith("genai-prices")
+    assert chosen(provider="PERPLEXITY", model="sonar", tier="search-low").startswith("genai-prices")
+
+
 def test_nothing_prices_a_request_without_a_model() -> None:
     assert chosen(an_operator_price(model="*"), model="") == ""
 
