@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import brotli
 from backports import zstd
 
-MOST_BYTES: Final = 64 * 2**20
+MOST_BYTES: Final = 16 * 2**20  # far above any text; reading more would keep all other events waiting
 MOST_RATIO: Final = 100
 _ALWAYS_ALLOWED_BYTES: Final = 2**20  # small bodies may be as repetitive as they like
 _STEP_BYTES: Final = 8 * 2**10  # of input: what is left of a step when a member ends is copied
@@ -112,7 +112,7 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], _Decoder]]] = {
 def decompressed(body: bytes, encoding: str) -> bytes | None:
     """What `body` says under the Content-Encoding `encoding`; as much of it as could be read when it was cut.
 
-    At most 64 MiB and a hundred times its size. None when the encoding is not known or nothing could be read.
+    At most 16 MiB and a hundred times its size. None when the encoding is not known or nothing could be read.
     """
     if not encoding or not body:
         return body
