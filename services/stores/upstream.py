@@ -2,7 +2,7 @@
 
 A request is written at most once. Providers charge for what they read, so a broken connection is an error for the
 caller to judge and never a reason to send again. What makes stale connections rare instead: resting ones are
-dropped after `idle_s`, at once when the provider closes them, and looked at before use when they rested a while.
+dropped after `idle_s`, at once when the provider closes them, and looked at before each use.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from services.ports import UNKNOWN_LENGTH, AnswerReceiver, Headers
 from services.stores.upstream_connection import Connection
 
 HELD_BYTES: Final = 64 * 2**10  # of a request that cannot travel yet; above it the caller is asked to wait
-LOOK_AFTER_S: Final = 0.5  # a connection that rested longer is looked at before it is used
 
 
 class UpstreamPool:
@@ -79,7 +78,7 @@ class Lane:
         """Gives `call` a connection, now or as soon as there is one."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable(LOOK_AFTER_S):
+            if connection.usable():
                 connection.carry(call)
                 return
             connection.close()
@@ -116,7 +115,7 @@ class Lane:
             self._fail_next(UpstreamUnavailable(f"no connection to {origin.authority}: {_reason(error)}"), error)
         else:
             self._open.add(connection)
-            self.rest(connection)
+            self._use(connection)
 
     def _fail_next(self, error: UpstreamUnavailable, cause: Exception) -> None:
         error.__cause__ = cause
@@ -132,7 +131,14 @@ class Lane:
         return None
 
     def rest(self, connection: Connection) -> None:
-        """`connection` is free: for whoever waits longest, or for later."""
+        """`connection` is free again. Where somebody waits, it is looked at as `place` would."""
+        if self._waiting and not connection.usable():
+            connection.close()
+        else:
+            self._use(connection)
+
+    def _use(self, connection: Connection) -> None:
+        """For whoever waits longest, or for later."""
         call = self._next_waiting() if self._waiting else None
         if call is not None:
             connection.carry(call)

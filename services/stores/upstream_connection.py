@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         "_keep",
         "_parser",
         "_paused",
+        "_readable",
         "_reason",
         "_transport",
         "rests_since_s",
@@ -59,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._call: Carried | None = None
         self._paused = False
+        self._readable = select.poll()
         self.rests_since_s = 0.0
         self._expect_answer()
 
@@ -72,15 +74,12 @@ class Connection(asyncio.Protocol):
 
     # What calls do with it
 
-    def usable(self, look_after_s: float) -> bool:
-        """Whether the provider still holds its end. Readable while nothing was asked means that it does not."""
-        if self._transport.is_closing():
-            return False
-        if monotonic() - self.rests_since_s < look_after_s:
-            return True
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not poll.poll(0)
+    def usable(self) -> bool:
+        """Whether the provider still holds its end, and has said nothing since its last answer.
+
+        Readable while nothing was asked means one of the two: what is there was no answer to the next question.
+        """
+        return not self._transport.is_closing() and not self._readable.poll(0)
 
     def carry(self, call: Carried) -> None:
         self._expect_answer()
@@ -114,6 +113,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._transport = transport
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self.rests_since_s = monotonic()
 
     def data_received(self, data: bytes) -> None:

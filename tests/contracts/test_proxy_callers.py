@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import socket
 import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -360,6 +361,25 @@ async def test_a_caller_that_does_not_read_slows_the_provider_down() -> None:
     assert got.count(b"x") >= len(piece) * pieces
     assert (event.response.ending, event.response.body_bytes) == (Ending.COMPLETED, len(piece) * pieces)
     assert len(event.response.body) == 4 * 2**20
+
+
+async def test_a_caller_that_does_not_read_its_answers_is_not_given_memory_for_those_to_come() -> None:
+    piece, questions = b"x" * 200_000, 300
+    async with rig() as proxy:
+        proxy.provider.script = [answer(piece)]
+        with socket.socket() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+            caller.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(caller, ("127.0.0.1", proxy.server.port))
+            await loop.sock_sendall(caller, head("/oai/v1/x", "Content-Length: 0") * questions)
+            await asyncio.sleep(1)
+            written, got = proxy.provider.written_bytes, 0
+            async with asyncio.timeout(20):
+                while got < len(piece) * questions:
+                    got += len(await loop.sock_recv(caller, 2**20))
+        await proxy.events(questions)
+    assert 0 < written < len(piece) * questions // 4
 
 
 async def test_a_provider_that_does_not_read_slows_the_caller_down() -> None:

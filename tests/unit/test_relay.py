@@ -1,9 +1,11 @@
 """Exchanges without sockets: the real parser, pool connection, relay and reply, on transports in memory."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -31,14 +33,17 @@ from services.telemetry import Metrics
 from tests.builders import MOMENT, ORGANIZATION
 from tests.scripted_provider import answer, chunked
 
+QUIET, _OTHER_END = socket.socketpair()
+
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that keeps what is written, and whether it is read from."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"socket": QUIET})
         self.written = b""
         self.closed = False
+        self.paused = False
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -53,9 +58,11 @@ class Wire(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.paused = True
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.paused = False
 
 
 class OneConnection:
@@ -84,49 +91,55 @@ class Everyone:
         tell(ORGANIZATION)
 
 
+class Line:
+    """One exchange between a caller and a provider."""
+
+    def __init__(self) -> None:
+        self.upstream, self.log, self.client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
+        accounts = Accounts(
+            sink=MemorySink(self.log, metrics=metrics),
+            metrics=metrics,
+            draw_id=RequestIds(bytes).draw,
+            capture_bytes=10_000,
+            capture_total_bytes=10_000,
+        )
+        limits = DrainLimits(timeout_s=1, most_bytes=10_000, most_drains=1)
+        relay = Relay(
+            upstream=self.upstream,
+            keys=Everyone(),
+            accounts=accounts,
+            metrics=metrics,
+            drains=Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=True),
+            kept=CaptureSpace(10_000),
+            limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
+        )
+        target = Routes({b"oai": origin_of("http://provider")}).resolve(b"/oai/v1/x")
+        assert target is not None
+        head = read_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
+        reply = Reply(self.client, FlowControl(self.client), lambda: None)
+        reply.begin(keep_alive=True, simple=False)
+        request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
+        self.exchange = Exchange(relay, reply, request)
+
+    def ask(self) -> None:
+        self.exchange.begin()
+        self.exchange.body(b"ask")
+        self.exchange.request_end()
+        self.exchange.request_flush()
+
+
 async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:
     """What the caller gets, and the event, when the provider's bytes come in `pieces` and the connection then ends."""
-    upstream, log, client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
-    accounts = Accounts(
-        sink=MemorySink(log, metrics=metrics),
-        metrics=metrics,
-        draw_id=RequestIds(bytes).draw,
-        capture_bytes=10_000,
-        capture_total_bytes=10_000,
-    )
-    drains = Drains(
-        accounts=accounts,
-        metrics=metrics,
-        limits=DrainLimits(timeout_s=1, most_bytes=10_000, most_drains=1),
-        wanted=True,
-    )
-    relay = Relay(
-        upstream=upstream,
-        keys=Everyone(),
-        accounts=accounts,
-        metrics=metrics,
-        drains=drains,
-        kept=CaptureSpace(10_000),
-        limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1),
-    )
-    target = Routes({b"oai": origin_of("http://provider")}).resolve(b"/oai/v1/x")
-    assert target is not None
-    head = read_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
-    reply = Reply(client, FlowControl(client), lambda: None)
-    reply.begin(keep_alive=True, simple=False)
-    request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
-    exchange = Exchange(relay, reply, request)
-    exchange.begin()
-    exchange.body(b"ask")
-    exchange.request_end()
-    exchange.request_flush()
-    assert upstream.wire.written == b"POST /v1/x HTTP/1.1\r\nHost: provider\r\nContent-Length: 3\r\n\r\nask"
+    line = Line()
+    line.ask()
+    provider = line.upstream
+    assert provider.wire.written == b"POST /v1/x HTTP/1.1\r\nHost: provider\r\nContent-Length: 3\r\n\r\nask"
     for piece in pieces:
-        upstream.connection.data_received(piece)
+        provider.connection.data_received(piece)
     if ends:
-        upstream.connection.connection_lost(None)
-    (entry,) = log.entries
-    return client.written, decode_event(entry)
+        provider.connection.connection_lost(None)
+    (entry,) = line.log.entries
+    return line.client.written, decode_event(entry)
 
 
 def unframed(said: bytes) -> tuple[bytes, bytes]:
@@ -178,6 +191,33 @@ def test_what_does_not_end_well_is_told_apart() -> None:
     }
     odd = {"error": Ending.PROVIDER_ERROR, "broken off": Ending.UPSTREAM_BROKEN}
     assert endings == dict.fromkeys(ANSWERS, Ending.COMPLETED) | odd
+
+
+@pytest.mark.anyio
+async def test_the_time_that_a_caller_took_is_not_held_against_the_provider() -> None:
+    line = Line()
+    line.ask()
+    line.upstream.connection.data_received(answer(b"twelve bytes")[:-4])
+    answered_s = monotonic()
+    line.exchange.client_slow()
+    assert line.upstream.wire.paused
+    await asyncio.sleep(0.1)
+    line.exchange.client_ready()
+    assert not line.upstream.wire.paused
+    line.exchange.check(answered_s + 1.05)
+    assert not line.log.entries
+    line.exchange.check(monotonic() + 1.05)
+    assert decode_event(line.log.entries[0]).response.ending is Ending.TIMED_OUT
+
+
+@pytest.mark.anyio
+async def test_for_a_caller_that_still_takes_an_earlier_answer_the_provider_is_not_read() -> None:
+    line = Line()
+    line.exchange.client_slow()
+    line.ask()
+    assert line.upstream.wire.paused
+    line.exchange.client_ready()
+    assert not line.upstream.wire.paused
 
 
 def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:

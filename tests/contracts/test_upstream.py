@@ -1,0 +1,183 @@
+"""Connections to providers, over real sockets: which are used again, so that an answer is that to its own question."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from schemas.errors import UpstreamUnavailable
+from services.domain.providers import origin_of
+from services.ports import UNKNOWN_LENGTH, Headers
+from services.stores.upstream import UpstreamPool
+from tests.scripted_provider import answer
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+class Asked:
+    """An AnswerReceiver that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.failed: UpstreamUnavailable | None = None
+        self.at_end: Callable[[], None] = lambda: None
+        self._over = asyncio.Event()
+
+    async def told(self) -> bytes:
+        """The body of the answer, once it is whole."""
+        async with asyncio.timeout(5):
+            await self._over.wait()
+        assert self.failed is None
+        return self.body
+
+    def answer_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
+
+    def answer_piece(self, piece: bytes) -> None:
+        self.body += piece
+
+    def answer_end(self) -> None:
+        self.at_end()
+        self._over.set()
+
+    def upstream_failed(self, error: UpstreamUnavailable) -> None:
+        self.failed = error
+        self._over.set()
+
+    def answer_flush(self) -> None: ...
+    def upstream_slow(self) -> None: ...
+    def upstream_ready(self) -> None: ...
+
+
+class Provider:
+    """The other end of a pool, by hand. What it sends is there when the sending returns: no turn of the loop passes."""
+
+    def __init__(self, listener: socket.socket, pool: UpstreamPool) -> None:
+        self._listener = listener
+        self._origin = origin_of(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        self._pool = pool
+
+    def ask(self, *, whole: bool = True) -> Asked:
+        receiver = Asked()
+        call = self._pool.call(self._origin, receiver)
+        call.head(b"POST", b"/", [], None if whole else UNKNOWN_LENGTH)
+        if whole:
+            call.end()
+        else:
+            call.piece(b"half")
+        call.flush()
+        return receiver
+
+    async def accept(self) -> socket.socket:
+        """The next new connection, whose question has come."""
+        async with asyncio.timeout(5):
+            peer, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+        await self.read(peer)
+        return peer
+
+    async def read(self, peer: socket.socket) -> None:
+        peer.setblocking(False)
+        async with asyncio.timeout(5):
+            assert b"POST / HTTP/1.1" in await asyncio.get_running_loop().sock_recv(peer, 2**16)
+
+
+@asynccontextmanager
+async def a_provider(**limits: Any) -> AsyncIterator[Provider]:
+    pool = UpstreamPool(**{"max_connections": 10, "connect_timeout_s": 5, **limits})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        yield Provider(listener, pool)
+        await pool.close()
+
+
+async def test_a_connection_carries_one_question_after_the_other() -> None:
+    async with a_provider() as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        peer.sendall(answer(b"1"))
+        assert await first.told() == b"1"
+        second = provider.ask()
+        await provider.read(peer)
+        peer.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        peer.close()
+
+
+async def test_a_connection_that_was_closed_while_it_rested_costs_no_question() -> None:
+    async with a_provider() as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        peer.sendall(answer(b"1"))
+        await first.told()
+        peer.close()  # and the pool is not given the time to notice
+        second = provider.ask()
+        other = await provider.accept()
+        other.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        other.close()
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_question() -> None:
+    async with a_provider() as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        peer.sendall(answer(b"1"))
+        await first.told()
+        peer.sendall(answer(b"forged"))
+        second = provider.ask()
+        other = await provider.accept()
+        other.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        peer.close()
+        other.close()
+
+
+async def test_nor_is_it_given_to_a_question_that_waits_for_the_connection() -> None:
+    async with a_provider(max_connections=1) as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        second = provider.ask()
+        first.at_end = lambda: peer.sendall(answer(b"forged"))
+        peer.sendall(answer(b"1"))
+        assert await first.told() == b"1"
+        other = await provider.accept()
+        other.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        peer.close()
+        other.close()
+
+
+async def test_nor_is_the_rest_of_one_whose_beginning_came_with_an_answer() -> None:
+    async with a_provider() as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        whole, forged = answer(b"1"), answer(b"forged")
+        peer.sendall(whole + forged[:-6])
+        assert await first.told() == b"1"
+        second = provider.ask()
+        other = await provider.accept()
+        other.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        peer.close()
+        other.close()
+
+
+async def test_a_connection_whose_question_was_not_sent_whole_is_not_used_again() -> None:
+    async with a_provider() as provider:
+        first = provider.ask(whole=False)
+        peer = await provider.accept()
+        peer.sendall(answer(b"enough"))
+        assert await first.told() == b"enough"
+        second = provider.ask()
+        other = await provider.accept()
+        other.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        peer.close()
+        other.close()
