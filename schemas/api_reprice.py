@@ -7,14 +7,18 @@ from pydantic import ConfigDict, Field, StrictBool
 from schemas.api import Body, MaybeUsd, Moment, View
 from schemas.price import CostState
 from schemas.reprice import RepriceState
+from schemas.unknown import Cause
 
 
 class UnknownModel(View):
-    """Requests of one model whose cost is unknown for one reason."""
+    """Requests of one model whose cost is unknown for one reason, by what helps against it."""
 
     provider: str
     model: str
     reason: CostState
+    cause: Cause
+    advice: str = Field(description="What helps, for people")
+    price_helps: bool = Field(description="A price, and then a re-pricing, makes the cost known")
     requests: int
     prompt_tokens: int | None = Field(description="All input, cached or not. Null when nobody told")
     completion_tokens: int | None = Field(description="All output, reasoning too. Null when nobody told")

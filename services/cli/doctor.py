@@ -10,19 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.api_reprice import UnknownModel, UnknownModels
-from schemas.price import CostState
 from services.cli.health import Part
 from services.cli.report import REASONS
 from services.cli.screen import counted
 
 _SHOWN: Final = 20  # models; the endpoint has all
 
-_ADVICE: Final = {
-    CostState.UNKNOWN_MODEL: "Say what {model} costs, in US dollars per million tokens, and charge again:",
-    CostState.PARTIAL: "See in `GET /v1/request/{example}/cost` what has no price; if it can have one, charge again:",
-    CostState.NO_USAGE: "Nothing can be charged again for {model}: the provider never said what was used.",
-    CostState.TRUNCATED: "Keep more of each answer from now on (FAREBOX_CAPTURE_BYTES): those of {model} were cut.",
-}
 _TO_TYPE: Final = (
     "farebox prices add {model_typed}{provider_typed} --input USD --output USD --cached USD --from {since}",
     "farebox reprice --model {model_typed}{provider_typed} --since {since} --dry-run",
@@ -89,12 +82,10 @@ def _tokens(one: UnknownModel) -> str:
 def _advice(models: Iterable[UnknownModel]) -> Iterator[RenderableType]:
     for one in models:
         told = {
-            "model": one.model or "requests that name no model",
-            "example": one.example_request_ids[0] if one.example_request_ids else "ID",
             "model_typed": shlex.quote(one.model),
             "provider_typed": f" --provider {shlex.quote(one.provider)}" if one.provider else "",
             "since": f"{one.first_seen_at:%Y-%m-%dT%H:%M:%SZ}",
         }
-        yield Text(f"  {_ADVICE[one.reason].format(**told)}")
-        if one.reason not in (CostState.NO_USAGE, CostState.TRUNCATED) and one.model:
+        yield Text(f"  {_named(one)}: {one.advice}")
+        if one.price_helps:
             yield from (Text(f"      {command.format(**told)}") for command in _TO_TYPE)

@@ -7,13 +7,15 @@ from fastapi import Query, Response
 
 from schemas.api_reprice import UnknownModel, UnknownModels
 from schemas.tables import REQUEST_RESPONSE, Operator
+from services.query.advice import PRICE_HELPS, advice_on
 from services.query.answers import answer
 from services.query.auth import Reader
 from services.query.groups import Group, ask
 from services.query.period import period_from
 from services.query.service import Asked
+from services.sql.causes import BY_CAUSE
 from services.sql.measures import ALL_COMPLETION_TOKENS, ALL_PROMPT_TOKENS, EXAMPLE_IDS, MEASURES, Measure
-from services.sql.nodes import And, Compare, Everything, Filter, Report
+from services.sql.nodes import And, Compare, Dimension, Everything, Filter, Report
 from services.sql.order import group_by_column
 from services.sql.printer import print_report
 
@@ -23,22 +25,22 @@ Since = Annotated[str, Query(description="90m, 24h, 7d, 4w, or ISO 8601")]
 
 
 async def unknown_models(organization_id: Reader, service: Asked, since: Since = "7d") -> Response:
-    """Models with requests whose cost is unknown, why it is, and examples."""
+    """Models with requests whose cost is unknown, why it is, what helps, and examples."""
     period = period_from(since, None, service.clock.now())
 
-    def asked(where: Filter, measures: tuple[Measure, ...], *by: str) -> Report:
+    def asked(where: Filter, measures: tuple[Measure, ...], *by: Dimension) -> Report:
         return Report(
             table=REQUEST_RESPONSE,
             organization_id=organization_id,
             where=And((period.filter(), where)),
             measures=measures,
-            by=tuple(group_by_column(name) for name in by),
+            by=by,
             limit=_SHOWN + 1,
         )
 
     (whole,), (_, groups) = await asyncio.gather(
         service.warehouse.query(print_report(asked(Everything(), _WHOLE))),
-        ask(asked(_COST_IS_UNKNOWN, _OF_MODEL, "provider", "model", "cost_state"), service.warehouse),
+        ask(asked(_COST_IS_UNKNOWN, _OF_MODEL, *_BY), service.warehouse),
     )
     view = UnknownModels(
         start=period.start,
@@ -52,6 +54,7 @@ async def unknown_models(organization_id: Reader, service: Asked, since: Since =
 
 
 _COST_IS_UNKNOWN = Compare(column=REQUEST_RESPONSE.columns["cost_usd"], operator=Operator.EQUALS, value=None)
+_BY = (*(group_by_column(name) for name in ("provider", "model", "cost_state")), BY_CAUSE)
 _WHOLE = (MEASURES["requests"], MEASURES["unpriced_requests"])
 _OF_MODEL = (
     *(MEASURES["requests"], MEASURES["first_request_at"], MEASURES["last_request_at"]),
@@ -60,12 +63,15 @@ _OF_MODEL = (
 
 
 def _model(group: Group) -> UnknownModel:
-    provider, model, reason = group.by
+    provider, model, reason, cause = group.by
     requests, first, last, prompt, completion, examples = (group.figures[measure.name] for measure in _OF_MODEL)
     return UnknownModel(
         provider=provider or "",
         model=model or "",
         reason=reason,
+        cause=cause,
+        advice=advice_on(cause, examples[0]),
+        price_helps=cause in PRICE_HELPS,
         requests=requests,
         prompt_tokens=prompt,
         completion_tokens=completion,

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from schemas.event import Ending
 from schemas.key import Permission
 from schemas.price import CostState
 from schemas.reprice import Criteria
+from schemas.unknown import Cause
 from schemas.usage import UsageSource
 from services.stores.reprices import TURN
 from tests.builders import MOMENT
@@ -22,9 +24,7 @@ ALL = {"model": "*", "since": "2026-10-01T00:00:00Z"}
 @pytest.fixture
 def operator(caller: Caller) -> Caller:
     """The caller with a key that may change what was charged."""
-    return Caller(
-        caller.service, caller.organization_id, caller.service.key(caller.organization_id, Permission.ADMIN)
-    )
+    return Caller(caller.service, caller.organization_id, caller.service.key(caller.organization_id, Permission.ADMIN))
 
 
 def data(answer: tuple[int, Any], status: int = 200) -> Any:
@@ -48,11 +48,15 @@ def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(caller
     )
     unknown = data(caller.ask("/v1/prices/unknown"))
     assert (unknown["requests"], unknown["unpriced_requests"], unknown["truncated"]) == (6, 5, False)
+    advice = [model.pop("advice") for model in unknown["models"]]
+    assert ["`farebox prices add`" in told for told in advice] == [True, False]
     assert unknown["models"] == [
         {
             "provider": "OPENAI",
             "model": "acme-7b",
             "reason": "unknown_model",
+            "cause": "model_unpriced",
+            "price_helps": True,
             "requests": 4,
             "prompt_tokens": 4 * (600 + 400 + 7),
             "completion_tokens": 4 * (200 + 3),
@@ -64,6 +68,8 @@ def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(caller
             "provider": "OPENAI",
             "model": "gpt-4o-mini-2024-07-18",
             "reason": "no_usage",
+            "cause": "usage_untold",
+            "price_helps": False,
             "requests": 1,
             "prompt_tokens": None,
             "completion_tokens": None,
@@ -74,6 +80,44 @@ def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(caller
     ]
     assert data(caller.ask("/v1/prices/unknown?since=9w"))["models"][0]["requests"] == 5
     assert caller.ask("/v1/prices/unknown?since=yesterday")[0] == 422
+
+
+ESTIMATED = {"usage_source": UsageSource.ESTIMATED, "is_stream": True}
+SILENT = {"cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE}
+PARTIAL = {"cost_state": CostState.PARTIAL}
+UNKNOWN_FOR: dict[str, tuple[dict[str, Any], str]] = {
+    "answer_cut": (SILENT | {"cost_state": CostState.TRUNCATED, "ending": Ending.CLIENT_GONE}, "FAREBOX_CAPTURE_BYTES"),
+    "caller_gone": (ESTIMATED | PARTIAL | {"ending": Ending.CLIENT_GONE}, "FAREBOX_ON_DISCONNECT=drain"),
+    "answer_broken": (ESTIMATED | {"ending": Ending.TIMED_OUT}, "FAREBOX_TOTAL_TIMEOUT_S"),
+    "stream_untold": (ESTIMATED | PARTIAL, "FAREBOX_STREAM_USAGE=inject"),
+    "usage_untold": (SILENT, "nothing to charge by"),
+    "use_unknown": (PARTIAL | {"usage_incomplete": True}, "provider_usage"),
+    "figures_contradict": ({"usage_mismatch": True}, "provider_usage"),
+    "model_unnamed": ({"model": ""}, "Helicone-Model-Override"),
+    "model_unpriced": ({}, "farebox prices add"),
+    "part_unpriced": (PARTIAL, "/cost"),
+}
+
+
+def test_each_unknown_cost_comes_with_what_helps(caller: Caller) -> None:
+    ids = caller.keep(*(UNKNOWN | {"model": f"model {cause}"} | row for cause, (row, _) in UNKNOWN_FOR.items()))
+    models = data(caller.ask("/v1/prices/unknown"))["models"]
+    assert {one["cause"] for one in models} == set(UNKNOWN_FOR) == set(Cause)
+    for one in models:
+        row, word = UNKNOWN_FOR[one["cause"]]
+        assert one["model"] == row.get("model", f"model {one['cause']}")
+        assert (word in one["advice"], "{" in one["advice"].replace('{"include_usage": true}', "")) == (True, False)
+        assert one["price_helps"] == ("charge again" in one["advice"])
+    parts = next(one for one in models if one["cause"] == "part_unpriced")
+    assert f"`GET /v1/request/{ids[-1]}/cost`" in parts["advice"]
+
+
+@pytest.mark.parametrize("cause", UNKNOWN_FOR)
+def test_a_price_helps_exactly_where_it_is_advised(operator: Caller, cause: str) -> None:
+    operator.keep(UNKNOWN | {"model": "acme-7b"} | UNKNOWN_FOR[cause][0])
+    price(operator, "acme-*", 2)
+    run = data(operator.ask("/v1/reprice", ALL | {"dry_run": True}))
+    assert run["total"]["newly_priced"] == (cause in ("model_unpriced", "part_unpriced"))
 
 
 def test_where_everything_is_priced_nothing_is_listed(caller: Caller) -> None:
