@@ -21,6 +21,8 @@ class Part(msgspec.Struct):
     model: msgspec.Raw = NOT_THERE
     usage: msgspec.Raw = NOT_THERE
     service_tier: msgspec.Raw = NOT_THERE
+    bedrock_tier: msgspec.Raw = msgspec.field(default=NOT_THERE, name="serviceTier")
+    bedrock_performance: msgspec.Raw = msgspec.field(default=NOT_THERE, name="performanceConfig")
     error: msgspec.Raw = NOT_THERE
     output: msgspec.Raw = NOT_THERE
     tools: msgspec.Raw = NOT_THERE
@@ -117,6 +119,19 @@ def model_in(part: Part) -> str:
         name = value_of(holder.model or holder.model_version) if holder is not None else None
         if isinstance(name, str) and name:
             return name
+    return ""
+
+
+def tier_in(part: Part) -> str:
+    """The service tier that an answer names beside its usage; '' when it names none."""
+    if part.service_tier:
+        said = value_of(part.service_tier)
+        return said if isinstance(said, str) else ""
+    if part.bedrock_tier or part.bedrock_performance:
+        tier, performance = value_of(part.bedrock_tier), value_of(part.bedrock_performance)
+        named = tier.get("type") if isinstance(tier, dict) else ""
+        latency = performance.get("latency") if isinstance(performance, dict) else ""
+        return "optimized-latency" if latency == "optimized" else str(named or "")
     return ""
 
 

@@ -17,8 +17,8 @@ from services.domain.answer_parts import (
     is_going_on,
     model_in,
     part_of,
+    tier_in,
     usage_in,
-    value_of,
 )
 from services.domain.estimate import put_out
 from services.domain.figures import Block, Counted, NonsenseError
@@ -146,11 +146,6 @@ def _has_choices(chunks: Sequence[bytes]) -> bool:
     return any(_SECOND_CHOICE[0] in chunk or _SECOND_CHOICE[1] in chunk for chunk in chunks)
 
 
-def _text(raw: msgspec.Raw) -> str:
-    value = value_of(raw)
-    return value if isinstance(value, str) else ""
-
-
 def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider: str) -> Reading:
     if found is None:
         return Reading(model=model)
@@ -162,7 +157,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         usage_block=raw.decode("utf-8", "replace"),
         adds_up=counted is None or counted.adds_up,
         held=counted is None or counted.held,
-        tier=tier_of(_text(found.part.service_tier), found.block),
+        tier=tier_of(tier_in(found.part), found.block),
         cost_usd=told_cost_usd(found.raw),
     )
 

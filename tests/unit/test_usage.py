@@ -248,3 +248,19 @@ def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detai
     details = {"cached_tokens": 0, detail: 1}
     reading = read_answer(_chat(prompt_tokens=10, completion_tokens=5, prompt_tokens_details=details), "CUSTOM")
     assert (reading.adds_up, reading.held) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({"serviceTier": {"type": "default"}, "performanceConfig": {"latency": "standard"}}, ""),
+        ({"serviceTier": {"type": "flex"}}, "flex"),
+        ({"serviceTier": {"type": "reserved"}}, "reserved"),
+        ({"performanceConfig": {"latency": "optimized"}}, "optimized-latency"),
+        ({"serviceTier": None, "performanceConfig": []}, ""),
+        ({"service_tier": 3}, ""),
+    ],
+)
+def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) -> None:
+    answer = {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, **said}
+    assert read_answer(json.dumps(answer).encode(), "AWS").tier == tier
