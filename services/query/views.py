@@ -1,6 +1,6 @@
 """Stored rows into what callers are shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,14 +38,7 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         delay_ms=row["latency_ms"],
         request_model=row["request_model"],
         time_to_first_token=row["time_to_first_token_ms"],
-        total_tokens=_tokens(row, *TOTAL),
-        completion_tokens=_tokens(row, *COMPLETION),
-        reasoning_tokens=_tokens(row, "reasoning_tokens"),
-        prompt_cache_read_tokens=_tokens(row, *CACHE_READ),
-        prompt_cache_write_tokens=_tokens(row, *CACHE_WRITE),
-        prompt_tokens=_tokens(row, *PROMPT),
-        prompt_audio_tokens=_tokens(row, "prompt_audio_tokens"),
-        completion_audio_tokens=_tokens(row, "completion_audio_tokens"),
+        **_tokens(row),
         properties=properties,
         target_url=row["target_url"],
         cache_reference_id=str(row["cache_reference_id"]),
@@ -66,8 +59,23 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
     )
 
 
-def _tokens(row: Row, *parts: str) -> int | None:
-    return None if row["usage_source"] == UsageSource.NONE else sum(row[part] for part in parts)
+# The counts that are shown, and the disjoint classes in each.
+_COUNTS: Mapping[str, Sequence[str]] = {
+    "total_tokens": TOTAL,
+    "completion_tokens": COMPLETION,
+    "reasoning_tokens": ("reasoning_tokens",),
+    "prompt_cache_read_tokens": CACHE_READ,
+    "prompt_cache_write_tokens": CACHE_WRITE,
+    "prompt_tokens": PROMPT,
+    "prompt_audio_tokens": ("prompt_audio_tokens",),
+    "completion_audio_tokens": ("completion_audio_tokens",),
+}
+
+
+def _tokens(row: Row) -> dict[str, Any]:
+    """None for each where nobody told: unknown is not zero."""
+    untold = row["usage_source"] == UsageSource.NONE
+    return {name: None if untold else sum(row[part] for part in parts) for name, parts in _COUNTS.items()}
 
 
 def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:
