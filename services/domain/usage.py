@@ -9,17 +9,8 @@ from typing import Final
 import msgspec
 
 from schemas.usage import Reading, Usage
-from services.domain.answer_parts import (
-    Found,
-    choices_in,
-    has_failed,
-    is_chunk,
-    is_going_on,
-    model_in,
-    part_of,
-    tier_in,
-    usage_in,
-)
+from services.domain.answer_chunks import choices_in, has_failed, is_chunk, is_going_on
+from services.domain.answer_parts import Found, model_in, part_of, tier_in, usage_in
 from services.domain.estimate import put_out
 from services.domain.figures import Block, Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames

@@ -1,0 +1,85 @@
+"""Pieces of streamed answers: what tells one from a whole answer, and whether the answer ended or failed in it."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from services.domain.answer_parts import NOT_THERE, UNREADABLE, Part, part_of, value_of
+
+_CHUNK_TYPE: Final = re.compile(
+    rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
+)
+_NO_ENTRIES: Final = len(b"[]")
+_NULL: Final = b"null"
+
+
+class _Shape(msgspec.Struct):
+    """What tells a choice of a chunk from one of a whole answer."""
+
+    delta: dict[str, msgspec.Raw] | None = None
+    message: msgspec.Raw = NOT_THERE
+    text: msgspec.Raw = NOT_THERE
+    finish_reason: msgspec.Raw = NOT_THERE  # null: not finished; some servers leave it out of whole answers
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    finish_reason: str | None = None
+    finish_reason_google: str | None = msgspec.field(default=None, name="finishReason")
+
+
+_choices = msgspec.json.Decoder(list[_Choice])
+_shapes = msgspec.json.Decoder(list[_Shape])
+
+
+def is_chunk(part: Part) -> bool:
+    """Whether a part that stands alone is a piece of a streamed answer, and no whole one."""
+    if part.delta or (part.type and _CHUNK_TYPE.match(part.type) is not None):
+        return True
+    if part.candidates:
+        candidates = bytes(part.candidates)
+        return len(candidates) > _NO_ENTRIES and b'"finishReason"' not in candidates
+    choices = bytes(part.choices)
+    if b'"delta"' not in choices and b'"text"' not in choices:
+        return False
+    try:
+        return any(map(_is_of_chunk, _shapes.decode(choices)))
+    except UNREADABLE:
+        return False
+
+
+def _is_of_chunk(choice: _Shape) -> bool:
+    if bytes(choice.message) not in (b"", _NULL):
+        return False
+    return choice.delta is not None or (bool(choice.text) and bytes(choice.finish_reason) == _NULL)
+
+
+def is_going_on(part: Part) -> bool:
+    """Whether Anthropic's chunk with usage does not say that the answer stopped: another one will."""
+    if not part.delta or value_of(part.type) != "message_delta":
+        return False
+    delta = value_of(part.delta)
+    return not (isinstance(delta, dict) and delta.get("stop_reason"))
+
+
+def choices_in(part: Part) -> dict[int, bool]:
+    """Whether each choice that a chunk speaks of ended in it, by its index."""
+    choices = part.choices or part.candidates
+    if len(bytes(choices)) <= _NO_ENTRIES:
+        return {}
+    try:
+        found = _choices.decode(choices)
+    except UNREADABLE:
+        return {}
+    return {one.index: bool(one.finish_reason or one.finish_reason_google) for one in found}
+
+
+def has_failed(chunk: bytes) -> bool:
+    """Whether a stream's chunk says that the provider gave up."""
+    if b'"error"' not in chunk and b"response.failed" not in chunk:
+        return False
+    part = part_of(chunk)
+    if part is None:
+        return False
+    return value_of(part.error) is not None or value_of(part.type) in ("error", "response.failed")
