@@ -4,15 +4,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from schemas.api_reprice import UnknownModel, UnknownModels
 from services.cli.health import Part
 from services.cli.report import REASONS
-from services.cli.screen import counted
+from services.cli.screen import counted, print_lines
 
 _SHOWN: Final = 20  # models; the endpoint has all
 
@@ -24,13 +22,13 @@ _TO_TYPE: Final = (
 
 def print_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
     """Prints them; whether all is well. `unknown` is None when nobody could be asked."""
-    console.print(Group(*_sections(parts, unknown)), soft_wrap=True)
+    print_lines(_lines(parts, unknown), console)
     return all(part.ok and not part.alarms for part in parts) and unknown is not None and not unknown.unpriced_requests
 
 
-def _sections(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[RenderableType]:
+def _lines(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[Text]:
     yield Text("What runs", style="bold")
-    yield _parts(parts)
+    yield from _parts(parts)
     alarms = [alarm for part in parts for alarm in part.alarms]
     if alarms:
         yield _heading("What went wrong since it was started")
@@ -53,12 +51,10 @@ def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
 
 
-def _parts(parts: Iterable[Part]) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
+def _parts(parts: Iterable[Part]) -> Iterator[Text]:
     for part in parts:
-        state = Text("ok", style="green") if part.ok else Text("down", style="red")
-        table.add_row(part.name, state, Text(part.told))
-    return Padding(table, (0, 0, 0, 2), expand=False)
+        state = ("ok  ", "green") if part.ok else ("down", "red")
+        yield Text.assemble(f"  {part.name:<6}  ", state, f"  {part.told}")
 
 
 def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:
@@ -79,7 +75,7 @@ def _tokens(one: UnknownModel) -> str:
     return f"{one.prompt_tokens:,} + {one.completion_tokens:,} tokens"
 
 
-def _advice(models: Iterable[UnknownModel]) -> Iterator[RenderableType]:
+def _advice(models: Iterable[UnknownModel]) -> Iterator[Text]:
     for one in models:
         told = {
             "model_typed": shlex.quote(one.model),
@@ -88,4 +84,4 @@ def _advice(models: Iterable[UnknownModel]) -> Iterator[RenderableType]:
         }
         yield Text(f"  {_named(one)}: {one.advice}")
         if one.price_helps:
-            yield from (Text(f"      {command.format(**told)}") for command in _TO_TYPE)
+            yield from (Text(f"      {command.format(**told)}", no_wrap=True) for command in _TO_TYPE)

@@ -84,7 +84,7 @@ def test_what_is_not_priced_is_told_with_the_commands_that_price_it(caller: Call
     assert "4 of 5 requests; they are in no total." in told.stdout
     assert "acme 7b (OPENAI): 2 requests, 2,000 + 400 tokens, 1 Nov to 1 Nov\n" in told.stdout
     assert f"no price is known for this model; such as {ids[2]}\n" in told.stdout
-    assert f"`GET /v1/request/{ids[4]}/cost`" in told.stdout
+    assert f"`GET /v1/request/{ids[4]}/cost`" in " ".join(told.stdout.split())
     typed_next = [line.strip() for line in told.stdout.splitlines() if line.startswith("      farebox")]
     since = "2026-11-01T12:00:01Z"
     assert typed_next[:2] == [
