@@ -55,7 +55,7 @@ def _figures(figures: Mapping[str, object], measures: Iterable[str]) -> list[obj
 
 
 def _answer(name: str, head: Sequence[str], lines: Iterable[Sequence[object]], status: int) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Vary": "Accept"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(
         _text((head, *lines)), status, headers, media_type="text/csv; charset=utf-8; header=present"
     )

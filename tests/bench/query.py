@@ -132,7 +132,7 @@ def questions(request_id: str) -> dict[str, Statement]:
     month = Period(start=END - timedelta(days=30), end=END).filter()
     year = Period(start=END - timedelta(days=DAYS), end=END).filter()
     day = Period(start=END - timedelta(days=101), end=END - timedelta(days=100)).filter()
-    spend = ("cost_usd", "requests", "unpriced_requests")
+    spend = ("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share")
     premium = parse_filter({"properties": {"UserTier": {"equals": "premium"}}})
     one_user = parse_filter({"request": {"user_id": {"equals": "user-4321"}}})
     user, model = group_by_column("user_id"), group_by_column("model")

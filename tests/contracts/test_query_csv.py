@@ -96,6 +96,12 @@ def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Calle
     assert [line["cost_usd"] for line in nothing_known] == ["", ""]
 
 
+def test_the_documentation_tells_of_csv(caller: Caller) -> None:
+    paths = caller.ask("/openapi.json")[1]["paths"]
+    told = {path for path in paths if "text/csv" in str(paths[path].get("post", {}).get("responses"))}
+    assert told == {LIST, "/v1/request/query", "/v1/report"}
+
+
 FORMULAS = [
     "=1+1",
     "+SUM(A1)",
