@@ -33,7 +33,7 @@ class CapturedBody:
         self._limit = limit
         self._space = space
         self._pieces: list[bytes] = []
-        self._tail = bytearray()
+        self._tail: bytearray | None = None  # few answers need one
         self.tail_bytes = tail_bytes  # 0 also when there was no space for them
         self.body_bytes = 0
         self.dropped = False
@@ -56,14 +56,15 @@ class CapturedBody:
 
     def _add_to_tail(self, rest: bytes) -> None:
         """Cut back only when it has grown to twice its size, so that every byte is moved once at most."""
-        tail, before = self._tail, len(self._tail)
+        tail = self._tail = bytearray() if self._tail is None else self._tail
+        before = len(tail)
         tail += rest[-self.tail_bytes :]
         if len(tail) > 2 * self.tail_bytes:
             del tail[: -self.tail_bytes]
         self._space.free_bytes -= len(tail) - before
         if self._space.free_bytes < 0:
+            self._take_tail(tail)
             self.tail_bytes = 0
-            self._take_tail()
 
     @property
     def truncated(self) -> bool:
@@ -75,13 +76,12 @@ class CapturedBody:
         body = b"".join(self._pieces)
         self._pieces.clear()
         self._space.free_bytes += len(body)
-        return body, self._take_tail()
+        return body, b"" if self._tail is None else self._take_tail(self._tail)
 
-    def _take_tail(self) -> bytes:
-        tail = bytes(self._tail[-self.tail_bytes :]) if self.tail_bytes else b""
-        self._space.free_bytes += len(self._tail)
-        self._tail.clear()
-        return tail
+    def _take_tail(self, tail: bytearray) -> bytes:
+        self._tail = None
+        self._space.free_bytes += len(tail)
+        return bytes(tail[-self.tail_bytes :])
 
 
 class Capture:

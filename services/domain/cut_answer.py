@@ -23,11 +23,11 @@ _MEMBER: Final = re.compile(
     rb'[,{]\s*("(?:model|modelVersion|service_tier|tools|usage|usageMetadata|meta)"\s*:)',
 )
 _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,512}"')
-_OPENING_BYTES: Final = 4096
+_OPENING_BYTES: Final = 4096  # in which the members stand that come before the long ones
 _MOST_TRIES: Final = 16
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response wraps all of it
 _CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound")  # models that search without being given a tool
-_CALLERS_TOOLS: Final = frozenset((None, "function", "custom"))
+_CALLERS_TOOLS: Final = (None, "function", "custom")  # no set: what is looked for may be anything
 _DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
 
 
@@ -57,12 +57,14 @@ def reading_of(event: ExchangeEvent, asked: Body, answer: Body) -> Reading:
 
 
 def _joined(beginning: bytes, end: bytes, *, ended: bool) -> bytes:
-    """What can be read of both, as if nothing had stood between them; b'' when the end cannot be read."""
+    """What can be read of both, as if nothing had stood between them; b'' when one of them cannot be read."""
     if not end:
         return b""
     if looks_like_events(beginning):
         return _joined_events(beginning.replace(b"\r\n", b"\n"), end.replace(b"\r\n", b"\n"), ended=ended)
-    if not ended or beginning.lstrip()[:1] != b"{":
+    if part_of(beginning.partition(b"\n")[0]) is not None:  # one object a line, as logged streams are
+        return _whole(beginning, b"\n") + end.partition(b"\n")[2]
+    if not ended or beginning.lstrip()[:1] != b"{" or len(beginning) < _OPENING_BYTES:
         return b""
     members = _last_members(end)
     opening = b",".join(_OPENING_MEMBER.findall(beginning[:_OPENING_BYTES])[::-1])
@@ -70,11 +72,19 @@ def _joined(beginning: bytes, end: bytes, *, ended: bool) -> bytes:
 
 
 def _joined_events(beginning: bytes, end: bytes, *, ended: bool) -> bytes:
-    """The whole events of both; and the last members of one that is larger than what is kept of the end."""
+    """The whole events of both; and the last members of one that is larger than what is kept of the end.
+
+    Without the first event nothing is said: it may hold what was put in.
+    """
     broken, _, rest = end.partition(b"\n\n")
     members = _last_members(broken) if ended else b""
     event = b"data: %b\n\n" % members if members else b""
-    return beginning[: beginning.rfind(b"\n\n") + 2] + event + rest
+    opening = _whole(beginning, b"\n\n")
+    return opening and opening + event + rest
+
+
+def _whole(beginning: bytes, separator: bytes) -> bytes:
+    return beginning[: beginning.rfind(separator) + len(separator)] if separator in beginning else b""
 
 
 def _last_members(end: bytes) -> bytes:

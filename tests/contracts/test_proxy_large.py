@@ -15,6 +15,7 @@ from services.domain.capture import TAIL_BYTES
 from services.domain.enrich import to_record
 from services.stores.prices import ShippedPrices
 from services.stores.upstream_connection import WRITE_BUFFER_BYTES
+from tests.logged_calls import a_log, as_lines
 from tests.proxy_rig import rig
 from tests.scripted_provider import answer, chunked
 
@@ -105,6 +106,23 @@ async def test_a_large_answer_whose_caller_went_is_read_on_and_has_its_exact_cos
         event = await proxy.event()
     assert event.response.drained
     assert event.response.body_bytes == len(b"".join(said))
+    assert cost(event) == PRICED
+
+
+LOGGED: dict[str, Any] = {
+    "plain": {"answer": json.loads(a_book(6 * 2**20))},
+    "streamed": {"text": as_lines([json.loads(event[6:]) for event in a_long_stream(asked=True)[2000:-1]])},
+}
+
+
+@pytest.mark.parametrize("name", LOGGED)
+async def test_a_large_answer_that_is_logged_afterwards_has_its_exact_cost(name: str) -> None:
+    log = a_log(asked=ASKED, **LOGGED[name])
+    async with rig() as proxy, proxy.client() as client:
+        got = await client.post("/oai/v1/log", content=json.dumps(log))
+        event = await proxy.event()
+    assert got.status_code == 200
+    assert (len(event.response.body), len(event.response.body_tail)) == (LIMIT, TAIL_BYTES)
     assert cost(event) == PRICED
 
 

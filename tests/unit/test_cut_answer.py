@@ -63,6 +63,11 @@ def event(chunk: Any, end: str = "\n\n") -> bytes:
     return f"data: {json.dumps(chunk)}{end}".encode()
 
 
+def lines(said: bytes) -> bytes:
+    """The chunks of a stream as Helicone's client logs them."""
+    return said.replace(b"data: [DONE]\n\n", b"").replace(b"data: ", b"").replace(b"\n\n", b"\n")
+
+
 LAST = {"model": "gpt-4o-mini", "choices": [], "usage": USAGE}
 SSE: dict[str, Any] = {"content_type": "text/event-stream"}
 RESPONSE = {
@@ -91,6 +96,14 @@ MESSAGE = {
     "stop_reason": "end_turn",
     "usage": {"input_tokens": 1000, "output_tokens": 200},
 }
+MESSAGES = [
+    {
+        "type": "message_start",
+        "message": MESSAGE | {"content": [], "usage": {"input_tokens": 1000, "output_tokens": 1}},
+    },
+    *[{"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": LONG[:50]}}] * 1000,
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 200}},
+]
 PICTURE = {
     "candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBO" * 50_000}}]}, "finishReason": "STOP"}],
     "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200},
@@ -103,6 +116,9 @@ KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "a chat stream": (stream(LAST), SSE, "0.00027"),
     "a chat stream with returns": (stream(LAST, end="\r\n\r\n"), SSE, "0.00027"),
     "a response that is told in one large event": (b"data: {}\n\n" + event(RESPONSE), SSE, "0.00027"),
+    "a message stream": (b"".join(map(event, MESSAGES)), SSE | {"provider": "ANTHROPIC"}, "0.0016"),
+    "the lines of a logged stream": (lines(stream(LAST)), {}, "0.00027"),
+    "the lines of a logged message": (lines(b"".join(map(event, MESSAGES))), {"provider": "ANTHROPIC"}, "0.0016"),
     "a plain response": (json.dumps(RESPONSE["response"]).encode(), {}, "0.00027"),
     "embeddings, which name their model at the end": (json.dumps(EMBEDDINGS).encode(), {}, "0.00002"),
     "a message": (json.dumps(MESSAGE).encode(), {"provider": "ANTHROPIC"}, "0.0016"),
@@ -110,6 +126,9 @@ KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "with tools that the caller runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
     "at a tier that is told first": (b'{"service_tier":"flex",%b' % chat(model="o3")[1:], {}, "0.0018"),
 }
+
+
+LOGGED = ("the lines of a logged stream", "the lines of a logged message")
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -165,15 +184,16 @@ def test_what_tells_no_usage_anyway_was_not_cut_because_of_it(told: dict[str, An
 
 
 @given(beginning=st.integers(0, LIMIT), end=st.integers(0, TAIL_BYTES))
-@settings(max_examples=150, deadline=None)
-@pytest.mark.parametrize("body", [chat(), stream(LAST), json.dumps(RESPONSE["response"]).encode()])
-def test_wherever_an_answer_is_cut_its_cost_is_right_or_unknown(body: bytes, beginning: int, end: int) -> None:
+@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("name", ["a plain chat", "a chat stream", "a message stream", *LOGGED, "a plain response"])
+def test_wherever_an_answer_is_cut_its_cost_is_right_or_unknown(name: str, beginning: int, end: int) -> None:
+    body, told, usd = KNOWN[name]
     cut = an_event(
-        content_type="text/event-stream" if body.startswith(b"data") else "application/json",
         response_body=body[:beginning],
         body_tail=body[len(body) - end :],
+        **told,
     )
-    assert cost(to_record(of_size(cut, len(body)), PRICES)[0]) in (COST, CUT)
+    assert cost(to_record(of_size(cut, len(body)), PRICES)[0]) in ((Decimal(usd), CostState.PRICED), CUT)
 
 
 def test_an_answer_that_is_just_too_large_is_kept_whole_after_all() -> None:
