@@ -1,9 +1,11 @@
 """Any event becomes a row, the same each time, and the warehouse takes it."""
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -34,9 +36,11 @@ trees = st.recursive(figures, lambda inner: st.dictionaries(names, inner, max_si
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """Anything from noise to an answer that was damaged a little."""
-    shape = draw(st.sampled_from(["noise", "json", "stream", "golden"]))
+    shape = draw(st.sampled_from(["noise", "json", "stream", "golden", "confused"]))
     if shape == "noise":
         return draw(st.binary(max_size=200))
+    if shape == "confused":
+        return _confused(draw, draw(st.sampled_from(GOLDEN_CASES)).body)
     if shape == "golden":
         body = bytearray(draw(st.sampled_from(GOLDEN_CASES)).body)
         for _ in range(draw(st.integers(0, 3))):
@@ -44,6 +48,34 @@ def bodies(draw: st.DrawFn) -> bytes:
         return bytes(body[: draw(st.integers(0, len(body)))])
     chunks = [msgspec.json.encode(draw(trees)) for _ in range(1 if shape == "json" else draw(st.integers(0, 3)))]
     return b"".join(chunks) if shape == "json" else b"".join(b"data: %b\n\n" % chunk for chunk in chunks)
+
+
+VALUES = re.compile(rb'(?<=":)\s*(?:"[^"\\]*"|[0-9.]+|null|true|false|\[\]|\{\})')
+STRANGE = [
+    b"[]",
+    b"{}",
+    b"[[]]",
+    b"[{}]",
+    b"null",
+    b"true",
+    b"-1",
+    b"1.5",
+    b"1e300",
+    b"9" * 30,
+    b'""',
+    b'"x"',
+    b'["x"]',
+]
+
+
+def _confused(draw: st.DrawFn, body: bytes) -> bytes:
+    """`body`, in which some values are of another kind than anybody expects."""
+    for _ in range(draw(st.integers(1, 3))):
+        places = [found.span() for found in VALUES.finditer(body)]
+        if places:
+            start, end = draw(st.sampled_from(places))
+            body = body[:start] + draw(st.sampled_from(STRANGE)) + body[end:]
+    return body
 
 
 moments = st.integers(0, 9_000_000_000_000).map(
@@ -85,11 +117,25 @@ responses = st.builds(
     content_type=texts | st.sampled_from(["text/event-stream", "application/json", "image/png"]),
     content_encoding=encodings,
     body=bodies(),
+    body_tail=st.just(b"") | bodies(),
     body_bytes=st.integers(0, 2**40),
     cache_reference_id=st.none() | st.uuids().map(str),
     told_cost_usd=st.none() | st.decimals(),
 )
 events = st.builds(ExchangeEvent, request=requests, response=responses)
+
+
+CUT = b'{"model":"gpt-4o","choices":[{"message":{"content":"'
+TAIL = b'x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}'
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_an_answer_that_was_cut_has_a_row_whatever_tools_were_given(kind: bytes) -> None:
+    asked = b'{"model":%b,"prompt":%b,"plugins":%b,"tools":[{"type":%b}]}' % (kind, kind, kind, kind)
+    for request in (asked, b'{"tools":%b}' % kind, b'{"tools":[%b]}' % kind, b'{"tools":[{"type":%b}]}' % kind):
+        event = an_event(request_body=request, response_body=CUT, body_tail=TAIL)
+        cut = replace(event, response=replace(event.response, body_bytes=10**7))
+        assert to_record(cut, PRICES)[0].request_bytes == len(request)
 
 
 @given(events)
