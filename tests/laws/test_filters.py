@@ -92,7 +92,14 @@ def test_groups_add_up_to_the_total_and_to_a_plain_sum(asker: Asker, filter_json
     total, *groups = asker.ask(print_report(_counting(parse_filter(filter_json), ByProperty(key))))
     rows = [row.record for row in ROWS if holds(filter_json, row)]
     assert sum(group["m0"] for group in groups) == total["m0"] == len(rows)
-    assert sum(group["m1"] for group in groups) == total["m1"] == sum(row.cost_usd or 0 for row in rows)
+    assert sum(group["m1"] or 0 for group in groups) == (total["m1"] or 0) == sum(row.cost_usd or 0 for row in rows)
+    costs = {key_of: [row.cost_usd for row in rows if row.properties.get(key, "") == key_of] for key_of in _values(key)}
+    for group in groups:
+        assert (group["m1"] is None) == (set(costs[group["d0"]]) == {None})
+
+
+def _values(key: str) -> set[str]:
+    return {row.record.properties.get(key, "") for row in ROWS}
 
 
 @given(filter_json=filters(), name=st.sampled_from(sorted(SORTS)), descending=st.booleans())
