@@ -27,6 +27,7 @@ from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
+from services.worker.garbage import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import KnownPrices
 
@@ -117,6 +118,7 @@ class Accounting:
             shipped = ShippedPrices()
             server = _query_server(stores, shipped)
             worker_stop = asyncio.Event()
+            look_for_cycles_rarely()
             work = run_worker(
                 stores.source,
                 stores.warehouse,

@@ -100,5 +100,5 @@ def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
 
 def _line(name: str, quantity: int, unit_usd: Decimal) -> ChargeLine:
     return ChargeLine(
-        usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=_EXACT.multiply(unit_usd, Decimal(quantity))
+        usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=_EXACT.multiply(unit_usd, quantity)
     )

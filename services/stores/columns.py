@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -39,12 +40,7 @@ def correction_columns(corrections: Sequence[Correction]) -> list[Sequence[Any]]
 
 
 def _columns(rows: Sequence[msgspec.Struct], names: Sequence[str]) -> list[Sequence[Any]]:
-    columns: list[Sequence[Any]] = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
-    for name, written in _WRITTEN.items():
-        if name in names:
-            index = names.index(name)
-            columns[index] = written(columns[index])
-    return columns
+    return [_WRITTEN.get(name, list)(map(attrgetter(name), rows)) for name in names]
 
 
 def _ticks(moments: Iterable[datetime]) -> list[int]:
@@ -61,7 +57,7 @@ def _references(ids: Iterable[str | None]) -> list[str]:
     return [id_ or "" for id_ in ids]
 
 
-_WRITTEN: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
+_WRITTEN: Mapping[str, Callable[[Iterable[Any]], Sequence[Any]]] = {
     "request_created_at": _ticks,
     "response_created_at": _ticks,
     "cost_usd": _money,

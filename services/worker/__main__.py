@@ -14,6 +14,7 @@ from services.settings import WorkerSettings
 from services.stores.connect import open_event_source, open_price_rows, open_warehouse
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics, configure_logging
+from services.worker.garbage import look_for_cycles_rarely
 from services.worker.health import serve_health
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import KnownPrices
@@ -38,6 +39,7 @@ async def run(settings: WorkerSettings) -> None:
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
         flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
+        look_for_cycles_rarely()
         prices = KnownPrices(ShippedPrices(), price_rows)
         await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop, bury_share=settings.bury_share)
     logger.info("worker stopped")

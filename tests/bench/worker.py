@@ -29,6 +29,7 @@ from services.stores.migrations import migrate_warehouse
 from services.stores.prices import ShippedPrices
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
+from services.worker.garbage import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker
 from services.worker.rows import rows_of
 from tests.exchanges import some_exchanges
@@ -56,6 +57,7 @@ async def measure(folder: Path, count: int) -> None:
     for heading in ("step", "rows/s", "rows/s per core", "us a row"):
         table.add_column(heading, justify="left" if heading == "step" else "right")
     _parts(table, payloads)
+    look_for_cycles_rarely()
     await _end_to_end(table, folder / "journal.sqlite", warehouse, count)
     await warehouse.close()
     Console().print(table)
