@@ -47,6 +47,7 @@ ATOMS = [
     b'data: {"usage":{"prompt_tokens":1,"completion_tokens":1},"choices":[{"index":1}]}\n\n',
     b'data: {"choices":[{"index":1,"delta":{"content":"x"}}]}\n\n',
     b'data: {"type":"message_start","message":{"usage":{"input_tokens":1}}}\n\n',
+    *(b'"}]},', b',"usage":', b'{"model":"m",', b'"model":"x",', b", ", b"https://"),
     bytes.fromhex("00000010 00000000 00000000 00000000"),
 ]
 WRITERS = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress, "br": brotli.compress}
@@ -61,6 +62,11 @@ def record(text: bytes, content_type: str) -> None:
 def record_of_cut(text: bytes) -> None:
     event = an_event(request_body=text, response_body=b"")
     to_record(replace(event, request=replace(event.request, body_bytes=len(text) + 1)), PRICES)
+
+
+def record_of_cut_answer(text: bytes) -> None:
+    event = an_event(request_body=text, response_body=b'{"model":"m",%b' % text, body_tail=b'%b"usage":{}}' % text)
+    to_record(replace(event, response=replace(event.response, body_bytes=10**9)), PRICES)
 
 
 def ask_usage(text: bytes) -> None:
@@ -92,6 +98,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
     "JSON": partial(record, content_type="application/json"),
     "form": partial(record, content_type=FORM),
     "cut JSON": record_of_cut,
+    "cut answer": record_of_cut_answer,
     "body to ask in": ask_usage,
     "stream to take usage out of": take_out_usage,
     "logged call": logged,
