@@ -194,9 +194,9 @@ class Asking:
         self._break_off(ending, TooLarge(f"the request's body is larger than {limit} bytes"))
 
     def _awaits_body(self) -> bool:
-        """Whether some of the request is still to come, which nobody will read once it has been answered."""
+        """Of a request that has not ended: whether a body still comes, which nobody reads once it has been answered."""
         head = self._request.head
-        return not self._request_ended and (head.chunked or bool(head.body_bytes))
+        return head.chunked or bool(head.body_bytes)
 
     # Usage of streams
 

@@ -97,7 +97,7 @@ class Exchange(Asking):
             return
         self._status = status
         self._answering = True
-        if self._awaits_body():
+        if not self._request_ended and self._awaits_body():
             self._client.last()
         kept = head.kept
         if self._capture is not None:
@@ -174,7 +174,7 @@ class Exchange(Asking):
             self._client.cut()
         else:
             self._relay.metrics.add("proxy_refused_total")
-            if self._awaits_body():
+            if not self._request_ended and self._awaits_body():
                 self._client.last()
             answer_error(self._client, error, request_id=request_id, bodiless=self._request.method == b"HEAD")
 
