@@ -28,7 +28,8 @@ def some_exchanges(count: int, *, seed: int = 1, organization_id: str = ORGANIZA
             created_at=MOMENT + timedelta(milliseconds=37 * number),
             tags=_tags(draw),
         )
-        yield msgspec.structs.replace(event, request=request)
+        recorded_at = request.created_at + timedelta(milliseconds=event.response.latency_ms)
+        yield msgspec.structs.replace(event, request=request, recorded_at=recorded_at)
 
 
 def _tags(draw: random.Random) -> RequestTags:

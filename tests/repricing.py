@@ -139,4 +139,6 @@ def all_sorts(count: int, organization_id: str, *, seed: int = 1) -> Iterator[Ex
         if draw.random() < 0.3:
             response = replace(response, ending=draw.choice(list(Ending)))
         created_at = request.created_at + timedelta(days=draw.randrange(4), milliseconds=draw.choice((0, 1)))
-        yield replace(event, request=replace(request, created_at=created_at), response=response)
+        recorded_at = created_at + timedelta(milliseconds=response.latency_ms)
+        request = replace(request, created_at=created_at)
+        yield replace(event, request=request, response=response, recorded_at=recorded_at)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import Charge, PriceBook
@@ -46,6 +47,7 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
 
     The same event and prices give the same row, so that a row can be made again.
     """
+    event = _in_utc(event)
     request, response = event.request, event.response
     asked_body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
     answer_body = read_body(
@@ -84,16 +86,15 @@ def _bill(event: ExchangeEvent, model: str, reading: Reading, consumption: Consu
 
 def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
-    created_at = _aware(request.created_at)
     latency_ms = _within(response.latency_ms, _MOST_MS)
     is_stream = asked.stream or reading.streamed
     properties, spellings = _properties(tags.properties)
     return RequestRecord(
         organization_id=request.organization_id,
-        request_created_at=created_at,
+        request_created_at=request.created_at,
         request_id=request.request_id,
         version=max(0, (recorded_at_of(event) - _EPOCH) // _MICROSECOND),
-        response_created_at=_later(created_at, latency_ms),
+        response_created_at=_later(request.created_at, latency_ms),
         provider=request.provider,
         model=bill.model,
         request_model=asked.model,
@@ -188,6 +189,13 @@ def _bodies(record: RequestRecord, tags: RequestTags, asked: Body, answer: Body)
         request_body=request_body,
         response_body=response_body,
     )
+
+
+def _in_utc(event: ExchangeEvent) -> ExchangeEvent:
+    request = event.request
+    if request.created_at.tzinfo is not None:
+        return event
+    return replace(event, request=replace(request, created_at=_aware(request.created_at)))
 
 
 def _aware(moment: datetime) -> datetime:

@@ -122,7 +122,7 @@ responses = st.builds(
     cache_reference_id=st.none() | st.uuids().map(str),
     told_cost_usd=st.none() | st.decimals(),
 )
-events = st.builds(ExchangeEvent, request=requests, response=responses)
+events = st.builds(ExchangeEvent, request=requests, response=responses, recorded_at=st.none() | moments)
 
 
 CUT = b'data: {"model":"gpt-4o","choices":[]}\n\n'

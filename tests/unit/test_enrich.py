@@ -14,8 +14,9 @@ from schemas.price import CostState
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
+from services.domain.price_book import LayeredPrices
 from services.stores.prices import ShippedPrices
-from tests.builders import MOMENT, an_event, chat_answer
+from tests.builders import MOMENT, an_event, an_operator_price, chat_answer
 
 PRICES = ShippedPrices()
 
@@ -43,6 +44,13 @@ def test_a_completed_exchange_becomes_a_priced_row() -> None:
     assert row.response_created_at == MOMENT + timedelta(milliseconds=850)
     assert row.version == 1_793_534_400_973_000
     assert a_row(an_event(recorded_at=MOMENT + timedelta(seconds=7))).version == 1_793_534_407_123_000
+
+
+def test_a_moment_without_a_zone_is_utc_for_prices_too() -> None:
+    row = an_operator_price(model="*", valid_from=MOMENT, rates={}, usd_per_request=Decimal(1))
+    event = an_event(created_at=MOMENT.replace(tzinfo=None))
+    record = to_record(event, LayeredPrices(PRICES, [row]))[0]
+    assert (record.price_id, record.request_created_at) == (f"operator/{row.id}", MOMENT)
 
 
 def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:
