@@ -172,6 +172,21 @@ async def test_a_body_that_grows_too_large_is_cut_off_and_leaves_an_event() -> N
     assert (event.response.ending, event.request.body_bytes) == (Ending.REFUSED, 6)
 
 
+async def test_a_body_that_grows_too_large_while_it_is_answered_is_no_refusal_as_the_provider_may_bill_it() -> None:
+    async with rig(max_body_bytes=10) as proxy:
+        proxy.provider.read_bodies = False
+        proxy.provider.script = [chunked(b"begun", end=b""), Do.HANG]
+        reader, writer = await proxy.connect()
+        writer.write(head(CHAT, "Transfer-Encoding: chunked") + b"6\r\n123456\r\n")
+        async with asyncio.timeout(2):
+            await reader.readuntil(b"begun")
+            writer.write(b"6\r\n123456\r\n")
+            assert not (await reader.read(-1)).endswith(b"0\r\n\r\n")
+        writer.close()
+        event = await proxy.event()
+    assert (event.response.ending, event.response.status, event.response.body) == (Ending.CLIENT_GONE, 200, b"begun")
+
+
 async def test_a_body_in_broken_chunks_is_a_400_and_an_event() -> None:
     async with rig() as proxy:
         got = await proxy.raw(head(CHAT, "Transfer-Encoding: chunked") + b"2\r\nab\r\n", b"nonsense\r\n")
