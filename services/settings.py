@@ -64,7 +64,9 @@ class ProxySettings(Settings):
         description="events are durable relaxed: within 50 ms; standard: 10 ms; strict: before the answer's last byte",
     )
     capture_bytes: int = Field(
-        4 * 2**20, ge=0, description="How much of each body is kept; the rest passes and is counted"
+        4 * 2**20,
+        ge=0,
+        description="How much of each body is kept, and of a larger answer its end too; the rest passes and is counted",
     )
     capture_total_bytes: int = Field(
         256 * 2**20,
