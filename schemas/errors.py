@@ -70,6 +70,12 @@ class UnsupportedVersion(PoisonMessage):
     code = "unsupported_version"
 
 
+class UnreadableExchange(PoisonMessage):
+    """A fault of ours that this event brought to light. A version without it can read the event again."""
+
+    code = "unreadable"
+
+
 class UnstorableRecord(PoisonMessage):
     """A record of a batch holds a value that its column cannot: a smaller batch tells which one."""
 

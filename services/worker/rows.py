@@ -1,13 +1,16 @@
 """Deliveries -> rows and dead letters, as much at a time as memory should hold."""
 
+import logging
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from schemas.errors import PoisonMessage
-from schemas.event import DeadLetter, Delivery, decode_event
+from schemas.errors import PoisonMessage, UnreadableExchange
+from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
 from schemas.price import Price, PriceBook, PriceBooks
 from schemas.record import RequestBodies, RequestRecord
 from services.domain.enrich import recorded_at_of, to_record
@@ -15,6 +18,8 @@ from services.domain.price_book import NotingBook
 
 # Bodies may be compressed a hundredfold: a batch that is small in the log may be large when it is read.
 MOST_CHARACTERS: Final = 64 * 2**20
+
+logger = logging.getLogger("farebox.worker")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -44,8 +49,7 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
     for delivery in batch[start:]:
         end += 1
         try:
-            event = decode_event(delivery.payload)
-            record, bodies = to_record(event, used.prices_of(event.request.organization_id, recorded_at_of(event)))
+            record, bodies = _understood(decode_event(delivery.payload), used)
         except PoisonMessage as error:
             letters.append(dead_letter(delivery, error))
             continue
@@ -55,6 +59,18 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
         if characters >= MOST_CHARACTERS:
             break
     return Piece(rows, letters, used.prices, end)
+
+
+def _understood(event: ExchangeEvent, books: "_UsedPrices") -> tuple[RequestRecord, RequestBodies | None]:
+    """Raises: UnreadableExchange on a fault of ours, since one event that meets it must not hold up all others."""
+    try:
+        return to_record(event, books.prices_of(event.request.organization_id, recorded_at_of(event)))
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # Not the error's text: it may hold what people said.
+        reason = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+        logger.warning("an event could not be understood: a bug of Farebox", extra={"reason": reason})
+        raise UnreadableExchange(reason) from error
 
 
 class _UsedPrices:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from schemas.errors import BrokerUnavailable, StoreUnavailable, UnstorableRecord
 from schemas.event import Delivery, ExchangeEvent, encode_event
-from schemas.price import Price
+from schemas.price import Price, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.price_book import LayeredBooks
@@ -290,6 +291,25 @@ def test_bodies_that_grow_when_they_are_read_are_read_in_pieces(monkeypatch: pyt
         pieces.append(len(piece.rows))
         done = piece.end
     assert pieces == [3, 3, 1]
+
+
+class BrokenBooks:
+    """Books that have a bug for one organization, whose text holds what nobody else may see."""
+
+    def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:  # noqa: ARG002  of the port
+        if organization_id == "org-broken":
+            raise KeyError("what somebody said")
+        return ShippedPrices()
+
+
+def test_an_event_that_meets_a_bug_of_ours_is_buried_without_its_text_and_its_neighbours_live() -> None:
+    events = [an_event(organization_id=name) for name in ("org-1", "org-broken", "org-2")]
+    batch = [Delivery(payload=encode_event(event), position=f"memory:{at}") for at, event in enumerate(events)]
+    piece = rows.rows_of(batch, 0, BrokenBooks())
+    assert [row.record.organization_id for row in piece.rows] == ["org-1", "org-2"]
+    (letter,) = piece.letters
+    assert (letter.position, letter.code, letter.payload) == ("memory:1", "unreadable", batch[1].payload)
+    assert letter.reason.startswith("KeyError in test_worker.py, line ")
 
 
 async def _get(port: int, request: bytes) -> bytes:
