@@ -52,11 +52,11 @@ class ClosingWriter(KafkaWriter):
     """Begins to close `spill` when a shipment was acknowledged, before the one who waits for that knows."""
 
     spill: Spill
-    closing: "asyncio.Task[None] | None" = None
+    closing: "asyncio.Future[asyncio.Task[None]]"
 
     async def ship(self, entries: Sequence[Entry]) -> None:
         await super().ship(entries)
-        self.closing = asyncio.create_task(self.spill.close())
+        self.closing.set_result(asyncio.create_task(self.spill.close()))
 
 
 def spill_of(log: InKafka, writer: KafkaWriter) -> Spill:
@@ -65,12 +65,11 @@ def spill_of(log: InKafka, writer: KafkaWriter) -> Spill:
 
 async def test_it_closes_in_the_very_moment_of_an_acknowledgement(log: InKafka) -> None:
     writer = ClosingWriter(broker_list(log.brokers), events_topic(log.prefix))
-    writer.spill = spill_of(log, writer)
+    writer.spill, writer.closing = spill_of(log, writer), asyncio.Future()
     await within(10, "an event is kept", writer.spill.keep([encode_event(events(1)[0])]))
     source = await log.source()
     assert ids_of(await take_count(source, 1)) == ids_of(events(1))
-    assert writer.closing is not None
-    await within(10, "the spill closes", writer.closing)
+    await within(10, "the spill closes", await within(10, "it is acknowledged", writer.closing))
     await within(10, "the writer closes", writer.close())
     await close_all(source)
 
