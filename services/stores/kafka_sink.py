@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from msgspec import structs
-
 from schemas.errors import BrokerUnavailable
-from schemas.event import ExchangeEvent, decode_event, encode_event
+from schemas.event import ExchangeEvent, encode_event
 from services.stores.kafka import PREFIX, Entry, broker_list, entry_of, events_topic
+from services.stores.kafka_shorten import shortened
 from services.stores.kafka_spill import Spill
 from services.stores.kafka_writer import KafkaWriter
 from services.stores.receipt import Losses, Receipt
@@ -66,7 +65,7 @@ class KafkaSink:
 
         Raises: InvalidSetting; BrokerUnavailable when `spill` cannot be opened, but not when Kafka is away.
         """
-        shorten = partial(without_bodies, metrics)
+        shorten = partial(shortened, metrics)
         writer = KafkaWriter(broker_list(brokers), events_topic(prefix), shorten=shorten)
         sink = cls(writer, spill=spill, metrics=metrics, limits=limits)
         await writer.connected_within(limits.first_connect_s)
@@ -185,15 +184,3 @@ class KafkaSink:
         else:
             group.receipt.settle()
         self._held_bytes -= group.size_bytes
-
-
-def without_bodies(metrics: Metrics, entry: Entry) -> Entry:
-    """The same event for a message that would be too large: who, when, how it ended, how large it was."""
-    event = decode_event(entry.payload)
-    metrics.add("proxy_bodies_dropped_total", sum(bool(half.body) for half in (event.request, event.response)))
-    smaller = structs.replace(
-        event,
-        request=structs.replace(event.request, body=b""),
-        response=structs.replace(event.response, body=b""),
-    )
-    return entry._replace(payload=encode_event(smaller))

@@ -21,7 +21,7 @@ FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 3.0
 HANG_UP_S = 1.0
 
-Shorten = Callable[[Entry], Entry]
+Shorten = Callable[[Entry, int], Entry]  # to so many bytes, if that can be
 
 
 class KafkaWriter:
@@ -31,7 +31,9 @@ class KafkaWriter:
     `shorten` is asked for a smaller form of entries that are larger than a message may be.
     """
 
-    def __init__(self, brokers: Sequence[str], topic: str, *, shorten: Shorten = lambda entry: entry) -> None:
+    def __init__(
+        self, brokers: Sequence[str], topic: str, *, shorten: Shorten = lambda entry, _most_bytes: entry
+    ) -> None:
         self._brokers = list(brokers)
         self._topic = topic
         self._shorten = shorten
@@ -99,7 +101,7 @@ class KafkaWriter:
         latest: dict[int, BatchBuilder] = {}
         batches: list[tuple[int, BatchBuilder]] = []
         for entry in entries:
-            key, payload, headers = self._shorten(entry) if len(entry.payload) > self._max_entry_bytes else entry
+            key, payload, headers = self._fitting(entry)
             partition = crc32(key) % partitions
             batch = latest.get(partition)
             message = {"timestamp": moment_ms, "key": key, "value": payload, "headers": list(headers)}
@@ -108,6 +110,10 @@ class KafkaWriter:
                 batch.append(**message)
                 batches.append((partition, batch))
         return batches
+
+    def _fitting(self, entry: Entry) -> Entry:
+        most_bytes = self._max_entry_bytes
+        return self._shorten(entry, most_bytes) if len(entry.payload) > most_bytes else entry
 
     def _replace(self, producer: AIOKafkaProducer, reason: str) -> None:
         is_current = self._producer is producer

@@ -12,15 +12,20 @@ from aiokafka.structs import TopicPartition
 
 from schemas.errors import BrokerUnavailable, InvalidSetting, LogTruncated
 from schemas.event import Delivery, decode_event
+from services.domain.enrich import to_record
 from services.ports import EventSource
 from services.stores.kafka import events_topic
+from services.stores.kafka_shorten import BEGINNING_BYTES
 from services.stores.kafka_sink import KafkaSink
 from services.stores.kafka_source import KafkaSource
+from services.stores.prices import ShippedPrices
 from services.stores.topics import create_topics
 from services.telemetry import Metrics
 from tests.logs import InKafka, assert_nothing_lost, close_all, events, ids_of, publish_all, take_count
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+PRICES = ShippedPrices()
 
 
 @pytest.fixture
@@ -54,14 +59,16 @@ async def test_messages_are_keyed_by_organization_and_request(log: InKafka) -> N
     assert all(len(partitions) == 1 for partitions in places.values())
 
 
-async def test_an_event_too_large_for_a_message_arrives_without_its_bodies(log: InKafka) -> None:
+async def test_an_event_too_large_for_a_message_arrives_with_its_answer_and_its_cost(log: InKafka) -> None:
     sink, source = await log.sink(), await log.source()
-    event = events(1, body=bytes(10 * 2**20))[0]
+    asked = b'{"messages":["%b"],"model":"gpt-4o-mini"}' % (b"a" * 10 * 2**20)
+    event = events(1, body=asked)[0]
     await sink.publish(event)
     arrived = decode_event((await take_count(source, 1))[0].payload)
-    assert (arrived.request.body, arrived.request.body_bytes, arrived.response.body) == (b"", 10 * 2**20, b"")
-    assert arrived.request.request_id == event.request.request_id
-    assert log.metrics.get("proxy_bodies_dropped_total") == 2
+    assert (len(arrived.request.body), arrived.request.body_bytes) == (BEGINNING_BYTES, len(asked))
+    assert to_record(arrived, PRICES)[0] == to_record(event, PRICES)[0]
+    assert to_record(event, PRICES)[0].cost_usd is not None
+    assert log.metrics.get("proxy_bodies_dropped_total") == 1
     await close_all(source, sink)
 
 
