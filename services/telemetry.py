@@ -30,11 +30,12 @@ Counter = Literal[
 
 
 class Metrics:
-    """Counters of one process, and what troubles it. Adding is one dictionary operation: it is done on the hot path."""
+    """Counters of one process, and how it is. Adding is one dictionary operation: it is done on the hot path."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
         self.trouble = ""  # why the process does not do all of its work, for who asks whether it is well
+        self.accounts = False  # whether a worker runs inside this process, as `farebox up` has it
 
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
@@ -43,8 +44,9 @@ class Metrics:
         return self._counts[name]
 
     def exposition(self) -> str:
-        """All counters in the Prometheus text format."""
+        """All counters in the Prometheus text format, and `farebox_accounting`: 1 with a worker inside, else 0."""
         lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
+        lines.append(f"# TYPE farebox_accounting gauge\nfarebox_accounting {int(self.accounts)}")
         return "\n".join(lines) + "\n"
 
 

@@ -109,6 +109,7 @@ class Accounting:
             logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
             self._metrics.trouble = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
         finally:
+            self._metrics.accounts = False
             self._listening.close()  # so that who asks is refused, and does not wait for an answer
 
     async def _serve(self) -> None:
@@ -132,6 +133,7 @@ class Accounting:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(work)
+                self._metrics.accounts = True
                 self._live.set_result(live)
                 await live.stop.wait()
                 server.should_exit = True

@@ -12,6 +12,7 @@ from services.cli.health import Part
 from services.cli.report import REASONS
 from services.cli.screen import counted, print_lines
 
+_STATES: Final = {True: ("ok", "green"), False: ("down", "red"), None: ("unknown", "yellow")}
 _SHOWN: Final = 20  # models; the endpoint has all
 
 _TO_TYPE: Final = (
@@ -53,8 +54,8 @@ def _heading(text: str) -> Text:
 
 def _parts(parts: Iterable[Part]) -> Iterator[Text]:
     for part in parts:
-        state = ("ok  ", "green") if part.ok else ("down", "red")
-        yield Text.assemble(f"  {part.name:<6}  ", state, f"  {part.told}")
+        state, style = _STATES[part.ok]
+        yield Text.assemble(f"  {part.name:<6}  ", (f"{state:<7}", style), f"  {part.told}")
 
 
 def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:

@@ -22,6 +22,7 @@ from schemas.errors import InvalidSetting
 from schemas.event import ExchangeEvent
 from schemas.key import Permission
 from services.cli.accounting import Accounting
+from services.cli.listening import listen, url_of
 from services.cli.place import ORGANIZATION, Place
 from services.migrate import migrate
 from services.ports import EventSink
@@ -76,10 +77,10 @@ def serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], Non
 
 async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
-    proxy_socket = _listen("proxy", proxy.proxy_host, proxy.proxy_port)
-    query_socket = _listen("query", query.query_host, query.query_port)
+    proxy_socket = listen("proxy", proxy.proxy_host, proxy.proxy_port)
+    query_socket = listen("query", query.query_host, query.query_port)
     await migrate(MigrateSettings.from_environ(environ))
-    metrics, query_url = Metrics(), _url_of(query_socket)
+    metrics, query_url = Metrics(), url_of(query_socket)
     accounting = Accounting(WorkerSettings.from_environ(environ), query, listening=query_socket, metrics=metrics)
     async with contextlib.AsyncExitStack() as stack:
         keys = open_keys(proxy.state)
@@ -94,7 +95,7 @@ async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Runnin
         stack.push_async_callback(sink.close)
         server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
         running = Running(
-            proxy_url=_url_of(proxy_socket),
+            proxy_url=url_of(proxy_socket),
             query_url=query_url,
             key=key,
             key_is_new=key_is_new,
@@ -165,20 +166,6 @@ def _keep_scratch_in(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     tempfile.tempdir = str(folder)
-
-
-def _listen(name: str, host: str, port: int) -> socket.socket:
-    """Raises: InvalidSetting when the address cannot be had."""
-    try:
-        return socket.create_server((host, port), backlog=2048)
-    except OSError as error:
-        advice = f"FAREBOX_{name.upper()}_PORT names another port, 0 any free one"
-        raise InvalidSetting(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}; {advice}") from error
-
-
-def _url_of(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - shown, not bound
 
 
 def resident_mb() -> int:

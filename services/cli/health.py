@@ -24,9 +24,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One process as it was found."""
 
     name: str
-    ok: bool
+    ok: bool | None  # None when nothing told
     told: str
-    counts: Mapping[str, int] = {}  # of its counters; empty when it has none
+    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it does not tell
 
     @property
     def alarms(self) -> list[str]:
@@ -58,6 +58,13 @@ def counting_part(name: str, url: str) -> Part:
     if status != 200 or not counts:
         return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
     return Part(name=name, ok=True, told=url, counts=counts)
+
+
+def worker_inside(proxy: Part, address: str) -> Part:
+    """The worker where none answers at `address`: `farebox up` has one inside, and its proxy says so."""
+    if proxy.counts.get("accounting"):
+        return Part(name="worker", ok=True, told=f"inside `farebox up`, {proxy.told}")
+    return Part(name="worker", ok=None, told=f"nothing answers at {address}")
 
 
 def _page(url: str) -> tuple[int, str]:

@@ -11,7 +11,8 @@ from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.errors import InvalidRequest
 from services.cli.asking import NotAnswered, as_json
 from services.cli.doctor import print_findings
-from services.cli.health import Part, counting_part, query_part
+from services.cli.health import Part, counting_part, query_part, worker_inside
+from services.cli.listening import web_address
 from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
 from services.cli.reprice import followed, listed_runs, print_run
 from services.cli.screen import print_lines, screen, seen
@@ -30,7 +31,8 @@ def doctor(
     with told_plainly():
         api = query_api(url, key, data)
         query = query_part(api.url)
-        parts = [query, counting_part("proxy", proxy or _proxy_url()), _worker(worker, query)]
+        through = counting_part("proxy", proxy or _proxy_url())
+        parts = [query, through, _worker(worker, through)]
         unknown = refusal = None
         try:
             if query.ok:
@@ -86,17 +88,14 @@ def _print_runs(runs: list[Any], *, as_data: bool) -> None:
 
 def _proxy_url() -> str:
     settings = ProxySettings.from_environ(os.environ)
-    return _address(settings.proxy_host, settings.proxy_port)
+    return web_address(settings.proxy_host, settings.proxy_port)
 
 
-def _worker(url: str, query: Part) -> Part:
-    """A worker of its own; with a journal there may be none, since `farebox up` has one inside."""
+def _worker(url: str, proxy: Part) -> Part:
+    """The one that `url` names; else one where the settings have it, or inside the proxy's process."""
+    if url:
+        return counting_part("worker", url)
     settings = WorkerSettings.from_environ(os.environ)
-    found = counting_part("worker", url or _address(settings.worker_host, settings.worker_port))
-    if found.ok or url or settings.event_log.startswith("kafka:"):
-        return found
-    return Part(name="worker", ok=query.ok, told="inside `farebox up`, with the query service")
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - asked, not bound
+    address = web_address(settings.worker_host, settings.worker_port)
+    found = counting_part("worker", address)
+    return found if found.ok else worker_inside(proxy, address)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.listening import listen, url_of
 from tests.processes import Process, free_port
 
 REPO = Path(__file__).parents[2]
@@ -157,7 +158,7 @@ def test_the_doctor_finds_a_new_system_well(up: tuple[Path, Mapping[str, str], P
     folder, env, _ = up
     told = farebox("doctor", "--data", str(folder / "data"), FAREBOX_WORKER_PORT=str(free_port()), **env)
     assert told.returncode == 0, told
-    assert "inside `farebox up`" in told.stdout
+    assert f"worker  ok       inside `farebox up`, http://127.0.0.1:{env['FAREBOX_PROXY_PORT']}\n" in told.stdout
 
 
 def test_a_wrong_key_and_a_wrong_period_are_refused_with_a_reason(up: tuple[Path, Mapping[str, str], Process]) -> None:
@@ -186,6 +187,22 @@ def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path, name: st
     assert told.returncode == 1
     assert f"127.0.0.1:{port}" in told.stderr
     assert f"FAREBOX_{name}_PORT" in told.stderr
+
+
+def test_an_address_that_cannot_be_had_is_told_with_its_reason(tmp_path: Path) -> None:
+    told = farebox("up", "--data", str(tmp_path), FAREBOX_PROXY_HOST="no-such-host.invalid", FAREBOX_PROXY_PORT="0")
+    assert told.returncode == 1
+    assert "no-such-host.invalid:0: " in told.stderr
+    assert "Unknown error" not in told.stderr
+    assert "FAREBOX_PROXY_HOST" in told.stderr
+
+
+def test_it_listens_on_addresses_of_both_kinds_and_names_one_that_this_machine_can_ask() -> None:
+    with listen("proxy", "::", 0) as every, listen("proxy", "::1", 0) as six, listen("query", "0.0.0.0", 0) as four:
+        ports = [one.getsockname()[1] for one in (every, six, four)]
+        assert [url_of(one) for one in (every, six, four)] == [
+            f"http://[::1]:{ports[0]}", f"http://[::1]:{ports[1]}", f"http://127.0.0.1:{ports[2]}",
+        ]  # fmt: skip
 
 
 def test_on_a_terminal_the_welcome_is_not_mixed_with_logs(tmp_path: Path) -> None:

@@ -126,6 +126,17 @@ def test_parts_that_are_down_are_named(caller: Caller) -> None:
     assert f"nothing answers at {nowhere}" in told.stdout
 
 
+def test_a_worker_is_ok_only_where_something_says_that_it_counts(caller: Caller) -> None:
+    metrics, port = Metrics(), free_port()
+    with counting(metrics) as url:
+        alone = typed(caller, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
+        metrics.accounts = True
+        together = typed(caller, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
+    assert f"  worker  unknown  nothing answers at http://127.0.0.1:{port}\n" in alone.stdout
+    assert f"  worker  ok       inside `farebox up`, {url}\n" in together.stdout
+    assert (alone.returncode, together.returncode) == (1, 0)
+
+
 def test_without_a_query_service_the_rest_is_still_told() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with counting(Metrics()) as url:
