@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StrictBool, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainSerializer, StrictBool, Tag, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from schemas.price import CostState
@@ -165,6 +165,24 @@ class ByTimeRequest(Body):
     time: Literal["minute", "hour", "day", "week", "month"]
 
 
+def _grouping(part: object) -> str | None:
+    """By what `part` groups; None when it does not say."""
+    names = part if isinstance(part, dict) else type(part).model_fields if isinstance(part, Body) else ()
+    return next((name for name in ("column", "property", "time") if name in names), None)
+
+
+ByRequest = Annotated[
+    Annotated[ByColumnRequest, Tag("column")]
+    | Annotated[ByPropertyRequest, Tag("property")]
+    | Annotated[ByTimeRequest, Tag("time")],
+    Discriminator(
+        _grouping,
+        custom_error_type="grouping",
+        custom_error_message='`by` takes {"column": ...}, {"property": ...} or {"time": ...}',
+    ),
+]
+
+
 class OrderRequest(Body):
     measure: str
     direction: Literal["asc", "desc"] = "desc"
@@ -172,7 +190,7 @@ class OrderRequest(Body):
 
 class ReportRequest(Body):
     measures: list[str] = Field(min_length=1, max_length=32, examples=[["cost_usd", "requests"]])
-    by: list[ByColumnRequest | ByPropertyRequest | ByTimeRequest] = Field(
+    by: list[ByRequest] = Field(
         default_factory=list, max_length=4, examples=[[{"property": "Feature"}, {"time": "day"}]]
     )
     filter: FilterJson = "all"

@@ -16,8 +16,10 @@ from typing import Any
 
 import uvicorn
 
+from schemas.errors import StoreUnavailable
 from schemas.key import Permission
 from schemas.record import RequestBodies, RequestRecord
+from schemas.statement import Statement
 from services.ports import AmendableWarehouse
 from services.query.app import create_app
 from services.stores.memory import ManualClock
@@ -111,6 +113,23 @@ class Caller:
         assert status == 200, answer
         data: dict[str, Any] = answer["data"]
         return data
+
+
+class AwayWarehouse:
+    """A warehouse that cannot be reached."""
+
+    async def query(self, _: Statement) -> list[dict[str, Any]]:
+        raise StoreUnavailable("connect to clickhouse.internal:8123")
+
+    async def insert(self, records: object, bodies: object) -> None: ...
+
+    async def keep_prices(self, prices: object) -> None: ...
+
+    async def keep_corrections(self, corrections: object) -> None: ...
+
+    async def execute(self, statement: Statement) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 def leaf(**columns: object) -> dict[str, object]:
