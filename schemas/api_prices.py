@@ -58,7 +58,7 @@ class PriceView(View):
     provider: str = Field(description="Empty: any")
     model: str
     service_tier: str
-    valid_from: Moment | None = Field(description="Null: since ever")
+    valid_from: Moment | None = Field(description="Null: always")
     usd_per_million_tokens: dict[str, Usd]
     usd_per_unit: dict[str, Usd]
     usd_per_request: Usd

@@ -35,7 +35,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     id: str  # names source, provider, model and valid-from; stored beside each cost
     provider: str
     model: str
-    valid_from: datetime | None  # None: since ever
+    valid_from: datetime | None  # None: always
     source: str
     rates: dict[str, Rate]
     usd_per_request: Decimal = Decimal(0)
