@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
 from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
 
 MAX_BODY_BYTES: Final = 10 * 2**20
@@ -19,18 +20,21 @@ MAX_BODY_BYTES: Final = 10 * 2**20
 logger = logging.getLogger(__name__)
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def answer(data: object, status: int = 200) -> Response:
     """Helicone's envelope around `data`."""
-    return _json({"data": _dumped(data), "error": None}, status)
+    return _json({"data": data, "error": None}, status)
 
 
-def _dumped(data: object) -> object:
-    if isinstance(data, BaseModel):
-        return data.model_dump(by_alias=True)
-    return [_dumped(one) for one in data] if isinstance(data, list) else data
+def _dumped(view: object) -> dict[str, Any]:
+    """For what msgspec cannot encode by itself. Raises: NotImplementedError, as it asks for."""
+    if isinstance(view, BaseModel):
+        return view.model_dump(by_alias=True)
+    raise NotImplementedError(type(view))
+
+
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_dumped)
 
 
 def _json(content: object, status: int, headers: dict[str, str] | None = None) -> Response:
@@ -86,24 +90,24 @@ def answer_errors(app: FastAPI) -> None:
 async def _rejected(_: Request, error: Exception) -> Response:
     assert isinstance(error, Rejected)
     if isinstance(error, InvalidRequest):
-        return _invalid({error.code: {"message": str(error)}}, str(error))
-    trace = {"trace": "isAuthenticated.error"} if isinstance(error, Unauthenticated) else {}
-    return _json({"data": None, "error": str(error), **trace}, error.status)
+        return _invalid({error.code: Fault(message=str(error))}, str(error))
+    refusal = UnknownCaller if isinstance(error, Unauthenticated) else Refusal
+    return _json(refusal(error=str(error)), error.status)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     logger.warning("question not answered", extra={"reason": repr(error), "cause": repr(error.__cause__)})
     text = "the store cannot answer now; try again later, or ask for less"
-    return _json({"data": None, "error": text}, 503, {"Retry-After": "1"})
+    return _json(Refusal(error=text), 503, {"Retry-After": "1"})
 
 
 async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes):
         text = "the body must be JSON: send Content-Type: application/json"
-        return _invalid({"body": {"message": text}}, text)
-    details = {_place(fault): {"message": fault["msg"]} for fault in error.errors()}
-    return _invalid(details, "; ".join(f"{place}: {fault['message']}" for place, fault in details.items()))
+        return _invalid({"body": Fault(message=text)}, text)
+    details = {_place(fault): Fault(message=fault["msg"]) for fault in error.errors()}
+    return _invalid(details, "; ".join(f"{place}: {fault.message}" for place, fault in details.items()))
 
 
 def _place(fault: dict[str, Any]) -> str:
@@ -115,14 +119,14 @@ def _place(fault: dict[str, Any]) -> str:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     if error.status_code == 422:
-        return _invalid({"body": {"message": error.detail}}, error.detail)
-    return _json({"data": None, "error": error.detail}, error.status_code, dict(error.headers or {}))
+        return _invalid({"body": Fault(message=error.detail)}, error.detail)
+    return _json(Refusal(error=error.detail), error.status_code, dict(error.headers or {}))
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     """A bug. The server logs it with its stack."""
-    return _json({"data": None, "error": f"internal error: {type(error).__name__}"}, 500)
+    return _json(Refusal(error=f"internal error: {type(error).__name__}"), 500)
 
 
-def _invalid(details: object, error: str) -> Response:
-    return _json({"message": "Validation Failed", "details": details, "data": None, "error": error}, 422)
+def _invalid(details: dict[str, Fault], error: str) -> Response:
+    return _json(Malformed(details=details, error=error), 422)

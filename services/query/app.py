@@ -2,8 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from schemas.api import Answer, ReportView, RequestView, Summary
@@ -17,6 +20,7 @@ from services.query.csv_answers import CSV_TOO
 from services.query.health import healthy, ready
 from services.query.prices import add_price, end_price, list_prices
 from services.query.receipts import get_receipt
+from services.query.refusals import Responses, refusals
 from services.query.reports import report, report_summary
 from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
 from services.query.requests import count_requests, query_requests
@@ -54,37 +58,71 @@ def create_app(
         lifespan=running,
     )
     app.state.service = service
-    app.router.route_class = ExactRoute
     answer_errors(app)
-    _add_routes(app)
+    _add_pages(app)
+    for routes in (_requests(), _reports(), _prices(), _reprices()):
+        app.include_router(routes)
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
-    add = app.add_api_route
-    page, csv = Answer[list[RequestView]], CSV_TOO
-    add(
-        "/v1/request/query-clickhouse",
-        query_requests,
-        methods=["POST"],
-        status_code=201,
-        response_model=page,
-        responses=csv,
-    )
-    add("/v1/request/query", query_requests, methods=["POST"], status_code=201, response_model=page, responses=csv)
-    add("/v1/request/query-ids", query_ids, methods=["POST"], response_model=page)
-    add("/v1/request/count/query", count_requests, methods=["POST"], response_model=Answer[int])
-    add("/v1/request/{request_id}", get_request, methods=["GET"], response_model=Answer[RequestView])
-    add("/v1/request/{request_id}/cost", get_receipt, methods=["GET"], response_model=Answer[ReceiptView])
-    add("/v1/report", report, methods=["POST"], response_model=Answer[ReportView], responses=csv)
-    add("/v1/report/summary", report_summary, methods=["GET"], response_model=Answer[Summary])
-    add("/v1/prices", list_prices, methods=["GET"], response_model=Answer[PricesView])
-    add("/v1/prices", add_price, methods=["POST"], status_code=201, response_model=Answer[OperatorPriceView])
-    add("/v1/prices/{price_id}/end", end_price, methods=["POST"], response_model=Answer[OperatorPriceView])
-    add("/v1/prices/unknown", unknown_models, methods=["GET"], response_model=Answer[UnknownModels])
-    add("/v1/reprice", begin_reprice, methods=["POST"], response_model=Answer[RepriceView])
-    add("/v1/reprice", list_reprices, methods=["GET"], response_model=Answer[list[RepriceView]])
-    add("/v1/reprice/{reprice_id}", get_reprice, methods=["GET"], response_model=Answer[RepriceView])
-    add("/v1/reprice/{reprice_id}/undo", undo_reprice, methods=["POST"], response_model=Answer[RepriceView])
-    add("/healthz", healthy, methods=["GET"], response_model=Answer[str])
-    add("/readyz", ready, methods=["GET"], response_model=Answer[str])
+def _add_pages(app: FastAPI) -> None:
+    app.add_api_route("/", _documentation, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/healthz", healthy, methods=["GET"], response_model=Answer[str])
+    app.add_api_route("/readyz", ready, methods=["GET"], response_model=Answer[str], responses=refusals(503))
+
+
+async def _documentation() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+def _routes(prefix: str) -> APIRouter:
+    return APIRouter(prefix=prefix, route_class=ExactRoute, responses=refusals(401, 403, 503))
+
+
+_QUESTION: Final = refusals(422)
+_WITH_BODY: Final = refusals(413, 422)
+_WITH_ID: Final = refusals(404, 422)
+
+
+def _requests() -> APIRouter:
+    routes = _routes("/v1/request")
+    post, get = partial(routes.add_api_route, methods=["POST"]), partial(routes.add_api_route, methods=["GET"])
+    page = Answer[list[RequestView]]
+    for path in ("/query-clickhouse", "/query"):
+        post(path, query_requests, status_code=201, response_model=page, responses=_WITH_BODY | CSV_TOO)
+    post("/query-ids", query_ids, response_model=page, responses=_WITH_BODY)
+    post("/count/query", count_requests, response_model=Answer[int], responses=_WITH_BODY)
+    get("/{request_id}", get_request, response_model=Answer[RequestView], responses=_WITH_ID)
+    get("/{request_id}/cost", get_receipt, response_model=Answer[ReceiptView], responses=_WITH_ID)
+    return routes
+
+
+def _reports() -> APIRouter:
+    routes = _routes("/v1/report")
+    post, get = partial(routes.add_api_route, methods=["POST"]), partial(routes.add_api_route, methods=["GET"])
+    post("", report, response_model=Answer[ReportView], responses=_WITH_BODY | CSV_TOO)
+    get("/summary", report_summary, response_model=Answer[Summary], responses=_QUESTION)
+    return routes
+
+
+def _prices() -> APIRouter:
+    routes = _routes("/v1/prices")
+    post, get = partial(routes.add_api_route, methods=["POST"]), partial(routes.add_api_route, methods=["GET"])
+    price = Answer[OperatorPriceView]
+    get("", list_prices, response_model=Answer[PricesView], responses=_QUESTION)
+    post("", add_price, status_code=201, response_model=price, responses=_WITH_BODY)
+    post("/{price_id}/end", end_price, response_model=price, responses=_WITH_BODY | _WITH_ID)
+    get("/unknown", unknown_models, response_model=Answer[UnknownModels], responses=_QUESTION)
+    return routes
+
+
+def _reprices() -> APIRouter:
+    routes = _routes("/v1/reprice")
+    post, get = partial(routes.add_api_route, methods=["POST"]), partial(routes.add_api_route, methods=["GET"])
+    run = Answer[RepriceView]
+    going_on: Responses = {202: {"model": run, "description": "It goes on: look again at its id"}}
+    post("", begin_reprice, response_model=run, responses=going_on | _WITH_BODY | refusals(409))
+    get("", list_reprices, response_model=Answer[list[RepriceView]])
+    get("/{reprice_id}", get_reprice, response_model=run, responses=_WITH_ID)
+    post("/{reprice_id}/undo", undo_reprice, response_model=run, responses=going_on | _WITH_ID | refusals(409))
+    return routes

@@ -1,0 +1,118 @@
+"""The documentation that the query service gives of itself: it is there without the internet, and it is true."""
+
+import asyncio
+import http.client
+import json
+from typing import Any
+
+import pytest
+
+from schemas.key import Permission
+from schemas.statement import Statement
+from tests.querying import LIST, AwayWarehouse, Caller, query_service
+
+EVERYTHING = {"filter": "all"}
+NOBODY = "01932c07-2a00-7000-8000-000000000009"
+RUN = {"model": "*", "since": "7d", "dry_run": True}
+
+Schema = dict[str, Any]
+
+
+def shown_at(caller: Caller, path: str) -> tuple[http.client.HTTPResponse, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", caller.service.port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer, answer.read().decode()
+
+
+def test_it_needs_no_internet(caller: Caller) -> None:
+    answer, page = shown_at(caller, "/docs")
+    assert answer.status == 200
+    assert "swagger-ui-bundle.js" in page
+    assert "https://" not in page
+
+
+def test_who_opens_the_address_alone_is_led_to_it(caller: Caller) -> None:
+    answer, _ = shown_at(caller, "/")
+    assert (answer.status, answer.headers["Location"]) == (307, "/docs")
+
+
+def fits(value: object, schema: Schema, documentation: Schema) -> bool:
+    """Whether `value` is what `schema` says, and says no more than that."""
+    if "$ref" in schema:
+        return fits(value, documentation["components"]["schemas"][schema["$ref"].rpartition("/")[2]], documentation)
+    if "const" in schema:
+        return bool(value == schema["const"])
+    if schema.get("type") != "object":
+        return value is None if schema["type"] == "null" else isinstance(value, str)
+    assert isinstance(value, dict)
+    fields = schema.get("properties") or dict.fromkeys(value, schema["additionalProperties"])
+    return set(value) == set(fields) and all(fits(value[name], fields[name], documentation) for name in fields)
+
+
+REFUSED: list[tuple[int, str, str, object]] = [
+    (401, "post", LIST, EVERYTHING),
+    (401, "get", "/v1/reprice", None),
+    (403, "post", LIST, EVERYTHING),
+    (403, "post", "/v1/prices", {"model": "x"}),
+    (404, "get", "/v1/request/{request_id}", None),
+    (404, "get", "/v1/request/{request_id}/cost", None),
+    (404, "post", "/v1/prices/{price_id}/end", {}),
+    (404, "post", "/v1/reprice/{reprice_id}/undo", {}),
+    (422, "post", LIST, {}),
+    (422, "post", LIST, {"filter": {"request_response_rmt": {"colour": {"equals": "red"}}}}),
+    (422, "post", "/v1/report", b"{"),
+    (422, "get", "/v1/report/summary?since=x", None),
+    (422, "get", "/v1/prices?at=x", None),
+]
+
+
+@pytest.mark.parametrize(("status", "method", "path", "body"), REFUSED)
+def test_a_refusal_looks_as_it_says(caller: Caller, status: int, method: str, path: str, body: object) -> None:
+    permission = Permission.WRITE if status == 403 else Permission.ADMIN
+    key = "" if status == 401 else caller.service.key(caller.organization_id, permission)
+    asked = path.replace("{request_id}", NOBODY).replace("{price_id}", NOBODY).replace("{reprice_id}", NOBODY)
+    answered, refusal = caller.service.ask(asked, body, key=key)
+    assert answered == status
+    documentation = json.loads(shown_at(caller, "/openapi.json")[1])
+    told = documentation["paths"][path.partition("?")[0]][method]["responses"][str(status)]
+    assert fits(refusal, told["content"]["application/json"]["schema"], documentation), refusal
+
+
+def test_a_run_that_changed_nothing_cannot_be_undone_which_is_told_as_it_says(caller: Caller) -> None:
+    key = caller.service.key(caller.organization_id, Permission.ADMIN)
+    _, run = caller.service.ask("/v1/reprice", RUN, key=key)
+    status, refusal = caller.service.ask(f"/v1/reprice/{run['data']['id']}/undo", {}, key=key)
+    documentation = json.loads(shown_at(caller, "/openapi.json")[1])
+    told = documentation["paths"]["/v1/reprice/{reprice_id}/undo"]["post"]["responses"]["409"]
+    assert status == 409
+    assert fits(refusal, told["content"]["application/json"]["schema"], documentation), refusal
+
+
+def test_each_path_says_all_that_any_question_may_be_answered(caller: Caller) -> None:
+    documentation = json.loads(shown_at(caller, "/openapi.json")[1])
+    for path, methods in documentation["paths"].items():
+        for operation in methods.values():
+            needed = {"401", "403", "503"} if path.startswith("/v1/") else set()
+            assert needed <= set(operation["responses"]), path
+            assert ("413" in operation["responses"]) == ("requestBody" in operation), path
+    assert LIST in documentation["paths"]
+    assert "HTTPValidationError" not in documentation["components"]["schemas"]
+
+
+class SilentWarehouse(AwayWarehouse):
+    """A warehouse that takes for ever."""
+
+    async def query(self, _: Statement) -> list[dict[str, Any]]:
+        await asyncio.Event().wait()
+        return []
+
+
+def test_a_run_that_goes_on_is_answered_with_202_as_it_says(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with query_service(SilentWarehouse(), tmp_path_factory.mktemp("state")) as service:
+        key = service.key("org-1", Permission.ADMIN)
+        status, run = service.ask("/v1/reprice", RUN, key=key)
+        _, documentation = service.ask("/openapi.json", key="")
+    told = documentation["paths"]["/v1/reprice"]["post"]["responses"]
+    assert (status, run["data"]["state"]) == (202, "running")
+    assert told["202"]["content"] == told["200"]["content"]
