@@ -46,7 +46,9 @@ def fits(value: object, schema: Schema, documentation: Schema) -> bool:
     if schema.get("type") != "object":
         return value is None if schema["type"] == "null" else isinstance(value, str)
     assert isinstance(value, dict)
-    fields = schema.get("properties") or dict.fromkeys(value, schema["additionalProperties"])
+    if "properties" not in schema:
+        return all(fits(one, schema["additionalProperties"], documentation) for one in value.values())
+    fields: dict[str, Schema] = schema["properties"]
     return set(value) == set(fields) and all(fits(value[name], fields[name], documentation) for name in fields)
 
 
