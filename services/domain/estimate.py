@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.usage import Reading, Usage
 
+MOST_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
 _CHARACTERS_A_TOKEN: Final = 4
 
 # In a request: where callers put text. Pictures, sounds, ids and settings stand under other names.
@@ -24,6 +25,8 @@ _ASKED: Final = frozenset(
 _SAID: Final = frozenset(("content", "text", "refusal", "arguments", "partial_json", "input", "tool_plan"))
 _THOUGHT: Final = frozenset(("reasoning", "reasoning_content", "thinking", "reasoningContent"))
 _AGAIN: Final = "reasoning_details"  # the same reasoning once more
+
+_HOLDS_TEXT: Final = (str, list, dict)
 
 _Put = Iterator[tuple[int, bool]]  # characters, and whether they are reasoning
 _any = msgspec.json.Decoder()
@@ -49,6 +52,9 @@ def _tokens(characters: int) -> int:
 
 
 def _asked_characters(request_body: bytes) -> int:
+    """0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile."""
+    if request_body.count(b"[") + request_body.count(b"{") > MOST_BRACKETS:
+        return 0
     try:
         return _asked(_any.decode(request_body), counted=False)
     except _UNREADABLE:
@@ -59,7 +65,7 @@ def _asked(value: object, *, counted: bool) -> int:
     if isinstance(value, str):
         return len(value) if counted else 0
     if isinstance(value, list):
-        return sum(_asked(one, counted=counted) for one in value)
+        return sum(_asked(one, counted=counted) for one in value if isinstance(one, _HOLDS_TEXT))
     if isinstance(value, dict):
         return sum(_asked(inner, counted=name in _ASKED) for name, inner in value.items())
     return 0
