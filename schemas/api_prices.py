@@ -107,7 +107,7 @@ class ReceiptView(View):
     usage_source: UsageSource
     usage_mismatch: bool = Field(description="The provider's figures do not add up to its own totals")
     service_tier: str = Field(description="That the provider says it billed; empty for the standard one")
-    tier: ContextTierView | None
+    context_tier: ContextTierView | None = Field(description="Which prices applied by the size of the prompt, and why")
     price: PriceView | None
     lines: list[LineView]
     rounding_usd: Usd = Field(description="The amount of the line `rounding`, which is one of the lines")

@@ -50,7 +50,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     why: str | None  # a cost is unknown, or nothing; in plain words. None for a cost that is known
     price: Price | None
-    tier: ContextTier | None
+    context_tier: ContextTier | None
     lines: tuple[ReceiptLine, ...]
     total_usd: Decimal | None
     agrees: bool  # the stored cost is what the stored usage costs at the stored price

@@ -18,7 +18,7 @@ def receipt_of(charged: Charged, price: Price | None) -> Receipt:
     return Receipt(
         why=why_of(charged, price),
         price=price,
-        tier=None if price is None else tier_reached(charged.usage, price),
+        context_tier=None if price is None else tier_reached(charged.usage, price),
         lines=_open_lines(charged.usage, price) if again is None or again.cost_usd is None else _lines(again),
         total_usd=_total_usd(charged, again),
         agrees=_agrees(charged, again),

@@ -55,7 +55,7 @@ async def _price(price_id: str, warehouse: Warehouse) -> Price | None:
 
 def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> ReceiptView:
     cached = charged.ending is Ending.CACHED
-    tier = receipt.tier
+    tier = receipt.context_tier
     rounding = [line.amount_usd for line in receipt.lines if line.usage_class == "rounding"]
     return ReceiptView(
         request_id=str(row["request_id"]),
@@ -68,7 +68,7 @@ def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> Receipt
         usage_source=charged.usage_source,
         usage_mismatch=charged.usage_mismatch,
         service_tier=charged.service_tier,
-        tier=None if tier is None else ContextTierView(**msgspec.structs.asdict(tier)),
+        context_tier=None if tier is None else ContextTierView(**msgspec.structs.asdict(tier)),
         price=None if receipt.price is None else price_view(receipt.price),
         lines=_lines(receipt),
         rounding_usd=rounding[0] or Decimal(0) if rounding else Decimal(0),

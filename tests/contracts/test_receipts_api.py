@@ -66,7 +66,7 @@ def test_a_receipt_is_the_sum_by_hand(caller: Caller) -> None:
     assert (told["request_id"], told["model"], told["provider"]) == (request_id, "gpt-4o-mini-2024-07-18", "OPENAI")
     assert (told["cost_state"], told["why"], told["agrees"], told["rounding_usd"]) == ("priced", None, True, 0)
     assert (told["usage_source"], told["usage_mismatch"], told["service_tier"]) == ("provider", False, "")
-    assert told["tier"] == {
+    assert told["context_tier"] == {
         "prompt_tokens": 1000,
         "above_tokens": None,
         "why": "the price has no tiers by prompt size",
@@ -96,7 +96,7 @@ def test_a_receipt_of_what_is_not_known_says_why_and_shows_what_was_used(caller:
     told = receipt(caller, keep(caller, event_of(caller, response_body=chat_answer(model="no-such-model"))))
     assert (told["cost_usd"], told["total_usd"], told["cost_state"]) == (None, None, "unknown_model")
     assert told["why"].startswith("no price is known for model 'no-such-model' of OPENAI")
-    assert (told["price"], told["tier"], told["agrees"]) == (None, None, True)
+    assert (told["price"], told["context_tier"], told["agrees"]) == (None, None, True)
     assert [(line["usage_class"], line["quantity"], line["amount_usd"]) for line in told["lines"]] == [
         ("prompt_tokens", 600, None),
         ("prompt_cache_read_tokens", 400, None),
@@ -195,8 +195,8 @@ def test_a_service_tier_and_a_context_tier_are_told_with_their_reason(caller: Ca
         target_url="https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
     )
     told = receipt(caller, keep(caller, event))
-    assert told["tier"]["above_tokens"] == 200_000
-    assert told["tier"]["why"].startswith("the prompt has 250000 tokens, more than 200000")
+    assert told["context_tier"]["above_tokens"] == 200_000
+    assert told["context_tier"]["why"].startswith("the prompt has 250000 tokens, more than 200000")
     assert told["price"]["tiers"][0]["above_tokens"] == 200_000
     unit = told["price"]["tiers"][0]["usd_per_million_tokens"]["prompt_tokens"]
     assert told["lines"][0]["usd_per_million"] == unit

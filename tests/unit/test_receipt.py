@@ -69,13 +69,13 @@ def test_the_lines_are_the_sum_by_hand() -> None:
     ],
 )
 def test_the_tier_is_told_with_its_reason(prompt: int, above: int | None, why: str) -> None:
-    tier = receipt_of(charged(usage=Usage(prompt_tokens=prompt)), PRICE).tier
+    tier = receipt_of(charged(usage=Usage(prompt_tokens=prompt)), PRICE).context_tier
     assert tier is not None
     assert (tier.prompt_tokens, tier.above_tokens, tier.why) == (prompt, above, why)
 
 
 def test_a_price_without_tiers_says_so() -> None:
-    tier = receipt_of(charged(usage=Usage(completion_tokens=1)), PRICE).tier
+    tier = receipt_of(charged(usage=Usage(completion_tokens=1)), PRICE).context_tier
     assert tier is not None
     assert (tier.above_tokens, tier.why) == (None, "the price has no tiers by prompt size")
 
