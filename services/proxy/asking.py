@@ -89,6 +89,7 @@ class Asking:
     def begin(self) -> None:
         """It is this request's turn. Its body may have begun to come before."""
         request = self._request
+        self._touched_s = monotonic()  # until now it waited for answers to others
         bearer = request.head.bearer
         if bearer is None and request.target.secret is not None:
             bearer = b"Bearer " + request.target.secret
@@ -157,6 +158,7 @@ class Asking:
         self._relay.metrics.add("proxy_requests_total")
         if head.expects_continue:
             self._client.proceed()
+        self._client.resume_request()  # it may have been made to wait for its turn, or for its key
         if self._request.target.tells_usage_when_asked and self._may_ask_usage():
             self._keep()
         else:
@@ -184,7 +186,6 @@ class Asking:
         if self._request_ended:
             self.request_end()
         self.request_flush()
-        self._client.resume_request()
 
     def _refuse_size(self) -> None:
         if self._capture is not None and not self._answering:
@@ -214,13 +215,12 @@ class Asking:
         )
 
     def _keep(self) -> None:
-        """What came before the turn, if anything did, may be all of the body, or have made the caller wait."""
+        """What came before the turn, if anything did, may be all of the body."""
         self._keeping = True
         if self._request_ended:
             self._ask_with_usage()
         if self._waiting or self._request_ended:
             self.request_flush()
-            self._client.resume_request()
 
     def _claim(self) -> None:
         """Takes room for what this read has brought. Where there is none, the body travels on as it is."""
