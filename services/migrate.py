@@ -12,6 +12,7 @@ from schemas.errors import FareboxError
 from services.settings import MigrateSettings
 from services.stores.migrations import migrate_warehouse
 from services.stores.price_rows import SqlPriceRows
+from services.stores.releases import SqlReleases
 from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
@@ -38,7 +39,7 @@ async def _migrate_warehouse(url: str) -> list[str]:
 
 
 async def _migrate_state(url: str) -> None:
-    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlReprices(url)):
+    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlReleases(url), SqlReprices(url)):
         try:
             await store.migrate()
         finally:

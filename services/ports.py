@@ -156,6 +156,17 @@ class PriceRows(Protocol):
         ...
 
 
+class Releases(Protocol):
+    """Which releases charge events here: each reads answers in its own way, at the prices that it ships."""
+
+    async def others_charge_until(self) -> datetime | None:
+        """Events that were recorded later no other release has charged; None when there is no other.
+
+        On return others are told that this one charges what has been recorded until now. Raises: StoreUnavailable.
+        """
+        ...
+
+
 class Reprices(Protocol):
     """The record of every re-pricing, and whose turn it is: an organization has one run or undoing at a time.
 

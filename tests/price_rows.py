@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from schemas.errors import StoreUnavailable
-from schemas.price import OperatorPrice, PriceTerms
+from schemas.price import OperatorPrice, PriceBook, PriceTerms
 from services.stores.prices import ShippedPrices
 from services.worker.prices import KnownPrices
 
@@ -33,6 +33,16 @@ class Rows:
         raise NotImplementedError(organization_id, price_id, at)
 
 
-def known(*rows: OperatorPrice) -> KnownPrices:
-    """The shipped prices under `rows`."""
-    return KnownPrices(ShippedPrices(), Rows(*rows))
+class OtherReleases:
+    """Releases that charged, or still do, until the moment that is told."""
+
+    def __init__(self, charge_until: datetime | None = None) -> None:
+        self.charge_until = charge_until
+
+    async def others_charge_until(self) -> datetime | None:
+        return self.charge_until
+
+
+def known(*rows: OperatorPrice, shipped: PriceBook | None = None, others_until: datetime | None = None) -> KnownPrices:
+    """The shipped prices under `rows`. Other releases charged until `others_until`."""
+    return KnownPrices(shipped or ShippedPrices(), Rows(*rows), OtherReleases(others_until))

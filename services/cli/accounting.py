@@ -20,9 +20,17 @@ from services.ports import EventSource
 from services.query.app import create_app
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_event_source, open_keys, open_price_rows, open_reprices, open_warehouse
+from services.stores.connect import (
+    open_event_source,
+    open_keys,
+    open_price_rows,
+    open_releases,
+    open_reprices,
+    open_warehouse,
+)
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
+from services.stores.releases import SqlReleases
 from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
@@ -52,6 +60,7 @@ class _Stores(msgspec.Struct, frozen=True, kw_only=True):
     warehouse: ClickHouseWarehouse
     keys: SqlKeyStore
     price_rows: SqlPriceRows
+    releases: SqlReleases
     reprices: SqlReprices
 
 
@@ -123,7 +132,7 @@ class Accounting:
             work = run_worker(
                 stores.source,
                 stores.warehouse,
-                KnownPrices(shipped, stores.price_rows),
+                KnownPrices(shipped, stores.price_rows, stores.releases),
                 self._metrics,
                 flush=Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s),
                 stop=worker_stop,
@@ -150,9 +159,18 @@ class Accounting:
         stack.push_async_callback(source.close)
         price_rows = open_price_rows(self._query.state)
         stack.push_async_callback(price_rows.close)
+        releases = open_releases(self._query.state)
+        stack.push_async_callback(releases.close)
         reprices = open_reprices(self._query.state)
         stack.push_async_callback(reprices.close)
-        return _Stores(source=source, warehouse=warehouse, keys=keys, price_rows=price_rows, reprices=reprices)
+        return _Stores(
+            source=source,
+            warehouse=warehouse,
+            keys=keys,
+            price_rows=price_rows,
+            releases=releases,
+            reprices=reprices,
+        )
 
 
 def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:

@@ -24,8 +24,8 @@ _MOST_BOOKS: Final = 16
 class LayeredBooks:
     """PriceBooks: the shipped prices for everybody, and under an organization's own rows for each.
 
-    The shipped prices say not since when they are known: those of another release may charge an old event otherwise.
-    The ids of their prices name the release.
+    The shipped prices say not since when they are known, so those of another release could charge an old event
+    otherwise: a worker leaves rows as they are that another release may have charged. Ids of prices name the release.
     """
 
     def __init__(self, shipped: PriceBook, rows: Iterable[OperatorPrice] = ()) -> None:

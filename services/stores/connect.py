@@ -9,6 +9,7 @@ from services.stores.journal_dead_letters import JournalDeadLetters
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.price_rows import SqlPriceRows
+from services.stores.releases import SqlReleases
 from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
@@ -64,6 +65,11 @@ def open_keys(url: str) -> SqlKeyStore:
 def open_price_rows(url: str) -> SqlPriceRows:
     """The operator's prices; connects when first asked. Raises: InvalidSetting."""
     return SqlPriceRows(url)
+
+
+def open_releases(url: str) -> SqlReleases:
+    """Who charges events; connects when first asked. Raises: InvalidSetting."""
+    return SqlReleases(url)
 
 
 def open_reprices(url: str) -> SqlReprices:

@@ -11,7 +11,7 @@ import uvloop
 
 from schemas.errors import FareboxError, InvalidSetting
 from services.settings import WorkerSettings
-from services.stores.connect import open_event_source, open_price_rows, open_warehouse
+from services.stores.connect import open_event_source, open_price_rows, open_releases, open_warehouse
 from services.stores.prices import ShippedPrices
 from services.telemetry import Metrics, configure_logging
 from services.worker.garbage import look_for_cycles_rarely
@@ -35,12 +35,14 @@ async def run(settings: WorkerSettings) -> None:
         stack.push_async_callback(warehouse.close)
         price_rows = open_price_rows(settings.state)
         stack.push_async_callback(price_rows.close)
+        releases = open_releases(settings.state)
+        stack.push_async_callback(releases.close)
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
         flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
         look_for_cycles_rarely()
-        prices = KnownPrices(ShippedPrices(), price_rows)
+        prices = KnownPrices(ShippedPrices(), price_rows, releases)
         await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop, bury_share=settings.bury_share)
     logger.info("worker stopped")
 

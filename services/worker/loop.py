@@ -6,6 +6,7 @@ No event is held between batches, so a crash costs a redelivery and scaling out 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
+from services.worker.kept import uncharged
 from services.worker.prices import KnownPrices
 from services.worker.rows import Row, dead_letter, rows_of
 
@@ -64,7 +66,16 @@ async def run_worker(
 
     While the log, the warehouse or the store of prices is away it waits and tries again. Raises: TooManyDeadLetters.
     """
-    worker = _Worker(source, warehouse, prices, metrics, flush, stop, hurry or asyncio.Event(), bury_share)
+    worker = _Worker(
+        source,
+        warehouse,
+        prices,
+        metrics,
+        flush=flush,
+        stop=stop,
+        hurry=hurry or asyncio.Event(),
+        bury_share=bury_share,
+    )
     try:
         while not stop.is_set():
             batch = await worker.gather()
@@ -83,6 +94,7 @@ class _Worker:
         warehouse: Warehouse,
         prices: KnownPrices,
         metrics: Metrics,
+        *,
         flush: Flush,
         stop: asyncio.Event,
         hurry: asyncio.Event,
@@ -126,6 +138,7 @@ class _Worker:
         self._count_events(len(batch))
         letters: list[DeadLetter] = []
         books = await self._patiently(self._prices.books)
+        charged_until = await self._patiently(self._prices.charged_by_others_until)
         done = 0
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
@@ -133,7 +146,7 @@ class _Worker:
             self._count_buried(piece.letters)
             letters += piece.letters
             await self._keep_prices(piece.prices)
-            letters += await self._insert(piece.rows)
+            letters += await self._insert(await self._uncharged(piece.rows, charged_until))
             done = piece.end
         if letters:
             await self._patiently(lambda: self._source.bury(letters))
@@ -148,6 +161,12 @@ class _Worker:
         if new:
             await self._patiently(lambda: self._warehouse.keep_prices(new))
             self._kept_prices.update(price.id for price in new)
+
+    async def _uncharged(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
+        left = await self._patiently(lambda: uncharged(rows, self._warehouse, charged_until=charged_until))
+        if len(left) < len(rows):
+            logger.info("rows that were there stay as they are", extra={"count": len(rows) - len(left)})
+        return left
 
     async def _insert(self, rows: Sequence[Row]) -> list[DeadLetter]:
         """Letters for the rows that the warehouse cannot hold, found by halving; all others are kept."""

@@ -1,11 +1,12 @@
-"""The prices that the worker charges by: the shipped ones, and the operator's own, read again for each batch."""
+"""What the worker charges by: the shipped prices, and the operator's own, read again for each batch."""
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from schemas.price import OperatorPrice, PriceBook, PriceBooks
 from services.domain.price_book import LayeredBooks
-from services.ports import PriceRows
+from services.ports import PriceRows, Releases
 
 logger = logging.getLogger("farebox.worker")
 
@@ -13,9 +14,10 @@ logger = logging.getLogger("farebox.worker")
 class KnownPrices:
     """Books in memory, made anew when the rows have changed: they remember what they were asked."""
 
-    def __init__(self, shipped: PriceBook, rows: PriceRows) -> None:
+    def __init__(self, shipped: PriceBook, rows: PriceRows, releases: Releases) -> None:
         self._shipped = shipped
         self._store = rows
+        self._releases = releases
         self._rows: Sequence[OperatorPrice] = ()
         self._books = LayeredBooks(shipped)
 
@@ -29,3 +31,10 @@ class KnownPrices:
             self._rows, self._books = rows, LayeredBooks(self._shipped, rows)
             logger.info("operator prices changed", extra={"count": len(rows)})
         return self._books
+
+    async def charged_by_others_until(self) -> datetime | None:
+        """What was recorded later no other release has charged; None when there is none.
+
+        To be asked once the events are there that will be charged. Raises: StoreUnavailable.
+        """
+        return await self._releases.others_charge_until()

@@ -6,18 +6,25 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from schemas.event import encode_event
-from schemas.price import OperatorPrice, PriceEnd, Rate
+from schemas.event import Delivery, encode_event
+from schemas.price import OperatorPrice, Price, PriceEnd, Rate
 from schemas.statement import Bound, Statement
 from services.domain.charge import USAGE_CLASSES
+from services.stores.prices import ShippedPrices
+from services.stores.releases import SqlReleases
 from services.stores.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT, a_record, an_operator_price, some_bodies
+from services.worker.kept import ASKED_AT_ONCE, uncharged
+from services.worker.prices import KnownPrices
+from services.worker.rows import Row
+from tests.builders import MOMENT, a_record, an_event, an_operator_price, chat_answer, some_bodies
 from tests.exchanges import some_exchanges
-from tests.price_rows import known
+from tests.price_rows import Rows, known
 from tests.warehouses import EXAMPLES, insert, ledger, many, rows_of, spellings_of, total_of
 from tests.working import work_through
 
@@ -68,6 +75,84 @@ def test_a_price_ended_between_replays_changes_nothing(warehouse: ClickHouseWare
     ended = a_price(organization_id, known_since=YESTERDAY, ends=(PriceEnd(at=YESTERDAY, known_since=TOMORROW),))
     work_through(warehouse, entries, prices=known(ended))
     assert rows_of(warehouse, organization_id) == before
+
+
+class DearerPrices:
+    """What another release ships: everything costs ten times as much, and one model that had a price has none."""
+
+    def __init__(self) -> None:
+        self._shipped = ShippedPrices()
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        price = self._shipped.price_at(provider, model, moment, tier)
+        if price is None or model.startswith("gpt-4o-mini"):
+            return None
+        rates = {name: Rate(usd=10 * rate.usd) for name, rate in price.rates.items()}
+        return replace(price, id=f"another-{price.id}", rates=rates)
+
+
+def test_a_replay_under_another_release_changes_no_row(
+    warehouse: ClickHouseWarehouse, organization_id: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/state.sqlite"
+    old, new = (SqlReleases(url, release=release) for release in ("old", "new"))
+    asyncio.run(old.migrate())
+    some = some_exchanges(60, organization_id=organization_id)
+    entries = [encode_event(replace(event, recorded_at=datetime.now(UTC))) for event in some]
+    work_through(warehouse, entries, prices=KnownPrices(ShippedPrices(), Rows(), old))
+    before, bodies = rows_of(warehouse, organization_id), rows_of(warehouse, organization_id, "request_response_body")
+
+    work_through(warehouse, entries * 2, rows=50, prices=KnownPrices(DearerPrices(), Rows(), new))
+    assert rows_of(warehouse, organization_id) == before
+    assert rows_of(warehouse, organization_id, "request_response_body") == bodies
+    assert len(before) == 60
+    for store in (old, new):
+        asyncio.run(store.close())
+
+
+def test_events_of_before_an_upgrade_that_were_never_counted_are(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    entries = [encode_event(event) for event in some_exchanges(60, organization_id=organization_id)]
+    work_through(warehouse, entries[:30])
+    counted = {str(row["request_id"]): row for row in rows_of(warehouse, organization_id)}
+
+    work_through(warehouse, entries, prices=known(shipped=DearerPrices(), others_until=TOMORROW))
+    rows = {str(row["request_id"]): row for row in rows_of(warehouse, organization_id)}
+    assert len(rows) == 60
+    assert {request_id: rows[request_id] for request_id in counted} == counted
+    assert any(row["price_id"].startswith("another-") for row in rows.values())
+    bodies = rows_of(warehouse, organization_id, "request_response_body")
+    assert len(bodies) == 60
+
+
+def test_a_call_that_is_logged_again_after_an_upgrade_is_charged_by_the_release_of_the_later_log(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    first = an_event(organization_id=organization_id, response_body=chat_answer(model="gpt-4o"), recorded_at=MOMENT)
+    again = replace(first, recorded_at=MOMENT + timedelta(hours=1))
+    work_through(warehouse, [encode_event(first)])
+    new = known(shipped=DearerPrices(), others_until=TOMORROW)
+    work_through(warehouse, [encode_event(first), encode_event(again)], prices=new)
+    (row,) = rows_of(warehouse, organization_id)
+    assert row["price_id"].startswith("another-")
+
+
+def test_as_many_rows_as_a_batch_has_are_looked_for_at_once_on_a_real_server_too(
+    warehouse: ClickHouseWarehouse, organization_id: str
+) -> None:
+    records = many(organization_id, 2 * ASKED_AT_ONCE + 500)
+    insert(warehouse, records[::2])
+    unaskable = [replace(records[0], request_id="no id"), replace(records[0], request_created_at=_YEAR_ONE)]
+    later = replace(records[0], version=records[0].version + 1)
+    delivery = Delivery(payload=b"", position="")
+    rows = [Row(delivery, record, None) for record in (*records, *unaskable, later)]
+    left = asyncio.run(uncharged(rows, warehouse, charged_until=TOMORROW))
+    assert [row.record for row in left] == [*records[1::2], *unaskable, later]
+    assert len(asyncio.run(uncharged(rows, warehouse, charged_until=YESTERDAY))) == len(rows)
+
+
+_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @EXAMPLES

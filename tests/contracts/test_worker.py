@@ -22,6 +22,7 @@ from services.stores.journal_source import JournalSource
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
+from services.stores.releases import SqlReleases
 from services.telemetry import Metrics
 from services.worker import loop, rows
 from services.worker.health import serve_health
@@ -294,22 +295,46 @@ def test_bodies_that_grow_when_they_are_read_are_read_in_pieces(monkeypatch: pyt
 
 
 class BrokenBooks:
-    """Books that have a bug for one organization, whose text holds what nobody else may see."""
+    """Books that have bugs for some organizations, whose text holds what nobody else may see."""
 
     def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:  # noqa: ARG002  of the port
         if organization_id == "org-broken":
             raise KeyError("what somebody said")
+        if organization_id == "org-mistaken":
+            raise ValueError("what somebody said")
+        if organization_id == "org-huge":
+            raise MemoryError
         return ShippedPrices()
 
 
+def deliveries_of(*organizations: str) -> list[Delivery]:
+    events = [an_event(organization_id=name) for name in organizations]
+    return [Delivery(payload=encode_event(event), position=f"memory:{at}") for at, event in enumerate(events)]
+
+
 def test_an_event_that_meets_a_bug_of_ours_is_buried_without_its_text_and_its_neighbours_live() -> None:
-    events = [an_event(organization_id=name) for name in ("org-1", "org-broken", "org-2")]
-    batch = [Delivery(payload=encode_event(event), position=f"memory:{at}") for at, event in enumerate(events)]
+    batch = deliveries_of("org-1", "org-broken", "org-2")
     piece = rows.rows_of(batch, 0, BrokenBooks())
     assert [row.record.organization_id for row in piece.rows] == ["org-1", "org-2"]
     (letter,) = piece.letters
     assert (letter.position, letter.code, letter.payload) == ("memory:1", "unreadable", batch[1].payload)
     assert letter.reason.startswith("KeyError in test_worker.py, line ")
+
+
+def test_of_the_bugs_that_a_batch_meets_one_line_tells(caplog: pytest.LogCaptureFixture) -> None:
+    batch = [*deliveries_of("org-broken", "org-1", "org-mistaken", "org-broken"), Delivery(payload=b"", position="")]
+    assert len(rows.rows_of(batch, 0, BrokenBooks()).letters) == 4
+    (line,) = caplog.records
+    reasons = vars(line)["reasons"]
+    assert {reason.partition(" ")[0]: count for reason, count in reasons.items()} == {"KeyError": 2, "ValueError": 1}
+    assert "said" not in str(vars(line))
+    rows.rows_of(deliveries_of("org-1"), 0, BrokenBooks())
+    assert len(caplog.records) == 1
+
+
+def test_where_memory_is_short_no_event_is_buried_for_it() -> None:
+    with pytest.raises(MemoryError):
+        rows.rows_of(deliveries_of("org-huge"), 0, BrokenBooks())
 
 
 async def _get(port: int, request: bytes) -> bytes:
@@ -356,7 +381,7 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
     journal, warehouse = tmp_path / "journal.sqlite", f"chdb:{tmp_path / 'warehouse'}"
     state = f"sqlite:///{tmp_path / 'state.sqlite'}"
     asyncio.run(_publish(journal, 500))
-    asyncio.run(_migrate_prices(state))
+    asyncio.run(_migrate_state(state))
     look = ["-c", COUNT_ROWS, warehouse]
     assert "rows: 0" in Process(look, env={}, log=tmp_path / "before.log").run()
     port = free_port()
@@ -381,10 +406,10 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
     assert asyncio.run(_backlog(journal)) == 0
 
 
-async def _migrate_prices(state: str) -> None:
-    rows = SqlPriceRows(state)
-    await rows.migrate()
-    await rows.close()
+async def _migrate_state(state: str) -> None:
+    for store in (SqlPriceRows(state), SqlReleases(state)):
+        await store.migrate()
+        await store.close()
 
 
 async def _backlog(journal: Path) -> int:
@@ -420,5 +445,5 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
                  "FAREBOX_WAREHOUSE": f"chdb:{tmp_path / 'warehouse'}"},
             log=tmp_path / "worker.log",
         )  # fmt: skip
-        with pytest.raises(AssertionError, match="event_log: expected"):
+        with pytest.raises(AssertionError, match="FAREBOX_EVENT_LOG is malformed: journal:FILE"):
             worker.run(30)

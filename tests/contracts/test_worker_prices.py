@@ -22,7 +22,7 @@ from services.worker.prices import KnownPrices
 from tests.builders import MOMENT, ORGANIZATION, an_event, an_operator_price, chat_answer
 from tests.contracts.test_worker import InMemoryWarehouse
 from tests.logs import request_id
-from tests.price_rows import Rows, known
+from tests.price_rows import OtherReleases, Rows, known
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ class Bench:
         self.metrics = Metrics()
         self._stop = asyncio.Event()
         self._source = MemorySource(self.log)
-        prices = KnownPrices(ShippedPrices(), rows)
+        prices = KnownPrices(ShippedPrices(), rows, OtherReleases())
         self.work = asyncio.create_task(
             run_worker(self._source, self.warehouse, prices, self.metrics, flush=FLUSH, stop=self._stop)
         )
@@ -156,6 +156,19 @@ async def test_a_bug_in_reading_prices_stops_the_worker() -> None:
     bench.add(unpriced_event(1))
     with pytest.raises(RuntimeError, match="a bug"):
         await asyncio.wait_for(bench.work, 20)
+
+
+async def test_what_only_this_release_can_have_charged_is_not_looked_for() -> None:
+    log, warehouse, stop = MemoryLog(), InMemoryWarehouse(), asyncio.Event()  # which cannot be asked
+    source = MemorySource(log)
+    prices = known(others_until=MOMENT - timedelta(microseconds=1))
+    worker = asyncio.create_task(run_worker(source, warehouse, prices, Metrics(), flush=FLUSH, stop=stop))
+    log.entries.extend(encode_event(an_event(request_id=request_id(n), recorded_at=MOMENT)) for n in range(3))
+    await until(lambda: len(warehouse.rows) == 3)
+    log.entries.append(encode_event(an_event(request_id=request_id(4), recorded_at=MOMENT - timedelta(seconds=1))))
+    with pytest.raises(NotImplementedError):
+        await asyncio.wait_for(worker, 20)
+    await source.close()
 
 
 class WarehouseInOrder(InMemoryWarehouse):

@@ -1,4 +1,4 @@
-"""Delivering events again, in any order, changes no answer of any query, whatever became known of prices since."""
+"""Delivering events again, in any order, changes no answer of any query, whatever became of prices and rules since."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from schemas.event import encode_event
-from schemas.price import OperatorPrice, PriceEnd, Rate
+from schemas.price import OperatorPrice, Price, PriceEnd, Rate
 from services.domain.charge import USAGE_CLASSES
 from services.domain.enrich import recorded_at_of
 from services.domain.price_book import as_known
@@ -20,7 +20,7 @@ from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT
 from tests.exchanges import some_exchanges
 from tests.price_rows import known
-from tests.repricing import all_sorts
+from tests.repricing import SHIPPED, all_sorts
 from tests.warehouses import EXAMPLES, ask, rows_of, spellings_of, total_of
 from tests.working import work_through
 
@@ -99,6 +99,42 @@ def test_prices_that_are_added_and_ended_between_deliveries_change_no_total(
             embedded_warehouse, [encode_event(event) for event in recorded], prices=known(*as_known(rows, moment))
         )
         costs = _costs(embedded_warehouse, organization_id)
+        assert {request_id: costs[request_id] for request_id in first} == first
+        first = costs
+
+
+class TimesAsDear:
+    """What a release ships: the prices of this one, times `factor`."""
+
+    def __init__(self, factor: int) -> None:
+        self._factor = factor
+
+    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
+        price = SHIPPED.price_at(provider, model, moment, tier)
+        if price is None:
+            return None
+        rates = {name: Rate(usd=self._factor * rate.usd) for name, rate in price.rates.items()}
+        return replace(price, id=f"{self._factor}x-{price.id}", rates=rates)
+
+
+@settings(EXAMPLES, max_examples=8, phases=[Phase.generate])
+@given(data=st.data())
+def test_releases_that_take_turns_change_no_total(embedded_warehouse: ClickHouseWarehouse, data: st.DataObject) -> None:
+    organization_id = f"org-{uuid.uuid4()}"
+    events = sorted(all_sorts(60, organization_id, seed=data.draw(st.integers(0, 99))), key=recorded_at_of)
+    turns = data.draw(st.lists(st.tuples(st.integers(1, 3), moments), min_size=2, max_size=5))
+    ends: dict[int, datetime] = {}
+    first: dict[str, object] = {}
+    for release, moment in sorted(turns, key=lambda turn: turn[1]):
+        # In its turn a release works through what is in the log by then, or through a part of it.
+        recorded = [event for event in events if recorded_at_of(event) <= moment]
+        delivered = data.draw(st.permutations(recorded))[: data.draw(st.integers(0, len(recorded)))]
+        others = max((end for other, end in ends.items() if other != release), default=None)
+        prices = known(shipped=TimesAsDear(release), others_until=others)
+        work_through(embedded_warehouse, [encode_event(event) for event in delivered], prices=prices)
+        ends[release] = moment
+        costs = _costs(embedded_warehouse, organization_id)
+        assert costs.keys() == first.keys() | {event.request.request_id for event in delivered}
         assert {request_id: costs[request_id] for request_id in first} == first
         first = costs
 

@@ -1,0 +1,70 @@
+"""Rows that another release charged stay as they are: a log that is read once more does not change history."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from schemas.record import RequestRecord
+from services.domain.reprice import version_after
+from services.ports import Warehouse
+from services.sql.kept import print_kept
+from services.sql.nodes import Key
+from services.worker.rows import Row
+
+ASKED_AT_ONCE: Final = 2_000  # keys: as text below 100 KB, where a server takes no field of a form above 128 KiB
+_EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)  # that a moment in the warehouse can be
+
+
+class _Doubtful(NamedTuple):
+    """A row that may have been charged by another release, by its place among the rows."""
+
+    place: int
+    key: Key
+    version: int
+
+
+async def uncharged(rows: Sequence[Row], warehouse: Warehouse, *, charged_until: datetime | None) -> Sequence[Row]:
+    """`rows` without those that are kept already, as they are or in a later log of the same call.
+
+    Asked for are only those that were recorded until `charged_until`: later ones no other release has charged.
+    Raises: StoreUnavailable.
+    """
+    if charged_until is None:
+        return rows
+    kept: set[int] = set()
+    for organization_id, doubtful in _together(rows, version_after(0, charged_until)):
+        versions = await _kept_versions(organization_id, [row.key for row in doubtful], warehouse)
+        kept.update(row.place for row in doubtful if versions.get(row.key, -1) >= row.version)
+    return [row for place, row in enumerate(rows) if place not in kept] if kept else rows
+
+
+def _together(rows: Sequence[Row], last_version: int) -> Iterator[tuple[str, Sequence[_Doubtful]]]:
+    """What is to be asked, by organization, as many at a time as are asked at once."""
+    by_organization = defaultdict(list)
+    for place, row in enumerate(rows):
+        record = row.record
+        key = _key(record) if record.version <= last_version else None
+        if key is not None:
+            by_organization[record.organization_id].append(_Doubtful(place, key, record.version))
+    for organization_id, doubtful in by_organization.items():
+        for start in range(0, len(doubtful), ASKED_AT_ONCE):
+            yield organization_id, doubtful[start : start + ASKED_AT_ONCE]
+
+
+def _key(record: RequestRecord) -> Key | None:
+    """As the warehouse has it, in whole milliseconds; None for what is no key there, and so is not kept either."""
+    moment = record.request_created_at
+    try:
+        request_id = str(uuid.UUID(record.request_id))
+    except ValueError:
+        return None
+    if moment < _EARLIEST:
+        return None
+    return Key(moment.replace(microsecond=moment.microsecond // 1000 * 1000), request_id)
+
+
+async def _kept_versions(organization_id: str, keys: Sequence[Key], warehouse: Warehouse) -> Mapping[Key, int]:
+    rows = await warehouse.query(print_kept(organization_id, keys))
+    return {Key(row["request_created_at"], str(row["request_id"])): row["kept_version"] for row in rows}

@@ -1,0 +1,124 @@
+"""What Releases owe, asked of SQLite and of PostgreSQL."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import genai_prices
+import pytest
+from sqlalchemy import create_engine, text
+
+from schemas.errors import StoreUnavailable
+from services.stores import releases
+from services.stores.price_rows import LEAD
+from services.stores.releases import LEASE, SqlReleases, release_here
+
+Worker = Callable[[str], SqlReleases]
+
+
+@pytest.fixture
+def worker(state_url: str) -> Iterator[Worker]:
+    """Makes a worker's way to the releases, each as in a process of its own."""
+    with ExitStack() as stack:
+
+        def opened(release: str) -> SqlReleases:
+            store = SqlReleases(state_url, release=release)
+            stack.callback(lambda: asyncio.run(store.close()))
+            return store
+
+        asyncio.run(opened("").migrate())
+        _forget(state_url)
+        yield opened
+
+
+def _forget(state_url: str) -> None:
+    engine = create_engine(state_url)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM charging_release"))
+    engine.dispose()
+
+
+def others(store: SqlReleases) -> datetime | None:
+    return asyncio.run(store.others_charge_until())
+
+
+def test_workers_of_one_release_hear_of_no_other_one(worker: Worker) -> None:
+    first, second = worker("one"), worker("one")
+    assert [others(first), others(second), others(first)] == [None, None, None]
+
+
+def test_each_of_two_releases_hears_until_when_the_other_one_may_charge(worker: Worker) -> None:
+    old, new = worker("old"), worker("new")
+    before = datetime.now(UTC)
+    others(old)
+    after = datetime.now(UTC)
+    heard = others(new)
+    assert heard is not None
+    assert before <= heard - LEASE - LEAD <= after
+    its_end = others(old)
+    assert its_end is not None
+    assert heard <= its_end
+
+
+def test_a_release_says_that_it_charges_before_it_hears_of_others(worker: Worker) -> None:
+    stores = [worker(f"release {number}") for number in range(6)]
+    with ThreadPoolExecutor(len(stores)) as threads:
+        heard = list(threads.map(others, stores))
+    # Of two releases that begin at once one at least hears of the other; so all but one of these hear of somebody.
+    assert heard.count(None) <= 1
+
+
+def test_workers_that_begin_at_once_agree_on_one_row(worker: Worker, state_url: str) -> None:
+    stores = [worker("one") for _ in range(8)]
+    with ThreadPoolExecutor(len(stores)) as threads:
+        assert set(threads.map(others, stores)) == {None}
+    engine = create_engine(state_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM charging_release")).scalar_one() == 1
+    engine.dispose()
+
+
+def test_a_release_that_goes_on_charging_keeps_saying_so(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "LEASE", timedelta(milliseconds=40))
+    old, new = worker("old"), worker("new")
+    others(old)
+    first = others(new)
+    asyncio.run(asyncio.sleep(0.05))
+    assert others(new) == first
+    others(old)
+    later = others(new)
+    assert first is not None
+    assert later is not None
+    assert later >= first + timedelta(milliseconds=50)
+
+
+def test_a_release_that_comes_back_is_told_of_the_one_in_between(worker: Worker) -> None:
+    others(worker("old"))
+    others(worker("new"))
+    assert others(worker("old")) is not None
+
+
+def test_a_table_that_is_not_there_yet_is_an_outage(tmp_path: Path) -> None:
+    store = SqlReleases(f"sqlite:///{tmp_path}/state.sqlite")
+    with pytest.raises(StoreUnavailable):
+        others(store)
+    asyncio.run(store.close())
+
+
+def test_a_release_is_named_by_what_it_reads_and_charges_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = release_here()
+    assert here.endswith(f", genai-prices {genai_prices.__version__}")
+    copy = tmp_path / "services"
+    for room in ("domain", "stores"):
+        shutil.copytree(releases._SERVICES / room, copy / room)
+    monkeypatch.setattr(releases, "_SERVICES", copy)
+    assert release_here() == here
+    (copy / "stores" / "journal.py").unlink()
+    assert release_here() == here
+    with (copy / "domain" / "usage.py").open("a") as file:
+        file.write("# reads otherwise")
+    assert release_here() != here
