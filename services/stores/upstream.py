@@ -8,7 +8,7 @@ dropped after `idle_s`, at once when the provider closes them, and looked at bef
 import asyncio
 import socket
 import ssl
-from collections import deque
+from collections import OrderedDict
 from time import monotonic
 from typing import Final
 
@@ -72,7 +72,7 @@ class Lane:
         self._idle: list[Connection] = []  # the last used is used next, so that the others can rest and go
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._waiting: deque[Call] = deque()
+        self._waiting: OrderedDict[Call, None] = OrderedDict()  # in order; any of them may be given up
 
     def place(self, call: "Call") -> None:
         """Gives `call` a connection, now or as soon as there is one."""
@@ -82,7 +82,7 @@ class Lane:
                 connection.carry(call)
                 return
             connection.close()
-        self._waiting.append(call)
+        self._waiting[call] = None
         self._connect_for_waiting()
 
     def _connect_for_waiting(self) -> None:
@@ -124,11 +124,11 @@ class Lane:
             call.receiver.upstream_failed(error)
 
     def _next_waiting(self) -> "Call | None":
-        while self._waiting:
-            call = self._waiting.popleft()
-            if not call.aborted:
-                return call
-        return None
+        return self._waiting.popitem(last=False)[0] if self._waiting else None
+
+    def forget(self, call: "Call") -> None:
+        """`call` waits no longer."""
+        self._waiting.pop(call, None)
 
     def rest(self, connection: Connection) -> None:
         """`connection` is free again. Where somebody waits, it is looked at as `place` would."""
@@ -139,7 +139,7 @@ class Lane:
 
     def _use(self, connection: Connection) -> None:
         """For whoever waits longest, or for later."""
-        call = self._next_waiting() if self._waiting else None
+        call = self._next_waiting()
         if call is not None:
             connection.carry(call)
         else:
@@ -176,7 +176,6 @@ class Call:
         "_out",
         "_paused",
         "_slow",
-        "aborted",
         "begun",
         "connection",
         "is_head",
@@ -190,7 +189,6 @@ class Call:
         self.begun = False
         self.sent = False  # the whole request
         self.is_head = False
-        self.aborted = False
         self._lane = lane
         self._out: list[bytes] = []
         self._held = 0
@@ -239,7 +237,8 @@ class Call:
             self.flush()
         if self._slow:
             self._slow = False
-            self.receiver.upstream_ready()
+            if connection.writable:  # or else it says by itself when it is
+                self.receiver.upstream_ready()
 
     def pause_answer(self) -> None:
         self._paused = True
@@ -255,8 +254,10 @@ class Call:
         self.receiver = receiver
 
     def abort(self) -> None:
-        self.aborted = True
-        if self.connection is not None:
+        self._out.clear()  # the exchange may live on, for its caller to be told
+        if self.connection is None:
+            self._lane.forget(self)
+        else:
             self.connection.abort(self)
 
 

@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_reason",
         "_transport",
         "rests_since_s",
+        "writable",
     )
 
     _transport: asyncio.Transport
@@ -62,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._readable = select.poll()
         self.rests_since_s = 0.0
+        self.writable = True  # more than it buffers anyway
         self._expect_answer()
 
     def _expect_answer(self) -> None:
@@ -184,10 +186,12 @@ class Connection(asyncio.Protocol):
         return not {name.lower() for name, _ in self._headers} & {b"content-length", b"transfer-encoding"}
 
     def pause_writing(self) -> None:
+        self.writable = False
         if self._call is not None:
             self._call.receiver.upstream_slow()
 
     def resume_writing(self) -> None:
+        self.writable = True
         if self._call is not None:
             self._call.receiver.upstream_ready()
 

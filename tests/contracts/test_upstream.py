@@ -1,7 +1,9 @@
 """Connections to providers, over real sockets: which are used again, so that an answer is that to its own question."""
 
 import asyncio
+import contextlib
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from schemas.errors import UpstreamUnavailable
 from services.domain.providers import origin_of
 from services.ports import UNKNOWN_LENGTH, Headers
-from services.stores.upstream import UpstreamPool
+from services.stores.upstream import Call, UpstreamPool
 from tests.scripted_provider import answer
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +30,7 @@ class Asked:
     def __init__(self) -> None:
         self.body = b""
         self.failed: UpstreamUnavailable | None = None
+        self.slow = False
         self.at_end: Callable[[], None] = lambda: None
         self._over = asyncio.Event()
 
@@ -52,8 +55,12 @@ class Asked:
         self._over.set()
 
     def answer_flush(self) -> None: ...
-    def upstream_slow(self) -> None: ...
-    def upstream_ready(self) -> None: ...
+
+    def upstream_slow(self) -> None:
+        self.slow = True
+
+    def upstream_ready(self) -> None:
+        self.slow = False
 
 
 class Provider:
@@ -75,12 +82,30 @@ class Provider:
         call.flush()
         return receiver
 
+    def ask_at_length(self, body_bytes: int) -> tuple[Asked, Call]:
+        receiver = Asked()
+        call = self._pool.call(self._origin, receiver)
+        call.head(b"POST", b"/", [], body_bytes)
+        call.piece(bytes(body_bytes))
+        call.end()
+        call.flush()
+        return receiver, call
+
     async def accept(self) -> socket.socket:
         """The next new connection, whose question has come."""
         async with asyncio.timeout(5):
             peer, _ = await asyncio.get_running_loop().sock_accept(self._listener)
         await self.read(peer)
         return peer
+
+    async def is_left_alone(self, for_s: float) -> bool:
+        """Whether nobody connects."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                peer, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+                peer.close()
+                return False
+        return True
 
     async def read(self, peer: socket.socket) -> None:
         peer.setblocking(False)
@@ -181,3 +206,49 @@ async def test_a_connection_whose_question_was_not_sent_whole_is_not_used_again(
         assert await second.told() == b"2"
         peer.close()
         other.close()
+
+
+async def test_questions_that_are_given_up_before_they_could_travel_leave_nothing_behind() -> None:
+    async with a_provider(max_connections=1) as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        tracemalloc.start()
+        waiting = [provider.ask_at_length(4 * 2**20) for _ in range(50)]
+        held_bytes, _ = tracemalloc.get_traced_memory()
+        for _, call in waiting:
+            call.abort()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (held_bytes > 200 * 2**20, kept_bytes < 2**20) == (True, True)
+        last = provider.ask()
+        peer.sendall(answer(b"1"))
+        assert await first.told() == b"1"
+        await provider.read(peer)
+        peer.sendall(answer(b"2"))
+        assert await last.told() == b"2"
+        peer.close()
+
+
+async def test_nobody_connects_for_questions_that_were_given_up() -> None:
+    async with a_provider(max_connections=1) as provider:
+        first = provider.ask()
+        peer = await provider.accept()
+        for _, call in [provider.ask_at_length(10) for _ in range(3)]:
+            call.abort()
+        peer.close()
+        async with asyncio.timeout(5):
+            while first.failed is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert await provider.is_left_alone(0.1)
+
+
+async def test_a_question_that_its_provider_does_not_read_is_slow_as_soon_as_it_travels() -> None:
+    async with a_provider() as provider:
+        receiver, call = provider.ask_at_length(20 * 2**20)
+        assert receiver.slow  # as it has no connection
+        peer = await provider.accept()
+        assert (call.begun, receiver.slow) == (True, True)
+        async with asyncio.timeout(5):
+            while receiver.slow:
+                await asyncio.get_running_loop().sock_recv(peer, 2**20)
+        peer.close()
