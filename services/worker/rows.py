@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +41,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
-    """The deliveries from `start` on, until their bodies together are large."""
+    """The deliveries from `start` on, until their bodies together are large. Raises: MemoryError."""
     rows: list[Row] = []
     letters: list[DeadLetter] = []
     used = _UsedPrices(books)
@@ -58,19 +59,30 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
             characters += len(bodies.request_body) + len(bodies.response_body)
         if characters >= MOST_CHARACTERS:
             break
+    _warn_of_faults(letters)
     return Piece(rows, letters, used.prices, end)
 
 
 def _understood(event: ExchangeEvent, books: "_UsedPrices") -> tuple[RequestRecord, RequestBodies | None]:
-    """Raises: UnreadableExchange on a fault of ours, since one event that meets it must not hold up all others."""
+    """Raises: UnreadableExchange on a fault of ours, since one event that meets it must not hold up all others.
+
+    MemoryError is no fault of the event.
+    """
     try:
         return to_record(event, books.prices_of(event.request.organization_id, recorded_at_of(event)))
+    except MemoryError:
+        raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         # Not the error's text: it may hold what people said.
         reason = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
-        logger.warning("an event could not be understood: a bug of Farebox", extra={"reason": reason})
         raise UnreadableExchange(reason) from error
+
+
+def _warn_of_faults(letters: Sequence[DeadLetter]) -> None:
+    reasons = Counter(letter.reason for letter in letters if letter.code == UnreadableExchange.code)
+    if reasons:
+        logger.warning("events could not be understood: a bug of Farebox", extra={"reasons": dict(reasons)})
 
 
 class _UsedPrices:
