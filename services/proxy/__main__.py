@@ -63,6 +63,7 @@ async def run(settings: ProxySettings) -> None:
 
 def main() -> None:
     """Exits with 1, and one line that says why, when it cannot start."""
+    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
     try:
         settings = ProxySettings.from_environ(os.environ)
         configure_logging(settings.log_level)

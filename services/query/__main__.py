@@ -65,6 +65,7 @@ def _stay() -> None:
 
 def main() -> None:
     """Exits with 1, and one line that says why, when it cannot start."""
+    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
     try:
         settings = QuerySettings.from_environ(os.environ)
         configure_logging(settings.log_level)

@@ -56,6 +56,7 @@ async def _listen(settings: WorkerSettings, metrics: Metrics) -> asyncio.Server:
 
 def main() -> None:
     """Exits with 1, and one line that says why, when it cannot start or must not go on."""
+    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
     try:
         settings = WorkerSettings.from_environ(os.environ)
         configure_logging(settings.log_level)

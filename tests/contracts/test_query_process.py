@@ -4,6 +4,8 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.processes import Process, free_port
 from tests.querying import LIST
 
@@ -36,3 +38,10 @@ def test_a_caller_that_stalls_cannot_hold_up_the_stop(tmp_path: Path) -> None:
             before = time.monotonic()
             assert process.stop(timeout_s=20) == 0, process.output()
             assert time.monotonic() - before >= GRACE_S
+
+
+@pytest.mark.parametrize("process", ["proxy", "worker", "query"])
+def test_a_process_with_a_wrong_setting_says_which_it_is(tmp_path: Path, process: str) -> None:
+    wrong = {f"FAREBOX_{process.upper()}_PORT": "many"}
+    with pytest.raises(AssertionError, match=rf"ended with 1:\n.*FAREBOX_{process.upper()}_PORT: Input should be"):
+        Process(["-m", f"services.{process}"], env=wrong, log=tmp_path / "process.log").run(30)
