@@ -12,6 +12,7 @@ _CHUNK_TYPE: Final = re.compile(
 )
 _NO_ENTRIES: Final = len(b"[]")
 _NULL: Final = b"null"
+_STEP: Final = (b'"step.', b'"content.')
 
 
 class _Shape(msgspec.Struct):
@@ -55,8 +56,16 @@ def _is_of_chunk(choice: _Shape) -> bool:
     return choice.delta is not None or (bool(choice.text) and bytes(choice.finish_reason) == _NULL)
 
 
+def generates(part: Part) -> bool:
+    """Whether a part shows what was generated, as embeddings and rankings do not."""
+    return max(len(bytes(part.choices)), len(bytes(part.output))) > _NO_ENTRIES
+
+
 def is_going_on(part: Part) -> bool:
-    """Whether Anthropic's chunk with usage does not say that the answer stopped: another one will."""
+    """Whether a chunk with usage does not say that the answer stopped, and another one will: Anthropic's, or a step of
+    a Google interaction's."""
+    if part.event_type:
+        return bytes(part.event_type).startswith(_STEP)
     if not part.delta or value_of(part.type) != "message_delta":
         return False
     delta = value_of(part.delta)

@@ -33,6 +33,8 @@ class Part(msgspec.Struct):
     choices: msgspec.Raw = NOT_THERE
     candidates: msgspec.Raw = NOT_THERE  # Google's choices
     meta: msgspec.Raw = NOT_THERE  # Cohere's
+    interaction: msgspec.Raw = NOT_THERE  # the end of Google's streams of those
+    event_type: msgspec.Raw = NOT_THERE  # what they, and Cohere's first ones, call their chunks' type
     delta: msgspec.Raw = NOT_THERE  # the end of Cohere's streams; why Anthropic's stopped
 
 
@@ -76,8 +78,8 @@ def usage_in(part: Part) -> Found | None:
     for raw in (part.usage, part.usage_metadata):
         if raw and (found := _found(part, raw)) is not None:
             return found
-    for wrapper, opening in ((part.response, False), (part.message, True), (part.x_groq, False), (part.delta, False)):
-        inner = part_of(wrapper)
+    for wrapper in (part.response, part.message, part.x_groq, part.interaction, part.delta):
+        inner, opening = part_of(wrapper), wrapper is part.message
         raw = (inner.usage or inner.usage_metadata or inner.meta) if inner is not None else NOT_THERE
         if inner is not None and raw and (found := _found(inner, raw, opening=opening)) is not None:
             return found
@@ -92,11 +94,16 @@ def _found(part: Part, raw: msgspec.Raw, *, opening: bool = False) -> Found | No
 
 
 def model_in(part: Part) -> str:
-    for holder in (part, part_of(part.message), part_of(part.response)):
-        name = value_of(holder.model or holder.model_version) if holder is not None else None
-        if isinstance(name, str) and name:
-            return name
-    return ""
+    """'' when a part, and what it wraps, names none."""
+    if name := _model(part):
+        return name
+    inner = (part_of(wrapper) for wrapper in (part.message, part.response, part.interaction) if wrapper)
+    return next((name for one in inner if one is not None and (name := _model(one))), "")
+
+
+def _model(part: Part) -> str:
+    name = value_of(part.model or part.model_version)
+    return name if isinstance(name, str) else ""
 
 
 def tier_in(part: Part) -> str:

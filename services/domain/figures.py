@@ -46,10 +46,10 @@ def first_figure(block: Block, *names: str) -> int:
 
 
 def section(block: Block, *names: str) -> Block:
-    """The object under the first of `names` that holds one; empty when none does."""
+    """The object under the first of `names` that holds one with something in it; empty when none does."""
     for name in names:
         value = block.get(name)
-        if isinstance(value, dict):
+        if value and isinstance(value, dict):
             return value
     return _NOTHING
 

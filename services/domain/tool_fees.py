@@ -26,6 +26,8 @@ _OLD_MODELS: Final = re.compile(r"(?:^|[/:])(?:chat)?gpt-4")
 _SEARCH_MODELS: Final = re.compile(r"-search-(?:preview|api)")
 _ONE_FEE_A_PROMPT: Final = re.compile(r"(?:^|/)gemini-[12]")
 
+# What an interaction with Google shows of a grounding that its usage may not count.
+_GROUNDING_CALLS: Final = (b'"google_search_call"', b'"google_maps_call"')
 _GOOGLES: Final = frozenset(("promptTokenCount", "totalTokenCount"))
 _GROUNDED: Final = b'"groundingMetadata"'
 # What betrays, anywhere in an answer, that a tool or a search was charged which nothing counts: Groq's, OpenRouter's.
@@ -64,6 +66,8 @@ def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: st
         return _with_calls(counted, found.part, model)
     if not _GOOGLES.isdisjoint(found.block):
         return _with_grounding(counted, chunks, model)
+    if "total_input_tokens" in found.block:
+        return _with(counted, held=not any(call in chunk for chunk in chunks for call in _GROUNDING_CALLS))
     if _SEARCH_MODELS.search(model):
         return _with(counted, web_searches=1)
     if provider in _TOLD_BY:

@@ -4,12 +4,12 @@ Families are told apart by the names in the usage block, not by the provider: ma
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from schemas.usage import Reading, Usage
-from services.domain.answer_chunks import choices_in, has_failed, is_chunk, is_going_on
+from services.domain.answer_chunks import choices_in, generates, has_failed, is_chunk, is_going_on
 from services.domain.answer_parts import Found, model_in, part_of, tier_in, usage_in
 from services.domain.estimate import put_out
 from services.domain.figures import Block, Counted, NonsenseError
@@ -17,10 +17,12 @@ from services.domain.streams import events_of, frames_of, json_lines, looks_like
 from services.domain.tiers import tier_of
 from services.domain.told_cost import told_cost_usd
 from services.domain.tool_fees import with_fees
-from services.domain.usage_anthropic import anthropic_usage
-from services.domain.usage_google import google_usage
-from services.domain.usage_openai import duration_usage, openai_usage
-from services.domain.usage_others import cohere_usage, converse_usage
+from services.domain.unread import Names, counts_more
+from services.domain.usage_anthropic import ANTHROPIC_NAMES, anthropic_usage
+from services.domain.usage_google import GOOGLE_NAMES, INTERACTION_NAMES, google_usage, interaction_usage
+from services.domain.usage_openai import DURATION_NAMES, OPENAI_NAMES, duration_usage, openai_usage, tells_output
+from services.domain.usage_others import COHERE_NAMES, CONVERSE_NAMES, cohere_usage, converse_usage
+from services.domain.usage_sdks import AI_SDK_NAMES, PYDANTIC_NAMES, ai_sdk_usage, pydantic_usage
 
 _MOST_BLOCK_CHARACTERS: Final = 16_384
 _OPENING_CHUNKS: Final = 3  # a stream names its model in the first that is not a ping or a filter's result
@@ -29,20 +31,33 @@ _NO_USAGE: Final = Usage()
 
 _chunks = msgspec.json.Decoder(list[msgspec.Raw])
 
-_FAMILIES: Final[Sequence[tuple[str, Callable[[Block, str], Counted]]]] = (
-    ("prompt_tokens", openai_usage),
-    ("completion_tokens", openai_usage),  # also beside input_tokens
-    ("input_tokens_details", openai_usage),
-    ("input_token_details", openai_usage),
-    ("cache_read_input_tokens", anthropic_usage),  # also with a total that somebody added
-    ("cache_creation_input_tokens", anthropic_usage),
-    ("total_tokens", openai_usage),
-    ("input_tokens", anthropic_usage),
-    ("promptTokenCount", google_usage),
-    ("totalTokenCount", google_usage),
-    ("inputTokens", converse_usage),
-    ("billed_units", cohere_usage),
-    ("seconds", duration_usage),
+_Family: TypeAlias = tuple[Callable[[Block, str], Counted], Names]
+_OPENAI: Final[_Family] = (openai_usage, OPENAI_NAMES)
+_ANTHROPIC: Final[_Family] = (anthropic_usage, ANTHROPIC_NAMES)
+_PYDANTIC: Final[_Family] = (pydantic_usage, PYDANTIC_NAMES)
+_GOOGLE: Final[_Family] = (google_usage, GOOGLE_NAMES)
+_AI_SDK: Final[_Family] = (ai_sdk_usage, AI_SDK_NAMES)
+_FAMILIES: Final[Sequence[tuple[str, _Family]]] = (
+    ("prompt_tokens", _OPENAI),
+    ("completion_tokens", _OPENAI),  # also beside input_tokens
+    ("input_tokens_details", _OPENAI),
+    ("input_token_details", _OPENAI),
+    ("cache_read_input_tokens", _ANTHROPIC),  # also with a total that somebody added
+    ("cache_creation_input_tokens", _ANTHROPIC),
+    ("cache_read_tokens", _PYDANTIC),
+    ("cache_write_tokens", _PYDANTIC),
+    ("total_input_tokens", (interaction_usage, INTERACTION_NAMES)),
+    ("total_tokens", _OPENAI),
+    ("input_tokens", _ANTHROPIC),
+    ("promptTokenCount", _GOOGLE),
+    ("totalTokenCount", _GOOGLE),
+    ("cachedInputTokens", _AI_SDK),
+    ("reasoningTokens", _AI_SDK),
+    ("inputTokenDetails", _AI_SDK),
+    ("outputTokenDetails", _AI_SDK),
+    ("inputTokens", (converse_usage, CONVERSE_NAMES)),
+    ("billed_units", (cohere_usage, COHERE_NAMES)),
+    ("seconds", (duration_usage, DURATION_NAMES)),
 )
 
 
@@ -155,9 +170,10 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
 
 def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -> Counted | None:
     """None for nonsense, for a block of no known family, and for one that says that nothing at all was used."""
-    read = next((read for name, read in _FAMILIES if name in found.block), None)
-    if read is None:
+    family = next((family for name, family in _FAMILIES if name in found.block), None)
+    if family is None:
         return None
+    read, names = family
     try:
         counted = read(found.block, provider)
     except NonsenseError:
@@ -167,4 +183,7 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
     if found.opening:
         # The opening counts one token put out, as a placeholder.
         return Counted(msgspec.structs.replace(counted.usage, completion_tokens=0, reasoning_tokens=0))
+    silent = not counted.usage.completion_tokens and family is _OPENAI and not tells_output(found.block)
+    if (silent and generates(found.part)) or counts_more(found.block, names):
+        counted = Counted(counted.usage, counted.adds_up, held=False)
     return with_fees(counted, found, chunks, model, provider)

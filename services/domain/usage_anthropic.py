@@ -3,8 +3,26 @@
 Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance
 """
 
+from typing import Final
+
 from schemas.usage import Usage
 from services.domain.figures import Block, Counted, entries, figure, section
+from services.domain.unread import Names
+
+CACHE_LIFETIMES: Final = frozenset(("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
+# To fetch a page or to look for a tool costs nothing but tokens.
+SERVER_TOOLS: Final = frozenset(("web_search_requests", "web_fetch_requests", "tool_search_requests"))
+ANTHROPIC_NAMES: Final[Names] = {
+    "": frozenset(
+        (
+            *("input_tokens", "output_tokens", "total_tokens", "iterations"),
+            *("cache_read_input_tokens", "cache_creation_input_tokens"),
+        )
+    ),
+    "cache_creation": CACHE_LIFETIMES,
+    "output_tokens_details": frozenset(("thinking_tokens",)),
+    "server_tool_use": SERVER_TOOLS,
+}
 
 
 def anthropic_usage(block: Block, _provider: str) -> Counted:

@@ -1,13 +1,39 @@
 """Usage as Google counts, in Gemini's own API and on Vertex: what was cached is inside the prompt, thoughts are beside.
 
-Source: https://ai.google.dev/api/generate-content#UsageMetadata
+Interactions count the same under other names.
+Sources: https://ai.google.dev/api/generate-content#UsageMetadata, https://ai.google.dev/api/interactions-api
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from schemas.usage import Usage
-from services.domain.figures import Block, Counted, entries, figure
+from services.domain.figures import Block, Counted, entries, figure, first_figure
+from services.domain.unread import Names
+
+GOOGLE_NAMES: Final[Names] = {
+    "": frozenset(
+        (
+            *("promptTokenCount", "toolUsePromptTokenCount", "cachedContentTokenCount"),
+            *("thoughtsTokenCount", "candidatesTokenCount", "totalTokenCount"),
+            *("promptTokensDetails", "toolUsePromptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails"),
+        )
+    )
+}
+_INTERACTIONS: Final[Mapping[str, str]] = {
+    "total_input_tokens": "promptTokenCount",
+    "total_tool_use_tokens": "toolUsePromptTokenCount",
+    "total_cached_tokens": "cachedContentTokenCount",
+    "total_thought_tokens": "thoughtsTokenCount",
+    "total_output_tokens": "candidatesTokenCount",
+    "total_tokens": "totalTokenCount",
+    "input_tokens_by_modality": "promptTokensDetails",
+    "tool_use_tokens_by_modality": "toolUsePromptTokensDetails",
+    "cached_tokens_by_modality": "cacheTokensDetails",
+    "output_tokens_by_modality": "candidatesTokensDetails",
+}
+_RAW_PROMPT: Final = "raw_prompt_token"
+INTERACTION_NAMES: Final[Names] = {"": frozenset((*_INTERACTIONS, _RAW_PROMPT, "model_invocation_token_counts"))}
 
 _SEEN: Final = frozenset({"IMAGE", "DOCUMENT", "VIDEO"})  # billed at one price where Google does not list them apart
 
@@ -39,11 +65,21 @@ def google_usage(block: Block, _provider: str) -> Counted:
     return Counted(usage, adds_up, not made.get("VIDEO", 0))
 
 
+def interaction_usage(block: Block, provider: str) -> Counted:
+    """What `block` says of an interaction. Raises: NonsenseError.
+
+    Where the model read more than Google says was put in, as a kept conversation makes it, nobody knows what is billed.
+    """
+    counted = google_usage({name: block.get(theirs) for theirs, name in _INTERACTIONS.items()}, provider)
+    told = figure(block, "total_input_tokens") + figure(block, "total_tool_use_tokens")
+    return Counted(counted.usage, counted.adds_up, counted.held and figure(block, _RAW_PROMPT) <= told)
+
+
 def _by_modality(block: Block, name: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for detail in entries(block, name):
         modality = str(detail.get("modality", "")).upper()
-        counts[modality] = counts.get(modality, 0) + figure(detail, "tokenCount")
+        counts[modality] = counts.get(modality, 0) + first_figure(detail, "tokenCount", "tokens")
     return counts
 
 

@@ -11,24 +11,45 @@ from typing import Final
 
 from schemas.usage import Usage
 from services.domain.figures import Block, Counted, figure, first_figure, section
-from services.domain.usage_openai_prompt import prompt_classes
+from services.domain.unread import Names, counts_more
+from services.domain.usage_anthropic import SERVER_TOOLS
+from services.domain.usage_openai_prompt import PROMPT_NAMES, READ_BESIDE, prompt_classes
 
 _PROMPT: Final = ("prompt_tokens", "input_tokens")
 _COMPLETION: Final = ("completion_tokens", "output_tokens")
-# What these count is billed by the piece, at prices that stand in no book.
-_UNHELD: Final = ("num_sources_used", "num_server_side_tools_used")
+# LangChain's is the last.
+_COMPLETION_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+_COMPLETION_NAMES: Final = frozenset(
+    (
+        *("reasoning_tokens", "reasoning", "text_tokens", "audio_tokens", "audio", "image_tokens"),
+        *("accepted_prediction_tokens", "rejected_prediction_tokens"),
+    )
+)
+OPENAI_NAMES: Final[Names] = {
+    "": frozenset(
+        (
+            *(*_PROMPT, *_COMPLETION, *READ_BESIDE, "total_tokens", "reasoning_tokens", "prompt_cache_miss_tokens"),
+            *("cache_creation_input_tokens", "prompt_audio_seconds", "citation_tokens", "num_search_queries"),
+        )
+    ),
+    **PROMPT_NAMES,
+    **dict.fromkeys(_COMPLETION_DETAILS, _COMPLETION_NAMES),
+    "server_tool_use": SERVER_TOOLS,
+}
+_TOTAL_NAMES: Final[Names] = {"": frozenset(("total_tokens",))}
+DURATION_NAMES: Final[Names] = {"": frozenset(("seconds",))}
 # Names that only Perplexity uses, under whatever provider a call of it was logged.
 _PERPLEXITYS: Final = frozenset(("num_search_queries", "citation_tokens", "search_context_size"))
-_RARE: Final = frozenset((*_UNHELD, "server_tool_use", "num_search_queries", "prompt_audio_seconds", "citation_tokens"))
+_RARE: Final = frozenset(("server_tool_use", "num_search_queries", "prompt_audio_seconds", "citation_tokens"))
 
 
 def openai_usage(block: Block, provider: str) -> Counted:
     """What `block` says. Raises: NonsenseError."""
     prompt, completion = first_figure(block, *_PROMPT), first_figure(block, *_COMPLETION)
+    if not prompt and not completion and block.get("total_tokens"):
+        return _total_alone(block)
     agreed, told = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
-    if not prompt and not completion:
-        prompt = figure(block, "total_tokens")  # embeddings of some providers state nothing else
-    elif not prompt:
+    if not prompt:
         told = any(block.get(name) is not None for name in _PROMPT)
     of_prompt, held, sure = prompt_classes(block, prompt, completion)
     of_completion, adds_up = _completion(block, sum(of_prompt.values()), completion, provider)
@@ -37,8 +58,16 @@ def openai_usage(block: Block, provider: str) -> Counted:
         adds_up, parts = False, {name: max(0, count) for name, count in parts.items()}
     if not _RARE.isdisjoint(block):
         parts |= _beside(block)
-        held = held and not any(figure(block, name) for name in _UNHELD)
     return Counted(Usage(**parts), adds_up and agreed and sure, held and told)
+
+
+def _total_alone(block: Block) -> Counted:
+    """Embeddings and rankings of some providers state nothing else. Beside anything else it is no prompt."""
+    return Counted(Usage(prompt_tokens=figure(block, "total_tokens")), held=not counts_more(block, _TOTAL_NAMES))
+
+
+def tells_output(block: Block) -> bool:
+    return any(name in block for name in _COMPLETION)
 
 
 def _agree(block: Block, names: tuple[str, str]) -> bool:
@@ -69,12 +98,12 @@ def _seconds(block: Block) -> int:
 
 
 def _completion(block: Block, prompt: int, completion: int, provider: str) -> tuple[dict[str, int], bool]:
-    inside = section(block, "completion_tokens_details", "output_tokens_details", "output_token_details")
+    inside = section(block, *_COMPLETION_DETAILS)
     told = figure(block, "reasoning_tokens")
-    reasoning = figure(inside, "reasoning_tokens") or told
+    reasoning = first_figure(inside, "reasoning_tokens", "reasoning") or told
     beside = bool(told) and (provider == "PERPLEXITY" or not _PERPLEXITYS.isdisjoint(block))
     whole, adds_up = _with_reasoning(block, prompt, completion, reasoning, beside=beside)
-    audio, images = figure(inside, "audio_tokens"), figure(inside, "image_tokens")
+    audio, images = first_figure(inside, "audio_tokens", "audio"), figure(inside, "image_tokens")
     parts = {
         "completion_tokens": whole - reasoning - audio - images,
         "reasoning_tokens": reasoning,

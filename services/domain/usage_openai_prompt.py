@@ -9,10 +9,36 @@ Source: https://docs.litellm.ai/docs/completion/prompt_caching
 from typing import Final
 
 from services.domain.figures import Block, figure, first_figure, section
+from services.domain.unread import Names
+from services.domain.usage_anthropic import CACHE_LIFETIMES
 
 _ANTHROPICS: Final = frozenset(("cache_read_input_tokens", "cache_creation_input_tokens"))
-# Searches of a prompt, billed by the piece or by the prompt, depending on who was asked.
-_UNHELD: Final = frozenset(("web_search_requests", "google_maps_grounding_requests"))
+PROMPT_DETAILS: Final = (
+    "prompt_tokens_details",
+    "input_tokens_details",
+    "input_token_details",
+)  # LangChain's is the last
+_READ: Final = ("cached_tokens", "cache_read_input_tokens", "cache_read")
+_WRITTEN: Final = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+# Beside the details: DeepSeek's, Moonshot's, xAI's, Anthropic's and Mistral's.
+READ_BESIDE: Final = (
+    "prompt_cache_hit_tokens",
+    "cached_tokens",
+    "cached_prompt_text_tokens",
+    "cache_read_input_tokens",
+    "num_cached_tokens",
+)
+_LANGCHAINS: Final = frozenset((*CACHE_LIFETIMES, "cache_creation"))
+_PROMPT_NAMES: Final = frozenset(
+    (*_READ, *_WRITTEN, *_LANGCHAINS, "text_tokens", "audio_tokens", "audio", "image_tokens")
+)
+# What the details of a prompt hold is read from, and what their own details hold.
+PROMPT_NAMES: Final[Names] = {
+    **dict.fromkeys(PROMPT_DETAILS, _PROMPT_NAMES),
+    "cached_tokens_details": frozenset(("text_tokens", "audio_tokens", "image_tokens")),
+    "cache_write_details": frozenset(("write_5m_tokens", "write_1h_tokens")),
+    **dict.fromkeys(("cache_creation_token_details", "cache_creation"), CACHE_LIFETIMES),
+}
 
 
 def prompt_classes(block: Block, whole: int, completion: int) -> tuple[dict[str, int], bool, bool]:
@@ -20,12 +46,12 @@ def prompt_classes(block: Block, whole: int, completion: int) -> tuple[dict[str,
 
     A class is negative where figures contradict each other. Raises: NonsenseError.
     """
-    inside = section(block, "prompt_tokens_details", "input_tokens_details", "input_token_details")
-    read, written = _cached(block, inside), first_figure(inside, "cache_write_tokens", "cache_creation_tokens")
+    inside = section(block, *PROMPT_DETAILS)
+    read, written = _cached(block, inside), _written(inside)
     agreed = True
     if not _ANTHROPICS.isdisjoint(block):
         whole, written, agreed = _with_cache_beside(block, whole, completion, read, written)
-    audio, images = figure(inside, "audio_tokens"), figure(inside, "image_tokens")
+    audio, images = first_figure(inside, "audio_tokens", "audio"), figure(inside, "image_tokens")
     parts = {
         "prompt_tokens": whole - read - written - audio - images,
         "prompt_cache_read_tokens": read,
@@ -36,17 +62,22 @@ def prompt_classes(block: Block, whole: int, completion: int) -> tuple[dict[str,
     if written and (lasting := _lasting(block, inside)):
         parts |= {"prompt_cache_write_1h_tokens": lasting, "prompt_cache_write_5m_tokens": written - lasting}
     cached = section(inside, "cached_tokens_details") if read else {}
-    held = _UNHELD.isdisjoint(inside) or not any(figure(inside, name) for name in _UNHELD)
     if cached:
-        return _with_cached(parts, cached), held and not figure(cached, "image_tokens"), agreed
-    return parts, held, agreed
+        return _with_cached(parts, cached), not figure(cached, "image_tokens"), agreed
+    return parts, True, agreed
 
 
 def _cached(block: Block, inside: Block) -> int:
-    """Where the prompt cache's hits stand: OpenAI's place first, then DeepSeek's, Moonshot's, xAI's and Anthropic's."""
-    return first_figure(inside, "cached_tokens", "cache_read_input_tokens") or first_figure(
-        block, "prompt_cache_hit_tokens", "cached_tokens", "cached_prompt_text_tokens", "cache_read_input_tokens"
-    )
+    return first_figure(inside, *_READ) or first_figure(block, *READ_BESIDE)
+
+
+def _written(inside: Block) -> int:
+    """LangChain names the lifetimes instead of the whole, or beside it, where OpenAI's copies nest them."""
+    whole = first_figure(inside, *_WRITTEN)
+    if whole or _LANGCHAINS.isdisjoint(inside):
+        return whole
+    told = 0 if isinstance(inside.get("cache_creation"), dict) else figure(inside, "cache_creation")
+    return max(told, sum(figure(inside, name) for name in CACHE_LIFETIMES))
 
 
 def _with_cache_beside(block: Block, whole: int, completion: int, read: int, listed: int) -> tuple[int, int, bool]:
@@ -64,6 +95,8 @@ def _lasting(block: Block, inside: Block) -> int:
     return (
         figure(section(inside, "cache_write_details"), "write_1h_tokens")
         or figure(section(inside, "cache_creation_token_details"), "ephemeral_1h_input_tokens")
+        or figure(section(inside, "cache_creation"), "ephemeral_1h_input_tokens")
+        or figure(inside, "ephemeral_1h_input_tokens")
         or figure(section(block, "cache_creation"), "ephemeral_1h_input_tokens")
     )
 
