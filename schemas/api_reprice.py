@@ -93,6 +93,9 @@ class RepriceView(View):
     undone_at: Moment | None
     rows_total: int
     rows_done: int = Field(description="Of `rows_total`: how far the run is, or its undoing")
+    rows_left: int = Field(
+        description="Undone: requests that cost something else than before the run, since they were logged again after"
+    )
     error: str = Field(description="Why it broke off")
     total: DifferenceView | None = Field(description="Null until it ends")
     days: list[DayDifferenceView] = Field(description="Models and days on which something changes; for one run only")

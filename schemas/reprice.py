@@ -92,7 +92,10 @@ class RepriceState(StrEnum):
 
 
 class Reprice(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of one run. `rows_done` of `rows_total` is how far it is, or its undoing."""
+    """The record of one run. `rows_done` of `rows_total` is how far it is, or its undoing.
+
+    Once it is undone, `rows_done` cost what they did before it; the rest were logged again after it, and stay so.
+    """
 
     id: str  # UUID
     organization_id: str

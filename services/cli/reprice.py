@@ -42,11 +42,14 @@ def print_run(run: RepriceView, console: Console) -> None:
 
 
 def _told(run: RepriceView, width: int) -> Iterator[Text]:
-    assert run.total is not None
     yield Text(_title(run), style="bold")
     if run.state is RepriceState.UNDONE:
         yield Text(f"{counted(run.rows_done, 'request')} put back to what it cost before.")
+        if run.rows_left:
+            left = f"{counted(run.rows_left, 'request')} not put back: logged again after the run"
+            yield Text(f"{left}, and so charged anew.", style="yellow")
         return
+    assert run.total is not None
     if not run.rows_total:
         yield Text(
             "There are none in this time: see the name of the model as billed, in `farebox doctor` or a receipt."

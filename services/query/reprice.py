@@ -38,7 +38,10 @@ async def get_reprice(reprice_id: UUID, organization_id: Reader, service: Asked)
 
 
 async def undo_reprice(reprice_id: UUID, organization_id: Operator, service: Asked) -> Response:
-    """Puts costs back as they were before the run. Answers 202 while it goes on."""
+    """Puts costs back as they were before the run. Answers 202 while it goes on.
+
+    Calls that were logged again after the run stay as they were logged then: `rows_left` says how many.
+    """
     run = await _run(reprice_id, organization_id, service)
     return _answer(await service.repricing.undo(run))
 
@@ -67,6 +70,7 @@ def _view(run: Reprice, *, with_days: bool = True) -> RepriceView:
         undone_at=run.undone_at,
         rows_total=run.rows_total,
         rows_done=run.rows_done,
+        rows_left=run.rows_total - run.rows_done if run.state is RepriceState.UNDONE else 0,
         error=run.error,
         total=None if outcome is None else DifferenceView(**_figures(outcome.total)),
         days=[DayDifferenceView(model=one.model, day=one.day, **_figures(one.difference)) for one in days],

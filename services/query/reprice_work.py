@@ -28,6 +28,7 @@ from services.sql.corrections import (
     print_corrected,
     print_correction_count,
     print_correction_keys,
+    print_otherwise_count,
     print_restored,
 )
 from services.sql.measures import MEASURES
@@ -83,15 +84,23 @@ class RepriceWork:
             after = _key(rows[-1])
 
     async def undo(self) -> None:
-        """Raises: Unavailable, TurnLost."""
-        run, moment_us, after = self.run, version_after(0, self._clock.now()), None
+        """Puts back what is still as the run left it. At the end `rows_done` are the rows that cost what they did.
+
+        The others of `rows_total` were logged again after the run: the later log is a charge of its own, at the prices
+        known when it was recorded, and stays. Raises: Unavailable, TurnLost.
+        """
+        run, moment_us, after, otherwise = self.run, version_after(0, self._clock.now()), None, 0
         (total,) = await self._query(print_correction_count(run.organization_id, run.id))
         self.run = replace(run, rows_total=total["corrections"])
         while keys := await self._query(print_correction_keys(run.organization_id, run.id, after, self._chunk_rows)):
             after = _key(keys[-1])
-            await self._execute(print_restored(run.organization_id, run.id, Span(_key(keys[0]), after), moment_us))
+            span = Span(_key(keys[0]), after)
+            await self._execute(print_restored(run.organization_id, run.id, span, moment_us))
+            (count,) = await self._query(print_otherwise_count(run.organization_id, run.id, span))
+            otherwise += count["otherwise"]
             await self._advance(len(keys))
-        self.run = replace(self.run, state=RepriceState.UNDONE, error="", undone_at=self._clock.now())
+        done = self.run.rows_done - otherwise
+        self.run = replace(self.run, state=RepriceState.UNDONE, error="", undone_at=self._clock.now(), rows_done=done)
 
     async def _count_rows(self, where: Filter) -> None:
         organization_id = self.run.organization_id

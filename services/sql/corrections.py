@@ -91,6 +91,7 @@ def print_corrected(organization_id: str, reprice_id: str, span: Span) -> Statem
 def print_restored(organization_id: str, reprice_id: str, span: Span, moment_us: int) -> Statement:
     """Writes the rows of `span` that are as the run left them as they were before it, in still newer versions.
 
+    A row whose call was logged again since is not: the later log is a charge of its own, which the run did not change.
     `moment_us`, in unix microseconds, is the least that a version may be.
     """
     scope = Scope(organization_id, Everything())
@@ -102,17 +103,28 @@ def print_restored(organization_id: str, reprice_id: str, span: Span, moment_us:
     return scope.statement(_copies(scope, span, replaced, corrections, f"SELECT {_KEY}, version {left}"))
 
 
+def print_otherwise_count(organization_id: str, reprice_id: str, span: Span) -> Statement:
+    """How many of the rows of `span` that the run has corrections of do not cost what they did before it."""
+    scope = Scope(organization_id, Everything())
+    joined = _with_corrections(f"{_ROWS} AS r FINAL", _corrections(reprice_id, _within(span, scope), scope))
+    otherwise = "(r.cost_usd IS NULL) != (c.prior_cost_usd IS NULL) OR ifNull(r.cost_usd != c.prior_cost_usd, 0)"
+    condition = f"{_within(span, scope, 'r.')} AND (r.cost_state != c.prior_cost_state OR {otherwise})"
+    return scope.statement(f"SELECT count() AS otherwise {_from(joined, condition, scope, 'r.')}")
+
+
 def _copies(scope: Scope, span: Span, replaced: Mapping[str, str], corrections: str, copied: str) -> str:
     """Inserts the versions `copied` of rows again, with what is `replaced` taken from their corrections."""
     values = ", ".join(replaced.get(name, f"r.{name}") for name in _COPIED)
-    joined = (
-        f"{_ROWS} AS r INNER JOIN (SELECT * {corrections}) AS c"
-        " ON r.request_created_at = c.request_created_at AND r.request_id = c.request_id"
-    )
+    joined = _with_corrections(f"{_ROWS} AS r", corrections)
     condition = f"{_within(span, scope, 'r.')} AND (r.request_created_at, r.request_id, r.version) IN ({copied})"
     # The same version of a row may lie in several parts until they are merged.
     once = "LIMIT 1 BY r.request_created_at, r.request_id"
     return f"INSERT INTO {_ROWS} ({', '.join(_COPIED)}) SELECT {values} {_from(joined, condition, scope, 'r.')} {once}"
+
+
+def _with_corrections(rows: str, corrections: str) -> str:
+    key = "r.request_created_at = c.request_created_at AND r.request_id = c.request_id"
+    return f"{rows} INNER JOIN (SELECT * {corrections}) AS c ON {key}"
 
 
 def _corrections(reprice_id: str, condition: str, scope: Scope) -> str:

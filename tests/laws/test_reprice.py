@@ -1,6 +1,7 @@
 """Charging again: what the rows cost then is what they would have cost from the start; and every run can be undone."""
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -26,7 +27,7 @@ from services.query.repricing import Repricing
 from services.sql.corrections import criteria_filter, print_charged_rows
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT, a_record
-from tests.repricing import ALL, CHUNK_ROWS, SHIPPED, UNKNOWN, Operator, all_sorts
+from tests.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
 
 COUNT = 5 * CHUNK_ROWS // 2
@@ -143,6 +144,33 @@ def test_undoing_restores_every_column(operator: Operator) -> None:
     assert operator.rows() == before
     assert operator.undo(undone) == undone
     assert operator.rows() == before
+
+
+def test_undoing_leaves_calls_that_were_logged_again_after_the_run_and_says_how_many(operator: Operator) -> None:
+    events = kept(operator)
+    before = {str(row["request_id"]): row for row in operator.rows()}
+    operator.add_price("*", "0.0000017")
+    run = operator.charge_again()
+    corrected = {str(row["request_id"]) for row in operator.rows() if row["reprice_id"]}
+    logged_again = [event for event in events if event.request.request_id in corrected][::3]
+    later = [replace(event, recorded_at=LATER + timedelta(hours=1)) for event in logged_again]
+    insert(operator.warehouse, [to_record(event, operator.book())[0] for event in later])
+    after_logs = {str(row["request_id"]): row for row in operator.rows()}
+
+    for _ in range(2):  # once more changes nothing, as after a break
+        undone = operator.undo(replace(run, state=RepriceState.DONE))
+        assert undone.rows_total == len(corrected)
+        assert undone.rows_total - undone.rows_done == len(later) > 10
+        rows = {str(row["request_id"]): row for row in operator.rows()}
+        left = {event.request.request_id for event in later}
+        assert rows == {id_: (after_logs if id_ in left else before)[id_] for id_ in before}
+        _break_off(operator, run)
+
+
+def _break_off(operator: Operator, run: Reprice) -> None:
+    """As if the process had died at the end of the undoing."""
+    with sqlite3.connect(operator.state.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE reprice SET state = 'failed' WHERE id = ?", (run.id,))
 
 
 def test_a_row_keeps_what_it_was_charged_at_first(operator: Operator) -> None:

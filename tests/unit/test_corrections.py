@@ -13,6 +13,7 @@ from services.sql.corrections import (
     print_corrected,
     print_correction_count,
     print_correction_keys,
+    print_otherwise_count,
     print_restored,
     print_runs_on_top,
 )
@@ -30,6 +31,7 @@ STATEMENTS = [
     print_runs_on_top(HOSTILE, HOSTILE),
     print_corrected(HOSTILE, HOSTILE, SPAN),
     print_restored(HOSTILE, HOSTILE, SPAN, 1),
+    print_otherwise_count(HOSTILE, HOSTILE, SPAN),
 ]
 
 
