@@ -124,8 +124,12 @@ class Asking:
             self._touched_s = monotonic()
             if self._call is not None:
                 self._call.flush()
+                if self._claimed_bytes and not self._upstream_slow:
+                    self._give_room_back()
             elif self._keeping:
                 self._claim()
+                if self._relay.kept.free_bytes < 0:
+                    self._travel_as_it_is()
 
     # The provider's side tells
 
@@ -136,6 +140,7 @@ class Asking:
     def upstream_ready(self) -> None:
         self._upstream_slow = False
         self._touched_s = monotonic()
+        self._give_room_back()
         if not self._finished:
             self._client.resume_request()
 
@@ -223,19 +228,22 @@ class Asking:
             self.request_flush()
 
     def _claim(self) -> None:
-        """Takes room for what this read has brought. Where there is none, the body travels on as it is."""
-        room = self._relay.kept
-        room.free_bytes -= self._request_bytes - self._claimed_bytes
+        """Takes room for what has come. It is given back when the provider takes the body, or nobody sends it."""
+        self._relay.kept.free_bytes -= self._request_bytes - self._claimed_bytes
         self._claimed_bytes = self._request_bytes
-        if room.free_bytes < 0:
-            self._keeping = False
-            room.free_bytes += self._claimed_bytes
-            self._ask()
+
+    def _give_room_back(self) -> None:
+        self._relay.kept.free_bytes += self._claimed_bytes
+        self._claimed_bytes = 0
+
+    def _travel_as_it_is(self) -> None:
+        """There is no room for the rest of the body. What has come keeps its own, as it may have to wait too."""
+        self._keeping = False
+        self._ask()
 
     def _kept_body(self) -> bytes:
         """What was kept, as the caller sent it. It is kept no longer."""
         self._keeping = False
-        self._relay.kept.free_bytes += self._claimed_bytes
         sent = b"".join(self._waiting)
         self._waiting.clear()
         if self._capture is not None:
@@ -250,6 +258,7 @@ class Asking:
 
     def _ask_with_usage(self) -> None:
         """The kept body is whole: it travels, asking for usage where it should."""
+        self._claim()
         sent, headers = self._kept_body(), self._request.head.kept
         asking = with_usage_asked(sent)
         body, headers = (sent, headers) if asking is None else self._as_wished(sent, asking)

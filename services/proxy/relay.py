@@ -192,6 +192,7 @@ class Exchange(Asking):
         ):
             self._finished = True
             self._call = None
+            self._give_room_back()
         else:
             call.abort()
             self._finish(ending)
@@ -199,6 +200,7 @@ class Exchange(Asking):
     def _finish(self, ending: Ending) -> Awaitable[None] | None:
         self._finished = True
         call, self._call = self._call, None  # which points here: together they would wait for the garbage collector
+        self._give_room_back()
         capture = self._capture
         if capture is None:
             return None

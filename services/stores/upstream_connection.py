@@ -149,12 +149,13 @@ class Connection(asyncio.Protocol):
 
     def _release(self, call: Carried) -> None:
         self._call = None
-        if self._keep and call.sent:
+        sent = call.sent and self.writable  # or else it was answered before all of it was read
+        if self._keep and sent:
             self.resume_reading()
             self.rests_since_s = monotonic()
             self._home.rest(self)
         else:
-            self._transport.abort() if not call.sent else self._transport.close()
+            self._transport.close() if sent else self._transport.abort()
 
     def _fail(self, error: UpstreamUnavailable, cause: Exception | None) -> None:
         call, self._call = self._call, None

@@ -208,6 +208,20 @@ async def test_a_connection_whose_question_was_not_sent_whole_is_not_used_again(
         other.close()
 
 
+async def test_nor_is_one_whose_question_was_answered_before_it_was_read() -> None:
+    async with a_provider() as provider:
+        first, _ = provider.ask_at_length(20 * 2**20)
+        peer = await provider.accept()
+        peer.sendall(answer(b"enough"))
+        assert await first.told() == b"enough"
+        second = provider.ask()
+        other = await provider.accept()
+        other.sendall(answer(b"2"))
+        assert await second.told() == b"2"
+        peer.close()
+        other.close()
+
+
 async def test_questions_that_are_given_up_before_they_could_travel_leave_nothing_behind() -> None:
     async with a_provider(max_connections=1) as provider:
         first = provider.ask()

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from time import monotonic
@@ -18,12 +18,12 @@ from schemas.origin import Origin
 from services.domain.capture import CaptureSpace
 from services.domain.headers import read_head
 from services.domain.providers import Routes, origin_of
-from services.ports import AnswerReceiver
+from services.ports import AnswerReceiver, EventSink
 from services.proxy.accounts import Accounts, Request
 from services.proxy.drains import DrainLimits, Drains
 from services.proxy.ids import MOST_GIVEN, GivenIds, RequestIds
 from services.proxy.keys import Tell
-from services.proxy.relay import Exchange
+from services.proxy.relay import HELD_S, Exchange
 from services.proxy.reply import Reply
 from services.proxy.terms import Limits, Relay
 from services.stores.memory import MemoryLog, MemorySink
@@ -94,10 +94,12 @@ class Everyone:
 class Line:
     """One exchange between a caller and a provider."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: bytes = b"/oai/v1/x", *, strict_sink: EventSink | None = None) -> None:
         self.upstream, self.log, self.client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
+        self.kept = CaptureSpace(10_000)
+        self.answers = 0  # that are over
         accounts = Accounts(
-            sink=MemorySink(self.log, metrics=metrics),
+            sink=strict_sink or MemorySink(self.log, metrics=metrics),
             metrics=metrics,
             draw_id=RequestIds(bytes).draw,
             capture_bytes=10_000,
@@ -110,16 +112,20 @@ class Line:
             accounts=accounts,
             metrics=metrics,
             drains=Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=True),
-            kept=CaptureSpace(10_000),
+            kept=self.kept,
+            strict=strict_sink is not None,
             limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
         )
-        target = Routes({b"oai": origin_of("http://provider")}).resolve(b"/oai/v1/x")
+        target = Routes({b"oai": origin_of("http://provider")}).resolve(path)
         assert target is not None
         head = read_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
-        reply = Reply(self.client, FlowControl(self.client), lambda: None)
+        reply = Reply(self.client, FlowControl(self.client), self._over)
         reply.begin(keep_alive=True, simple=False)
         request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
         self.exchange = Exchange(relay, reply, request)
+
+    def _over(self) -> None:
+        self.answers += 1
 
     def ask(self) -> None:
         self.exchange.begin()
@@ -218,6 +224,47 @@ async def test_for_a_caller_that_still_takes_an_earlier_answer_the_provider_is_n
     assert line.upstream.wire.paused
     line.exchange.client_ready()
     assert not line.upstream.wire.paused
+
+
+@pytest.mark.parametrize(
+    "leave", [lambda line: line.exchange.client_gone(), lambda line: line.exchange.upstream_ready()]
+)
+def test_a_kept_body_has_its_room_until_its_provider_takes_it_or_nobody_waits_for_that(
+    leave: Callable[[Line], None],
+) -> None:
+    line = Line(b"/oai/v1/chat/completions")
+    line.exchange.upstream_slow()
+    line.ask()
+    assert line.kept.free_bytes == 10_000 - len(b"ask")
+    leave(line)
+    assert line.kept.free_bytes == 10_000
+
+
+class HeldSink:
+    """An EventSink whose events become durable when the test says so."""
+
+    def __init__(self) -> None:
+        self.verdict: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def publish(self, event: ExchangeEvent) -> Awaitable[None]:  # noqa: ARG002
+        return self.verdict
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_was_cut_off_for_want_of_a_receipt_is_over_once_though_the_receipt_comes_late() -> None:
+    sink = HeldSink()
+    line = Line(strict_sink=sink)
+    line.ask()
+    line.upstream.connection.data_received(answer(b"whole"))
+    late_s = monotonic() + HELD_S + 1
+    for _ in range(2):
+        line.exchange.check(late_s)
+        assert (line.answers, line.client.closed) == (1, True)
+    sink.verdict.set_result(None)
+    await asyncio.sleep(0)
+    assert line.answers == 1
 
 
 def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
