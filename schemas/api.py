@@ -248,6 +248,7 @@ class CacheUse(View):
     requests: int = Field(description="Requests that allowed an answer from the response cache")
     hit_rate: float | None
     savings_usd: MaybeUsd = Field(description="What the hits would have cost; null when that is known of none")
+    unpriced_hits: int = Field(description="Hits of which that is unknown, and so not in it")
 
 
 class Unpriced(View):

@@ -96,7 +96,8 @@ def _cache(summary: Summary) -> Iterator[Text]:
         return
     asked = f"{cache.hits:,} of {counted(cache.requests, 'request')} that allowed it"
     yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({asked})")
-    yield Text(f"  Savings:   {usd(cache.savings_usd)}")
+    unknown = f", without {counted(cache.unpriced_hits, 'hit')} of which it is unknown" if cache.unpriced_hits else ""
+    yield Text(f"  Savings:   {usd(cache.savings_usd)}{unknown if cache.savings_usd is not None else ''}")
 
 
 def _left_out(summary: Summary) -> Iterator[Text]:

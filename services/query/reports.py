@@ -17,13 +17,11 @@ from services.query.groups import Group, ask
 from services.query.period import period_between, period_since
 from services.query.service import Asked
 from services.query.summary import summarise
-from services.sql.measures import MEASURES, Measure
+from services.sql.measures import COVERAGE, MEASURES, Measure
 from services.sql.nodes import And, ByTime, Dimension, Report
 from services.sql.order import group_by_column, group_by_property
 from services.sql.parse import parse_filter
 from services.sql.values import shown
-
-_COVERAGE = ("requests", "unpriced_requests", "priced_request_share", "priced_token_share")
 
 Since = Annotated[str | None, Query(description="A number of minutes, hours, days or weeks: 90m, 24h, 7d, 4w")]
 Start = Annotated[str | None, Query(description="ISO 8601; instead of `since`")]
@@ -103,9 +101,8 @@ def _measures(names: Sequence[str]) -> tuple[Measure, ...]:
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
         raise InvalidRequest(f"unknown measure {shown(unknown[0])}: known are {', '.join(sorted(MEASURES))}")
-    money = any(MEASURES[name].unit == "USD" for name in names)
-    wanted = dict.fromkeys((*names, *(_COVERAGE if money else ())))
-    return tuple(MEASURES[name] for name in wanted)
+    beside = (other for name in names for other in COVERAGE.get(name, ()))
+    return tuple(MEASURES[name] for name in dict.fromkeys((*names, *beside)))
 
 
 def _ordering(body: ReportRequest, by: Sequence[Dimension], measures: Sequence[Measure]) -> tuple[int | None, bool]:

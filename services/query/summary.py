@@ -21,7 +21,13 @@ REST = "(other)"  # groups beyond the limit
 BRANCHES = 10_000
 TOP_USERS = 5
 
-_CACHE = tuple(MEASURES[name] for name in ("cache_hits", "cache_requests", "cache_hit_rate", "cache_savings_usd"))
+_CACHE = {
+    "hits": MEASURES["cache_hits"],
+    "requests": MEASURES["cache_requests"],
+    "hit_rate": MEASURES["cache_hit_rate"],
+    "savings_usd": MEASURES["cache_savings_usd"],
+    "unpriced_hits": MEASURES["unpriced_cache_hits"],
+}
 
 
 async def summarise(organization_id: str, period: Period, warehouse: Warehouse) -> Summary:
@@ -42,7 +48,7 @@ async def summarise(organization_id: str, period: Period, warehouse: Warehouse) 
 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
     (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
-        groups((group_by_property("Environment"), group_by_property("Feature")), (*SPEND, *_CACHE)),
+        groups((group_by_property("Environment"), group_by_property("Feature")), (*SPEND, *_CACHE.values())),
         groups((user,), SPEND, Not(_equals("user_id", None)), limit=TOP_USERS),
         groups(
             (group_by_column("provider"), group_by_column("model"), group_by_column("cost_state")),
@@ -57,7 +63,7 @@ async def summarise(organization_id: str, period: Period, warehouse: Warehouse) 
         total=Spend(**spend_of(tally_of(total))),
         environments=environments(total, branches),
         top_users=[_user(group, tiers) for group in users],
-        cache=CacheUse(**{one.name.removeprefix("cache_"): total.figures[one.name] for one in _CACHE}),
+        cache=CacheUse(**{field: total.figures[measure.name] for field, measure in _CACHE.items()}),
         unpriced=[_unpriced(group) for group in unpriced],
     )
 

@@ -1,7 +1,8 @@
 """The named aggregations. Each is one line: its SQL over the rows of a group, its unit, and what it means.
 
 Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them. Where there are
-rows and the cost of none is known, the sum is unknown too, and not zero.
+rows and the cost of none is known, the sum is unknown too, and not zero. Savings go by the same rule, over cached
+answers, and `unpriced_cache_hits` says how many of those are not in them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -62,6 +63,12 @@ _MEASURES = (
     ("cache_requests", _CACHE_ASKED, "requests", "allowed to be answered from the response cache"),
     ("cache_hit_rate", _rate(_HITS, _CACHE_ASKED), "share", "cache hits of the requests that allowed it"),
     ("cache_savings_usd", f"if({_HITS} = 0, 0, sum(cache_saved_usd))", "USD", "what cached answers would have cost"),
+    (
+        "unpriced_cache_hits",
+        "countIf(ending = 'cached' AND cache_saved_usd IS NULL)",
+        "requests",
+        "cache hits of which it is unknown what they saved",
+    ),
     ("average_latency_ms", "if(count() = 0, NULL, avg(latency_ms))", "ms", "from first byte in to last byte out"),
     ("p50_latency_ms", "if(count() = 0, NULL, quantileExact(0.5)(latency_ms))", "ms", "median latency"),
     ("p95_latency_ms", "if(count() = 0, NULL, quantileExact(0.95)(latency_ms))", "ms", "latency of the slowest 5%"),
@@ -78,6 +85,15 @@ MEASURES: Mapping[str, Measure] = {
     name: Measure(name=name, sql=sql, unit=unit, meaning=meaning) for name, sql, unit, meaning in _MEASURES
 }
 
+_COST_COVERAGE = ("requests", "unpriced_requests", "priced_request_share", "priced_token_share")
+
+# What stands beside an amount, so that nobody takes it for all: first of how many requests it is, and how many of these
+# are not in it.
+COVERAGE: Mapping[str, tuple[str, ...]] = {
+    "cost_usd": _COST_COVERAGE,
+    "average_cost_usd": _COST_COVERAGE,
+    "cache_savings_usd": ("cache_hits", "unpriced_cache_hits"),
+}
 
 # For coverage over groups of groups: shares do not add up, and these do.
 ALL_TOKENS = Measure(name="all_tokens", sql="sum(all_tokens)", unit="tokens", meaning="of every class")

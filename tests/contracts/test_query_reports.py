@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.event import Ending
 from schemas.price import CostState
-from services.sql.measures import MEASURES
+from services.sql.measures import COVERAGE, MEASURES
 from services.sql.order import groupable_columns
 from tests.builders import MOMENT
 from tests.querying import Caller
@@ -32,6 +32,25 @@ def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
         "priced_request_share": Decimal("0.75"),
         "priced_token_share": Decimal("0.75"),
     }
+
+
+def test_savings_say_how_many_hits_they_leave_out_and_not_how_many_costs(caller: Caller) -> None:
+    hit = {"ending": Ending.CACHED, "cost_usd": Decimal(0), "cost_state": CostState.FREE}
+    caller.keep(
+        hit | {"cache_saved_usd": Decimal("0.3")},
+        hit | {"cache_saved_usd": None},
+        hit | {"cache_saved_usd": None, "model": "mystery"},
+        {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL},
+    )
+    report = caller.report(measures=["cache_savings_usd"], by=[{"column": "model"}])
+    assert report["total"] == {"cache_savings_usd": Decimal("0.3"), "cache_hits": 3, "unpriced_cache_hits": 2}
+    assert [row["measures"]["cache_savings_usd"] for row in report["rows"]] == [Decimal("0.3"), None]
+    cache = caller.summary()["cache"]
+    assert (cache["savings_usd"], cache["hits"], cache["unpriced_hits"]) == (Decimal("0.3"), 3, 2)
+
+
+def test_every_amount_comes_with_its_coverage() -> None:
+    assert COVERAGE.keys() == {name for name, measure in MEASURES.items() if measure.unit == "USD"}
 
 
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
@@ -183,7 +202,13 @@ def test_the_summary_adds_up(caller: Caller) -> None:
     assert [feature["name"] for feature in summary["environments"][0]["features"]] == ["chat", "search", "(none)"]
     users = [(user["user_id"], user["cost_usd"], user["tier"]) for user in summary["top_users"]]
     assert users == [("ann", Decimal("0.7"), "premium"), ("bob", Decimal("0.2"), None), ("cy", Decimal("0.05"), None)]
-    assert summary["cache"] == {"hits": 1, "requests": 2, "hit_rate": Decimal("0.5"), "savings_usd": Decimal("0.3")}
+    assert summary["cache"] == {
+        "hits": 1,
+        "requests": 2,
+        "hit_rate": Decimal("0.5"),
+        "savings_usd": Decimal("0.3"),
+        "unpriced_hits": 0,
+    }
     assert summary["unpriced"] == [
         {"provider": "OPENAI", "model": "mystery", "cost_state": "unknown_model", "requests": 1}
     ]

@@ -50,7 +50,7 @@ def a_summary(**changes: Any) -> Summary:
             UserSpend(user_id="user-789", tier="premium", **spent("42.5", 9)),
             UserSpend(user_id="", tier=None, **spent("0.0001")),
         ],
-        "cache": CacheUse(hits=312, requests=1356, hit_rate=0.2301, savings_usd=Decimal(112)),
+        "cache": CacheUse(hits=312, requests=1356, hit_rate=0.2301, savings_usd=Decimal(112), unpriced_hits=0),
         "unpriced": [
             Unpriced(provider="OPENAI", model="acme-7b", cost_state=CostState.UNKNOWN_MODEL, requests=26),
             Unpriced(provider="OPENAI", model="", cost_state=CostState.NO_USAGE, requests=2),
@@ -127,7 +127,7 @@ def test_the_cache_is_told_by_rate_and_savings() -> None:
     text = printed(a_summary())
     assert lines_with(text, "Hit rate") == "Hit rate: 23% (312 of 1,356 requests that allowed it)"
     assert lines_with(text, "Savings") == "Savings: $112.00"
-    unused = CacheUse(hits=0, requests=0, hit_rate=None, savings_usd=Decimal(0))
+    unused = CacheUse(hits=0, requests=0, hit_rate=None, savings_usd=Decimal(0), unpriced_hits=0)
     assert "No request allowed an answer from the cache." in printed(a_summary(cache=unused))
 
 
@@ -180,3 +180,10 @@ def test_json_keeps_every_digit() -> None:
     told = as_json({"total": {"cost_usd": Decimal(exact)}})
     assert exact in told
     assert json.loads(told, parse_float=Decimal)["total"]["cost_usd"] == Decimal(exact)
+
+
+def test_savings_say_how_many_hits_they_leave_out() -> None:
+    some = CacheUse(hits=9, requests=9, hit_rate=1, savings_usd=Decimal(2), unpriced_hits=3)
+    assert "$2.00, without 3 hits of which it is unknown\n" in printed(a_summary(cache=some))
+    none = CacheUse(hits=9, requests=9, hit_rate=1, savings_usd=None, unpriced_hits=9)
+    assert "Savings:   unknown\n" in printed(a_summary(cache=none))
