@@ -38,7 +38,7 @@ _PARTS: Final = {
     b"content-type": _KEPT_AND_NOTED,
     b"expect": _NOTED,
     b"helicone-auth": _BEARER,
-    b"host": _DROPPED,
+    b"host": _NOTED,
     b"transfer-encoding": _NOTED,
 } | dict.fromkeys([b"http2-settings", b"keep-alive", b"te", b"trailer", b"upgrade"], _DROPPED)
 

@@ -20,6 +20,7 @@ _VISIBLE = re.compile(rb"[!-~]*")
 _SUSPECT = re.compile(rb"/\.|//|[%\\;#]")  # nothing a path can be misread by lacks all of these
 _SEPARATOR = re.compile(rb"[/\\]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_SCHEME_AND_AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 _KEY_SEGMENT = re.compile(rb"/(?:sk|pk)-helicone[^/]*")
 
 
@@ -57,6 +58,15 @@ class Routes:
             if url.startswith(prefix) and url[len(prefix) : len(prefix) + 1] == b"/":
                 return _target(url[len(prefix) :], provider, origin)
         return None
+
+
+def origin_form(target: bytes) -> bytes:
+    """A request's target as path and query: servers have to take whole URLs too, and whoever is asked is meant."""
+    named = _SCHEME_AND_AUTHORITY.match(target)
+    if named is None:
+        return target
+    rest = target[named.end() :]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def _target(url: bytes, provider: str, origin: Origin) -> Target | None:

@@ -16,6 +16,11 @@ class MalformedRequest(Rejected):
     status = 400
 
 
+class UnknownMethod(Rejected):
+    code = "unknown_method"
+    status = 501
+
+
 class HeadTooLarge(Rejected):
     code = "head_too_large"
     status = 431
@@ -34,6 +39,7 @@ REASONS = {
     408: b"Request Timeout",
     413: b"Content Too Large",
     431: b"Request Header Fields Too Large",
+    501: b"Not Implemented",
     502: b"Bad Gateway",
     503: b"Service Unavailable",
     504: b"Gateway Timeout",

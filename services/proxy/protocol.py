@@ -16,11 +16,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from schemas.errors import Rejected
-from services.domain.headers import read_head
-from services.domain.providers import Routes, Target
+from services.domain.headers import Head, read_head
+from services.domain.providers import Routes, Target, origin_form
 from services.ports import Clock
 from services.proxy.accounts import Request
-from services.proxy.answers import MalformedRequest, RequestTooSlow, answer_error
+from services.proxy.answers import MalformedRequest, RequestTooSlow, UnknownMethod, answer_error
 from services.proxy.reading import ReadingProtocol
 from services.proxy.relay import Exchange
 from services.proxy.reply import Reply
@@ -29,6 +29,7 @@ from services.proxy.terms import Relay
 HEAD_S: Final = 10.0  # for a request's head, from its first byte
 IDLE_S: Final = 75.0  # between requests, and for a caller to take the rest of its last answer
 LINGER_S: Final = 2.0  # for a caller that still writes to read its last answer
+UNSERVED_METHODS: Final = frozenset([b"CONNECT", b"TRACE"])  # a tunnel; an echo of the request, keys and all
 WRITE_BUFFER_BYTES: Final = 256 * 2**10  # to a slow caller; above it the provider is not read
 
 AppTurn = tuple[RequestResponseCycle, ASGI3Application]
@@ -98,16 +99,26 @@ class RelayProtocol(ReadingProtocol):
     # Turns
 
     def _take(self) -> None:
+        head = read_head(self.headers)
+        self._check_request(head.notes.get(b"host"))
+        if not self.url.startswith(b"/"):
+            self.url = origin_form(self.url)
         target = self._routes.resolve(self.url)
         if target is None:
             self._pass_to_app()
         else:
-            self._relay_to(target)
+            self._relay_to(target, head)
 
-    def _relay_to(self, target: Target) -> None:
+    def _check_request(self, host: bytes | None) -> None:
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method in UNSERVED_METHODS:
+            raise UnknownMethod(f"{method.decode('ascii')} is not served here")
+        if (host is None and version != "1.0") or (host is not None and b", " in host):
+            raise MalformedRequest(f"a request in HTTP/{version} has one Host header")
+
+    def _relay_to(self, target: Target, head: Head) -> None:
         version = self.parser.get_http_version()
         simple = version == "1.0"
-        head = read_head(self.headers)
         if version != "1.1" and (head.chunked or not simple):
             raise MalformedRequest(f"HTTP/{version} as spoken here is not understood")
         request = Request(

@@ -185,11 +185,12 @@ class ReadingProtocol(HttpToolsProtocol):
         """The head that has come is for the class above, which tells `_start_asgi_task`."""
         self._body_of = None
         self.cycle = None  # type: ignore[assignment]  # so that it never queues by itself
-        url, headers = self.url, self.headers
+        url, headers, simple = self.url, self.headers, self.parser.get_http_version() == "1.0"
         super().on_message_begin()
         super().on_url(url)
         for name, value in headers:
             super().on_header(name, value)
+        self.expect_100_continue &= not simple
         self.scope["extensions"] = {"farebox": {"headers": headers}}  # ASGI would lose the spelling of their names
         try:
             super().on_headers_complete()

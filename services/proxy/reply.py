@@ -103,7 +103,8 @@ class Reply:
         self._transport.abort()
 
     def proceed(self) -> None:
-        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not self._simple:  # to HTTP/1.0 callers it would be the answer
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def pause_request(self) -> None:
         if not self._transport.is_closing():

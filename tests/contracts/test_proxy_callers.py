@@ -125,8 +125,15 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
     "dots behind a hidden slash": (head("/oai/v1/..%2f..%2fadmin"), 400),
     "backslashes": (head("/oai\\..\\admin"), 404),
     "a host after the route": (head("/oai//evil.example/v1"), 400),
-    "another host as target": (head("http://evil.example/oai/v1"), 404),
-    "a tunnel": (head("evil.example:443", method="CONNECT"), 400),
+    "another scheme as target": (head("ftp://evil.example/oai/v1"), 404),
+    "a target without a host": (head("http:///oai/v1"), 400),
+    "dot segments behind a host": (head("http://evil.example/oai/v1/../../admin"), 400),
+    "a tunnel": (head("evil.example:443", method="CONNECT"), 501),
+    "an echo": (head("/oai/v1/models", method="TRACE"), 501),
+    "an echo of no provider": (head("/healthz", method="TRACE"), 501),
+    "no host": (head("/oai/v1/x").replace(b"Host: proxy\r\n", b""), 400),
+    "no host, and no provider": (head("/healthz", method="GET").replace(b"Host: proxy\r\n", b""), 400),
+    "two hosts": (head("/oai/v1/x", "host: other"), 400),
     "too large a head": (head(CHAT, f"X-Large: {'x' * 40_000}"), 431),
     "too large a head without end": (head(CHAT, f"X-Large: {'x' * 20_000}")[:-2] + b"X" * 40_000, 431),
     "too many headers": (head(CHAT, *[f"X-{number}: 1" for number in range(100)]), 431),
@@ -321,6 +328,31 @@ async def test_a_body_that_was_held_back_is_not_asked_for_without_a_valid_key() 
     async with rig() as proxy:
         got = await proxy.raw(head(CHAT, "Expect: 100-continue", "Content-Length: 2", key="sk-helicone-wrong"))
     assert statuses(got) == [401]
+
+
+@pytest.mark.parametrize("target", ["/oai/v1/x", "/custom/v1/log"])
+async def test_http_1_0_callers_are_not_asked_for_a_body_since_they_know_no_interim_answers(target: str) -> None:
+    async with rig() as proxy:
+        got = await proxy.raw(head(target, "Expect: 100-continue", "Content-Length: 2", version="1.0"), b"{}")
+    assert got.startswith(b"HTTP/1.1 200" if target == "/oai/v1/x" else b"HTTP/1.1 400")
+
+
+async def test_http_1_0_callers_may_leave_out_the_host() -> None:
+    async with rig() as proxy:
+        asked = head("/oai/v1/x", "Content-Length: 0", version="1.0").replace(b"Host: proxy\r\n", b"")
+        assert statuses(await proxy.raw(asked)) == [200]
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/oai/v1/models?a=b", "HTTPS://u:p@[::1]:1/oai/v1/models?a=b"])
+async def test_a_whole_url_as_target_is_the_path_in_it_wherever_it_points(target: str) -> None:
+    async with rig() as proxy:
+        got = await proxy.raw(
+            head(target, method="GET") + head("http://proxy/healthz", "Connection: close", method="GET")
+        )
+        event = await proxy.event()
+        assert proxy.provider.heads[0].startswith(b"GET /v1/models?a=b HTTP/1.1\r\nHost: 127.0.0.1")
+        assert event.request.target_url == f"{proxy.provider.url}/v1/models"
+    assert statuses(got) == [200, 200]
 
 
 async def test_http_1_0_callers_get_no_chunks() -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidRequest, InvalidSetting
-from services.domain.providers import Routes, origin_of
+from services.domain.providers import Routes, origin_form, origin_of
 
 PIECES = [
     b"v1",
@@ -65,6 +65,22 @@ def test_a_route_is_cut_off_and_the_rest_goes_to_its_provider(path: str, provide
 )
 def test_other_paths_are_no_routes(path: str) -> None:
     assert ROUTES.resolve(path.encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/oai/v1/x?u=http://a/b", "/oai/v1/x?u=http://a/b"),
+        ("http://a/oai/v1/x?y", "/oai/v1/x?y"),
+        ("HTTPS://u:p@a:1//oai/x", "//oai/x"),
+        ("http://a?x", "/?x"),
+        ("http://a#x", "/#x"),
+        ("http://a", "/"),
+        *((same, same) for same in ("http:///oai", "ftp://a/oai", "a:443", "*", "")),
+    ],
+)
+def test_a_whole_url_is_the_path_and_query_in_it(target: str, path: str) -> None:
+    assert origin_form(target.encode()) == path.encode()
 
 
 @pytest.mark.parametrize(
