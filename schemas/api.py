@@ -211,6 +211,9 @@ class ReportView(View):
     start: Moment
     end: Moment
     rows: list[ReportRow]
+    rest: dict[str, Figure] | None = Field(
+        description="Of the groups beyond the limit: rows and rest add up to the total. Null for shares and the like"
+    )
     total: dict[str, Figure]
     truncated: bool = Field(description="There are more groups than the limit; the total is over all of them")
 

@@ -41,13 +41,17 @@ def requests_csv(views: Sequence[RequestView]) -> Response:
 
 
 def report_csv(view: ReportView, dimensions: Sequence[str]) -> Response:
-    """A line `group` for each group; the last line, `total`, is over all of them, shown or not."""
+    """A line `group` for each group, `rest` for those beyond the limit, and the last line, `total`, for all of them."""
     told = view.model_dump()
     measures = list(told["total"])
     head = ["line", *dimensions, *measures]
     groups = (["group", *row["by"], *_figures(row["measures"], measures)] for row in told["rows"])
-    total = ["total", *(None for _ in dimensions), *_figures(told["total"], measures)]
-    return _answer("report", head, (*groups, total), 200)
+    ends = (
+        [line, *(None for _ in dimensions), *_figures(told[line], measures)]
+        for line in ("rest", "total")
+        if told[line] is not None
+    )
+    return _answer("report", head, (*groups, *ends), 200)
 
 
 def _figures(figures: Mapping[str, object], measures: Iterable[str]) -> list[object]:

@@ -16,6 +16,7 @@ from services.query.csv_answers import WantsCsv, report_csv
 from services.query.groups import Group, ask
 from services.query.period import period_between, period_since
 from services.query.service import Asked
+from services.query.spend import rest_figures
 from services.query.summary import summarise
 from services.sql.measures import COVERAGE, MEASURES, Measure
 from services.sql.nodes import And, ByTime, Dimension, Report
@@ -46,12 +47,14 @@ async def report(body: ReportRequest, organization_id: Reader, service: Asked, a
         limit=body.limit + 1,
     )
     total, groups = await ask(asked, service.warehouse)
+    shown, truncated = groups[: body.limit], len(groups) > body.limit
     view = ReportView(
         start=period.start,
         end=period.end,
-        rows=[_row(group, zone) for group in groups[: body.limit]],
+        rows=[_row(group, zone) for group in shown],
+        rest=rest_figures(total, shown) if truncated else None,
         total=dict(total.figures),
-        truncated=len(groups) > body.limit,
+        truncated=truncated,
     )
     return report_csv(view, [_named(part) for part in body.by]) if as_csv else answer(view)
 

@@ -1,13 +1,13 @@
 """What groups of requests cost together, and how much of that is known. Sums of sums keep their coverage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from services.query.groups import Group
-from services.sql.measures import ALL_TOKENS, MEASURES, PRICED_TOKENS, Measure
+from services.sql.measures import ADDED_UP, ALL_TOKENS, COVERAGE, MEASURES, PRICED_TOKENS, Measure
 
 SPEND: Final[tuple[Measure, ...]] = (
     *(MEASURES["cost_usd"], MEASURES["requests"], MEASURES["unpriced_requests"]),
@@ -48,6 +48,19 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
 
 def rest_of(whole: Tally, part: Tally) -> Tally:
     return Tally(**{name: getattr(whole, name) - getattr(part, name) for name in _FIELDS})
+
+
+def rest_figures(total: Group, shown: Sequence[Group]) -> dict[str, Any]:
+    """What `shown` leave of the total, by measure; None for what does not add up, and for an amount that is unknown."""
+    rest = {
+        name: (figure or 0) - sum(group.figures[name] or 0 for group in shown) if name in ADDED_UP else None
+        for name, figure in total.figures.items()
+    }
+    for name in COVERAGE.keys() & rest.keys():
+        requests, unpriced, *_ = COVERAGE[name]
+        if rest[requests] and rest[requests] == rest[unpriced]:
+            rest[name] = None
+    return rest
 
 
 def spend_of(tally: Tally) -> dict[str, Any]:

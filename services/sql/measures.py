@@ -95,6 +95,16 @@ COVERAGE: Mapping[str, tuple[str, ...]] = {
     "cache_savings_usd": ("cache_hits", "unpriced_cache_hits"),
 }
 
+# Those whose figures of all groups together add up to the total's.
+ADDED_UP = frozenset(
+    {
+        *("requests", "errors", "cost_usd", "unpriced_requests"),
+        *("prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens"),
+        *("prompt_cache_read_tokens", "prompt_cache_write_tokens"),
+        *("cache_hits", "cache_requests", "cache_savings_usd", "unpriced_cache_hits"),
+    }
+)
+
 # For coverage over groups of groups: shares do not add up, and these do.
 ALL_TOKENS = Measure(name="all_tokens", sql="sum(all_tokens)", unit="tokens", meaning="of every class")
 PRICED_TOKENS = Measure(

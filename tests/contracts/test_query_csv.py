@@ -5,11 +5,13 @@ import http.client
 import io
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from schemas.price import CostState
 from services.query.csv_answers import cell
+from services.sql.measures import ADDED_UP
 from tests.querying import LIST, Caller, leaf
 
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
@@ -85,15 +87,39 @@ def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Calle
         *("line", "properties.Feature", "model", "day"),
         *("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share"),
     ]
-    first, second, total = ([*line.values()] for line in lines)
+    first, second, rest, total = ([*line.values()] for line in lines)
     model, day = "gpt-4o-mini-2024-07-18", "2026-11-01T00:00:00+00:00"
     assert first == ["group", "chat", model, day, "0.1", "2", "1", "0.5", "0.5"]
     assert second == ["group", "", model, day, "0.000000000001", "1", "0", "1.0", "1.0"]
+    assert rest == ["rest", "", "", "", "", "1", "1", "", ""]
     assert total == ["total", "", "", "", "0.100000000001", "4", "2", "0.5", "0.5"]
     nothing_known = lines_of(
         caller, "/v1/report", asked | {"filter": {"properties": {"feature": {"equals": "search"}}}}
     )
     assert [line["cost_usd"] for line in nothing_known] == ["", ""]
+
+
+def test_the_lines_of_a_report_that_was_cut_add_up_to_its_total(caller: Caller) -> None:
+    costs = [None if number % 4 == 3 else Decimal(number).scaleb(-3) for number in range(20)]
+    caller.keep(*({"user_id": f"user-{number}", **_costing(cost)} for number, cost in enumerate(costs)))
+    asked = {
+        "measures": ["cost_usd", *sorted(ADDED_UP - {"cost_usd"}), "average_cost_usd", "active_users"],
+        "by": [{"column": "user_id"}],
+        "timeFilter": {"start": "2026-01-01"},
+    }
+    for limit in (1, 9, 14, 19, 20):
+        *lines, total = lines_of(caller, "/v1/report", asked | {"limit": limit})
+        assert [line["line"] for line in lines] == ["group"] * limit + ["rest"] * (limit < 20)
+        for name in ADDED_UP:
+            assert sum(Decimal(line[name] or 0) for line in lines) == Decimal(total[name]), name
+        if limit < 20:
+            assert (lines[-1]["average_cost_usd"], lines[-1]["active_users"]) == ("", "")
+            # Of the last five no cost is known, which is no zero.
+            assert (lines[-1]["cost_usd"] == "") == (limit >= 15)
+
+
+def _costing(usd: Decimal | None) -> dict[str, Any]:
+    return UNKNOWN if usd is None else {"cost_usd": usd}
 
 
 def test_the_documentation_tells_of_csv(caller: Caller) -> None:

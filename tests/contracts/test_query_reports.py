@@ -155,8 +155,9 @@ def test_a_report_says_when_it_is_not_whole(caller: Caller) -> None:
     asked = {"measures": ["requests"], "by": [{"column": "user_id"}]}
     cut = caller.report(**asked, limit=4)
     assert (len(cut["rows"]), cut["truncated"], cut["total"]["requests"]) == (4, True, 5)
+    assert cut["rest"] == {"requests": 1}
     whole = caller.report(**asked, limit=5, orderBy={"measure": "requests", "direction": "asc"})
-    assert (len(whole["rows"]), whole["truncated"]) == (5, False)
+    assert (len(whole["rows"]), whole["truncated"], whole["rest"]) == (5, False, None)
 
 
 def test_every_column_that_can_be_grouped_by_can(caller: Caller) -> None:
