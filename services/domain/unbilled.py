@@ -21,8 +21,11 @@ _UNBILLED: Final = re.compile(
     r"|messages/count_tokens|responses/input_tokens|tokenize)/?$"
     r"|:countTokens$|/model/[^/]+/count-tokens$|//[^/]+/tokenize$"
 )
-_CANCELS: Final = re.compile(
-    rf"{_VERSION}(?:responses|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel/?$"
+# These answer with a thing that was made before, and with what that used.
+_ONLY_CHANGES: Final = re.compile(
+    rf"{_VERSION}(?:"
+    r"(?:responses|interactions|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel"
+    r"|chat/completions/chat[^/]+|threads/[^/]+/runs/run_[^/]+)/?$"
 )
 _MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with OpenAI, and billed by Mistral
 
@@ -30,14 +33,14 @@ _MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with Open
 def generates(request: RequestEvent, reading: Reading) -> bool:
     """Whether a request makes a provider generate, as far as path and method tell. An answer that says what it used
     was billed, wherever it was asked for, unless it only shows another one's usage."""
-    if request.method.upper() != "POST" or _only_cancels(request.target_url):
+    if request.method.upper() != "POST" or _only_changes(request.target_url):
         return False
     return reading.usage is not None or not _is_unbilled(request.provider, request.target_url)
 
 
 @lru_cache(maxsize=1024)
-def _only_cancels(target_url: str) -> bool:
-    return _CANCELS.search(target_url) is not None
+def _only_changes(target_url: str) -> bool:
+    return _ONLY_CHANGES.search(target_url) is not None
 
 
 @lru_cache(maxsize=1024)

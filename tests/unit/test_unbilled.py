@@ -85,6 +85,23 @@ def test_an_answer_that_says_what_it_used_is_never_free(path: str) -> None:
     assert (row.cost_state, row.cost_usd, row.prompt_tokens) == (CostState.PRICED, CHAT_USD, 600)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "chat/completions",
+        "chat/completions/batch",
+        "threads/runs",
+        "threads/thread_1/runs",
+        "threads/thread_1/runs/run_1/submit_tool_outputs",
+        "interactions",
+        "chat/completions/chatcmpl-1/regenerate",
+    ],
+)
+def test_what_makes_a_provider_go_on_is_billed(path: str) -> None:
+    row = a_row(f"https://api.openai.com/v1/{path}", chat_answer())
+    assert (row.cost_state, row.cost_usd) == (CostState.PRICED, CHAT_USD)
+
+
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
 def test_the_request_that_begins_a_background_answer_is_unknown(status: str) -> None:
     begun = json.dumps(RESPONSE | {"status": status, "usage": None}).encode()
@@ -106,6 +123,11 @@ def test_the_request_that_begins_a_batch_is_unknown(url: str) -> None:
         ("GET", "batches/batch_1", json.dumps({"id": "batch_1", "usage": RESPONSE["usage"]}).encode()),
         ("GET", "chat/completions/chatcmpl-1", chat_answer()),
         ("POST", "responses/resp_1/cancel", json.dumps(RESPONSE).encode()),
+        ("POST", "interactions/v1_1/cancel", json.dumps(RESPONSE).encode()),
+        ("POST", "chat/completions/chatcmpl-1", chat_answer()),
+        ("POST", "chat/completions/chat_abc123/", chat_answer()),
+        ("POST", "threads/thread_1/runs/run_1", json.dumps(RESPONSE).encode()),
+        ("POST", "threads/thread_1/runs/run_1/cancel", json.dumps(RESPONSE).encode()),
     ],
 )
 def test_looking_at_what_was_made_is_free_however_often_and_shows_what_was_seen(
