@@ -6,12 +6,14 @@ from typing import Final
 import msgspec
 
 from services.domain.answer_parts import NOT_THERE, UNREADABLE, Part, part_of, value_of
+from services.domain.figures import Block, section
 
 _CHUNK_TYPE: Final = re.compile(
     rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
 )
 _NO_ENTRIES: Final = len(b"[]")
 _NULL: Final = b"null"
+_IMAGE_EVENT: Final = re.compile(rb'"image_(?:generation|edit)\.')
 _STEP: Final = (b'"step.', b'"content.')
 
 
@@ -59,6 +61,16 @@ def _is_of_chunk(choice: _Shape) -> bool:
 def generates(part: Part) -> bool:
     """Whether a part shows what was generated, as embeddings and rankings do not."""
     return max(len(bytes(part.choices)), len(bytes(part.output))) > _NO_ENTRIES
+
+
+def holds_images(part: Part, block: Block) -> bool:
+    """Whether a part with output in its usage `block` is an answer of images: embeddings have no output.
+
+    Of a large one only the end may have been kept, and there the images of the input tell.
+    """
+    if part.data or part.type:
+        return bool(part.data) or _IMAGE_EVENT.match(part.type) is not None
+    return "image_tokens" in section(block, "input_tokens_details")
 
 
 def is_going_on(part: Part) -> bool:

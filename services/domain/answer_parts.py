@@ -32,6 +32,8 @@ class Part(msgspec.Struct):
     usage_metadata: msgspec.Raw = msgspec.field(default=NOT_THERE, name="usageMetadata")
     choices: msgspec.Raw = NOT_THERE
     candidates: msgspec.Raw = NOT_THERE  # Google's choices
+    data: msgspec.Raw = NOT_THERE  # embeddings, rankings and images
+    svg_usage: msgspec.Raw = NOT_THERE  # of another model, which draws for the one that makes the images
     meta: msgspec.Raw = NOT_THERE  # Cohere's
     interaction: msgspec.Raw = NOT_THERE  # the end of Google's streams of those
     event_type: msgspec.Raw = NOT_THERE  # what they, and Cohere's first ones, call their chunks' type

@@ -20,7 +20,7 @@ _ENDED: Final = (Ending.COMPLETED, Ending.PROVIDER_ERROR, Ending.CACHED)
 _MEDIA: Final = re.compile(r"(?:audio|image|video)/")  # no figures were cut away: these never hold any
 # Between two members of an object. Inside of a text a backslash would stand before the quote.
 _MEMBER: Final = re.compile(
-    rb'[,{]\s*("(?:model|modelVersion|service_tier|tools|usage|usageMetadata|meta)"\s*:)',
+    rb'[,{]\s*("(?:model|modelVersion|service_tier|tools|usage|svg_usage|usageMetadata|meta)"\s*:)',
 )
 _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,512}"')
 _OPENING_BYTES: Final = 4096  # in which the members stand that come before the long ones

@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from schemas.usage import Reading, Usage
-from services.domain.answer_chunks import choices_in, generates, has_failed, is_chunk, is_going_on
-from services.domain.answer_parts import Found, model_in, part_of, tier_in, usage_in
+from services.domain.answer_chunks import choices_in, generates, has_failed, holds_images, is_chunk, is_going_on
+from services.domain.answer_parts import Found, model_in, part_of, tier_in, usage_in, value_of
 from services.domain.estimate import put_out
 from services.domain.figures import Block, Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
@@ -20,7 +20,14 @@ from services.domain.tool_fees import with_fees
 from services.domain.unread import Names, counts_more
 from services.domain.usage_anthropic import ANTHROPIC_NAMES, anthropic_usage
 from services.domain.usage_google import GOOGLE_NAMES, INTERACTION_NAMES, google_usage, interaction_usage
-from services.domain.usage_openai import DURATION_NAMES, OPENAI_NAMES, duration_usage, openai_usage, tells_output
+from services.domain.usage_openai import (
+    DURATION_NAMES,
+    OPENAI_NAMES,
+    as_images,
+    duration_usage,
+    openai_usage,
+    tells_output,
+)
 from services.domain.usage_others import COHERE_NAMES, CONVERSE_NAMES, cohere_usage, converse_usage
 from services.domain.usage_sdks import AI_SDK_NAMES, PYDANTIC_NAMES, ai_sdk_usage, pydantic_usage
 
@@ -186,4 +193,6 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
     silent = not counted.usage.completion_tokens and family is _OPENAI and not tells_output(found.block)
     if (silent and generates(found.part)) or counts_more(found.block, names):
         counted = Counted(counted.usage, counted.adds_up, held=False)
+    if counted.usage.completion_tokens and holds_images(found.part, found.block):
+        counted = as_images(counted, found.block, alone=value_of(found.part.svg_usage) is None)
     return with_fees(counted, found, chunks, model, provider)

@@ -9,6 +9,8 @@ https://docs.mistral.ai/capabilities/audio_transcription
 
 from typing import Final
 
+import msgspec
+
 from schemas.usage import Usage
 from services.domain.figures import Block, Counted, figure, first_figure, section
 from services.domain.unread import Names, counts_more
@@ -64,6 +66,18 @@ def openai_usage(block: Block, provider: str) -> Counted:
 def _total_alone(block: Block) -> Counted:
     """Embeddings and rankings of some providers state nothing else. Beside anything else it is no prompt."""
     return Counted(Usage(prompt_tokens=figure(block, "total_tokens")), held=not counts_more(block, _TOTAL_NAMES))
+
+
+def as_images(counted: Counted, block: Block, *, alone: bool) -> Counted:
+    """`counted` for an answer of images: without details all that was put out is image.
+
+    Where the model was not `alone`, what another one used beside it is billed too, and stands elsewhere.
+    """
+    usage = counted.usage
+    if not section(block, *_COMPLETION_DETAILS):
+        made = usage.completion_tokens
+        usage = msgspec.structs.replace(usage, completion_tokens=0, completion_image_tokens=made)
+    return Counted(usage, counted.adds_up, counted.held and alone)
 
 
 def tells_output(block: Block) -> bool:

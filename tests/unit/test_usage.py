@@ -264,3 +264,29 @@ def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detai
 def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) -> None:
     answer = {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, **said}
     assert read_answer(json.dumps(answer).encode(), "AWS").tier == tier
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "held"),
+    [
+        ({"data": [{"b64_json": "aGk="}]}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
+        ({"type": "image_edit.completed"}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
+        ({"data": [{"b64_json": "aGk="}], "svg_usage": None}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
+        ({"data": [{}], "svg_usage": {"model": "m"}}, Usage(prompt_tokens=5, completion_image_tokens=9), False),
+        ({"type": "message"}, Usage(prompt_tokens=5, completion_tokens=9), True),
+    ],
+)
+def test_the_output_of_answers_of_images_is_image(answer: dict[str, object], expected: Usage, held: bool) -> None:
+    reading = read_answer(json.dumps(answer | {"usage": {"input_tokens": 5, "output_tokens": 9}}).encode(), "OPENAI")
+    assert (reading.usage, reading.held) == (expected, held)
+
+
+@pytest.mark.parametrize("made", [{"image_tokens": 6, "text_tokens": 3}, None])
+def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[str, int] | None) -> None:
+    details = {"text_tokens": 2, "image_tokens": 3}
+    usage = {"input_tokens": 5, "output_tokens": 9, "input_tokens_details": details, "output_tokens_details": made}
+    reading = read_answer(json.dumps({"usage": usage}).encode(), "OPENAI")
+    text, images = (3, 6) if made else (0, 9)
+    assert reading.usage == Usage(
+        prompt_tokens=2, prompt_image_tokens=3, completion_tokens=text, completion_image_tokens=images
+    )
