@@ -1,6 +1,7 @@
 """The Warehouse port on ClickHouse. One class: the URL chooses between a server and the engine in this process."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ _READING: Mapping[str, object] = {"do_not_merge_across_partitions_select_final":
 _INSERT_TIMEOUT_S = 120
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class ClickHouseWarehouse:
@@ -232,11 +235,14 @@ def _create_database(address: Address) -> None:
 
 
 async def _patiently(wait_s: float, attempt: Callable[[], Awaitable[None]]) -> None:
-    deadline = asyncio.get_running_loop().time() + wait_s
+    deadline, is_logged = asyncio.get_running_loop().time() + wait_s, False
     while True:
         try:
             return await attempt()
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             if asyncio.get_running_loop().time() >= deadline:
                 raise
+            if not is_logged:
+                logger.warning("the warehouse is away, waiting", extra={"reason": str(error), "wait_s": wait_s})
+            is_logged = True
         await asyncio.sleep(0.5)

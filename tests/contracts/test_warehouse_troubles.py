@@ -63,6 +63,17 @@ def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password
     assert "hunter2" not in str(raised.value.__cause__)
 
 
+@pytest.mark.parametrize(("wait_s", "told"), [(0.7, ["the warehouse is away, waiting"]), (0, [])])
+def test_that_a_server_is_waited_for_is_told_once(
+    wait_s: float, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(ClickHouseWarehouse.open("http://farebox:hunter2@127.0.0.1:1/db", wait_s=wait_s))
+    ours = [record for record in caplog.records if record.name.startswith("services.")]
+    assert [record.message for record in ours] == told
+    assert "hunter2" not in str([vars(record) for record in ours])
+
+
 def test_a_server_that_was_killed_keeps_what_it_acknowledged_and_is_used_again_once_it_is_back(
     tmp_path: Path, organization_id: str
 ) -> None:
