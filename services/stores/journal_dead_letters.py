@@ -23,7 +23,9 @@ class JournalDeadLetters:
             positions = self._connection.execute("SELECT position FROM dead_letter ORDER BY buried_at_ms, rowid")
             # One at a time: each may hold megabytes.
             for position in positions.fetchall():
-                yield await asyncio.to_thread(self._letter, position)
+                letter = await asyncio.to_thread(self._letter, position)
+                if letter is not None:
+                    yield letter
         except sqlite3.Error as error:
             raise BrokerUnavailable(f"journal {self._path}: {error}") from error
 
@@ -40,7 +42,11 @@ class JournalDeadLetters:
     async def close(self) -> None:
         self._connection.close()
 
-    def _letter(self, position: tuple[str]) -> DeadLetter:
+    def _letter(self, position: tuple[str]) -> DeadLetter | None:
+        """None when it was forgotten meanwhile, as by somebody else who put it back."""
         query = "SELECT payload, position, code, reason FROM dead_letter WHERE position = ?"
-        payload, place, code, reason = self._connection.execute(query, position).fetchone()
+        row = self._connection.execute(query, position).fetchone()
+        if row is None:
+            return None
+        payload, place, code, reason = row
         return DeadLetter(payload=payload, position=place, code=code, reason=reason)

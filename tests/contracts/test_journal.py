@@ -17,6 +17,7 @@ import pytest
 from schemas.errors import BrokerUnavailable, UndecodableEvent
 from schemas.event import DeadLetter, decode_event
 from services.stores.journal import open_journal, unpack_segment
+from services.stores.journal_dead_letters import JournalDeadLetters
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.telemetry import Metrics
@@ -350,3 +351,17 @@ async def test_letters_buried_again_after_a_crash_are_kept_once(path: Path) -> N
     connection.close()
     assert await take_rest(source) == []
     await source.close()
+
+
+async def test_letters_that_somebody_else_put_back_while_they_are_read_are_left_out(path: Path) -> None:
+    source, ours, theirs = JournalSource(path), JournalDeadLetters(path), JournalDeadLetters(path)
+    first, second, third = (
+        DeadLetter(payload=b"?", position=place, code="undecodable", reason="not an event") for place in "123"
+    )
+    await source.bury([first, second, third])
+    reading = ours.read()
+    assert await anext(reading) == first
+    await theirs.forget([first, second])
+    assert [letter async for letter in reading] == [third]
+    for each in (source, ours, theirs):
+        await each.close()
