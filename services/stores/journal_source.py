@@ -13,6 +13,7 @@ from urllib.parse import quote
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery
 from services.stores.journal import open_journal, unix_ms, unpack_segment
+from services.stores.private_files import make_private_file
 
 logger = logging.getLogger(__name__)
 
@@ -202,10 +203,11 @@ def _lease(path: Path, consumer: str) -> sqlite3.Connection:
     """Held while open. SQLite's own file lock on an empty file beside the journal: gone when the process is."""
     file = path.with_name(f"{path.name}.{quote(consumer, safe='')}.lock")
     try:
+        make_private_file(file)
         lease = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         lease.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        is_held = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    except (sqlite3.Error, OSError) as error:
+        is_held = isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
         reason = f"already has a live consumer {consumer!r}" if is_held else f"cannot lock {file}: {error}"
         raise BrokerUnavailable(f"journal {path} {reason}") from error
     return lease

@@ -5,8 +5,10 @@ from pathlib import Path
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes `folder` where it is missing; one that is there keeps its mode. Raises: OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Makes `folder` and those above it where they are missing; what is there keeps its mode. Raises: OSError."""
+    if not folder.parent.exists():
+        make_private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_private_file(file: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from schemas.errors import InvalidSetting
 from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
 from services.stores.state import SqlKeyStore
 from services.telemetry import Metrics
 from tests.builders import an_event
@@ -40,6 +41,14 @@ def test_the_journal_and_what_sqlite_puts_beside_it(tmp_path: Path) -> None:
 
     beside = {f"journal.sqlite{suffix}": "0o600" for suffix in ("", "-wal", "-shm")}
     assert asyncio.run(while_open()) == {"log": "0o700"} | beside
+
+
+def test_what_locks_the_journal_and_the_folders_above_it(tmp_path: Path) -> None:
+    source = JournalSource(tmp_path / "data/demo/journal.sqlite", consumer="one")
+    found = modes(tmp_path / "data/demo")
+    asyncio.run(source.close())
+    assert found.pop("demo") == modes(tmp_path / "data")["data"] == "0o700"
+    assert found["journal.sqlite.one.lock"] == "0o600"
 
 
 def test_the_state_and_the_warehouse_of_processes_that_run_apart(tmp_path: Path) -> None:
