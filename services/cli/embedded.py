@@ -24,6 +24,7 @@ from schemas.key import Permission
 from services.cli.accounting import Accounting
 from services.cli.listening import listen, url_of
 from services.cli.place import ORGANIZATION, Place
+from services.domain.providers import origin_of
 from services.migrate import migrate
 from services.ports import EventSink
 from services.proxy.__main__ import proxy_server
@@ -31,6 +32,7 @@ from services.proxy.server import ProxyServer
 from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.connect import open_event_sink, open_keys
+from services.stores.private_files import make_private_folder
 from services.stores.state import SqlKeyStore
 from services.telemetry import Metrics
 
@@ -77,6 +79,7 @@ def serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], Non
 
 async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
+    _check_providers(proxy)
     proxy_socket = listen("proxy", proxy.proxy_host, proxy.proxy_port)
     query_socket = listen("query", query.query_host, query.query_port)
     await migrate(MigrateSettings.from_environ(environ))
@@ -106,6 +109,15 @@ async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Runnin
         )
         await _serve_proxy(running, proxy_socket, use)
     accounting.check()
+
+
+def _check_providers(proxy: ProxySettings) -> None:
+    """Before anything is made. Raises: InvalidSetting."""
+    for name, url in (("OPENAI", proxy.openai_url), ("ANTHROPIC", proxy.anthropic_url)):
+        try:
+            origin_of(url)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"setting FAREBOX_{name}_URL: {error}") from error
 
 
 async def _serve_proxy(running: Running, listening: socket.socket, use: Callable[[Running], None]) -> None:
@@ -148,7 +160,7 @@ def _alone_in(place: Place) -> Iterator[None]:
     """Holds the data folder for this process. Raises: InvalidSetting when another one does."""
     try:
         # What people said to models is in here.
-        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(place.folder)
         descriptor = os.open(place.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise InvalidSetting(f"the data folder {place.folder} cannot be used: {error.strerror}") from error
