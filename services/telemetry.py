@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Literal, get_args
 
 Counter = Literal[
@@ -54,12 +55,12 @@ _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """One line a record: time, level, logger, a constant sentence, and the facts given as `extra`."""
+    """One line a record: time in UTC, level, logger, a constant sentence, and the facts given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts: Mapping[str, object] = {k: v for k, v in record.__dict__.items() if k not in _PLAIN}
         line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

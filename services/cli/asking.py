@@ -33,12 +33,13 @@ class NobodyThere(NotAnswered):
 class QueryApi:
     """The query service at `url`, asked with one key."""
 
-    def __init__(self, url: str, key: str) -> None:
-        """Raises: NotAnswered when `url` is no address."""
+    def __init__(self, url: str, key: str, *, missing: str = "no key") -> None:
+        """`missing` is told when `key` is empty and one was needed. Raises: NotAnswered when `url` is not a URL."""
         if not url.startswith(("http://", "https://")):
-            raise NotAnswered(f"{url!r} is no address: it starts with http:// or https://")
+            raise NotAnswered(f"{url!r} is not a URL: it starts with http:// or https://")
         self.url = url.rstrip("/")
         self._key = key
+        self._missing = missing
 
     def get(self, path: str, asked: Mapping[str, str] | None = None) -> Any:
         """The `data` of the answer. Raises: NotAnswered."""
@@ -68,12 +69,16 @@ class QueryApi:
             ) from error
 
     def _refused(self, refusal: HTTPError) -> str:
+        if refusal.code == 401 and not self._key:
+            return self._missing
         if refusal.code == 401:
             return f"the key was refused by {self.url}: give one with --key, or FAREBOX_KEY"
         try:
             told = msgspec.json.decode(refusal.read())["error"]
         except (msgspec.DecodeError, LookupError, TypeError):
             told = f"HTTP {refusal.code}"
+        if isinstance(told, dict):  # as the proxy and other services say it
+            told = told.get("message", f"HTTP {refusal.code}")
         return f"{self.url} refused: {told}"
 
 

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from schemas.api import Summary
+from schemas.errors import InvalidRequest
 from schemas.key import Permission
 from services.cli import dead_letters as dead
 from services.cli import keys as key_work
-from services.cli.asking import as_json
-from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
-from services.cli.place import ORGANIZATION, Place
+from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, show, told_plainly
+from services.cli.place import ORGANIZATION, Place, looked_at
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
 from services.cli.reprice_commands import doctor, reprice
@@ -28,6 +28,8 @@ app = typer.Typer(
     help="What LLM traffic costs: per user, feature, environment and session.",
     epilog="Settings are environment variables: `farebox settings` lists them.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # its boxes give flags a value
+    context_settings={"max_content_width": 120},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -47,13 +49,12 @@ def up(data: Data = DATA) -> None:
     from services.cli.up import show_running
 
     with told_plainly():
-        place = Place(data)
         # On a terminal somebody reads what `show_running` says; logs of what goes well are for files.
         level = "warning" if sys.stderr.isatty() else "info"
-        environ = {"FAREBOX_LOG_LEVEL": level} | place.environ(os.environ)
+        environ = {"FAREBOX_LOG_LEVEL": level} | os.environ
         configure_logging(Settings.from_environ(environ).log_level)
-        console = screen()
-        serve(place, environ, lambda running: show_running(running, place, console))
+        place, console = Place(data), screen()
+        serve(place, environ, lambda running: show_running(running, place, console, ending="Ctrl-C stops Farebox."))
 
 
 @app.command()
@@ -81,10 +82,7 @@ def report(
     """Print what was spent: by environment, feature and user, what caching saved, and what has no price."""
     with told_plainly():
         summary = fetch_summary(query_api(url, key, data), since=since)
-        if as_data:
-            print(as_json(summary))
-        else:
-            print_report(seen(Summary, summary), screen())
+        show(summary, lambda console: print_report(seen(Summary, summary), console), as_data=as_data)
 
 
 app.command()(doctor)
@@ -93,13 +91,16 @@ app.command()(reprice)
 
 @app.command("dead-letters")
 def list_dead_letters(
-    retry: Annotated[bool, typer.Option("--retry", help="Put what can be read by now into the log again.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Put back the events that this version can read.")] = False,
     export: Annotated[Path | None, typer.Option(help="Write all of them here, with what people said in them.")] = None,
     data: Data = DATA,
 ) -> None:
     """List events that no worker could make a row of: spend that is in no total until they are put back."""
     with told_plainly():
         settings = ProxySettings.from_environ(Place(data).environ(os.environ))
+        looked_at(settings.event_log)
+        if retry and export:
+            raise InvalidRequest("--retry and --export are two things: export first, then put back")
         if retry:
             print_lines(dead.told(asyncio.run(dead.put_back(settings))), screen())
         elif export:
@@ -118,7 +119,7 @@ def settings() -> None:
 def create_key(
     name: Annotated[str, typer.Option(help="What people know it by.")] = "made by hand",
     may: Annotated[
-        Permission, typer.Option(help="rw: call and ask; w: call only; r: ask only; admin: all, and prices.")
+        Permission, typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.MAY.items()) + ".")
     ] = Permission.READ_WRITE,
     organization: Organization = ORGANIZATION,
     data: Data = DATA,
@@ -132,7 +133,8 @@ def create_key(
 def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """List an organization's keys, revoked ones too."""
     with told_plainly():
-        print_lines(key_work.listed_keys(key_work.list_keys(_state(data), organization_id=organization)), screen())
+        found = key_work.list_keys(looked_at(_state(data)), organization_id=organization)
+        print_lines(key_work.listed_keys(found), screen())
 
 
 @keys.command("revoke")
@@ -143,7 +145,7 @@ def revoke_key(
 ) -> None:
     """Take a key out of force. The proxy may honour it for up to two more minutes."""
     with told_plainly():
-        key_work.revoke_key(_state(data), organization_id=organization, key_id=key_id)
+        key_work.revoke_key(looked_at(_state(data)), organization_id=organization, key_id=key_id)
         print(f"revoked {key_id}")
 
 

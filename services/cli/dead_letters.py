@@ -12,7 +12,7 @@ from rich.text import Text
 
 from schemas.errors import InvalidSetting, PoisonMessage
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
-from services.cli.screen import counted, plain
+from services.cli.screen import counted, minute, plain
 from services.ports import DeadLetters
 from services.settings import ProxySettings
 from services.stores.connect import open_dead_letters, open_event_sink
@@ -100,12 +100,12 @@ def listed(letters: Iterable[Buried]) -> Iterator[Text]:
             yield Text(f"  and {len(its) - _SHOWN:,} more: --export FILE writes them all")
     readable = sum(1 for its in found.values() for one in its if one.request)
     if readable:
-        yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that into the log again.")
+        yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that back into the log.")
 
 
 def told(result: PutBack) -> Iterator[Text]:
     """What putting back did."""
-    yield Text(f"{counted(result.back, 'event')} put into the log again.")
+    yield Text(f"{counted(result.back, 'event')} put back into the log.")
     if result.back and not result.forgotten:
         yield Text("Kafka keeps its copies. Putting them back once more changes nothing.")
     if result.unreadable:
@@ -125,7 +125,7 @@ def _buried(letter: DeadLetter) -> Buried:
 
 def _request(event: ExchangeEvent) -> str:
     request = event.request
-    return f"request {request.request_id} of {request.organization_id}, {request.created_at:%-d %b %Y %H:%M} (UTC)"
+    return f"request {request.request_id} of {request.organization_id}, {minute(request.created_at)} (UTC)"
 
 
 def _event(letter: DeadLetter) -> ExchangeEvent | None:

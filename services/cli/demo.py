@@ -1,5 +1,6 @@
 """`farebox demo`: a simulated provider, real SDK traffic through the proxy, four weeks of history, and what it cost."""
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -27,13 +28,22 @@ ROUNDS = 30  # of a dozen calls each
 _CHUNK = 500
 _POLL_S = 0.1
 
+_DOCTOR = "farebox doctor --url {query_url} --proxy {proxy_url} --data {folder}"
+
 _TO_TRY = """
+So that the commands of the README work here too:
+
+export PATH={bin}:"$PATH"
+export FAREBOX_KEY=$(cat {key_file}) HELICONE_API_KEY=$(cat {key_file})
+
+`farebox keys` and `farebox dead-letters` also need --data {folder}
+
 Ask what premium users cost, as the guide does:
 
 curl -s {query_url}/v1/request/query-clickhouse \\
   -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
   -d '{{"filter": {{"request_response_rmt": {{"request_created_at": {{"gte": "2024-01-01T00:00:00Z"}}, \
-"properties": {{"UserTier": {{"equals": "premium"}}}}}}}}, "limit": 1000}}'
+"properties": {{"UserTier": {{"equals": "premium"}}}}}}}}, "limit": 3}}'
 
 Make a call of your own, and see it in the next report:
 
@@ -47,16 +57,17 @@ client = OpenAI(
 answer = client.chat.completions.create(
     model="gpt-4o-mini",
     messages=[{{"role": "user", "content": "Hello!"}}],
-    extra_headers={{"Helicone-User-Id": "user-123", "Helicone-Property-Feature": "chat"}},
+    extra_headers={{"Helicone-User-Id": "user-123", "Helicone-Property-Feature": "chat",
+                   "Helicone-Property-Environment": "production"}},
 )
 print(answer.choices[0].message.content, answer.usage)
 END
 
-{farebox} report --since 28d --url {query_url} --key {key}
+farebox report --since 28d --url {query_url} --data {folder}
 
 See what could not be priced, and what to do about it:
 
-{farebox} doctor --url {query_url} --proxy {proxy_url} --key {key}
+{doctor}
 """
 
 
@@ -67,14 +78,14 @@ def run_demo(place: Place, environ: Mapping[str, str], console: Console, *, star
         console.print(Text(f"The providers are simulated, at {provider.url}: nothing leaves this machine.\n"))
         _play(running, console)
         _show_results(running, place, console)
-        took = f"\nAll of this took {time.time() - started_at:.0f} seconds."
-        console.print(Text(took, style="bold").append(" Ctrl-C stops Farebox.", style="not bold"))
+        took = Text(f"\nAll of this took {time.time() - started_at:.0f} seconds.", style="bold")
+        console.print(took if then_stop else took.append(" Ctrl-C stops Farebox.", style="not bold"))
         if then_stop:
             running.stop()
 
     with SimulatedProvider(seed=1, error_share=0.03, latency_scale=0.25) as provider:
         simulated = {"FAREBOX_OPENAI_URL": provider.url, "FAREBOX_ANTHROPIC_URL": provider.url}
-        serve(place, {"FAREBOX_LOG_LEVEL": "warning"} | dict(environ) | simulated, show)
+        serve(place, dict(environ) | simulated, show)
 
 
 def _play(running: Running, console: Console) -> None:
@@ -101,14 +112,19 @@ def _play(running: Running, console: Console) -> None:
 
 def _show_results(running: Running, place: Place, console: Console) -> None:
     summary = fetch_summary(QueryApi(running.query_url, running.key), since="7d")
-    print_report(seen(Summary, summary), console)
+    folder, key_file = shlex.quote(str(place.folder)), shlex.quote(str(place.key_file))
+    doctor = _DOCTOR.format(query_url=running.query_url, proxy_url=running.proxy_url, folder=folder)
+    print_report(seen(Summary, summary), console, doctor=doctor)
     console.print()
-    show_running(running, place, console)
+    show_running(running, place, console, beside=" with the SDKs and the simulated providers")
     told = _TO_TRY.format(
         query_url=running.query_url,
         proxy_url=running.proxy_url,
         key=running.key,
+        key_file=key_file,
+        folder=folder,
+        doctor=doctor,
         python=sys.executable,
-        farebox=Path(sys.executable).with_name("farebox"),
+        bin=shlex.quote(str(Path(sys.executable).parent)),
     )
     console.print(Text(told), soft_wrap=True)

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from schemas.api_reprice import UnknownModel, UnknownModels
 from services.cli.health import Part
-from services.cli.report import REASONS
-from services.cli.screen import counted, print_lines
+from services.cli.report import REASONS, model_of
+from services.cli.screen import counted, day, minute, print_lines
 
 _STATES: Final = {True: ("ok", "green"), False: ("down", "red"), None: ("unknown", "yellow")}
 _SHOWN: Final = 20  # models; the endpoint has all
@@ -36,7 +36,10 @@ def _lines(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[Tex
         yield from (Text(f"  {alarm}.", style="yellow") for alarm in alarms)
     if unknown is None:
         return
-    yield _heading(f"What could not be priced since {unknown.start:%-d %b %Y %H:%M} (UTC)")
+    yield _heading(f"What could not be priced since {minute(unknown.start)} (UTC)")
+    if not unknown.requests:
+        yield Text("  No requests came in since then.")
+        return
     if not unknown.unpriced_requests:
         yield Text(f"  Nothing: {counted(unknown.requests, 'request')}, and each has a known cost.")
         return
@@ -60,14 +63,10 @@ def _parts(parts: Iterable[Part]) -> Iterator[Text]:
 
 def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:
     for one in models:
-        seen = f"{one.first_seen_at:%-d %b} to {one.last_seen_at:%-d %b}"
-        yield Text(f"    {_named(one)}: {counted(one.requests, 'request')}, {_tokens(one)}, {seen}")
+        seen = f"{day(one.first_seen_at)} to {day(one.last_seen_at)}"
+        yield Text(f"    {model_of(one)}: {counted(one.requests, 'request')}, {_tokens(one)}, {seen}")
         example = f"; such as {one.example_request_ids[0]}" if one.example_request_ids else ""
         yield Text(f"        {REASONS.get(one.reason, one.reason)}{example}", style="dim")
-
-
-def _named(one: UnknownModel) -> str:
-    return f"{one.model or '(no model named)'} ({one.provider})"
 
 
 def _tokens(one: UnknownModel) -> str:
@@ -83,6 +82,6 @@ def _advice(models: Iterable[UnknownModel]) -> Iterator[Text]:
             "provider_typed": f" --provider {shlex.quote(one.provider)}" if one.provider else "",
             "since": f"{one.first_seen_at:%Y-%m-%dT%H:%M:%SZ}",
         }
-        yield Text(f"  {_named(one)}: {one.advice}")
+        yield Text(f"  {model_of(one)}: {one.advice}")
         if one.price_helps:
             yield from (Text(f"      {command.format(**told)}", no_wrap=True) for command in _TO_TYPE)

@@ -6,24 +6,26 @@ from typing import Final, TypeVar
 
 from rich.text import Text
 
-from schemas.errors import NotFound
+from schemas.errors import InvalidRequest, NotFound
 from schemas.key import ApiKey, Permission
-from services.cli.screen import plain
+from services.cli.screen import day, plain
 from services.stores.connect import open_keys
 from services.stores.state import SqlKeyStore
 
 T = TypeVar("T")
 
-_MAY: Final = {
-    Permission.ADMIN: "read, write, change prices and costs",
-    Permission.READ_WRITE: "read, write",
-    Permission.READ: "read",
-    Permission.WRITE: "write",
+MAY: Final = {  # in the words of `--may`
+    Permission.READ_WRITE: "call and ask",
+    Permission.WRITE: "call only",
+    Permission.READ: "ask only",
+    Permission.ADMIN: "all, and change prices",
 }
 
 
 def create_key(state: str, *, organization_id: str, name: str, permission: Permission) -> str:
-    """The secret of the new key. Raises: StoreUnavailable, InvalidSetting."""
+    """The secret of the new key. Raises: InvalidRequest, StoreUnavailable, InvalidSetting."""
+    if not name.strip():
+        raise InvalidRequest("a key needs a name that people know it by: --name")
 
     async def create(keys: SqlKeyStore) -> str:
         _, secret = await keys.create_key(organization_id=organization_id, name=name, permission=permission)
@@ -50,10 +52,10 @@ def revoke_key(state: str, *, organization_id: str, key_id: str) -> None:
 def listed_keys(keys: Sequence[ApiKey]) -> Iterator[Text]:
     """The keys for people; a secret is never in it."""
     for key in keys:
-        revoked = f", revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
+        revoked = f", revoked {day(key.revoked_at)}" if key.revoked_at else ""
         yield Text(key.id, style="bold")
-        yield Text(f"  {plain(key.name)}: may {_MAY[key.permission]}, ends in {key.hint}")
-        yield Text(f"  made {key.created_at:%Y-%m-%d}{revoked}")
+        yield Text(f"  {plain(key.name)}: may {key.permission.value} ({MAY[key.permission]}), ends in {key.hint}")
+        yield Text(f"  made {day(key.created_at)}{revoked}")
     if not keys:
         yield Text("There are no keys yet: farebox keys create")
 

@@ -2,16 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from schemas.errors import FareboxError
-from services.cli.asking import QueryApi
+from services.cli.asking import QueryApi, as_json
 from services.cli.place import Place
 from services.cli.screen import plain, screen
 from services.settings import ReportSettings
@@ -27,7 +28,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON,
 def query_api(url: str, key: str, data: Path) -> QueryApi:
     """The query service as the options, else the settings name it. Raises: InvalidSetting, NotAnswered."""
     settings = ReportSettings.from_environ(os.environ)
-    return QueryApi(url or settings.url, key or settings.key or Place(data).read_key())
+    place = Place(data)
+    missing = f"no key: neither --key nor FAREBOX_KEY, and {place.key_file} does not exist"
+    return QueryApi(url or settings.url, key or settings.key or place.read_key(), missing=missing)
+
+
+def show(answer: object, to_people: Callable[[Console], None], *, as_data: bool) -> None:
+    """Prints `answer` as JSON, or has `to_people` print it on the screen."""
+    if as_data:
+        print(as_json(answer))
+    else:
+        to_people(screen())
 
 
 @contextmanager

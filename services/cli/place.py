@@ -4,7 +4,23 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from schemas.errors import InvalidSetting
+from services.stores.private_files import make_private_folder
+
+_FILES = ("journal:", "sqlite:///")
+
 ORGANIZATION = "default"  # the one organization of an embedded Farebox, unless keys for others are made
+
+
+def looked_at(url: str) -> str:
+    """`url`, of something that is only looked at. Raises: InvalidSetting when it is a file that is not there.
+
+    Opening one makes it, and an empty one would say that there is nothing.
+    """
+    for kind in _FILES:
+        if url.startswith(kind) and not Path(url.removeprefix(kind)).is_file():
+            raise InvalidSetting(f"{url.removeprefix(kind)} does not exist: --data names the folder of a Farebox")
+    return url
 
 
 class Place:
@@ -25,15 +41,17 @@ class Place:
         return kept | dict(environ)
 
     def read_key(self) -> str:
-        """The key that was made on the first start; '' when there was none."""
+        """The key that was made on the first start; '' when there was none. Raises: InvalidSetting."""
         try:
             return self.key_file.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
+        except OSError as error:
+            raise InvalidSetting(f"{self.key_file} cannot be read: {error.strerror}") from error
 
     def keep_key(self, secret: str) -> None:
         """Writes `secret` where only this user can read it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         descriptor = os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{secret}\n")

@@ -1,17 +1,18 @@
 """The cost report: asked from the query service, and laid out for people in a terminal or a file."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
-from schemas.api import Spend, Summary
+from schemas.api import Spend, Summary, Unpriced
+from schemas.api_reprice import CoverageView, UnknownModel
 from schemas.price import CostState
 from services.cli.asking import QueryApi
-from services.cli.screen import columns, counted, percent, print_lines, usd
+from services.cli.screen import columns, counted, minute, percent, print_lines, usd
 
+UNNAMED: Final = "(no model named)"
 _COVERAGE_HEADS: Final = ("Requests priced", "Tokens priced")
 _TIER_LETTERS: Final = 20
 
@@ -29,13 +30,16 @@ def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
     return summary
 
 
-def print_report(summary: Summary, console: Console) -> None:
-    """Prints the report in the console's width; plain text where it is no terminal."""
-    print_lines(_lines(summary, console.width), console)
+def print_report(summary: Summary, console: Console, *, doctor: str = "farebox doctor") -> None:
+    """Prints the report in the console's width; plain text where it is no terminal.
+
+    `doctor` is what to type to learn more about what it leaves out.
+    """
+    print_lines(_lines(summary, console.width, doctor), console)
 
 
-def _lines(summary: Summary, width: int) -> Iterator[Text]:
-    yield Text(f"\nCosts from {_day(summary.start)} to {_day(summary.end)} (UTC)\n", style="bold")
+def _lines(summary: Summary, width: int, doctor: str) -> Iterator[Text]:
+    yield Text(f"\nCosts from {minute(summary.start)} to {minute(summary.end)} (UTC)\n", style="bold")
     yield from _tree(summary, width)
     if not summary.total.requests:
         return
@@ -45,15 +49,11 @@ def _lines(summary: Summary, width: int) -> Iterator[Text]:
     yield _heading("Cache performance")
     yield from _cache(summary)
     yield _heading("What these amounts leave out")
-    yield from _left_out(summary)
+    yield from _left_out(summary, doctor)
 
 
 def _heading(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment:%-d %b %Y %H:%M}"
 
 
 def _tree(summary: Summary, width: int) -> Iterator[Text]:
@@ -100,17 +100,26 @@ def _cache(summary: Summary) -> Iterator[Text]:
     yield Text(f"  Savings:   {usd(cache.savings_usd)}{unknown if cache.savings_usd is not None else ''}")
 
 
-def _left_out(summary: Summary) -> Iterator[Text]:
+def _left_out(summary: Summary, doctor: str) -> Iterator[Text]:
     total = summary.total
     if not total.unpriced_requests:
         yield Text("  Nothing: every request has a known cost.")
         return
     yield Text(f"  {total.unpriced_requests:,} of {counted(total.requests, 'request')} could not be priced.")
-    tokens = "" if total.priced_token_share is None else f" and {percent(total.priced_token_share)} of the tokens"
-    yield Text(f"  {percent(total.priced_request_share)} of the requests{tokens} could.")
+    yield Text(f"  Priced: {covered(total)}.")
     for entry in summary.unpriced:
-        model = f"{entry.model or '(no model named)'} ({entry.provider})"
-        yield Text(
-            f"    {model}: {counted(entry.requests, 'request')}, {REASONS.get(entry.cost_state, entry.cost_state)}"
-        )
-    yield Text("  `farebox doctor` tells what to do about it.")
+        reason = REASONS.get(entry.cost_state, entry.cost_state)
+        yield Text(f"    {model_of(entry)}: {counted(entry.requests, 'request')}, {reason}")
+    yield Text("  What to do about it:")
+    yield Text(f"    {doctor}", no_wrap=True)
+
+
+def model_of(entry: Unpriced | UnknownModel) -> str:
+    """A model that has no price, and whose it is."""
+    return f"{entry.model or UNNAMED} ({entry.provider})"
+
+
+def covered(spend: Spend | CoverageView) -> str:
+    """Of how much the cost is known."""
+    tokens = "" if spend.priced_token_share is None else f", {percent(spend.priced_token_share)} of tokens"
+    return f"{percent(spend.priced_request_share)} of requests{tokens}"

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from schemas.api_reprice import CoverageView, DayDifferenceView, DifferenceView, RepriceView
+from schemas.api_reprice import DayDifferenceView, DifferenceView, RepriceView
 from schemas.reprice import RepriceState
 from services.cli.asking import NotAnswered, QueryApi
-from services.cli.screen import columns, counted, percent, print_lines, usd
+from services.cli.report import UNNAMED, covered
+from services.cli.screen import columns, counted, day, minute, percent, print_lines, usd
 
 _POLL_S: Final = 0.3
 _UNDER_WAY: Final = (RepriceState.RUNNING, RepriceState.UNDOING)
@@ -59,8 +60,8 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
         yield Text("Nothing changes: each costs what the prices known now say.")
         return
     yield from _differences(run.days, run.total, width)
-    yield Text(f"Priced before: {_covers(run.total.before_coverage)}")
-    yield Text(f"Priced after:  {_covers(run.total.after_coverage)}")
+    yield Text(f"Priced before: {covered(run.total.before_coverage)}")
+    yield Text(f"Priced after:  {covered(run.total.after_coverage)}")
     if run.total.newly_priced:
         yield Text(f"{counted(run.total.newly_priced, 'request')} with a cost that was unknown before.")
     if run.total.newly_unknown:
@@ -74,7 +75,7 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
 
 
 def _title(run: RepriceView) -> str:
-    period = f"from {run.since:%-d %b %Y %H:%M} to {run.until:%-d %b %Y %H:%M} (UTC)"
+    period = f"from {minute(run.since)} to {minute(run.until)} (UTC)"
     model = "all models" if run.model == "*" else run.model
     return f"{counted(run.rows_total, 'request')}, {model}{_of(run)}, {period}"
 
@@ -87,11 +88,11 @@ def _differences(days: Iterable[DayDifferenceView], total: DifferenceView, width
     """Days under their models, and the total."""
     in_order = sorted(days, key=lambda one: (one.model, one.day))
     rows = [("", "Before", "After", "Difference", "Changed", "Requests priced", "Tokens priced")]
-    rows += [(f"  {one.day}", *_figures(one)) for one in in_order]
+    rows += [(f"  {day(one.day)}", *_figures(one)) for one in in_order]
     head, *lines, last = columns([*rows, ("Total", *_figures(total))], width, needed=3)
     yield head
     for model, its_lines in groupby(zip(in_order, lines, strict=True), key=lambda pair: pair[0].model):
-        yield Text(model or "(no model named)")
+        yield Text(model or UNNAMED)
         yield from (line for _, line in its_lines)
     last.stylize("bold")
     yield last
@@ -109,11 +110,6 @@ def _figures(one: DifferenceView) -> tuple[str, str, str, str, str, str]:
     )
 
 
-def _covers(one: CoverageView) -> str:
-    tokens = "" if one.priced_token_share is None else f" and {percent(one.priced_token_share)} of the tokens"
-    return f"{percent(one.priced_request_share)} of the requests{tokens}"
-
-
 def _signed(difference: Decimal | None) -> str:
     if difference is None:
         return usd(None)
@@ -126,7 +122,7 @@ def listed_runs(runs: Iterable[RepriceView]) -> Iterator[Text]:
     for run in runs:
         state = "dry run" if run.dry_run and run.state is RepriceState.DONE else run.state.value
         yield Text(run.id, style="bold")
-        yield Text(f"  {run.model}{_of(run)}, begun {run.started_at:%-d %b %Y %H:%M} (UTC), {state}")
+        yield Text(f"  {run.model}{_of(run)}, begun {minute(run.started_at)} (UTC), {state}")
         if run.total:
             changed = f"{run.total.changed:,} of {counted(run.rows_total, 'request')}"
             yield Text(f"  changed {changed}, {_signed(run.total.difference_usd)}")

@@ -2,18 +2,18 @@
 
 import os
 import sys
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.errors import InvalidRequest
-from services.cli.asking import NotAnswered, as_json
+from services.cli.asking import NotAnswered
 from services.cli.doctor import print_findings
 from services.cli.health import Part, counting_part, query_part, worker_inside
 from services.cli.listening import web_address
-from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
+from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, show, told_plainly
 from services.cli.reprice import followed, listed_runs, print_run
 from services.cli.screen import print_lines, screen, seen
 from services.settings import ProxySettings, WorkerSettings
@@ -61,29 +61,26 @@ def reprice(
 ) -> None:
     """Charge requests again at the prices known now. Shows what changes; can be undone."""
     with told_plainly():
+        asked = {"model": model, "provider": provider, "since": since, "until": until, "dry_run": dry_run}
+        if sum(map(bool, (listed, undo, any(asked.values())))) != 1 or not (listed or undo or (model and since)):
+            raise InvalidRequest("say which requests, with --model and --since; or which run, with --undo; or --list")
         api = query_api(url, key, data)
         if listed:
-            _print_runs(api.get("/v1/reprice"), as_data=as_data)
+            runs = api.get("/v1/reprice")
+            told = listed_runs(seen(RepriceView, run) for run in runs)
+            show(runs, lambda console: print_lines(told, console), as_data=as_data)
             return
-        if undo:
-            run = api.post(f"/v1/reprice/{quote(undo, safe='')}/undo", {})
-        elif model and since:
-            asked = {"model": model, "provider": provider, "since": since, "until": until, "dry_run": dry_run}
-            run = api.post("/v1/reprice", asked)
-        else:
-            raise InvalidRequest("say which requests, with --model and --since; or which run, with --undo; or --list")
+        run = api.post(f"/v1/reprice/{_run_id(undo)}/undo", {}) if undo else api.post("/v1/reprice", asked)
         run = followed(api, run, screen(stderr=True))
-        if as_data:
-            print(as_json(run))
-        else:
-            print_run(seen(RepriceView, run), screen())
+        show(run, lambda console: print_run(seen(RepriceView, run), console), as_data=as_data)
 
 
-def _print_runs(runs: list[Any], *, as_data: bool) -> None:
-    if as_data:
-        print(as_json(runs))
-    else:
-        print_lines(listed_runs(seen(RepriceView, run) for run in runs), screen())
+def _run_id(undo: str) -> UUID:
+    """Raises: InvalidRequest."""
+    try:
+        return UUID(undo)
+    except ValueError:
+        raise InvalidRequest(f"--undo: {undo!r} is not the id of a run; `farebox reprice --list` shows them") from None
 
 
 def _proxy_url() -> str:

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -102,10 +103,22 @@ def usd(amount: Decimal | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Never rounded up to all of it; empty when there is none."""
+    """Never rounded to all of it or to nothing; empty when there is none."""
     if share is None:
         return ""
+    if 0 < share < 0.01:
+        return "<1%"
     return f"{share:.0%}" if share <= 0.99 or share == 1 else f"{int(share * 1000) / 10}%"
+
+
+def day(when: date) -> str:
+    """The day, of a moment too."""
+    return f"{when:%-d %b %Y}"
+
+
+def minute(when: datetime) -> str:
+    """The moment without its zone, which is always UTC."""
+    return f"{when:%-d %b %Y %H:%M}"
 
 
 def counted(count: int, thing: str) -> str:

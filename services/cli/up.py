@@ -7,19 +7,22 @@ from services.cli.embedded import Running, resident_mb
 from services.cli.place import Place
 
 
-def show_running(running: Running, place: Place, console: Console) -> None:
-    """Where things are, the key when it is new, and how much memory this process takes."""
+def show_running(running: Running, place: Place, console: Console, *, beside: str = "", ending: str = "") -> None:
+    """Where things are, the key when it is new, and how much memory this process takes; `beside` says for what else.
+
+    `ending` is said last.
+    """
     console.print(Text("Farebox is up.", style="bold"))
     facts = [
         ("OpenAI base URL", f"{running.proxy_url}/oai/v1"),
         ("Anthropic base URL", f"{running.proxy_url}/anthropic"),
         ("Query API", f"{running.query_url}/docs"),
         ("Data", str(place.folder)),
-        ("Memory", f"{resident_mb()} MB, of this whole process"),
+        ("Memory", f"{resident_mb()} MB, of this whole process{beside}"),
     ]
     if running.key_is_new:
         facts.insert(0, ("New key", running.key))
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         console.print(Text(f"  {name.ljust(width)}  {value}"), soft_wrap=True)
-    console.print(Text(f"The key is kept in {place.key_file}. Ctrl-C stops Farebox."), soft_wrap=True)
+    console.print(Text(f"The key is kept in {place.key_file}. {ending}".rstrip()), soft_wrap=True)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     listed = farebox("keys", "list", *here).stdout
     assert "[b]ci" in listed
     assert secret not in listed
+    assert "may r (ask only)" in listed
     (key_id,) = re.findall(r"[0-9a-f-]{36}", listed)
     assert farebox("keys", "revoke", key_id, *here).returncode == 0
     again = farebox("keys", "revoke", key_id, *here)
@@ -62,6 +64,37 @@ def test_keys_of_one_organization_are_not_anothers(tmp_path: Path) -> None:
     farebox("keys", "create", "--organization", "org-a", *here)
     assert re.findall(r"[0-9a-f-]{36}", farebox("keys", "list", "--organization", "org-a", *here).stdout)
     assert not re.findall(r"[0-9a-f-]{36}", farebox("keys", "list", "--organization", "org-b", *here).stdout)
+
+
+def test_a_key_without_a_name_is_refused(tmp_path: Path) -> None:
+    told = farebox("keys", "create", "--name", " ", "--data", str(tmp_path))
+    assert (told.returncode, told.stdout, "--name" in told.stderr) == (1, "", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FAREBOX_EVENT_LOG", "kafka://broker-without-a-port"),
+        ("FAREBOX_WAREHOUSE", "clickhouse:secret@host"),
+        ("FAREBOX_STATE", "mysql://root:secret@host/name"),
+        ("FAREBOX_OPENAI_URL", "api.openai.com"),
+        ("FAREBOX_ANTHROPIC_URL", "https://user:secret@host"),
+    ],
+)
+def test_a_malformed_setting_is_named_without_its_secrets_before_anything_is_made(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    told = farebox("up", "--data", str(tmp_path), FAREBOX_PROXY_PORT="0", FAREBOX_QUERY_PORT="0", **{name: value})
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"farebox: setting {name}")
+    assert ("secret" in told.stderr, told.stderr.count("\n")) == (False, 1)
+    assert not {"state.sqlite", "journal.sqlite", "warehouse"} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_flags_are_shown_without_a_value_in_the_help() -> None:
+    told = farebox("reprice", "--help").stdout
+    assert re.search(r"--dry-run +Say what", told)
+    assert "bool" not in told
 
 
 def test_a_setting_that_is_not_one_is_named(tmp_path: Path) -> None:
@@ -167,6 +200,26 @@ def test_a_wrong_key_and_a_wrong_period_are_refused_with_a_reason(up: tuple[Path
     assert (refused.returncode, "key was refused" in refused.stderr) == (1, True)
     absurd = farebox("report", "--since", "7x", "--data", str(folder / "data"), FAREBOX_URL=env["FAREBOX_URL"])
     assert (absurd.returncode, "'7x'" in absurd.stderr) == (1, True)
+
+
+def test_a_missing_key_is_told_from_a_wrong_one(up: tuple[Path, Mapping[str, str], Process], tmp_path: Path) -> None:
+    told = farebox("report", "--data", str(tmp_path / "none"), FAREBOX_URL=up[1]["FAREBOX_URL"], FAREBOX_KEY="")
+    assert told.returncode == 1
+    expected = f"farebox: no key: neither --key nor FAREBOX_KEY, and {tmp_path}/none/api-key does not exist"
+    assert told.stderr.strip() == expected
+
+
+def test_asking_the_proxy_tells_its_own_words(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    url = f"http://127.0.0.1:{up[1]['FAREBOX_PROXY_PORT']}"
+    told = farebox("report", "--url", url, "--key", "x")
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"farebox: {url} refused: no route has this path")
+
+
+def test_the_moments_of_log_lines_name_their_zone(up: tuple[Path, Mapping[str, str], Process]) -> None:
+    lines = [json.loads(line) for line in up[2].output().splitlines() if line.startswith("{")]
+    assert lines
+    assert all(datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0) for line in lines)
 
 
 def test_a_folder_in_use_is_not_shared(up: tuple[Path, Mapping[str, str], Process]) -> None:

@@ -64,7 +64,7 @@ def test_a_price_is_added_listed_shown_and_ended(caller: Caller) -> None:
     shown = typed(caller, "show", "acme-large", "--provider", "CUSTOM").stdout
     for expected in (
         f"operator/{row['row_id']}",
-        "since 2026-10-01 00:00",
+        "since 1 Oct 2026 00:00",
         "0.6 per million prompt_tokens",
         "0.01 each web_searches",
         "0.001 per request",
@@ -76,7 +76,7 @@ def test_a_price_is_added_listed_shown_and_ended(caller: Caller) -> None:
     assert rows(caller)[0]["valid_until"] == "2026-10-15T00:00:00.000Z"
     listed = typed(caller, "list").stdout
     assert row["row_id"] in listed
-    assert "2026-10-15 00:00" in listed
+    assert "until 15 Oct 2026 00:00" in listed
     assert "No price is known" in typed(caller, "show", "acme-large", "--provider", "CUSTOM").stdout
 
 
@@ -93,17 +93,28 @@ def test_what_a_price_of_ones_own_replaces_is_shown(caller: Caller) -> None:
     assert data["in_force"]["source"] == "operator"
 
 
+def test_a_price_is_found_without_the_name_of_who_sells_it(caller: Caller) -> None:
+    for model, seller in (("gpt-4o-mini", "OPENAI"), ("claude-sonnet-4-5", "ANTHROPIC"), ("grok-4", "CUSTOM")):
+        assert f"A request of {seller} is charged by\n" in typed(caller, "show", model).stdout
+    for arguments, sellers in (((), "OPENAI, ANTHROPIC, GOOGLE, CUSTOM"), (("--provider", "XAI"), "XAI")):
+        told = typed(caller, "show", "no-such-model", *arguments)
+        assert f"No price is known for it at {sellers}: " in told.stdout
+        assert told.exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("add", "m"), "no price is given"),
-        (("add", "m", "--input", "much"), "prompt_tokens: 'much' is no amount of US dollars"),
+        (("add", "m", "--input", "much"), "--input: 'much' is not an amount of US dollars"),
+        (("add", "m", "--input", "1", "--output", "NaN"), "--output: 'NaN' is not an amount of US dollars"),
+        (("add", "m", "--price", "prompt_tokens=-inf"), "--price prompt_tokens: '-inf' is not an amount"),
         (("add", "m", "--input", "0.0000025"), "give 2.5"),
         (("add", "m", "--price", "tokens=1"), "unknown usage class 'tokens'"),
-        (("add", "m", "--price", "prompt_tokens"), "expected CLASS=USD, such as prompt_tokens=2.50"),
+        (("add", "m", "--price", "prompt_tokens"), "--price: expected CLASS=USD, such as prompt_tokens=2.50"),
         (("add", "m", "--input", "1", "--price", "prompt_tokens=2"), "prompt_tokens has two prices"),
-        (("add", "m", "--input", "1", "--above", "many:prompt_tokens=1"), "expected TOKENS:CLASS=USD"),
-        (("add", "m", "--input", "1", "--per-request", "x"), "--per-request: 'x' is no amount"),
+        (("add", "m", "--input", "1", "--above", "many:prompt_tokens=1"), "--above: expected TOKENS:CLASS=USD"),
+        (("add", "m", "--input", "1", "--per-request", "x"), "--per-request: 'x' is not an amount"),
         (("add", "m", "--input", "1", "--from", "soon"), "valid_from takes a moment"),
         (("end", "no-such-row"), "no price no-such-row"),
     ],

@@ -24,6 +24,7 @@ from tests.processes import free_port
 from tests.querying import Caller, QueryService, query_service
 
 UNKNOWN = {"model": "acme 7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
+RUN = "00000000-0000-4000-8000-000000000000"
 UNTOLD = {"cost_usd": None, "cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE}
 
 
@@ -82,7 +83,7 @@ def test_what_is_not_priced_is_told_with_the_commands_that_price_it(caller: Call
     told = doctor(caller)
     assert told.returncode == 1
     assert "4 of 5 requests; they are in no total." in told.stdout
-    assert "acme 7b (OPENAI): 2 requests, 2,000 + 400 tokens, 1 Nov to 1 Nov\n" in told.stdout
+    assert "acme 7b (OPENAI): 2 requests, 2,000 + 400 tokens, 1 Nov 2026 to 1 Nov 2026\n" in told.stdout
     assert f"no price is known for this model; such as {ids[2]}\n" in told.stdout
     assert f"`GET /v1/request/{ids[4]}/cost`" in " ".join(told.stdout.split())
     typed_next = [line.strip() for line in told.stdout.splitlines() if line.startswith("      farebox")]
@@ -103,6 +104,12 @@ def test_what_the_doctor_says_to_type_prices_what_was_not_priced(caller: Caller)
             done = typed(caller, *(word for word in words[1:] if word != "--dry-run"))
             assert done.returncode == 0, done
     assert doctor(caller).returncode == 0, "all that was used has a price"
+
+
+def test_a_time_without_requests_is_not_called_priced(caller: Caller) -> None:
+    told = doctor(caller)
+    assert "No requests came in since then.\n" in told.stdout
+    assert (told.returncode, "each has a known cost" in told.stdout) == (0, False)
 
 
 def test_counters_that_tell_of_lost_spend_are_alarms(caller: Caller) -> None:
@@ -174,12 +181,12 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None
     table = lines[lines.index("Before After Difference Changed Requests priced Tokens priced") + 1 :]
     assert table[:8] == [
         "acme 7b",
-        "2026-11-01 unknown $0.01 +$0.01 2 of 2 0% → 100% 0% → 100%",
+        "1 Nov 2026 unknown $0.01 +$0.01 2 of 2 0% → 100% 0% → 100%",
         "gpt-4o-mini-2024-07-18",
-        "2026-11-01 $0.50 $0.01 -$0.49 2 of 2 100% → 100% 100% → 100%",
+        "1 Nov 2026 $0.50 $0.01 -$0.49 2 of 2 100% → 100% 100% → 100%",
         "Total $0.50 $0.02 -$0.48 4 of 4 50% → 100% 50% → 100%",
-        "Priced before: 50% of the requests and 50% of the tokens",
-        "Priced after: 100% of the requests and 100% of the tokens",
+        "Priced before: 50% of requests, 50% of tokens",
+        "Priced after: 100% of requests, 100% of tokens",
         "2 requests with a cost that was unknown before.",
     ]
     assert "Nothing was changed." in told.stdout
@@ -231,8 +238,12 @@ def test_figures_are_printed_to_the_last_digit_as_json(caller: Caller) -> None:
         ((), "--model and --since"),
         (("--model", "x"), "--model and --since"),
         (("--model", "x", "--since", "soon"), "'soon'"),
-        (("--undo", "no-such-run"), "reprice_id"),
-        (("--undo", "00000000-0000-4000-8000-000000000000"), "there is no re-pricing"),
+        (("--undo", "no-such-run"), "--undo: 'no-such-run' is not the id of a run"),
+        (("--undo", RUN, "--list"), "--model and --since"),
+        (("--undo", RUN, "--dry-run"), "--model and --since"),
+        (("--undo", RUN, "--model", "*", "--since", "7d"), "--model and --since"),
+        (("--list", "--model", "*", "--since", "7d"), "--model and --since"),
+        (("--undo", RUN), "there is no re-pricing"),
     ],
     ids=str,
 )

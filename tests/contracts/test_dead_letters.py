@@ -86,8 +86,8 @@ def test_what_can_be_read_is_put_back_once_and_the_rest_stays(journal: InJournal
     here = ("--data", str(journal.path.parent))
     told = farebox("dead-letters", "--retry", *here)
     assert told.returncode == 0, told
-    assert "1 event put into the log again.\n1 dead letter left" in told.stdout
-    assert "0 events put into the log again." in farebox("dead-letters", "--retry", *here).stdout
+    assert "1 event put back into the log.\n1 dead letter left" in told.stdout
+    assert "0 events put back into the log." in farebox("dead-letters", "--retry", *here).stdout
 
     async def taken() -> None:
         source = await journal.source()
@@ -100,4 +100,23 @@ def test_what_can_be_read_is_put_back_once_and_the_rest_stays(journal: InJournal
 
 
 def test_no_dead_letters_are_said_to_be_none(tmp_path: Path) -> None:
+    JournalDeadLetters(tmp_path / "journal.sqlite")
     assert "There are no dead letters" in farebox("dead-letters", "--data", str(tmp_path)).stdout
+
+
+def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    for command in (("dead-letters",), ("dead-letters", "--retry"), ("keys", "list"), ("keys", "revoke", "x")):
+        told = farebox(*command, "--data", str(tmp_path / "mistyped"))
+        assert (told.returncode, told.stdout) == (1, "")
+        assert f"{tmp_path}/mistyped/" in told.stderr
+        assert "does not exist: --data names the folder" in told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_putting_back_and_exporting_are_not_done_at_once(journal: InJournal, tmp_path: Path) -> None:
+    file = tmp_path / "letters.jsonl"
+    told = farebox("dead-letters", "--retry", "--export", str(file), "--data", str(journal.path.parent))
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "--retry and --export" in told.stderr
+    assert not file.exists()
+    assert "2 dead letters" in farebox("dead-letters", "--export", str(file), "--data", str(journal.path.parent)).stdout

@@ -14,7 +14,7 @@ from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary
 from schemas.price import CostState
 from services.cli.asking import as_json
 from services.cli.report import print_report
-from services.cli.screen import usd
+from services.cli.screen import percent, usd
 
 
 def spent(usd: str | None, requests: int = 1, unpriced: int = 0) -> dict[str, Any]:
@@ -134,12 +134,12 @@ def test_the_cache_is_told_by_rate_and_savings() -> None:
 def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() -> None:
     text = printed(a_summary())
     assert "28 of 2,800 requests could not be priced.\n" in text
-    assert "99% of the requests and 99.5% of the tokens could.\n" in text
+    assert "Priced: 99% of requests, 99.5% of tokens.\n" in text
     assert lines_with(text, "acme-7b") == "acme-7b (OPENAI): 26 requests, no price is known for this model"
     untold = lines_with(text, "no model named")
     assert untold == "(no model named) (OPENAI): 2 requests, the provider did not say what was used"
     nearly = Spend(**spent("1", 90_000, 1) | {"priced_token_share": None})
-    assert "99.9% of the requests could." in printed(a_summary(total=nearly))
+    assert "Priced: 99.9% of requests." in printed(a_summary(total=nearly))
 
 
 def test_a_cost_of_which_nothing_is_known_is_no_zero() -> None:
@@ -173,6 +173,18 @@ def test_small_amounts_are_not_shown_as_nothing() -> None:
         "<$0.000001",
     ]
     assert usd(None) == "unknown"
+
+
+def test_shares_are_rounded_neither_to_nothing_nor_to_all() -> None:
+    assert [percent(share) for share in (0.0, 0.0008, 0.0099, 0.01, 0.5, 0.9996, 1.0)] == [
+        "0%", "<1%", "<1%", "1%", "50%", "99.9%", "100%",
+    ]  # fmt: skip
+
+
+def test_what_to_type_about_what_is_left_out_is_never_broken() -> None:
+    out, doctor = io.StringIO(), "farebox doctor --url http://127.0.0.1:8788 --data '/a long/way'"
+    print_report(a_summary(), Console(file=out, width=40), doctor=doctor)
+    assert out.getvalue().endswith(f"\n  What to do about it:\n    {doctor}\n")
 
 
 def test_json_keeps_every_digit() -> None:
