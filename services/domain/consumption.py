@@ -32,4 +32,6 @@ def consumption_of(event: ExchangeEvent, reading: Reading, request_body: bytes) 
 
 def refused_by_provider(response: ResponseEvent, reading: Reading) -> bool:
     """Callers that log a stream which broke off call it an error, but what came before the error was generated."""
-    return (response.status or 0) >= 400 and (reading.failed or not reading.streamed)
+    if (response.status or 0) < 400 or reading.passed_characters or reading.thought_characters:
+        return False
+    return reading.failed or not reading.streamed

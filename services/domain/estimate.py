@@ -4,7 +4,7 @@ A rule that anybody can redo by hand, and rough on purpose: an estimate fills th
 What put out nothing yet has no estimate, since nobody can tell whether its prompt was ever read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -73,15 +73,33 @@ def _asked(value: object, *, counted: bool) -> int:
 
 def put_out(chunks: Sequence[bytes]) -> tuple[int, int]:
     """The characters of text and calls in the deltas of a stream, and those of its reasoning."""
+    return _summed(chunks, _of_chunk)
+
+
+def put_out_whole(answer: bytes) -> tuple[int, int]:
+    """The same of an answer that was not streamed."""
+    return _summed([answer], _of_whole)
+
+
+def _summed(texts: Sequence[bytes], put: Callable[[object], _Put]) -> tuple[int, int]:
     passed = thought = 0
-    for chunk in chunks:
+    for text in texts:
         try:
-            for characters, is_thought in _of_chunk(_any.decode(chunk)):
+            for characters, is_thought in put(_any.decode(text)):
                 passed += 0 if is_thought else characters
                 thought += characters if is_thought else 0
         except _UNREADABLE:
             continue
     return passed, thought
+
+
+def _of_whole(answer: object) -> _Put:
+    if not isinstance(answer, dict):
+        return
+    yield from _of_chunk(answer)
+    yield from _of_delta(answer.get("output"), thought=False)
+    for choice in _objects(answer.get("choices")):
+        yield from _of_delta(choice.get("message"), thought=False)
 
 
 def _of_chunk(chunk: object) -> _Put:

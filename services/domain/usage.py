@@ -10,8 +10,8 @@ import msgspec
 
 from schemas.usage import Reading, Usage
 from services.domain.answer_chunks import choices_in, generates, has_failed, holds_images, is_chunk, is_going_on
-from services.domain.answer_parts import Found, model_in, part_of, tier_in, usage_in, value_of
-from services.domain.estimate import put_out
+from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in, usage_in, value_of
+from services.domain.estimate import put_out, put_out_whole
 from services.domain.figures import Block, Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
 from services.domain.tiers import tier_of
@@ -78,10 +78,18 @@ def read_answer(body: bytes, provider: str) -> Reading:
     if answer is not None and is_chunk(answer):
         return _read_stream([body.strip()], provider)  # of a stream that broke off after it, as its caller logged it
     if answer is not None:
-        found = usage_in(answer)
-        return _reading(found, [body], model_in(answer), provider)
+        return _read_whole(answer, body, provider)
     chunks = _array(body) if body.lstrip()[:1] == b"[" else json_lines(body)
     return _read_stream(chunks, provider) if chunks and part_of(chunks[0]) is not None else Reading()
+
+
+def _read_whole(answer: Part, body: bytes, provider: str) -> Reading:
+    found = usage_in(answer)
+    reading = _reading(found, [body], model_in(answer), provider)
+    if found is not None or not (answer.choices or answer.candidates or answer.output):
+        return reading
+    passed, thought = put_out_whole(body)
+    return msgspec.structs.replace(reading, passed_characters=passed, thought_characters=thought)
 
 
 def _array(body: bytes) -> list[bytes]:

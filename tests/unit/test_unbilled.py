@@ -179,9 +179,8 @@ def test_a_logged_stream_that_broke_after_its_first_chunk_is_unknown(chunk: dict
         {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
         {"type": "message", "content": []},
         {"choices": []},
-        {"choices": [{"message": {"content": [{"type": "text", "text": "no"}]}, "delta": None}]},
-        {"choices": [{"text": "no", "finish_reason": "stop"}]},
-        {"choices": [{"text": "no"}]},
+        {"choices": [{"message": {"role": "assistant", "content": ""}}]},
+        {"status": "failed", "output": [], "error": {"code": "server_error", "message": "no"}},
         {"choices": ["text"]},
         {"candidates": [{"finishReason": "SAFETY"}]},
     ],
@@ -190,6 +189,63 @@ def test_an_error_that_is_no_chunk_is_free_as_ever(answer: dict[str, Any]) -> No
     event = an_event(response_body=json.dumps(answer).encode(), status=500, ending=Ending.PROVIDER_ERROR)
     row = to_record(event, PRICES)[0]
     assert (row.cost_state, row.is_stream) == (CostState.FREE, False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"choices": [{"message": {"content": [{"type": "text", "text": "no"}]}, "delta": None}]},
+        {"choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}]},
+        {"choices": [{"text": "no", "finish_reason": "stop"}]},
+        {"choices": [{"text": "no"}]},
+        {"choices": [{"message": {"content": "no"}}], "error": {"message": "overloaded"}},
+        {"candidates": [{"content": {"parts": [{"text": "no"}]}, "finishReason": "STOP"}]},
+        {"output": [{"type": "message", "content": [{"type": "output_text", "text": "no"}]}]},
+    ],
+)
+def test_an_error_that_holds_what_was_generated_is_unknown(answer: dict[str, Any]) -> None:
+    event = an_event(response_body=json.dumps(answer).encode(), status=500, ending=Ending.PROVIDER_ERROR)
+    row = to_record(event, PRICES)[0]
+    assert (row.cost_state, row.cost_usd, row.is_stream) == (CostState.NO_USAGE, None, False)
+
+
+FAILURE = {"error": {"message": "The server had an error", "type": "server_error"}}
+SAID = [
+    {"model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]},
+    {"model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": " there"}, "finish_reason": None}]},
+]
+SILENT = [{"model": "gpt-4o", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
+GOOGLES = [{"modelVersion": "gemini-2.5-flash", "candidates": [{"content": {"parts": [{"text": "Hello"}]}}]}]
+AS_LOGGED: dict[str, Any] = {
+    "events": lambda chunks: "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks),
+    "lines": lambda chunks: "".join(f"{json.dumps(chunk)}\n" for chunk in chunks),
+    "an array": json.dumps,
+}
+
+
+def _failed_row(written: str, chunks: list[dict[str, Any]]) -> RequestRecord:
+    body = AS_LOGGED[written]([*chunks, FAILURE]).encode()
+    event = an_event(response_body=body, status=500, ending=Ending.PROVIDER_ERROR, content_type="text/plain")
+    return to_record(event, PRICES)[0]
+
+
+@pytest.mark.parametrize("written", AS_LOGGED)
+@pytest.mark.parametrize("chunks", [SAID, GOOGLES])
+def test_a_logged_stream_that_ended_in_an_error_is_no_gift_once_it_had_generated(
+    written: str, chunks: list[dict[str, Any]]
+) -> None:
+    row = _failed_row(written, chunks)
+    assert (row.cost_state, row.cost_usd, row.usage_source) == (CostState.PARTIAL, None, "estimated")
+    assert row.completion_tokens > 0
+
+
+@pytest.mark.parametrize("written", AS_LOGGED)
+@pytest.mark.parametrize("chunks", [SILENT, []])
+def test_a_logged_stream_that_ended_in_an_error_before_it_said_anything_is_free(
+    written: str, chunks: list[dict[str, Any]]
+) -> None:
+    row = _failed_row(written, chunks)
+    assert (row.cost_state, row.cost_usd) == (CostState.FREE, Decimal(0))
 
 
 def test_a_stream_of_one_chunk_that_ends_is_priced() -> None:
