@@ -1,7 +1,7 @@
 """Bodies and answers of the HTTP API about prices, and about how one cost came about."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
@@ -14,6 +14,8 @@ _PER_UNIT = "US dollars for each, by usage class, of what is not counted in toke
 _EXAMPLE = {"prompt_tokens": 0.6, "prompt_cache_read_tokens": 0.06, "completion_tokens": 1.8}
 
 Amounts = dict[str, Decimal]
+
+BILLED_DAYS: Final = 7  # of which requests whoever adds a price is told by which names they were billed
 
 
 class _Terms(Body):
@@ -72,6 +74,13 @@ class OperatorPriceView(PriceView):
     valid_until: Moment | None
     known_since: Moment = Field(description="It counts for requests recorded since then")
     ended_at: Moment | None = Field(description="When somebody ended it last, by hand")
+
+
+class AddedPriceView(OperatorPriceView):
+    billed_otherwise: list[str] = Field(
+        description=f"Models by which requests of the last {BILLED_DAYS} days were billed that had asked for what this "
+        "price names: it is not for them, since prices go by the billed name"
+    )
 
 
 class PricesView(View):

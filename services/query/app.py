@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from schemas.api import Answer, ReportView, RequestView, Summary
-from schemas.api_prices import OperatorPriceView, PricesView, ReceiptView
+from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import PriceBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
@@ -108,10 +108,9 @@ def _reports() -> APIRouter:
 def _prices() -> APIRouter:
     routes = _routes("/v1/prices")
     post, get = partial(routes.add_api_route, methods=["POST"]), partial(routes.add_api_route, methods=["GET"])
-    price = Answer[OperatorPriceView]
     get("", list_prices, response_model=Answer[PricesView], responses=_QUESTION)
-    post("", add_price, status_code=201, response_model=price, responses=_WITH_BODY)
-    post("/{price_id}/end", end_price, response_model=price, responses=_WITH_BODY | _WITH_ID)
+    post("", add_price, status_code=201, response_model=Answer[AddedPriceView], responses=_WITH_BODY)
+    post("/{price_id}/end", end_price, response_model=Answer[OperatorPriceView], responses=_WITH_BODY | _WITH_ID)
     get("/unknown", unknown_models, response_model=Answer[UnknownModels], responses=_QUESTION)
     return routes
 

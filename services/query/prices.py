@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from schemas.api_prices import EndPriceRequest, PriceRequest, PricesView
+from schemas.api_prices import AddedPriceView, EndPriceRequest, PriceRequest, PricesView
 from schemas.errors import InvalidRequest, NotFound
 from schemas.price import OperatorPrice, PriceTerms
 from schemas.tables import REQUEST_RESPONSE
@@ -14,6 +14,7 @@ from services.domain.price_book import LayeredPrices, model_matches
 from services.domain.price_terms import GivenPrices, GivenTier, terms_of
 from services.query.answers import answer
 from services.query.auth import Operator, Reader
+from services.query.billed import billed_otherwise
 from services.query.price_views import operator_price_view, price_view
 from services.query.service import Asked, Service
 from services.sql.values import parse_value
@@ -50,7 +51,9 @@ async def list_prices(
 async def add_price(body: PriceRequest, organization_id: Operator, service: Asked) -> Response:
     """A price of the organization's own. It counts for new requests within seconds, and for no old one."""
     terms = terms_asked(body, service.clock.now())
-    return answer(operator_price_view(await service.price_rows.add_price(organization_id, terms)), 201)
+    others = await billed_otherwise(organization_id, terms, service)
+    added = operator_price_view(await service.price_rows.add_price(organization_id, terms))
+    return answer(AddedPriceView(**dict(added), billed_otherwise=others), 201)
 
 
 async def end_price(

@@ -42,12 +42,12 @@ def criteria_filter(criteria: Criteria) -> Filter:
     ]
     for name, wanted in (("model", criteria.model), ("provider", criteria.provider or "*")):
         if wanted != "*":
-            terms.append(Compare(column=columns[name], operator=Operator.ILIKE, value=_pattern(wanted)))
+            terms.append(Compare(column=columns[name], operator=Operator.ILIKE, value=like_pattern(wanted)))
     return And(tuple(terms))
 
 
-def _pattern(wanted: str) -> str:
-    """`*` for any text; what else means something in a pattern stands for itself."""
+def like_pattern(wanted: str) -> str:
+    """What LIKE takes for `wanted`: `*` for any text; what else means something in a pattern stands for itself."""
     escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")
 

@@ -131,3 +131,12 @@ def test_a_key_that_may_only_read_lists_and_does_not_add(caller: Caller) -> None
     assert rows(reader) == []
     said = typed(reader, "add", "m", "--input", "1")
     assert (said.exit_code, "--may admin" in said.stderr) == (1, True)
+
+
+def test_whoever_adds_a_price_hears_which_requests_it_is_not_for(caller: Caller) -> None:
+    recent = caller.service.clock.now()
+    caller.keep({"request_model": "gpt-4o", "model": "gpt-4o-2024-08-06", "request_created_at": recent})
+    told = typed(caller, "add", "gpt-4o", "--input", "2")
+    assert told.exit_code == 0, told.output
+    assert "requests for gpt-4o were billed as gpt-4o-2024-08-06: this price is not for them" in told.stdout
+    assert "billed" not in typed(caller, "add", "gpt-4o*", "--input", "2").stdout

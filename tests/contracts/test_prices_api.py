@@ -21,10 +21,17 @@ def operator(service: QueryService, organization_id: str) -> Caller:
 
 
 def added(caller: Caller, **changes: object) -> dict[str, Any]:
+    """The row, as it is listed from then on."""
+    row, _ = added_and_told(caller, **changes)
+    return row
+
+
+def added_and_told(caller: Caller, **changes: object) -> tuple[dict[str, Any], list[str]]:
+    """The row, and the models that were billed otherwise."""
     status, answer = caller.ask("/v1/prices", BODY | changes)
     assert status == 201, answer
     row: dict[str, Any] = answer["data"]
-    return row
+    return row, row.pop("billed_otherwise")
 
 
 def prices(caller: Caller, query: str = "") -> dict[str, Any]:
@@ -55,6 +62,24 @@ def test_a_price_is_added_listed_and_charged_by(operator: Caller) -> None:
     found = prices(operator, f"?provider=custom&model={MODEL.upper()}")
     assert (found["rows"], found["shipped"]) == ([row], None)
     assert found["in_force"] == {name: row[name] for name in found["in_force"]}
+
+
+def test_whoever_prices_a_name_that_is_asked_for_hears_by_which_names_it_is_billed(operator: Caller) -> None:
+    asked = {"request_model": "gpt-4o", "request_created_at": operator.service.clock.now() - timedelta(days=6)}
+    operator.keep(
+        asked | {"model": "gpt-4o-2024-08-06"},
+        asked | {"model": "gpt-4o-2024-11-20"},
+        asked | {"model": "gpt-4o-2024-11-20"},
+        asked | {"model": "GPT-4o"},
+        asked | {"model": "gpt-4o-azure", "provider": "AZURE"},
+        asked | {"model": "gpt-4o-2024-05-13", "request_created_at": MOMENT - timedelta(days=90)},
+        asked | {"model": "gpt-4o-mini-2024-07-18", "request_model": "gpt-4o-mini"},
+    )
+    dated = ["gpt-4o-2024-11-20", "gpt-4o-2024-08-06"]
+    assert added_and_told(operator, model="gpt-4o", provider="OpenAI")[1] == dated
+    assert added_and_told(operator, model="GPT-4O", provider="")[1] == [*dated, "gpt-4o-azure"]
+    assert added_and_told(operator, model="gpt-4o*", provider="")[1] == []
+    assert added_and_told(operator, model="gpt_4o", provider="")[1] == []
 
 
 def test_by_default_a_price_holds_from_now_on(operator: Caller) -> None:

@@ -1,0 +1,47 @@
+"""By which names requests were billed: prices go by those, and not by the names that were asked for."""
+
+import contextlib
+from datetime import timedelta
+from typing import Final
+
+from schemas.api_prices import BILLED_DAYS
+from schemas.errors import Unavailable
+from schemas.price import PriceTerms
+from schemas.tables import REQUEST_RESPONSE, Operator
+from services.domain.price_book import model_matches
+from services.query.groups import ask
+from services.query.service import Service
+from services.sql.corrections import like_pattern
+from services.sql.measures import MEASURES
+from services.sql.nodes import And, Compare, Report
+from services.sql.order import group_by_column
+
+_LOOKED_AT: Final = 1000
+_SHOWN: Final = 10
+
+
+async def billed_otherwise(organization_id: str, terms: PriceTerms, service: Service) -> list[str]:
+    """Models by which requests were billed lately that asked for what `terms` name, and which `terms` are not about.
+
+    The most requests first. Empty also while the warehouse is away: this is advice, and must not keep a price out.
+    """
+    columns = REQUEST_RESPONSE.columns
+    since = service.clock.now() - timedelta(days=BILLED_DAYS)
+    where = [
+        Compare(column=columns["request_created_at"], operator=Operator.GTE, value=since),
+        Compare(column=columns["request_model"], operator=Operator.ILIKE, value=like_pattern(terms.model)),
+        Compare(column=columns["provider"], operator=Operator.ILIKE, value=like_pattern(terms.provider or "*")),
+    ]
+    asked = Report(
+        table=REQUEST_RESPONSE,
+        organization_id=organization_id,
+        where=And(tuple(where)),
+        measures=(MEASURES["requests"],),
+        by=(group_by_column("model"),),
+        limit=_LOOKED_AT,
+    )
+    with contextlib.suppress(Unavailable):
+        _, groups = await ask(asked, service.warehouse)
+        names = [str(group.by[0]) for group in groups if group.by[0] is not None]
+        return [name for name in names if not model_matches(terms.model, name)][:_SHOWN]
+    return []
