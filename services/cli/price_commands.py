@@ -1,19 +1,20 @@
 """`farebox prices ...`: what an operator types to look at prices, and to say what something costs here."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView
-from services.cli.asking import as_json
-from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, told_plainly
+from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, show, told_plainly
 from services.cli.prices import amount_of, class_prices, tier_prices
 from services.cli.prices_shown import added_price, listed_prices, shown_prices
 from services.cli.screen import print_lines, screen, seen
 
 prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
 
-Amount = Annotated[str, typer.Option(metavar="USD", help="US dollars per million tokens.")]
+# Whose prices are looked for when no provider is named; CUSTOM knows each model that one seller only has.
+LIKELY: Final = ("OPENAI", "ANTHROPIC", "GOOGLE", "CUSTOM")
+
 Provider = Annotated[str, typer.Option(help="As requests show it: OPENAI, ANTHROPIC, CUSTOM ... Default: any.")]
 ServiceTier = Annotated[str, typer.Option(help="flex, priority, batch ... Default: the standard one.")]
 
@@ -26,11 +27,14 @@ def add_price(
     cached: Annotated[str, typer.Option(metavar="USD", help="Per million cached input tokens.")] = "",
     price: Annotated[
         list[str] | None,
-        typer.Option(metavar="CLASS=USD", help="Of any usage class: per million tokens, or each where it is none."),
+        typer.Option(
+            metavar="CLASS=USD",
+            help="Of any usage class: per million tokens, per unit for anything that is not tokens.",
+        ),
     ] = None,
     above: Annotated[
         list[str] | None,
-        typer.Option(metavar="TOKENS:CLASS=USD", help="Instead, for requests with a larger prompt."),
+        typer.Option(metavar="TOKENS:CLASS=USD", help="Replaces it for prompts above TOKENS."),
     ] = None,
     per_request: Annotated[str, typer.Option(metavar="USD", help="For each request, beside what it uses.")] = "0",
     provider: Provider = "",
@@ -45,12 +49,12 @@ def add_price(
 ) -> None:
     """Say what a model costs here. New requests are charged by it within seconds, old ones when you re-price."""
     with told_plainly():
-        short = {"prompt_tokens": input_, "completion_tokens": output, "prompt_cache_read_tokens": cached}
+        short = {"--input": input_, "--output": output, "--cached": cached}
         body = {
             "model": model,
             "provider": provider,
             "service_tier": service_tier,
-            **class_prices([*(f"{name}={usd}" for name, usd in short.items() if usd), *(price or [])]),
+            **class_prices(short, price or []),
             "usd_per_request": amount_of(per_request, "--per-request"),
             "tiers": tier_prices(above or []),
             "valid_from": valid_from,
@@ -65,16 +69,14 @@ def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Dat
     """List the prices that were added here, ended ones too."""
     with told_plainly():
         answer = query_api(url, key, data).get("/v1/prices")
-        if as_data:
-            print(as_json(answer["rows"]))
-        else:
-            print_lines(listed_prices(seen(PricesView, answer).rows), screen())
+        rows = seen(PricesView, answer).rows
+        show(answer["rows"], lambda console: print_lines(listed_prices(rows), console), as_data=as_data)
 
 
 @prices.command("show")
 def show_price(
     model: Annotated[str, typer.Argument(help="A model's name.")],
-    provider: Annotated[str, typer.Option(help="As requests show it.")] = "OPENAI",
+    provider: Annotated[str, typer.Option(help="As requests show it. Default: who is likely to sell it.")] = "",
     service_tier: ServiceTier = "",
     at: Annotated[str, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = "",
     as_data: AsJson = False,
@@ -84,12 +86,15 @@ def show_price(
 ) -> None:
     """Show what a request of a model is charged by, and what else is known of its price."""
     with told_plainly():
-        asked = {"model": model, "provider": provider, "service_tier": service_tier} | ({"at": at} if at else {})
-        answer = query_api(url, key, data).get("/v1/prices", asked)
-        if as_data:
-            print(as_json(answer))
-        else:
-            print_lines(shown_prices(seen(PricesView, answer)), screen())
+        asked = {"model": model, "service_tier": service_tier} | ({"at": at} if at else {})
+        api, tried = query_api(url, key, data), [provider] if provider else list(LIKELY)
+        for place, seller in enumerate(tried, 1):
+            answer = api.get("/v1/prices", asked | {"provider": seller})
+            if answer["in_force"]:
+                tried = tried[:place]
+                break
+        view = seen(PricesView, answer)
+        show(answer, lambda console: print_lines(shown_prices(view, tried), console), as_data=as_data)
 
 
 @prices.command("end")
@@ -100,7 +105,7 @@ def end_price(
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Let a price hold no more, from a moment on. It stays in the list."""
+    """End a price from a given moment. It stays in the list."""
     with told_plainly():
         ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
         print_lines(listed_prices([seen(OperatorPriceView, ended)]), screen())

@@ -1,12 +1,12 @@
 """Prices, laid out for people in a terminal or a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from rich.text import Text
 
 from schemas.api_prices import BILLED_DAYS, AddedPriceView, OperatorPriceView, PricesView, PriceView
+from services.cli.screen import minute
 
 
 def listed_prices(rows: Sequence[OperatorPriceView]) -> Iterator[Text]:
@@ -17,8 +17,8 @@ def listed_prices(rows: Sequence[OperatorPriceView]) -> Iterator[Text]:
         yield Text(row.row_id, style="bold")
         yield Text(f"  {_model(row)}, {row.provider or 'any provider'}")
         yield from (Text(f"  {line}") for line in _terms(row))
-        until = "for ever" if row.valid_until is None else f"until {_moment(row.valid_until)}"
-        yield Text(f"  {_since(row)}, {until}; added {_moment(row.known_since)} (UTC)")
+        until = "for ever" if row.valid_until is None else f"until {minute(row.valid_until)}"
+        yield Text(f"  {_since(row)}, {until}; added {minute(row.known_since)} (UTC)")
 
 
 def added_price(row: AddedPriceView) -> Iterator[Text]:
@@ -31,12 +31,13 @@ def added_price(row: AddedPriceView) -> Iterator[Text]:
         yield Text("Prices go by the billed name, and * stands for any text.", style="yellow")
 
 
-def shown_prices(view: PricesView) -> Iterator[Text]:
-    """What is charged now, what it replaces, and the rows that are about the model."""
+def shown_prices(view: PricesView, providers: Sequence[str]) -> Iterator[Text]:
+    """What is charged now, what it replaces, and the rows that are about the model; it was asked for `providers`."""
     if view.in_force is None:
-        yield Text("No price is known: the cost of such requests is unknown.", style="bold")
+        known = f"No price is known for it at {', '.join(providers)}: the cost of such requests is unknown."
+        yield Text(f"{known} Name another seller with --provider.", style="bold")
     else:
-        yield from _section("Charged by", view.in_force)
+        yield from _section(f"A request of {providers[-1]} is charged by", view.in_force)
         if view.shipped is not None and view.shipped.id != view.in_force.id:
             yield from _section("Instead of", view.shipped)
     if view.rows:
@@ -52,7 +53,7 @@ def _section(title: str, price: PriceView) -> Iterator[Text]:
 
 
 def _since(price: PriceView) -> str:
-    return "since ever" if price.valid_from is None else f"since {_moment(price.valid_from)}"
+    return "always" if price.valid_from is None else f"since {minute(price.valid_from)}"
 
 
 def _model(price: PriceView) -> str:
@@ -78,7 +79,3 @@ def _amounts(amounts: dict[str, Decimal], per: str) -> Iterable[str]:
 
 def _digits(usd: Decimal) -> str:
     return f"{usd.normalize():f}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
