@@ -26,10 +26,12 @@ def answer(body: bytes, *, status: str = "200 OK", content_type: str = "applicat
     return head.encode() + body
 
 
-def chunked(*pieces: bytes, content_type: str = "text/event-stream", end: bytes = b"0\r\n\r\n") -> bytes:
+def chunked(
+    *pieces: bytes, content_type: str = "text/event-stream", end: bytes = b"0\r\n\r\n", more: str = ""
+) -> bytes:
     """A whole answer in chunks."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + end
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n{more}\r\n"
+    return head.encode() + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + end
 
 
 class ScriptedProvider:

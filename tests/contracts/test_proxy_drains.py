@@ -147,6 +147,11 @@ BOUNDS: dict[str, tuple[dict[str, Any], Sequence[Step], bool]] = {  # settings, 
         [chunked(DELTA, end=b""), 0.1, chunk(b"x" * 100), Do.HANG],
         True,
     ),
+    "the capture limit, for what is compressed": (
+        {"capture_bytes": len(DELTA)},
+        [chunked(DELTA, end=b"", more="Content-Encoding: br\r\n"), 0.1, chunk(bytes(100_000)), Do.HANG],
+        True,
+    ),
     "a head that is not valid": ({}, [0.1, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", Do.HANG], False),
 }
 

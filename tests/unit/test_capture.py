@@ -63,6 +63,19 @@ def test_without_an_answer_there_is_no_status_and_no_first_byte() -> None:
     assert (response.status, response.first_byte_ms, response.latency_ms, response.body) == (None, None, 5000, b"")
 
 
+@pytest.mark.parametrize(
+    ("notes", "size", "tells"),
+    [({}, 1001, True), ({b"content-encoding": b"gzip"}, 1000, True), ({b"content-encoding": b"gzip"}, 100_000, False)],
+)
+def test_of_a_compressed_answer_above_the_limit_the_end_tells_nothing(
+    notes: dict[bytes, bytes], size: int, tells: bool
+) -> None:
+    capture = a_capture(limit=1000, space=CaptureSpace(300_000))
+    capture.answer_head(200, notes)
+    capture.answer.add(bytes(size))
+    assert capture.tells_usage == tells
+
+
 def test_space_is_given_back_when_a_capture_finishes() -> None:
     space = CaptureSpace(100)
     capture = a_capture(space=space)
