@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.event import RequestEvent
 from services.domain.body_text import Body
+from services.domain.tiers import tier_of
 
 MOST_NAME_CHARACTERS: Final = 512  # nobody means a longer model or user
 
@@ -27,6 +28,9 @@ _CUT_STREAM: Final = re.compile(rb'(?<!\\)"stream"\s*:\s*true')
 _CUT_LOOKED_AT: Final = 4096
 _PART_LOOKED_AT: Final = 2048
 
+_TIER: Final = re.compile(rb'(?:\{\s*"type"\s*:\s*)?"([A-Za-z_-]{1,64})"')
+_CUT_TIER: Final = re.compile(rb'(?<!\\)"service_?[tT]ier"\s*:\s*((?:\{\s*"type"\s*:\s*)?"[A-Za-z_-]{1,64}")')
+
 _NOT_THERE: Final = msgspec.Raw(b"")
 
 
@@ -36,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     user: str = ""
     stream: bool = False
+    tier: str = ""  # of the service, lower case; '' also for the standard one
     billed_model: str = ""  # where the path alone says what is billed, whatever the answer calls it
 
 
@@ -43,6 +48,8 @@ class _Fields(msgspec.Struct):
     model: msgspec.Raw = _NOT_THERE
     user: msgspec.Raw = _NOT_THERE
     stream: msgspec.Raw = _NOT_THERE
+    service_tier: msgspec.Raw = _NOT_THERE
+    tier_in_camel_case: msgspec.Raw = msgspec.field(default=_NOT_THERE, name="serviceTier")  # Google's and Bedrock's
 
 
 _fields = msgspec.json.Decoder(_Fields)
@@ -61,6 +68,7 @@ def asked_of(request: RequestEvent, body: Body) -> Asked:
         model=asked.model or billed or _path_model(url),
         user=asked.user,
         stream=asked.stream or by_path,
+        tier=asked.tier,
         billed_model="" if _OPAQUE_MODEL.search(billed) else billed,
     )
 
@@ -74,7 +82,12 @@ def _of_body(body: Body) -> Asked:
         fields = _fields.decode(body.content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return Asked() if body.whole else _of_cut_json(body.content[:_CUT_LOOKED_AT])
-    return Asked(model=_name(fields.model), user=_name(fields.user), stream=bytes(fields.stream) == b"true")
+    return Asked(
+        model=_name(fields.model),
+        user=_name(fields.user),
+        stream=bytes(fields.stream) == b"true",
+        tier=_tier(fields.service_tier or fields.tier_in_camel_case),
+    )
 
 
 def _form_model(body: Body) -> str:
@@ -92,7 +105,20 @@ def _form_model(body: Body) -> str:
 
 def _of_cut_json(start: bytes) -> Asked:
     found = _CUT_MODEL.search(start)
-    return Asked(model=_decoded(found.group(1)) if found else "", stream=_CUT_STREAM.search(start) is not None)
+    tier = _CUT_TIER.search(start)
+    return Asked(
+        model=_decoded(found.group(1)) if found else "",
+        stream=_CUT_STREAM.search(start) is not None,
+        tier=_tier(msgspec.Raw(tier[1])) if tier else "",
+    )
+
+
+def _tier(raw: msgspec.Raw) -> str:
+    """Bedrock puts the name into an object."""
+    if not raw:
+        return ""
+    found = _TIER.match(raw)
+    return tier_of(found[1].decode(), {}) if found is not None else ""
 
 
 def _name(raw: msgspec.Raw) -> str:

@@ -17,7 +17,7 @@ from services.domain.body_text import Body, read_body
 from services.domain.charge import FREE
 from services.domain.consumption import Consumption, consumption_of
 from services.domain.cut_answer import reading_of
-from services.domain.tiers import with_region
+from services.domain.tiers import with_asked, with_region
 from services.domain.told_cost import kept_usd
 from services.domain.unbilled import generates
 
@@ -56,7 +56,7 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     asked = asked_of(request, asked_body)
     reading = reading_of(event, asked_body, answer_body)
     consumption = consumption_of(event, reading, asked_body.content)
-    bill = _bill(event, _model(request, asked, reading), reading, consumption, prices)
+    bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)
     return record, _bodies(record, request.tags, asked_body, answer_body)
 
@@ -73,8 +73,9 @@ class _Bill(NamedTuple):
     saved_usd: Decimal | None = None
 
 
-def _bill(event: ExchangeEvent, model: str, reading: Reading, consumption: Consumption, prices: PriceBook) -> _Bill:
-    tier = with_region(reading.tier, event.request.target_url, model)
+def _bill(event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Consumption, prices: PriceBook) -> _Bill:
+    model = _model(event.request, asked, reading)
+    tier = with_region(with_asked(reading, asked.tier), event.request.target_url, model)
     charge = charge_of(event, model, tier, reading, consumption, prices)
     if event.response.ending is Ending.CACHED:
         return _Bill(model, tier, _NOTHING_USED, consumption.source, FREE, saved_usd=charge.cost_usd)

@@ -12,20 +12,23 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
+from schemas.usage import Reading
 from services.domain.figures import Block
 
 SEARCH_DEPTH: Final = "search-"  # and low, medium or high: what Perplexity charges by the request depends on it
 
-_TOLD_IN_USAGE: Final = frozenset({"service_tier", "speed", "inference_geo", "search_context_size", "trafficType"})
+_NAMES: Final = ("service_tier", "serviceTier", "trafficType")  # in a usage block; Gemini's is the second
+_TOLD_IN_USAGE: Final = frozenset((*_NAMES, "speed", "inference_geo", "search_context_size"))
 _STANDARD: Final = frozenset(
     {"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "global", "not_available"}
+    | {"unspecified", "traffic_type_unspecified"}
 )
+_UNTOLD: Final = frozenset({"", "auto", "unspecified", "traffic_type_unspecified"})  # left to the provider
 # Vertex's own names of tiers. What it calls provisioned throughput was paid for beforehand and not by the token, so no
 # book has a price for a tier of that name.
 _TRAFFIC: Final[Mapping[str, str]] = {
     "on_demand_flex": "flex",
     "on_demand_priority": "priority",
-    "traffic_type_unspecified": "",
 }
 # Regional endpoints cost more than global ones for the models since these.
 _REGIONAL: Final = re.compile(
@@ -43,7 +46,7 @@ def tier_of(said: str, block: Block) -> str:
         return ""
     traffic = _tier(block.get("trafficType"))
     parts = [
-        _tier(said) or _tier(block.get("service_tier")),
+        _tier(said) or _tier(block.get("service_tier")) or _tier(block.get("serviceTier")),
         _TRAFFIC.get(traffic, traffic),
         _tier(block.get("speed")),
     ]
@@ -55,9 +58,27 @@ def tier_of(said: str, block: Block) -> str:
     return "+".join(dict.fromkeys(filter(None, parts)))
 
 
+def tells_tier(said: str, block: Block) -> bool:
+    """Whether an answer names the tier that it was billed by, even if it is the standard one."""
+    if said not in _UNTOLD:
+        return True
+    return not _TOLD_IN_USAGE.isdisjoint(block) and any(_name(block.get(name)) not in _UNTOLD for name in _NAMES)
+
+
+def with_asked(reading: Reading, asked: str) -> str:
+    """The tier of an answer; where it names none, the one that was `asked` for."""
+    if not asked or reading.tells_tier or reading.usage is None:
+        return reading.tier
+    return f"{asked}+{reading.tier}" if reading.tier else asked
+
+
 def _tier(value: object) -> str:
-    name = value.lower() if isinstance(value, str) else ""
+    name = _name(value)
     return "" if name in _STANDARD else name
+
+
+def _name(value: object) -> str:
+    return value.lower().removeprefix("service_tier_") if isinstance(value, str) else ""
 
 
 def with_region(tier: str, target_url: str, model: str) -> str:

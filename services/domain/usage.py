@@ -14,7 +14,7 @@ from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in
 from services.domain.estimate import put_out, put_out_whole
 from services.domain.figures import Block, Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
-from services.domain.tiers import tier_of
+from services.domain.tiers import tells_tier, tier_of
 from services.domain.told_cost import told_cost_usd
 from services.domain.tool_fees import with_fees
 from services.domain.unread import Names, counts_more
@@ -171,6 +171,9 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
     if found is None:
         return Reading(model=model)
     counted = _counted(found, chunks, model, provider)
+    said = tier_in(found.part)
+    if len(chunks) > 1 and not tells_tier(said, found.block):
+        said = _last_tier(chunks)
     raw = found.raw if len(found.raw) <= _MOST_BLOCK_CHARACTERS else b""
     return Reading(
         model=model,
@@ -178,9 +181,21 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         usage_block=raw.decode("utf-8", "replace"),
         adds_up=counted is None or counted.adds_up,
         held=counted is None or counted.held,
-        tier=tier_of(tier_in(found.part), found.block),
+        tier=tier_of(said, found.block),
+        tells_tier=tells_tier(said, found.block),
         cost_usd=told_cost_usd(found.raw),
     )
+
+
+def _last_tier(chunks: Sequence[bytes]) -> str:
+    """The tier named last beside the usage of a stream, which need not be in the chunk that has the usage."""
+    for chunk in reversed(chunks):
+        if b'"service_tier"' in chunk and (part := part_of(chunk)) is not None:
+            inner = part_of(part.response)
+            named = tier_in(part) or (tier_in(inner) if inner is not None else "")
+            if tells_tier(named, {}):
+                return named
+    return ""
 
 
 def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -> Counted | None:

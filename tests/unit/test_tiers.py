@@ -1,8 +1,16 @@
 """What besides the model decides a price."""
 
+import json
+from typing import Any
+
+import msgspec
 import pytest
 
-from services.domain.tiers import tier_of, with_region
+from schemas.price import CostState
+from services.domain.enrich import to_record
+from services.domain.tiers import tells_tier, tier_of, with_region
+from services.stores.prices import ShippedPrices
+from tests.builders import an_event
 
 
 @pytest.mark.parametrize(
@@ -24,6 +32,10 @@ from services.domain.tiers import tier_of, with_region
         ("", {"trafficType": "ON_DEMAND_PRIORITY"}, "priority"),
         ("", {"trafficType": "PROVISIONED_THROUGHPUT"}, "provisioned_throughput"),
         ("", {"trafficType": "SOMETHING_NEW"}, "something_new"),
+        ("", {"serviceTier": "flex"}, "flex"),
+        ("", {"serviceTier": "SERVICE_TIER_PRIORITY"}, "priority"),
+        ("", {"serviceTier": "standard", "trafficType": "ON_DEMAND"}, ""),
+        ("", {"serviceTier": "SERVICE_TIER_UNSPECIFIED"}, ""),
     ],
 )
 def test_a_tier_names_everything_that_is_billed_apart(said: str, block: dict[str, object], tier: str) -> None:
@@ -52,3 +64,78 @@ def test_a_region_is_a_tier_where_it_costs_more(url: str, model: str, tier: str)
 
 def test_a_region_comes_on_top_of_another_tier() -> None:
     assert with_region("flex", "https://us.api.openai.com/v1/responses", "gpt-5.4") == "flex+regional"
+
+
+@pytest.mark.parametrize(
+    ("said", "block", "tells"),
+    [
+        ("", {}, False),
+        ("auto", {}, False),
+        ("default", {}, True),
+        ("flex", {}, True),
+        ("", {"service_tier": "standard"}, True),
+        ("", {"serviceTier": "standard"}, True),
+        ("", {"trafficType": "ON_DEMAND"}, True),
+        ("", {"trafficType": "TRAFFIC_TYPE_UNSPECIFIED"}, False),
+        ("auto", {"service_tier": None, "inference_geo": "us"}, False),
+    ],
+)
+def test_a_tier_is_told_when_the_answer_names_one_and_does_not_leave_it_open(
+    said: str, block: dict[str, object], tells: bool
+) -> None:
+    assert tells_tier(said, block) is tells
+
+
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+
+
+def _billed(asked: dict[str, Any], answer: dict[str, Any], provider: str = "OPENAI") -> tuple[str, CostState]:
+    event = an_event(
+        provider=provider,
+        target_url="https://example.org/v1/chat",
+        request_body=json.dumps({"model": "gpt-5", **asked}).encode(),
+        response_body=json.dumps({"model": "gpt-5", "usage": USAGE, **answer}).encode(),
+    )
+    row = to_record(event, ShippedPrices())[0]
+    return row.service_tier, row.cost_state
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "billed"),
+    [
+        ({"service_tier": "flex"}, {}, ("flex", CostState.PRICED)),
+        ({"serviceTier": "PRIORITY"}, {}, ("priority", CostState.PRICED)),
+        ({"serviceTier": {"type": "reserved"}}, {}, ("reserved", CostState.PARTIAL)),
+        ({"service_tier": "scale"}, {"service_tier": "auto"}, ("scale", CostState.PARTIAL)),
+        ({"service_tier": "flex"}, {"service_tier": "default"}, ("", CostState.PRICED)),
+        ({"service_tier": "flex"}, {"service_tier": "priority"}, ("priority", CostState.PRICED)),
+        ({"service_tier": "auto"}, {}, ("", CostState.PRICED)),
+        ({"service_tier": "standard_only"}, {}, ("", CostState.PRICED)),
+        ({"service_tier": ["flex"]}, {}, ("", CostState.PRICED)),
+        ({"service_tier": "flex"}, {"usage": USAGE | {"inference_geo": "us"}}, ("flex+geo-us", CostState.PARTIAL)),
+        ({"service_tier": "flex"}, {"usage": None}, ("", CostState.NO_USAGE)),
+    ],
+)
+def test_where_the_answer_is_silent_the_tier_that_was_asked_for_counts(
+    asked: dict[str, Any], answer: dict[str, Any], billed: tuple[str, CostState]
+) -> None:
+    assert _billed(asked, answer) == billed
+
+
+@pytest.mark.parametrize(
+    ("usage", "billed"), [({}, ("flex", CostState.PARTIAL)), ({"serviceTier": "standard"}, ("", CostState.PRICED))]
+)
+def test_gemini_says_whether_the_tier_that_was_asked_for_was_given(
+    usage: dict[str, str], billed: tuple[str, CostState]
+) -> None:
+    counts = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
+    answer = {"model": "gemini-2.5-flash", "usage": None, "usageMetadata": counts | usage}
+    assert _billed({"serviceTier": "flex"}, answer, "GOOGLE") == billed
+
+
+def test_a_request_that_was_cut_may_still_name_its_tier_at_the_start() -> None:
+    answer = json.dumps({"model": "gpt-5", "usage": USAGE}).encode()
+    event = an_event(request_body=b'{"model":"gpt-5","service_tier":"flex","messages":[', response_body=answer)
+    request = msgspec.structs.replace(event.request, body_bytes=10**7)
+    row = to_record(msgspec.structs.replace(event, request=request), ShippedPrices())[0]
+    assert (row.service_tier, row.cost_state) == ("flex", CostState.PRICED)
