@@ -14,6 +14,7 @@ from schemas.usage import Reading
 from services.domain.answer_parts import part_of
 from services.domain.body_text import Body
 from services.domain.streams import looks_like_events
+from services.domain.tool_fees import TOLD_BY, shows_fees
 from services.domain.usage import read_answer
 
 _ENDED: Final = (Ending.COMPLETED, Ending.PROVIDER_ERROR, Ending.CACHED)
@@ -26,7 +27,9 @@ _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,
 _OPENING_BYTES: Final = 4096  # in which the members stand that come before the long ones
 _MOST_TRIES: Final = 16
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response wraps all of it
-_CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound")  # models that search without being given a tool
+# Models that search without being given a tool, and OpenRouter's kept settings, which may give them one.
+_CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound|@preset/")
+_NAMES_TIER: Final = frozenset({"OPENAI", "GROQ"})  # in each answer that was generated, beside the usage
 _CALLERS_TOOLS: Final = (None, "function", "custom")  # no set: what is looked for may be anything
 _DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
 
@@ -35,6 +38,9 @@ class _Asked(msgspec.Struct):
     """What of a request can make a provider do what it charges beside the tokens."""
 
     model: Any = ""
+    models: Any = None  # OpenRouter's, to be tried in turn
+    preset: Any = None
+    web_search_options: Any = None
     tools: list[dict[str, Any]] | None = None
     plugins: Any = None  # OpenRouter's
     prompt: Any = None  # a text; or OpenAI's kept prompt, which may have tools
@@ -51,7 +57,7 @@ def reading_of(event: ExchangeEvent, asked: Body, answer: Body) -> Reading:
         return read_answer(answer.content, provider)
     joined = _joined(answer.content, answer.tail, ended=event.response.ending in _ENDED)
     reading = read_answer(joined or answer.content, provider)
-    if joined and reading.final and reading.usage is not None and not _may_cost_more(asked):
+    if joined and reading.final and _is_all(reading, asked, answer, provider):
         return reading
     return msgspec.structs.replace(reading, final=False, held=True, cut=True)
 
@@ -100,14 +106,27 @@ def _last_members(end: bytes) -> bytes:
     return b""
 
 
-def _may_cost_more(asked: Body) -> bool:
+def _is_all(reading: Reading, asked: Body, answer: Body, provider: str) -> bool:
+    """Whether nothing that decides the cost can have been cut away. Embeddings and images name no service tier."""
+    usage = reading.usage
+    if usage is None or _may_cost_more(asked, provider):
+        return False
+    if shows_fees((answer.content, answer.tail), provider, usage.web_searches):
+        return False
+    generated = usage.completion_tokens or usage.reasoning_tokens
+    return reading.tells_tier or provider not in _NAMES_TIER or not generated
+
+
+def _may_cost_more(asked: Body, provider: str) -> bool:
     """Whether calls that are charged one by one may stand in what was cut away, and in no usage."""
     try:
         request = _asked.decode(asked.content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return True
-    given = request.plugins or request.cached or isinstance(request.prompt, dict)
-    searches = _CHARGES_BY_THE_CALL.search(str(request.model)) is not None
+    given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
+    if request.web_search_options is not None and provider not in TOLD_BY:
+        return True
+    searches = _CHARGES_BY_THE_CALL.search(f"{request.model} {request.models}") is not None
     return bool(given) or searches or not all(map(_is_callers, request.tools or ()))
 
 

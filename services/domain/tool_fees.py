@@ -18,7 +18,6 @@ from services.domain.figures import Counted
 
 _SEARCH: Final = "web_search_call"
 _FILE_SEARCH: Final = "file_search_call"
-# Billed by container or by another model's tokens: nothing in the usage says how much.
 _UNCOUNTED: Final = frozenset({"code_interpreter_call", "image_generation_call"})
 # These pay more for the preview of the search, and the small ones a flat number of tokens that no usage tells.
 _OLD_MODELS: Final = re.compile(r"(?:^|[/:])(?:chat)?gpt-4")
@@ -34,20 +33,33 @@ _GROUNDED: Final = b'"groundingMetadata"'
 _TOOLS_RUN: Final = b'"executed_tools"'
 _CITED: Final = b'"url_citation"'
 # These tell all such fees in the usage or in the output, so that their answers need not be looked through.
-_TOLD_BY: Final = frozenset({"OPENAI", "AZURE", "ANTHROPIC", "PERPLEXITY"})
+TOLD_BY: Final = frozenset({"OPENAI", "AZURE", "ANTHROPIC", "PERPLEXITY"})
 
 
 class _Action(msgspec.Struct):
     type: str = "search"
 
 
+class _Environment(msgspec.Struct):
+    type: str = ""
+
+
 class _Item(msgspec.Struct):
     type: str = ""
     action: _Action | None = None
+    environment: _Environment | None = None  # of a shell
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether it is billed by container or by another model's tokens: nothing in the usage says how much."""
+        hosted = self.type == "shell_call" and (self.environment is None or self.environment.type != "local")
+        return hosted or self.type in _UNCOUNTED
 
 
 class _Grounding(msgspec.Struct):
     queries: list[str] = msgspec.field(default_factory=list, name="webSearchQueries")
+    image_queries: list[str] = msgspec.field(default_factory=list, name="imageSearchQueries")
+    retrievals: list[str] = msgspec.field(default_factory=list, name="retrievalQueries")
     sources: list[dict[str, msgspec.Raw]] = msgspec.field(default_factory=list, name="groundingChunks")
 
 
@@ -70,10 +82,14 @@ def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: st
         return _with(counted, held=not any(call in chunk for chunk in chunks for call in _GROUNDING_CALLS))
     if _SEARCH_MODELS.search(model):
         return _with(counted, web_searches=1)
-    if provider in _TOLD_BY:
-        return counted
-    searched = not counted.usage.web_searches and any(_CITED in chunk for chunk in chunks)
-    return _with(counted, held=not (searched or any(_TOOLS_RUN in chunk for chunk in chunks)))
+    return _with(counted, held=not shows_fees(chunks, provider, searches=counted.usage.web_searches))
+
+
+def shows_fees(chunks: Sequence[bytes], provider: str, searches: int = 0) -> bool:
+    """Whether an answer shows tools that were run for a fee, or, where no searches are known, a search."""
+    if provider in TOLD_BY:
+        return False
+    return any(_TOOLS_RUN in chunk or (not searches and _CITED in chunk) for chunk in chunks)
 
 
 def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
@@ -88,7 +104,7 @@ def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
         counted,
         web_searches=searches,
         file_searches=sum(item.type == _FILE_SEARCH for item in items),
-        held=all(item.type not in _UNCOUNTED for item in items) and not (searches and dearer),
+        held=not any(item.uncounted for item in items) and not (searches and dearer),
     )
 
 
@@ -109,7 +125,10 @@ def _with_grounding(counted: Counted, chunks: Sequence[bytes], model: str) -> Co
         return _with(counted, held=False)
     queries = {query for grounding in found for query in grounding.queries}
     searches = min(1, len(queries)) if _ONE_FEE_A_PROMPT.search(model) else len(queries)
-    elsewhere = any("web" not in source for grounding in found for source in grounding.sources)
+    elsewhere = any(
+        grounding.image_queries or grounding.retrievals or any("web" not in source for source in grounding.sources)
+        for grounding in found
+    )
     return _with(counted, web_searches=searches, held=not elsewhere)
 
 

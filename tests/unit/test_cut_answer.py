@@ -50,11 +50,13 @@ def cost(row: RequestRecord) -> tuple[Decimal | None, CostState]:
 
 def chat(**more: Any) -> bytes:
     choice = {"index": 0, "message": {"role": "assistant", "content": LONG}, "finish_reason": "stop"}
-    return json.dumps({"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE} | more).encode()
+    answer = {"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE, "service_tier": "default"}
+    return json.dumps(answer | more).encode()
 
 
 def stream(*last: Any, end: str = "\n\n") -> bytes:
-    delta = {"model": "gpt-4o-mini", "choices": [{"index": 0, "delta": {"content": LONG[:50]}}], "usage": None}
+    choice = {"index": 0, "delta": {"content": LONG[:50]}}
+    delta = {"model": "gpt-4o-mini", "service_tier": "default", "choices": [choice], "usage": None}
     chunks = [delta] * 2000 + list(last)
     return b"".join(event(chunk, end) for chunk in chunks) + b"data: [DONE]\n\n"
 
@@ -109,6 +111,16 @@ PICTURE = {
     "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200},
     "modelVersion": "gemini-2.5-flash",
 }
+IMAGE = {
+    "created": 1713833628,
+    "data": [{"b64_json": "iVBO" * 50_000}],
+    "usage": {
+        "input_tokens": 50,
+        "output_tokens": 1000,
+        "total_tokens": 1050,
+        "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+    },
+}
 
 KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "a plain chat": (chat(), {}, "0.00027"),
@@ -124,7 +136,13 @@ KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "a message": (json.dumps(MESSAGE).encode(), {"provider": "ANTHROPIC"}, "0.0016"),
     "a picture": (json.dumps(PICTURE).encode(), {"provider": "GOOGLE"}, "0.0008"),
     "with tools that the caller runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
-    "at a tier that is told first": (b'{"service_tier":"flex",%b' % chat(model="o3")[1:], {}, "0.0018"),
+    "at a tier that is told first": (
+        b'{"service_tier":"flex",%b' % chat(model="o3").replace(b', "service_tier": "default"', b"")[1:],
+        {},
+        "0.0018",
+    ),
+    "of somebody who names no tier": (chat(service_tier=None), {"provider": "CUSTOM"}, "0.00027"),
+    "an image": (json.dumps(IMAGE).encode(), {"asked": {"model": "gpt-image-1.5"}}, "0.03237"),
 }
 
 
@@ -156,6 +174,23 @@ UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
         {"provider": "GOOGLE", "asked": {"tools": [{"google_search": {}}]}},
     ),
     "a model that searches by itself": (chat(), {"asked": ASKED | {"model": "openai/gpt-4o-mini:online"}}),
+    "a model of several that searches by itself": (chat(), {"asked": ASKED | {"models": ["a/b", "a/c:online"]}}),
+    "settings that are kept elsewhere, as a model": (chat(), {"asked": ASKED | {"model": "@preset/mine"}}),
+    "settings that are kept elsewhere": (chat(), {"asked": ASKED | {"preset": "mine"}}),
+    "a search that was asked for beside the tools": (
+        chat(),
+        {"asked": ASKED | {"web_search_options": {}}, "provider": "OPENROUTER"},
+    ),
+    "what was kept of the beginning shows a search": (
+        chat().replace(b'{"id"', b'{"a":[{"type":"url_citation"}],"id"', 1),
+        {"provider": "OPENROUTER"},
+    ),
+    "what was kept of the end shows tools": (chat(x={"executed_tools": []}), {"provider": "CUSTOM"}),
+    "the service tier was cut away": (chat(service_tier=None), {}),
+    "the service tier of a response was cut away": (
+        json.dumps({"model": "m", "output": LONG, "service_tier": "priority", "text": LONG, "usage": USAGE}).encode(),
+        {},
+    ),
     "a question that cannot be read": (chat(), {"asked": b"not JSON"}),
     "binary frames": (b"\0\0\1\0\0\0\0\0" + bytes(100_000), {"content_type": "application/vnd.amazon.eventstream"}),
 }
@@ -165,6 +200,13 @@ UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
 def test_a_cut_answer_whose_cost_cannot_be_known_says_that_it_was_cut(name: str) -> None:
     body, told = UNKNOWN[name]
     assert cost(a_row(body, **told)) == CUT
+
+
+def test_what_another_model_used_that_drew_for_an_image_is_not_lost_with_what_was_cut() -> None:
+    usage = IMAGE["usage"]
+    body = {"data": IMAGE["data"], "svg_usage": {"model": "m", "output_tokens": 9}, "usage": usage}
+    row = a_row(json.dumps(body).encode(), asked={"model": "gpt-image-1.5"})
+    assert cost(row) == (None, CostState.PARTIAL)
 
 
 def test_an_answer_of_which_nothing_could_be_kept_says_so_too() -> None:

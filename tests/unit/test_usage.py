@@ -290,3 +290,18 @@ def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[st
     assert reading.usage == Usage(
         prompt_tokens=2, prompt_image_tokens=3, completion_tokens=text, completion_image_tokens=images
     )
+
+
+@pytest.mark.parametrize(
+    ("item", "held"),
+    [
+        ({"type": "shell_call", "environment": {"type": "local"}}, True),
+        ({"type": "shell_call", "environment": {"type": "container_auto"}}, False),
+        ({"type": "shell_call", "environment": None}, False),
+        ({"type": "local_shell_call"}, True),
+        ({"type": "code_interpreter_call"}, False),
+    ],
+)
+def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object], held: bool) -> None:
+    usage = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14}
+    assert read_answer(json.dumps({"output": [item], "usage": usage}).encode(), "OPENAI").held is held
