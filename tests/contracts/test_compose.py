@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.settings import ALL_SETTINGS, ProxySettings
+from services.settings import ALL_SETTINGS, ProxySettings, QuerySettings, ReportSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -73,6 +73,13 @@ def test_every_setting_it_gives_is_one_that_the_processes_read(services: dict[st
 def _filled(environment: dict[str, str]) -> dict[str, str]:
     """With the defaults that compose would fill in."""
     return {name: re.sub(r"\$\{\w+:-([^}]*)}", r"\1", value) for name, value in environment.items()}
+
+
+def test_processes_can_be_watched_and_asked_from_other_containers(services: dict[str, dict[str, Any]]) -> None:
+    for name in ("proxy", "worker", "query"):
+        assert services[name]["environment"][f"FAREBOX_{name.upper()}_HOST"] == "0.0.0.0"
+    asked = ReportSettings.from_environ(_filled(services["query"]["environment"])).url
+    assert asked == f"http://query:{QuerySettings.from_environ({}).query_port}"
 
 
 def test_only_the_proxy_and_the_query_service_are_published_and_only_to_this_machine(
