@@ -44,7 +44,7 @@ def period_since(since: str, now: datetime) -> Period:
     """Raises: InvalidRequest."""
     match = _SINCE.fullmatch(since)
     if match is None:
-        raise InvalidRequest(f"since takes a number and m, h, d or w, such as 7d, not {shown(since)}")
+        raise InvalidRequest(f"since takes a number below 10000 and m, h, d or w, such as 7d, not {shown(since)}")
     back = timedelta(**{_UNITS[match[2]]: int(match[1])})
     return Period(start=max(_whole(now - back), _EPOCH), end=_whole(now))
 
