@@ -70,7 +70,8 @@ def test_the_printed_call_is_in_the_next_report(demo: tuple[Process, str]) -> No
     (call,) = re.findall(r"^(\S+ - <<'END'\n.*?^END)$", demo[1], re.MULTILINE | re.DOTALL)
     (report,) = re.findall(r"^\S+ (report --since 28d .*)$", demo[1], re.MULTILINE)
     (python,) = re.findall(r"^(\S+) - <<'END'", demo[1], re.MULTILINE)
-    ask = f"{python} -m services.cli {report} --json"
+    # Longer than the history, of which some leaves the four weeks meanwhile.
+    ask = f"{python} -m services.cli {report.replace('28d', '5w')} --json"
     before = json.loads(_pasted(ask))["total"]["requests"]
     assert "CompletionUsage" in _pasted(call)
     deadline = time.monotonic() + 10
@@ -85,6 +86,32 @@ def test_the_printed_doctor_finds_what_has_no_price(demo: tuple[Process, str]) -
     (python,) = re.findall(r"^(\S+) - <<'END'", demo[1], re.MULTILINE)
     told = _pasted(f"{python} -m services.cli {doctor} || test $? = 1")
     assert "farebox prices add acme-internal-7b --provider OPENAI" in told
+
+
+@pytest.mark.parametrize(("tongue", "count"), [("python", 3), ("sh", 4)])
+def test_the_examples_of_the_readme_run_against_it_as_they_are_printed(
+    demo: tuple[Process, str], tongue: str, count: int
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for port, name in (("8787", "PROXY"), ("8788", "QUERY")):
+        readme = readme.replace(f"127.0.0.1:{port}", f"127.0.0.1:{demo[0].env[f'FAREBOX_{name}_PORT']}")
+    blocks = re.findall(rf"^```{tongue}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    if tongue == "sh":
+        blocks = [
+            block
+            for text in blocks
+            for block in re.findall(r"^curl .*?(?=\n\n|\Z)", text.strip(), re.DOTALL | re.MULTILINE)
+        ]
+    assert len(blocks) == count
+    (exports,) = re.findall(r"^(export FAREBOX_KEY=.*)$", demo[1], re.MULTILINE)
+    (python,) = re.findall(r"^(\S+) - <<'END'", demo[1], re.MULTILINE)
+    keys = f"{exports}; export OPENAI_API_KEY=sk-simulated ANTHROPIC_API_KEY=sk-simulated\n"
+    for block in blocks:
+        told = _pasted(
+            keys
+            + (f"{python} - <<'END'\n{block}END\n" if tongue == "python" else f"{block} --fail-with-body -sS --retry 5")
+        )
+        assert "Error" not in told, block
 
 
 def test_what_it_says_to_export_is_the_key_and_memory_is_told_honestly(demo: tuple[Process, str]) -> None:
