@@ -53,12 +53,18 @@ def _total_agrees(block: Block, usage: Usage, output: int) -> bool:
 
 
 def _written(block: Block) -> tuple[int, int, bool]:
-    """Cache writes of five minutes and of one hour. Without the split all are of five minutes, the default."""
+    """Cache writes of five minutes and of one hour, and whether they are sure.
+
+    Without the split all are of five minutes, the default. A stream may name more at its end than it split at its
+    start: the rest lasts as long as those did, unless they were of both kinds.
+    """
     split = section(block, "cache_creation")
     five_minutes = figure(split, "ephemeral_5m_input_tokens")
     one_hour = figure(split, "ephemeral_1h_input_tokens")
     whole = figure(block, "cache_creation_input_tokens")
     unsplit = whole - five_minutes - one_hour
-    if unsplit > 0:
-        five_minutes += unsplit
+    if unsplit > 0 and one_hour and not five_minutes:
+        one_hour += unsplit
+    elif unsplit > 0:
+        return five_minutes + unsplit, one_hour, not one_hour
     return five_minutes, one_hour, unsplit >= 0 or not whole

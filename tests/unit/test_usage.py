@@ -305,3 +305,23 @@ def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[st
 def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object], held: bool) -> None:
     usage = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14}
     assert read_answer(json.dumps({"output": [item], "usage": usage}).encode(), "OPENAI").held is held
+
+
+@pytest.mark.parametrize(
+    ("split", "written", "adds_up"),
+    [
+        ({"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 0}, (600, 0), True),
+        ({"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 400}, (0, 600), True),
+        ({"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}, (600, 0), True),
+        ({"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 100}, (500, 100), False),
+        (None, (600, 0), True),
+    ],
+)
+def test_cache_writes_beside_their_split_last_as_long_as_the_split_ones(
+    split: dict[str, int] | None, written: tuple[int, int], adds_up: bool
+) -> None:
+    usage = {"input_tokens": 5, "output_tokens": 9, "cache_creation_input_tokens": 600, "cache_creation": split}
+    reading = read_answer(_chat(**usage), "ANTHROPIC")
+    assert reading.usage is not None
+    assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
+    assert reading.adds_up is adds_up
