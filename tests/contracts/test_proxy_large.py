@@ -27,6 +27,7 @@ LIMIT = 4 * 2**20
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
 PRICED = (Decimal("0.00027"), CostState.PRICED)
 ASKED = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "a book"}]}
+NAMED = {"id": "1", "model": "gpt-4o-mini", "service_tier": "default"}
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +44,15 @@ def a_book(characters: int) -> bytes:
     """A plain chat answer."""
     text = random.Random(1).randbytes(characters // 2).hex()
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return json.dumps({"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE}).encode()
+    return json.dumps(NAMED | {"choices": [choice], "usage": USAGE}).encode()
 
 
 def a_long_stream(*, asked: bool) -> list[bytes]:
     """Ten megabytes of events; `asked` for their usage."""
     delta = {"index": 0, "delta": {"content": "word " * 400}, "finish_reason": None}
     null: dict[str, Any] = {"usage": None} if asked else {}
-    events = [{"model": "gpt-4o-mini", "choices": [delta]} | null] * 4800
-    last = [{"model": "gpt-4o-mini", "choices": [], "usage": USAGE}] if asked else []
+    events = [NAMED | {"choices": [delta]} | null] * 4800
+    last = [NAMED | {"choices": [], "usage": USAGE}] if asked else []
     return [*(b"data: %b\n\n" % json.dumps(event).encode() for event in events + last), b"data: [DONE]\n\n"]
 
 

@@ -45,7 +45,8 @@ streams = st.lists(
 
 STREAMED = [case for case in GOLDEN_CASES if case.streamed]
 EVENT_STREAMS = [case for case in STREAMED if looks_like_events(case.body)]
-WORDLESS = ("openai_image_stream", "openai_speech_stream")  # what they put out is no text, and has no estimate
+# What they put out is no text, and has no estimate.
+WORDLESS = ("openai_image_stream", "openai_image_edit_stream", "openai_speech_stream")
 WRITERS = {
     "gzip": gzip.compress,
     "br": brotli.compress,
