@@ -54,19 +54,17 @@ class Routes:
 
         Raises: InvalidRequest for a path that a provider could read as another path than we do.
         """
+        url = _origin_form(url)
         for prefix, provider, origin in self._rows:
             if url.startswith(prefix) and url[len(prefix) : len(prefix) + 1] == b"/":
                 return _target(url[len(prefix) :], provider, origin)
         return None
 
 
-def origin_form(target: bytes) -> bytes:
-    """A request's target as path and query: servers have to take whole URLs too, and whoever is asked is meant."""
-    named = _SCHEME_AND_AUTHORITY.match(target)
-    if named is None:
-        return target
-    rest = target[named.end() :]
-    return rest if rest.startswith(b"/") else b"/" + rest
+def _origin_form(url: bytes) -> bytes:
+    """Servers have to take whole URLs too. Whoever they name, we were asked, and what is meant is the path."""
+    named = _SCHEME_AND_AUTHORITY.match(url)
+    return url if named is None else url[named.end() :]
 
 
 def _target(url: bytes, provider: str, origin: Origin) -> Target | None:

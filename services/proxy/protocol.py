@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from schemas.errors import Rejected
 from services.domain.headers import Head, read_head
-from services.domain.providers import Routes, Target, origin_form
+from services.domain.providers import Routes, Target
 from services.ports import Clock
 from services.proxy.accounts import Request
 from services.proxy.answers import MalformedRequest, RequestTooSlow, UnknownMethod, answer_error
@@ -101,8 +101,6 @@ class RelayProtocol(ReadingProtocol):
     def _take(self) -> None:
         head = read_head(self.headers)
         self._check_request(head.notes.get(b"host"))
-        if not self.url.startswith(b"/"):
-            self.url = origin_form(self.url)
         target = self._routes.resolve(self.url)
         if target is None:
             self._pass_to_app()
@@ -110,11 +108,11 @@ class RelayProtocol(ReadingProtocol):
             self._relay_to(target, head)
 
     def _check_request(self, host: bytes | None) -> None:
-        method, version = self.parser.get_method(), self.parser.get_http_version()
+        method = self.parser.get_method()
         if method in UNSERVED_METHODS:
             raise UnknownMethod(f"{method.decode('ascii')} is not served here")
-        if (host is None and version != "1.0") or (host is not None and b", " in host):
-            raise MalformedRequest(f"a request in HTTP/{version} has one Host header")
+        if b", " in host if host is not None else self.parser.get_http_version() != "1.0":
+            raise MalformedRequest("a request has one Host header")
 
     def _relay_to(self, target: Target, head: Head) -> None:
         version = self.parser.get_http_version()

@@ -111,5 +111,5 @@ class Reply:
             self._flow.pause_reading()
 
     def resume_request(self) -> None:
-        if not self._transport.is_closing():
+        if self._flow.read_paused and not self._transport.is_closing():
             self._flow.resume_reading()
