@@ -50,13 +50,14 @@ def add_price(
     """Say what a model costs here. New requests are charged by it within seconds, old ones when you re-price."""
     with told_plainly():
         short = {"--input": input_, "--output": output, "--cached": cached}
+        classes = class_prices(short, price or [])
         body = {
             "model": model,
             "provider": provider,
             "service_tier": service_tier,
-            **class_prices(short, price or []),
+            **classes,
             "usd_per_request": amount_of(per_request, "--per-request"),
-            "tiers": tier_prices(above or []),
+            "tiers": tier_prices(above or [], classes["usd_per_million_tokens"]),
             "valid_from": valid_from,
             "valid_until": valid_until,
         }

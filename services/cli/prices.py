@@ -1,7 +1,7 @@
 """Prices as they are typed, into what the query service is asked to add."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -28,14 +28,19 @@ def class_prices(short: Mapping[str, str], given: Iterable[str]) -> dict[str, di
     return by_field
 
 
-def tier_prices(given: Iterable[str]) -> list[dict[str, Any]]:
-    """TOKENS:CLASS=USD each, into tiers. Raises: InvalidRequest."""
+def tier_prices(given: Iterable[str], below: Container[str]) -> list[dict[str, Any]]:
+    """TOKENS:CLASS=USD each, into tiers; `below` are the classes with a price for smaller prompts.
+
+    Raises: InvalidRequest.
+    """
     by_threshold: dict[int, dict[str, Decimal]] = defaultdict(dict)
     for text in given:
         tokens, _, price = text.partition(":")
         if not (tokens.isascii() and tokens.isdecimal()):
             raise InvalidRequest(f"--above: expected {_TIER}, not {text!r}")
         name, usd = _named(price, "--above", _TIER)
+        if counted_in_tokens(name) and name not in below:
+            raise InvalidRequest(f"--above: {name} needs a price for smaller prompts too: --price {name}=USD")
         by_threshold[int(tokens)][name] = usd
     return [{"above_tokens": above, "usd_per_million_tokens": usd} for above, usd in by_threshold.items()]
 

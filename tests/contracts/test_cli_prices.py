@@ -114,6 +114,7 @@ def test_a_price_is_found_without_the_name_of_who_sells_it(caller: Caller) -> No
         (("add", "m", "--price", "prompt_tokens"), "--price: expected CLASS=USD, such as prompt_tokens=2.50"),
         (("add", "m", "--input", "1", "--price", "prompt_tokens=2"), "prompt_tokens has two prices"),
         (("add", "m", "--input", "1", "--above", "many:prompt_tokens=1"), "--above: expected TOKENS:CLASS=USD"),
+        (("add", "m", "--above", "10:prompt_tokens=1"), "--above: prompt_tokens needs a price for smaller prompts too"),
         (("add", "m", "--input", "1", "--per-request", "x"), "--per-request: 'x' is not an amount"),
         (("add", "m", "--input", "1", "--from", "soon"), "valid_from takes a moment"),
         (("end", "no-such-row"), "no price no-such-row"),
