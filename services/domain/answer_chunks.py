@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from services.domain.answer_parts import NOT_THERE, UNREADABLE, Part, part_of, value_of
-from services.domain.figures import Block, section
+from services.domain.figures import Block
 
 _CHUNK_TYPE: Final = re.compile(
     rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
@@ -70,7 +70,8 @@ def holds_images(part: Part, block: Block) -> bool:
     """
     if part.data or part.type:
         return bool(part.data) or _IMAGE_EVENT.match(part.type) is not None
-    return "image_tokens" in section(block, "input_tokens_details")
+    details = block.get("input_tokens_details")
+    return isinstance(details, dict) and "image_tokens" in details
 
 
 def is_going_on(part: Part) -> bool:

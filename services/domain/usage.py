@@ -172,8 +172,10 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         return Reading(model=model)
     counted = _counted(found, chunks, model, provider)
     said = tier_in(found.part)
-    if len(chunks) > 1 and not tells_tier(said, found.block):
+    told = tells_tier(said, found.block)
+    if not told and len(chunks) > 1:
         said = _last_tier(chunks)
+        told = bool(said)
     raw = found.raw if len(found.raw) <= _MOST_BLOCK_CHARACTERS else b""
     return Reading(
         model=model,
@@ -182,7 +184,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         adds_up=counted is None or counted.adds_up,
         held=counted is None or counted.held,
         tier=tier_of(said, found.block),
-        tells_tier=tells_tier(said, found.block),
+        tells_tier=told,
         cost_usd=told_cost_usd(found.raw),
     )
 
