@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -160,25 +160,39 @@ class Story:
         wanted = set(request_ids)
         deadline = time.monotonic() + within_s
         while True:
-            found = self.all_rows()
+            # Rows that arrive between two pages push others on to the next one, so one may be seen twice here.
+            found = {row["request_id"]: row for row in self._paged()}
             if wanted <= set(found):
                 return {request_id: found[request_id] for request_id in wanted}
             missing = sorted(wanted - set(found))
             assert time.monotonic() < deadline, f"{len(missing)} requests have no row: {missing[:5]}"
             time.sleep(0.5)
 
-    def all_rows(self) -> dict[str, dict[str, Any]]:
-        """Every row of the organization by request id. Raises: AssertionError when one comes twice."""
-        found: dict[str, dict[str, Any]] = {}
-        page: list[dict[str, Any]] = [{}]
-        while page:
-            question = {"filter": "all", "limit": 1000, "offset": len(found), "sort": {"created_at": "asc"}}
-            page = self.ask("/v1/request/query-clickhouse", question)[1]["data"]
-            fresh = {row["request_id"]: row for row in page}
-            assert len(fresh) == len(page)
-            assert not fresh.keys() & found.keys()
-            found |= fresh
+    def all_rows(self, still_s: float = 3) -> dict[str, dict[str, Any]]:
+        """Every row of the organization by request id, once no more have come for `still_s`.
+
+        Raises: AssertionError when a request has two rows.
+        """
+        count = -1
+        while count != (count := self._count()):
+            time.sleep(still_s)
+        rows = list(self._paged())
+        found = {row["request_id"]: row for row in rows}
+        assert len(rows) == len(found) == count
         return found
+
+    def _count(self) -> int:
+        return int(self.ask("/v1/request/count/query", {"filter": "all"})[1]["data"])
+
+    def _paged(self) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            question = {"filter": "all", "limit": 1000, "offset": offset, "sort": {"created_at": "asc"}}
+            page = self.ask("/v1/request/query-clickhouse", question)[1]["data"]
+            if not page:
+                return
+            yield from page
+            offset += len(page)
 
 
 def _tagged(tags: Mapping[str, str]) -> tuple[str, dict[str, str]]:
