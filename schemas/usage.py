@@ -46,7 +46,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None  # None when it does not say, or says nonsense
     usage_block: str = ""  # the provider's own figures, as JSON text
     adds_up: bool = True  # False: the provider's own totals and the classes of `usage` contradict each other
-    held: bool = True  # False: something was used that no class of `usage` holds
+    complete: bool = True  # False: something was used that no class of `usage` holds
     final: bool = True  # False: a stream's figures from before its end, or a stream that has none
     cut: bool = False  # True: the figures are not in what was kept of a large answer, or may not be all of them
     tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one

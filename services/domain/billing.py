@@ -31,7 +31,7 @@ def charge_of(
     price = prices.price_at(request.provider, model, request.created_at, tier)
     if consumption.source is UsageSource.ESTIMATED:
         return partial(price) if price is not None else _ESTIMATED
-    if price is not None and not (reading.adds_up and reading.held):
+    if price is not None and not (reading.adds_up and reading.complete):
         return partial(price)
     return charge(consumption.usage, price)
 

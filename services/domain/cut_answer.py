@@ -59,7 +59,7 @@ def reading_of(event: ExchangeEvent, asked: Body, answer: Body) -> Reading:
     reading = read_answer(joined or answer.content, provider)
     if joined and reading.final and _is_all(reading, asked, answer, provider):
         return reading
-    return msgspec.structs.replace(reading, final=False, held=True, cut=True)
+    return msgspec.structs.replace(reading, final=False, complete=True, cut=True)
 
 
 def _joined(beginning: bytes, end: bytes, *, ended: bool) -> bytes:

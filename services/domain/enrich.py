@@ -115,7 +115,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         **msgspec.structs.asdict(bill.usage),  # its columns have the names of its classes
         usage_source=bill.usage_source,
         usage_mismatch=not reading.adds_up,
-        usage_incomplete=not reading.held,
+        usage_incomplete=not reading.complete,
         provider_usage=reading.usage_block,
         service_tier=bill.tier,
         cost_usd=bill.charge.cost_usd,

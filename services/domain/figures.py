@@ -22,7 +22,7 @@ class Counted(msgspec.Struct, frozen=True):
 
     usage: Usage
     adds_up: bool = True  # False: its own totals and these classes contradict each other
-    held: bool = True  # False: something was used that no class holds
+    complete: bool = True  # False: something was used that no class holds
 
 
 def figure(block: Block, name: str) -> int:

@@ -79,10 +79,10 @@ def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: st
     if not _GOOGLES.isdisjoint(found.block):
         return _with_grounding(counted, chunks, model)
     if "total_input_tokens" in found.block:
-        return _with(counted, held=not any(call in chunk for chunk in chunks for call in _GROUNDING_CALLS))
+        return _with(counted, complete=not any(call in chunk for chunk in chunks for call in _GROUNDING_CALLS))
     if _SEARCH_MODELS.search(model):
         return _with(counted, web_searches=1)
-    return _with(counted, held=not shows_fees(chunks, provider, searches=counted.usage.web_searches))
+    return _with(counted, complete=not shows_fees(chunks, provider, searches=counted.usage.web_searches))
 
 
 def shows_fees(chunks: Sequence[bytes], provider: str, searches: int = 0) -> bool:
@@ -97,14 +97,14 @@ def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
     try:
         items = _items.decode(part.output)
     except _FAILURES:
-        return _with(counted, held=False)
+        return _with(counted, complete=False)
     searches = sum(item.type == _SEARCH and (item.action or _Action()).type == "search" for item in items)
     dearer = _OLD_MODELS.search(model) and ("-mini" in model or b'"web_search_preview' in bytes(part.tools))
     return _with(
         counted,
         web_searches=searches,
         file_searches=sum(item.type == _FILE_SEARCH for item in items),
-        held=not any(item.uncounted for item in items) and not (searches and dearer),
+        complete=not any(item.uncounted for item in items) and not (searches and dearer),
     )
 
 
@@ -122,20 +122,20 @@ def _with_grounding(counted: Counted, chunks: Sequence[bytes], model: str) -> Co
             if candidate.grounding is not None
         ]
     except _FAILURES:
-        return _with(counted, held=False)
+        return _with(counted, complete=False)
     queries = {query for grounding in found for query in grounding.queries}
     searches = min(1, len(queries)) if _ONE_FEE_A_PROMPT.search(model) else len(queries)
     elsewhere = any(
         grounding.image_queries or grounding.retrievals or any("web" not in source for source in grounding.sources)
         for grounding in found
     )
-    return _with(counted, web_searches=searches, held=not elsewhere)
+    return _with(counted, web_searches=searches, complete=not elsewhere)
 
 
-def _with(counted: Counted, *, web_searches: int = 0, file_searches: int = 0, held: bool = True) -> Counted:
+def _with(counted: Counted, *, web_searches: int = 0, file_searches: int = 0, complete: bool = True) -> Counted:
     usage = counted.usage
     if web_searches or file_searches:
         usage = msgspec.structs.replace(
             usage, web_searches=usage.web_searches + web_searches, file_searches=usage.file_searches + file_searches
         )
-    return Counted(usage, counted.adds_up, counted.held and held)
+    return Counted(usage, counted.adds_up, counted.complete and complete)

@@ -182,7 +182,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         usage=None if counted is None else counted.usage,
         usage_block=raw.decode("utf-8", "replace"),
         adds_up=counted is None or counted.adds_up,
-        held=counted is None or counted.held,
+        complete=counted is None or counted.complete,
         tier=tier_of(said, found.block),
         tells_tier=told,
         cost_usd=told_cost_usd(found.raw),
@@ -217,7 +217,7 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
         return Counted(msgspec.structs.replace(counted.usage, completion_tokens=0, reasoning_tokens=0))
     silent = not counted.usage.completion_tokens and family is _OPENAI and not tells_output(found.block)
     if (silent and generates(found.part)) or counts_more(found.block, names):
-        counted = Counted(counted.usage, counted.adds_up, held=False)
+        counted = Counted(counted.usage, counted.adds_up, complete=False)
     if counted.usage.completion_tokens and holds_images(found.part, found.block):
         counted = as_images(counted, found.block, alone=value_of(found.part.svg_usage) is None)
     return with_fees(counted, found, chunks, model, provider)

@@ -72,7 +72,7 @@ def interaction_usage(block: Block, provider: str) -> Counted:
     """
     counted = google_usage({name: block.get(theirs) for theirs, name in _INTERACTIONS.items()}, provider)
     told = figure(block, "total_input_tokens") + figure(block, "total_tool_use_tokens")
-    return Counted(counted.usage, counted.adds_up, counted.held and figure(block, _RAW_PROMPT) <= told)
+    return Counted(counted.usage, counted.adds_up, counted.complete and figure(block, _RAW_PROMPT) <= told)
 
 
 def _by_modality(block: Block, name: str) -> dict[str, int]:

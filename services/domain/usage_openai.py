@@ -53,19 +53,19 @@ def openai_usage(block: Block, provider: str) -> Counted:
     agreed, told = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
     if not prompt:
         told = any(block.get(name) is not None for name in _PROMPT)
-    of_prompt, held, sure = prompt_classes(block, prompt, completion)
+    of_prompt, complete, sure = prompt_classes(block, prompt, completion)
     of_completion, adds_up = _completion(block, sum(of_prompt.values()), completion, provider)
     parts = of_prompt | of_completion
     if min(parts.values()) < 0:
         adds_up, parts = False, {name: max(0, count) for name, count in parts.items()}
     if not _RARE.isdisjoint(block):
         parts |= _beside(block)
-    return Counted(Usage(**parts), adds_up and agreed and sure, held and told)
+    return Counted(Usage(**parts), adds_up and agreed and sure, complete and told)
 
 
 def _total_alone(block: Block) -> Counted:
     """Embeddings and rankings of some providers state nothing else. Beside anything else it is no prompt."""
-    return Counted(Usage(prompt_tokens=figure(block, "total_tokens")), held=not counts_more(block, _TOTAL_NAMES))
+    return Counted(Usage(prompt_tokens=figure(block, "total_tokens")), complete=not counts_more(block, _TOTAL_NAMES))
 
 
 def as_images(counted: Counted, block: Block, *, alone: bool) -> Counted:
@@ -77,7 +77,7 @@ def as_images(counted: Counted, block: Block, *, alone: bool) -> Counted:
     if not section(block, *_COMPLETION_DETAILS):
         made = usage.completion_tokens
         usage = msgspec.structs.replace(usage, completion_tokens=0, completion_image_tokens=made)
-    return Counted(usage, counted.adds_up, counted.held and alone)
+    return Counted(usage, counted.adds_up, counted.complete and alone)
 
 
 def tells_output(block: Block) -> bool:

@@ -46,7 +46,7 @@ class GoldenCase(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None
     estimated: Usage | None
     adds_up: bool
-    held: bool
+    complete: bool
     final: bool
     tier: str
     billed_model: str  # of the row
@@ -103,7 +103,7 @@ def _read(file: Path) -> GoldenCase:
         usage=_usage(expected["usage"]),
         estimated=_usage(expected.get("estimated")),
         adds_up=expected.get("adds_up", True),
-        held=expected.get("held", True),
+        complete=expected.get("complete", True),
         final=expected.get("final", True),
         tier=expected["tier"],
         billed_model=expected.get("billed_model") or expected["model"] or given.get("asked_model", ""),

@@ -35,7 +35,7 @@ def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
     reading = read_answer(case.body, case.provider)
     assert reading.usage == case.usage
     assert (reading.model, reading.tier) == (case.model, case.tier)
-    assert (reading.adds_up, reading.held, reading.final) == (case.adds_up, case.held, case.final)
+    assert (reading.adds_up, reading.complete, reading.final) == (case.adds_up, case.complete, case.final)
     assert (reading.streamed, reading.failed) == (case.streamed, case.failed)
 
 
@@ -60,7 +60,7 @@ def test_the_row_has_the_cost_however_the_answer_was_compressed(case: GoldenCase
     assert (record.cost_usd, record.cost_state) == (case.cost_usd, case.state)
     assert (record.model, record.service_tier) == (case.billed_model, case.billed_tier)
     assert record.usage_source is case.source
-    assert (record.usage_mismatch, record.usage_incomplete) == (not case.adds_up, not case.held)
+    assert (record.usage_mismatch, record.usage_incomplete) == (not case.adds_up, not case.complete)
     assert record.provider_cost_usd == case.provider_cost_usd
     usage = case.estimated or (case.usage if case.state != "free" else None) or Usage()
     assert {name: getattr(record, name) for name in msgspec.structs.asdict(usage)} == msgspec.structs.asdict(usage)

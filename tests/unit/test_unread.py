@@ -24,7 +24,7 @@ PYDANTIC = ANTHROPIC | {"cache_read_tokens": 0}
 
 
 def _held(usage: dict[str, Any], **answer: Any) -> bool:
-    return read_answer(json.dumps({"model": "m", "usage": usage, **answer}).encode(), "CUSTOM").held
+    return read_answer(json.dumps({"model": "m", "usage": usage, **answer}).encode(), "CUSTOM").complete
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_the_cost_of_what_is_not_read_is_unknown() -> None:
     assert (row.cost_usd, row.cost_state, row.usage_incomplete) == (None, CostState.PARTIAL, True)
 
 
-@pytest.mark.parametrize(("provider", "held"), [("OPENAI", True), ("ANTHROPIC", False), ("AWS", False)])
+@pytest.mark.parametrize(("provider", "complete"), [("OPENAI", True), ("ANTHROPIC", False), ("AWS", False)])
 def test_the_fifth_ai_sdk_says_of_claude_neither_what_was_written_nor_where_the_read_is_counted(
-    provider: str, held: bool
+    provider: str, complete: bool
 ) -> None:
     usage = {"inputTokens": 3000, "outputTokens": 50, "totalTokens": 3050, "cachedInputTokens": 2000}
-    assert read_answer(json.dumps({"usage": usage}).encode(), provider).held is held
+    assert read_answer(json.dumps({"usage": usage}).encode(), provider).complete is complete
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_was_written_to_the_cache_is_read_in_langchains_words(
     assert reading.usage is not None
     assert (reading.usage.prompt_tokens, reading.usage.prompt_cache_read_tokens) == (1000, 2000)
     assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
-    assert (reading.adds_up, reading.held) == (True, True)
+    assert (reading.adds_up, reading.complete) == (True, True)
 
 
 json_values = st.recursive(

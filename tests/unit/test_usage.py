@@ -49,7 +49,7 @@ def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usa
 def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object]) -> None:
     reading = read_answer(_chat(**usage), "OPENAI")
     assert reading.usage is not None
-    assert (reading.adds_up, reading.held) == (False, True)
+    assert (reading.adds_up, reading.complete) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object])
 def test_what_no_class_holds_is_marked_apart_from_what_does_not_add_up(provider: str, usage: dict[str, object]) -> None:
     reading = read_answer(_chat(**usage), provider)
     assert reading.usage is not None
-    assert (reading.adds_up, reading.held) == (True, False)
+    assert (reading.adds_up, reading.complete) == (True, False)
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], "much", 3, {"prompt_tokens": 0, "completion_tokens": 0}])
@@ -174,7 +174,7 @@ def test_claude_in_openais_words_counts_what_was_cached_once(usage: dict[str, ob
     for provider in ("ANTHROPIC", "CUSTOM", "OPENAI"):
         reading = read_answer(_chat(**usage), provider)
         assert reading.usage == expected
-        assert (reading.adds_up, reading.held) == (True, True)
+        assert (reading.adds_up, reading.complete) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,12 @@ def test_names_of_both_families_are_read_in_one_block(usage: dict[str, object]) 
     for provider in ("OPENAI", "ANTHROPIC", "CUSTOM"):
         reading = read_answer(_chat(**usage), provider)
         assert reading.usage == Usage(prompt_tokens=10, completion_tokens=5)
-        assert (reading.adds_up, reading.held) == (True, True)
+        assert (reading.adds_up, reading.complete) == (True, True)
 
 
 def test_a_completion_without_a_prompt_is_not_all_that_was_used() -> None:
-    assert not read_answer(_chat(completion_tokens=5), "CUSTOM").held
-    assert read_answer(_chat(prompt_tokens=0, completion_tokens=5), "CUSTOM").held
+    assert not read_answer(_chat(completion_tokens=5), "CUSTOM").complete
+    assert read_answer(_chat(prompt_tokens=0, completion_tokens=5), "CUSTOM").complete
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_more_reasoning_than_completion_does_not_add_up() -> None:
 def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detail: str) -> None:
     details = {"cached_tokens": 0, detail: 1}
     reading = read_answer(_chat(prompt_tokens=10, completion_tokens=5, prompt_tokens_details=details), "CUSTOM")
-    assert (reading.adds_up, reading.held) == (True, False)
+    assert (reading.adds_up, reading.complete) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) 
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected", "held"),
+    ("answer", "expected", "complete"),
     [
         ({"data": [{"b64_json": "aGk="}]}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
         ({"type": "image_edit.completed"}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
@@ -276,9 +276,9 @@ def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) 
         ({"type": "message"}, Usage(prompt_tokens=5, completion_tokens=9), True),
     ],
 )
-def test_the_output_of_answers_of_images_is_image(answer: dict[str, object], expected: Usage, held: bool) -> None:
+def test_the_output_of_answers_of_images_is_image(answer: dict[str, object], expected: Usage, complete: bool) -> None:
     reading = read_answer(json.dumps(answer | {"usage": {"input_tokens": 5, "output_tokens": 9}}).encode(), "OPENAI")
-    assert (reading.usage, reading.held) == (expected, held)
+    assert (reading.usage, reading.complete) == (expected, complete)
 
 
 @pytest.mark.parametrize("made", [{"image_tokens": 6, "text_tokens": 3}, None])
@@ -293,7 +293,7 @@ def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[st
 
 
 @pytest.mark.parametrize(
-    ("item", "held"),
+    ("item", "complete"),
     [
         ({"type": "shell_call", "environment": {"type": "local"}}, True),
         ({"type": "shell_call", "environment": {"type": "container_auto"}}, False),
@@ -302,9 +302,9 @@ def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[st
         ({"type": "code_interpreter_call"}, False),
     ],
 )
-def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object], held: bool) -> None:
+def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object], complete: bool) -> None:
     usage = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14}
-    assert read_answer(json.dumps({"output": [item], "usage": usage}).encode(), "OPENAI").held is held
+    assert read_answer(json.dumps({"output": [item], "usage": usage}).encode(), "OPENAI").complete is complete
 
 
 @pytest.mark.parametrize(
