@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas.event import RequestTags
 from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.settings_list import environment_file
-from services.domain.manual_log import INGESTION
+from services.domain.manual_log import LOG_PATHS
 from services.domain.providers import Routes, origin_of
 from services.query.app import create_app
 from services.settings import ALL_SETTINGS, PREFIX
@@ -111,7 +111,7 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
 
 def test_every_path_of_the_proxy_is_named() -> None:
     origin = origin_of("https://example.com")
-    assert {*Routes({b"oai": origin, b"anthropic": origin}).known, *INGESTION, "/healthz", "/metrics"} <= TERMS
+    assert {*Routes({b"oai": origin, b"anthropic": origin}).known, *LOG_PATHS, "/healthz", "/metrics"} <= TERMS
 
 
 def test_files_that_are_pointed_at_are_there() -> None:

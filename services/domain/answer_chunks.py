@@ -58,7 +58,7 @@ def _is_of_chunk(choice: _Shape) -> bool:
     return choice.delta is not None or (bool(choice.text) and bytes(choice.finish_reason) == _NULL)
 
 
-def generates(part: Part) -> bool:
+def shows_generated(part: Part) -> bool:
     """Whether a part shows what was generated, as embeddings and rankings do not."""
     return max(len(bytes(part.choices)), len(bytes(part.output))) > _NO_ENTRIES
 

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.event import RequestEvent
 from services.domain.body_text import Body
-from services.domain.tiers import tier_of
+from services.domain.tiers import service_tier_of
 
 MOST_NAME_CHARACTERS: Final = 512  # nobody means a longer model or user
 
@@ -118,7 +118,7 @@ def _tier(raw: msgspec.Raw) -> str:
     if not raw:
         return ""
     found = _TIER.match(raw)
-    return tier_of(found[1].decode(), {}) if found is not None else ""
+    return service_tier_of(found[1].decode(), {}) if found is not None else ""
 
 
 def _name(raw: msgspec.Raw) -> str:

@@ -7,7 +7,7 @@ from schemas.price import Charge, CostState, PriceBook
 from schemas.usage import Reading, UsageSource
 from services.domain.charge import FREE, NO_USAGE, TRUNCATED, charge, partial
 from services.domain.consumption import Consumption, refused_by_provider
-from services.domain.unbilled import generates
+from services.domain.unbilled import request_generates
 
 
 def charge_of(
@@ -20,7 +20,7 @@ def charge_of(
     estimate, no price for the model, or figures that contradict themselves or do not hold all that was used.
     """
     request, response = event.request, event.response
-    if response.ending is Ending.REFUSED or not generates(request, reading) or _never_left(event):
+    if response.ending is Ending.REFUSED or not request_generates(request, reading) or _never_left(event):
         return FREE
     if consumption.usage is None and (request.step or refused_by_provider(response, reading)):
         return FREE

@@ -73,7 +73,7 @@ def rate_of(price: Price, usage_class: str) -> Rate | None:
     return price.rates.get(usage_class) or price.rates.get(_BILLED_AS.get(usage_class, ""))
 
 
-def tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
+def context_tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
     """The highest tier that the prompt exceeds, as its threshold and its price per unit; the first one starts at 0."""
     chosen = 0, rate.usd
     for tier in rate.tiers:
@@ -92,7 +92,7 @@ def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
         rate = rate_of(price, name)
         if rate is None:
             return None
-        lines.append(_line(name, quantity, tier_of(rate, prompt_size)[1]))
+        lines.append(_line(name, quantity, context_tier_of(rate, prompt_size)[1]))
     if price.usd_per_request:
         lines.append(_line("request", 1, price.usd_per_request))
     return lines

@@ -34,7 +34,7 @@ _CALLERS_TOOLS: Final = (None, "function", "custom")  # no set: what is looked f
 _DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
 
 
-class _Asked(msgspec.Struct):
+class _Extras(msgspec.Struct):
     """What of a request can make a provider do what it charges beside the tokens."""
 
     model: Any = ""
@@ -47,7 +47,7 @@ class _Asked(msgspec.Struct):
     cached: Any = msgspec.field(default=None, name="cachedContent")  # Google's, which may have tools
 
 
-_asked = msgspec.json.Decoder(_Asked)
+_extras = msgspec.json.Decoder(_Extras)
 
 
 def reading_of(event: ExchangeEvent, asked: Body, answer: Body) -> Reading:
@@ -120,7 +120,7 @@ def _is_all(reading: Reading, asked: Body, answer: Body, provider: str) -> bool:
 def _may_cost_more(asked: Body, provider: str) -> bool:
     """Whether calls that are charged one by one may stand in what was cut away, and in no usage."""
     try:
-        request = _asked.decode(asked.content)
+        request = _extras.decode(asked.content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return True
     given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)

@@ -19,7 +19,7 @@ from services.domain.consumption import Consumption, consumption_of
 from services.domain.cut_answer import reading_of
 from services.domain.tiers import with_asked, with_region
 from services.domain.told_cost import kept_usd
-from services.domain.unbilled import generates
+from services.domain.unbilled import request_generates
 
 TIMED_OUT_STATUS: Final = -2
 CLIENT_GONE_STATUS: Final = -3
@@ -79,7 +79,7 @@ def _bill(event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Con
     charge = charge_of(event, model, tier, reading, consumption, prices)
     if event.response.ending is Ending.CACHED:
         return _Bill(model, tier, _NOTHING_USED, consumption.source, FREE, saved_usd=charge.cost_usd)
-    if not generates(event.request, reading):  # it may show the usage of an older answer
+    if not request_generates(event.request, reading):  # it may show the usage of an older answer
         return _Bill(model, tier, _NOTHING_USED, consumption.source, charge)
     usage = consumption.usage or _NOTHING_USED
     return _Bill(model, tier, usage, consumption.source, charge, _told_cost_usd(event.response, reading))

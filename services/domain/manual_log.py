@@ -30,7 +30,7 @@ from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read
 from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
 from services.domain.streams import looks_like_events
 
-INGESTION: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
+LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
     "/custom/v1/log": "CUSTOM",
     "/oai/v1/log": "OPENAI",
     "/anthropic/v1/log": "ANTHROPIC",
@@ -48,7 +48,7 @@ _PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE
 _text = msgspec.json.Decoder(str)
 
 
-class Logger(msgspec.Struct, frozen=True, kw_only=True):
+class LoggedBy(msgspec.Struct, frozen=True, kw_only=True):
     """Who logs, and what the logging request itself says."""
 
     organization_id: str
@@ -56,14 +56,14 @@ class Logger(msgspec.Struct, frozen=True, kw_only=True):
     labels: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
 
 
-def read_log(payload: bytes, logger: Logger, *, drawn_id: str, now: datetime, capture_bytes: int) -> ExchangeEvent:
+def read_log(payload: bytes, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int) -> ExchangeEvent:
     """The event of the call in `payload`. A call that names its id has the same identity whenever it is logged again.
 
     `drawn_id` is the id of a call that names none; of each body `capture_bytes` are kept, and the end of the answer.
     Raises: InvalidRequest, which names what is wrong.
     """
     call = read_payload(payload)
-    request = _request(call, logger, drawn_id, now)
+    request = _request(call, by, drawn_id, now)
     response = _response(call.provider_response, call.timing)
     step = _step(response.body) or _step(request.body)
     body, tail = beginning_and_end(response.body, capture_bytes)
@@ -74,15 +74,15 @@ def read_log(payload: bytes, logger: Logger, *, drawn_id: str, now: datetime, ca
     )
 
 
-def _request(call: LoggedCall, logger: Logger, drawn_id: str, now: datetime) -> RequestEvent:
+def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> RequestEvent:
     asked = call.provider_request
-    tags, request_id = read_labels([*logger.labels, *_labels(asked.meta or {}, logger.labels)])
+    tags, request_id = read_labels([*by.labels, *_labels(asked.meta or {}, by.labels)])
     body = _content(asked.json)
     return RequestEvent(
-        organization_id=logger.organization_id,
+        organization_id=by.organization_id,
         request_id=request_id or drawn_id,
         created_at=started_at(call.timing.start_time, now),
-        provider=_provider(call.provider) or logger.provider,
+        provider=_provider(call.provider) or by.provider,
         method="POST",
         target_url=_target(asked.url),
         tags=tags,

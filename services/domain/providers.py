@@ -13,7 +13,7 @@ from schemas.origin import Origin
 
 PROVIDERS: Final[Mapping[bytes, str]] = {b"oai": "OPENAI", b"anthropic": "ANTHROPIC"}  # path label -> stored name
 ROUTE_SHAPES: Final = (b"/%b", b"/v1/gateway/%b")  # the short path, and the one of Helicone's self-hosted gateway
-INGESTION: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
+_LOG_SUFFIX: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
 _CHAT: Final = b"/chat/completions"
 
 _VISIBLE = re.compile(rb"[!-~]*")
@@ -72,7 +72,7 @@ def _target(url: bytes, provider: str, origin: Origin) -> Target | None:
     secret = None
     if b"k-helicone" in path:
         path, secret = _cut_key(path)
-    if path.startswith(INGESTION) and path in (INGESTION, INGESTION + b"/"):
+    if path.startswith(_LOG_SUFFIX) and path in (_LOG_SUFFIX, _LOG_SUFFIX + b"/"):
         return None
     if b"#" in url or _SUSPECT.search(path) or not _VISIBLE.fullmatch(url):
         _refuse_tricks(path, url)

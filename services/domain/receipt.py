@@ -7,7 +7,7 @@ from schemas.event import Ending
 from schemas.price import Charge, CostState, Price
 from schemas.receipt import Charged, ContextTier, Receipt, ReceiptLine
 from schemas.usage import Usage, UsageSource
-from services.domain.charge import MOST_USD, USAGE_CLASSES, charge_stored, context_tokens, rate_of, tier_of
+from services.domain.charge import MOST_USD, USAGE_CLASSES, charge_stored, context_tier_of, context_tokens, rate_of
 
 _BROKEN: Final = (Ending.CLIENT_GONE, Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT)
 
@@ -45,7 +45,7 @@ def _open_lines(usage: Usage, price: Price | None) -> tuple[ReceiptLine, ...]:
         quantity = getattr(usage, name)
         rate = rate_of(price, name) if price is not None else None
         if quantity:
-            unit_usd = None if rate is None else tier_of(rate, prompt_size)[1]
+            unit_usd = None if rate is None else context_tier_of(rate, prompt_size)[1]
             lines.append(ReceiptLine(usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=None))
     return tuple(lines)
 
@@ -74,7 +74,7 @@ def tier_reached(usage: Usage, price: Price) -> ContextTier:
     tiered = [rate for rate in rates if rate is not None and rate.tiers]
     if not tiered:
         return ContextTier(prompt_tokens=prompt_size, above_tokens=None, why="the price has no tiers by prompt size")
-    above = max(tier_of(rate, prompt_size)[0] for rate in tiered)
+    above = max(context_tier_of(rate, prompt_size)[0] for rate in tiered)
     if not above:
         first = min(rate.tiers[0][0] for rate in tiered)
         why = f"the prompt has {prompt_size} tokens, not more than {first}"

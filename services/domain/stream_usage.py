@@ -113,7 +113,7 @@ class UsageRemoval:
         text = self._pending + piece if self._pending else piece
         passed, position = [], 0
         for end in (_EVENT_END if b"\r" in text else _PLAIN_END).finditer(text, seen):
-            passed.append(self._told(text[position : end.end()]))
+            passed.append(self._without_usage(text[position : end.end()]))
             position = end.end()
         self._pending = text[position:]
         if len(self._pending) > _MOST_EVENT_BYTES:
@@ -123,7 +123,7 @@ class UsageRemoval:
     def close(self) -> bytes:
         """What was held back, where the stream ended or broke off in the middle of an event."""
         rest, self._pending = self._pending, b""
-        return self._told(rest)
+        return self._without_usage(rest)
 
     def _passed_on(self) -> bytes:
         """All but the last bytes, which may belong to the event's end."""
@@ -132,7 +132,7 @@ class UsageRemoval:
         self._passing = True
         return passed
 
-    def _told(self, event: bytes) -> bytes:
+    def _without_usage(self, event: bytes) -> bytes:
         """`event` as it would be if nobody had asked."""
         if self._passing:
             self._passing = False

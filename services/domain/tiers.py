@@ -40,7 +40,7 @@ _ONE_PRICE_EVERYWHERE: Final = re.compile(
 )
 
 
-def tier_of(said: str, block: Block) -> str:
+def service_tier_of(said: str, block: Block) -> str:
     """The tier that an answer says it was billed by: `said` beside its usage, or in the usage `block` itself."""
     if said in _STANDARD and _TOLD_IN_USAGE.isdisjoint(block):
         return ""

@@ -30,7 +30,7 @@ _ONLY_CHANGES: Final = re.compile(
 _MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with OpenAI, and billed by Mistral
 
 
-def generates(request: RequestEvent, reading: Reading) -> bool:
+def request_generates(request: RequestEvent, reading: Reading) -> bool:
     """Whether a request makes a provider generate, as far as path and method tell. An answer that says what it used
     was billed, wherever it was asked for, unless it only shows another one's usage."""
     if request.method.upper() != "POST" or _only_changes(request.target_url):

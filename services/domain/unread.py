@@ -36,7 +36,7 @@ def counts_more(block: Block, names: Names, place: str = "", depth: int = 0) -> 
         if name in names and isinstance(value, dict):
             if depth == _DEEPEST or counts_more(value, names, name, depth + 1):
                 return True
-        elif _is_count(f"{place}.{name}", value) or _hold_count(value, names, name, depth):
+        elif _is_count(f"{place}.{name}", value) or _holds_count(value, names, name, depth):
             return True
     return False
 
@@ -47,7 +47,7 @@ def _is_count(path: str, value: object) -> bool:
     return value > 0 and _COUNT.search(path) is not None and _NO_COUNT.search(path) is None
 
 
-def _hold_count(value: object, names: Names, name: str, depth: int) -> bool:
+def _holds_count(value: object, names: Names, name: str, depth: int) -> bool:
     """Whether a list or an object of unknown name has one inside."""
     objects = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
     return any(depth == _DEEPEST or counts_more(one, names, name, depth + 1) for one in objects)

@@ -9,12 +9,12 @@ from typing import Final, TypeAlias
 import msgspec
 
 from schemas.usage import Reading, Usage
-from services.domain.answer_chunks import choices_in, generates, has_failed, holds_images, is_chunk, is_going_on
+from services.domain.answer_chunks import choices_in, has_failed, holds_images, is_chunk, is_going_on, shows_generated
 from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in, usage_in, value_of
 from services.domain.estimate import put_out, put_out_whole
 from services.domain.figures import Block, Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
-from services.domain.tiers import tells_tier, tier_of
+from services.domain.tiers import service_tier_of, tells_tier
 from services.domain.told_cost import told_cost_usd
 from services.domain.tool_fees import with_fees
 from services.domain.unread import Names, counts_more
@@ -155,7 +155,7 @@ def _is_final(found: Found, chunks: Sequence[bytes]) -> bool:
     if found.opening or is_going_on(found.part):
         return False
     ended = choices_in(found.part)
-    if not ended or (all(ended.values()) and not _has_choices(chunks)):
+    if not ended or (all(ended.values()) and not _has_second_choice(chunks)):
         return True
     ended = {}
     for part in filter(None, map(part_of, chunks)):
@@ -163,7 +163,7 @@ def _is_final(found: Found, chunks: Sequence[bytes]) -> bool:
     return all(ended.values())
 
 
-def _has_choices(chunks: Sequence[bytes]) -> bool:
+def _has_second_choice(chunks: Sequence[bytes]) -> bool:
     return any(_SECOND_CHOICE[0] in chunk or _SECOND_CHOICE[1] in chunk for chunk in chunks)
 
 
@@ -183,7 +183,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         usage_block=raw.decode("utf-8", "replace"),
         adds_up=counted is None or counted.adds_up,
         complete=counted is None or counted.complete,
-        tier=tier_of(said, found.block),
+        tier=service_tier_of(said, found.block),
         tells_tier=told,
         cost_usd=told_cost_usd(found.raw),
     )
@@ -216,7 +216,7 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
         # The opening counts one token put out, as a placeholder.
         return Counted(msgspec.structs.replace(counted.usage, completion_tokens=0, reasoning_tokens=0))
     silent = not counted.usage.completion_tokens and family is _OPENAI and not tells_output(found.block)
-    if (silent and generates(found.part)) or counts_more(found.block, names):
+    if (silent and shows_generated(found.part)) or counts_more(found.block, names):
         counted = Counted(counted.usage, counted.adds_up, complete=False)
     if counted.usage.completion_tokens and holds_images(found.part, found.block):
         counted = as_images(counted, found.block, alone=value_of(found.part.svg_usage) is None)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from schemas.errors import FareboxError, NotFound, Unavailable
-from services.domain.manual_log import INGESTION
+from services.domain.manual_log import LOG_PATHS
 from services.proxy.answers import error_body, status_of
 from services.proxy.manual_log import LogIntake, Receive
 from services.telemetry import Metrics
@@ -38,8 +38,8 @@ class ProxyApp:
 
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[Pairs, bytes]:
         path = scope["path"].rstrip("/")
-        if scope["method"] == "POST" and path in INGESTION:
-            request_id = await self._logs.take(_headers(scope), INGESTION[path], receive)
+        if scope["method"] == "POST" and path in LOG_PATHS:
+            request_id = await self._logs.take(_headers(scope), LOG_PATHS[path], receive)
             return [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
         match path:
             case "/healthz":
@@ -48,7 +48,7 @@ class ProxyApp:
                 return [_JSON], b'{"status":"ok"}'
             case "/metrics":
                 return [_METRICS], self._metrics.exposition().encode()
-        there = ", ".join([*self._routes, *(f"POST {path}" for path in INGESTION), "/healthz"])
+        there = ", ".join([*self._routes, *(f"POST {path}" for path in LOG_PATHS), "/healthz"])
         raise NotFound(f"no route has this path; there are {there} and /metrics")
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from schemas.errors import BrokerUnavailable, FareboxError, StoreUnavailable, TooLarge, Unauthenticated
 from schemas.event import ExchangeEvent
 from services.domain.headers import Head, read_head
-from services.domain.manual_log import Logger, read_log
+from services.domain.manual_log import LoggedBy, read_log
 from services.ports import Clock, EventSink, Headers
 from services.proxy.answers import MalformedRequest, RequestTooSlow
 from services.proxy.keys import Verdict
@@ -59,7 +59,7 @@ class LogIntake:
         now = self._clock.now()
         event = read_log(
             payload,
-            Logger(organization_id=organization_id, provider=provider, labels=head.labels),
+            LoggedBy(organization_id=organization_id, provider=provider, labels=head.labels),
             drawn_id=self._draw_id(now),
             now=now,
             capture_bytes=self._capture_bytes,

@@ -56,7 +56,7 @@ async def _price(price_id: str, warehouse: Warehouse) -> Price | None:
 def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> ReceiptView:
     cached = charged.ending is Ending.CACHED
     tier = receipt.context_tier
-    rounding = [line.amount_usd for line in receipt.lines if line.usage_class == "rounding"]
+    rounding = (line.amount_usd for line in receipt.lines if line.usage_class == "rounding")
     return ReceiptView(
         request_id=str(row["request_id"]),
         model=charged.model,
@@ -71,7 +71,7 @@ def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> Receipt
         context_tier=None if tier is None else ContextTierView(**msgspec.structs.asdict(tier)),
         price=None if receipt.price is None else price_view(receipt.price),
         lines=_lines(receipt),
-        rounding_usd=rounding[0] or Decimal(0) if rounding else Decimal(0),
+        rounding_usd=next(rounding, None) or Decimal(0),
         total_usd=receipt.total_usd,
         agrees=receipt.agrees,
         provider_usage=json_or_text(row["provider_usage"]),

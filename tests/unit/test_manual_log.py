@@ -15,7 +15,7 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.domain.headers import Pair
-from services.domain.manual_log import INGESTION, Logger, read_log
+from services.domain.manual_log import LOG_PATHS, LoggedBy, read_log
 from services.stores.prices import ShippedPrices
 from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
 from tests.logged_calls import CHAT, CHUNKS, MESSAGE, STARTED_S, a_log, as_events, as_lines
@@ -29,8 +29,8 @@ def read(
     log: dict[str, Any] | bytes, *labels: Pair, provider: str = "OPENAI", capture_bytes: int = 2**20
 ) -> ExchangeEvent:
     payload = log if isinstance(log, bytes) else json.dumps(log).encode()
-    logger = Logger(organization_id=ORGANIZATION, provider=provider, labels=labels)
-    return read_log(payload, logger, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
+    by = LoggedBy(organization_id=ORGANIZATION, provider=provider, labels=labels)
+    return read_log(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
 
 
 def row(log: dict[str, Any], *, provider: str = "OPENAI") -> RequestRecord:
@@ -241,7 +241,7 @@ def test_names_in_snake_case_are_read_as_headers_too() -> None:
     ],
 )
 def test_the_path_names_the_provider_unless_the_payload_does(route: str, told: str | None, provider: str) -> None:
-    assert read(a_log(provider=told), provider=INGESTION[route]).request.provider == provider
+    assert read(a_log(provider=told), provider=LOG_PATHS[route]).request.provider == provider
 
 
 @pytest.mark.parametrize(

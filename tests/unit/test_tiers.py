@@ -8,7 +8,7 @@ import pytest
 
 from schemas.price import CostState
 from services.domain.enrich import to_record
-from services.domain.tiers import tells_tier, tier_of, with_region
+from services.domain.tiers import service_tier_of, tells_tier, with_region
 from services.stores.prices import ShippedPrices
 from tests.builders import an_event
 
@@ -39,7 +39,7 @@ from tests.builders import an_event
     ],
 )
 def test_a_tier_names_everything_that_is_billed_apart(said: str, block: dict[str, object], tier: str) -> None:
-    assert tier_of(said, block) == tier
+    assert service_tier_of(said, block) == tier
 
 
 @pytest.mark.parametrize(
