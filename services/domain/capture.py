@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
+from schemas.moments import whole_milliseconds
 from services.domain.headers import NO_NOTES, Head
 from services.domain.providers import Target
 
@@ -197,11 +198,6 @@ class Capture:
             drained=self.drained,
             usage_injected=self.usage_injected,
         )
-
-
-def whole_milliseconds(moment: datetime) -> datetime:
-    """`moment` cut to milliseconds, as it is part of a row's identity and stored so."""
-    return moment - timedelta(microseconds=moment.microsecond % 1000)
 
 
 def beginning_and_end(body: bytes, limit: int) -> tuple[bytes, bytes]:

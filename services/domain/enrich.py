@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
+from schemas.moments import unix_us
 from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Reading, Usage, UsageSource
@@ -26,9 +27,7 @@ CLIENT_GONE_STATUS: Final = -3
 BROKEN_STATUS: Final = 502
 FAILED_STREAM_STATUS: Final = 500
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = datetime(9999, 12, 31, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _MOST_MS: Final = 2**32 - 1  # of the columns
 _MOST_STATUS: Final = 2**15 - 1
 _MOST_BYTES: Final = 2**63 - 1
@@ -94,7 +93,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         organization_id=request.organization_id,
         request_created_at=request.created_at,
         request_id=request.request_id,
-        version=max(0, (recorded_at_of(event) - _EPOCH) // _MICROSECOND),
+        version=max(0, unix_us(recorded_at_of(event))),
         response_created_at=_later(request.created_at, latency_ms),
         provider=request.provider,
         model=bill.model,

@@ -7,9 +7,8 @@ from typing import Final
 import msgspec
 
 from schemas.errors import InvalidRequest
+from schemas.moments import EPOCH, MILLISECOND
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _EARLIEST_MS: Final = 946_684_800_000  # the year 2000: before it, seconds were taken for milliseconds
 _MILLISECONDS_FROM: Final = 1e11  # as seconds this would be the year 5138, as milliseconds it is 1973
 _AHEAD: Final = timedelta(days=1)  # that a caller's clock may be
@@ -32,10 +31,10 @@ Told = SplitTime | str | float
 def started_at(start: Told, now: datetime) -> datetime:
     """The moment in UTC, whole milliseconds. Raises: InvalidRequest when nobody called a model then."""
     unix_ms = _unix_ms(start, "timing.startTime")
-    latest_ms = (now + _AHEAD - _EPOCH) / _MILLISECOND
+    latest_ms = (now + _AHEAD - EPOCH) / MILLISECOND
     if not _EARLIEST_MS <= unix_ms <= latest_ms:
         raise InvalidRequest("timing.startTime lies before the year 2000 or more than a day ahead")
-    return _EPOCH + timedelta(milliseconds=round(unix_ms))
+    return EPOCH + timedelta(milliseconds=round(unix_ms))
 
 
 def elapsed_ms(start: Told, end: Told) -> int:
@@ -69,6 +68,6 @@ def _unix_ms(told: Told, name: str) -> float:
 def _iso_ms(text: str, name: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
-        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) // MILLISECOND
     except (ValueError, OverflowError):
         raise InvalidRequest(f"{name} must be ISO 8601, unix seconds or unix milliseconds") from None

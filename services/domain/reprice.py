@@ -1,11 +1,12 @@
 """What stored rows cost at the prices known now, and what that changes."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import reduce
 from typing import Final
 
 from schemas.event import Ending
+from schemas.moments import unix_us
 from schemas.price import Charge, CostState, PriceBook
 from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, Outcome
 from schemas.usage import Usage, UsageSource
@@ -14,9 +15,6 @@ from services.domain.charge import charge_stored
 _UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
 REST: Final = "(other)"  # models beyond those that are told apart
 _MOST_GROUPS: Final = 10_000
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
@@ -61,7 +59,7 @@ def correction_of(row: ChargedRow, prices: PriceBook, *, reprice_id: str, moment
 
 def version_after(version: int, moment: datetime) -> int:
     """Unix microseconds of `moment`, and in any case more than `version`."""
-    return max((moment - _EPOCH) // _MICROSECOND, version + 1)
+    return max(unix_us(moment), version + 1)
 
 
 class Differences:

@@ -8,7 +8,8 @@ from time import monotonic
 import msgspec
 
 from schemas.event import Ending
-from services.domain.capture import Capture, CaptureSpace, whole_milliseconds
+from schemas.moments import whole_milliseconds
+from services.domain.capture import Capture, CaptureSpace
 from services.domain.headers import Head, read_labels
 from services.domain.providers import Target
 from services.ports import EventSink

@@ -1,18 +1,16 @@
 """Stored rows into what callers are shown."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from schemas.api import RequestView
+from schemas.moments import from_unix_us
 from schemas.tables import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
 from schemas.usage import UsageSource
 
 Row = Mapping[str, Any]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Columns that Helicone shows as properties.
 _AS_PROPERTIES = {
@@ -53,7 +51,7 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         is_stream=row["is_stream"],
         price_id=row["price_id"],
         prompt_id=row["prompt_id"],
-        updated_at=_EPOCH + timedelta(microseconds=row["version"]),
+        updated_at=from_unix_us(row["version"]),
         size_bytes=row["request_bytes"] + row["response_bytes"],
         model=row["model"],
     )

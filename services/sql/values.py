@@ -1,10 +1,11 @@
 """JSON values into the Python values of a column. Nothing is converted that could mean something else."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Context, Decimal
 from uuid import UUID
 
 from schemas.errors import InvalidFilter
+from schemas.moments import MILLISECOND, whole_milliseconds
 from schemas.statement import Scalar
 from schemas.tables import Column, Kind, Operator
 
@@ -17,7 +18,6 @@ _PICODOLLAR = Decimal("1e-12")
 _EXACT = Context(prec=38)
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2299, 12, 31, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 _PATTERNS = frozenset({Operator.LIKE, Operator.ILIKE})
 _WITHOUT_VALUE = frozenset({Kind.TEXT, Kind.TEXT_MAP, Kind.BODY})  # an empty text is none
@@ -122,12 +122,12 @@ def _moment(operator: Operator, given: object, where: str) -> datetime:
             f"{where} takes a moment of the years 1900 to 2299 as ISO 8601 text, such as 2026-01-31T12:00:00Z, "
             f"not {shown(given)}"
         )
-    whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    whole = whole_milliseconds(moment)
     if whole == moment:
         return whole
     if operator is Operator.EQUALS:
         raise InvalidFilter(f"{where} takes whole milliseconds, not {shown(given)}")
-    return whole + _MILLISECOND if operator in (Operator.GTE, Operator.LT) else whole
+    return whole + MILLISECOND if operator in (Operator.GTE, Operator.LT) else whole
 
 
 def _flag(given: object, where: str) -> bool:

@@ -1,22 +1,20 @@
 """Records as columns: what the insert sends, in the order of the tables' columns."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from schemas.moments import EPOCH, MILLISECOND
 from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction
 
 RECORD_COLUMNS = tuple(field.name for field in msgspec.structs.fields(RequestRecord))
 BODY_COLUMNS = tuple(field.name for field in msgspec.structs.fields(RequestBodies))
 CORRECTION_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Correction))
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 # The driver multiplies and truncates money, and the engine takes any 64 bits: so what does not fit the column exactly
 # is refused here.
@@ -45,7 +43,7 @@ def _columns(rows: Sequence[msgspec.Struct], names: Sequence[str]) -> list[Seque
 
 def _ticks(moments: Iterable[datetime]) -> list[int]:
     """Milliseconds since 1970. Integers, since the driver would read a naive datetime as local time."""
-    return [(moment - _EPOCH) // _MILLISECOND for moment in moments]
+    return [(moment - EPOCH) // MILLISECOND for moment in moments]
 
 
 def _money(amounts: Iterable[Decimal | None]) -> list[Decimal | None]:
