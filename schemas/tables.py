@@ -210,6 +210,13 @@ ORGANIZATION_PROPERTY = Table(
     shown=("property_key", "first_use"),
     columns={},
 )
+COST_CORRECTION = Table(
+    name="cost_correction",
+    tenant="organization_id",
+    identity=("organization_id", "reprice_id", "request_created_at", "request_id"),
+    shown=(),
+    columns={},
+)
 
 
 def _renamed(**names: str) -> dict[str, Column]:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
 from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
+from schemas.unreadable import UNREADABLE
 
 MAX_BODY_BYTES: Final = 10 * 2**20
 
@@ -58,7 +59,7 @@ class _ExactRequest(Request):
         """The body, with fractions as Decimal. What is not JSON in UTF-8, or nested beyond reason, is refused."""
         try:
             return _decoder.decode(await self.body())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise HTTPException(422, f"the body is not JSON that can be read: {error}") from error
 
 

@@ -13,7 +13,7 @@ from services.query.groups import ask
 from services.query.service import Service
 from services.sql.corrections import like_pattern
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, Compare, Report
+from services.sql.nodes import And, Report, comparison
 from services.sql.order import group_by_column
 
 _LOOKED_AT: Final = 1000
@@ -25,12 +25,11 @@ async def billed_otherwise(organization_id: str, terms: PriceTerms, service: Ser
 
     The most requests first. Empty also while the warehouse is away: this is advice, and must not keep a price out.
     """
-    columns = REQUEST_RESPONSE.columns
     since = service.clock.now() - timedelta(days=BILLED_DAYS)
     where = [
-        Compare(column=columns["request_created_at"], operator=Operator.GTE, value=since),
-        Compare(column=columns["request_model"], operator=Operator.ILIKE, value=like_pattern(terms.model)),
-        Compare(column=columns["provider"], operator=Operator.ILIKE, value=like_pattern(terms.provider or "*")),
+        comparison("request_created_at", Operator.GTE, since),
+        comparison("request_model", Operator.ILIKE, like_pattern(terms.model)),
+        comparison("provider", Operator.ILIKE, like_pattern(terms.provider or "*")),
     ]
     asked = Report(
         table=REQUEST_RESPONSE,

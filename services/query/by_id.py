@@ -14,7 +14,7 @@ from services.query.auth import Reader
 from services.query.requests import views_of
 from services.query.service import Asked, Service
 from services.query.views import Row
-from services.sql.nodes import And, Compare, Filter, Listing
+from services.sql.nodes import And, Filter, Listing, comparison
 from services.sql.order import NEWEST_FIRST
 from services.sql.printer import print_listing
 from services.sql.values import parse_value
@@ -35,7 +35,7 @@ async def query_ids(body: IdsRequest, organization_id: Reader, service: Asked) -
     listing = Listing(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
-        where=Compare(column=REQUEST_RESPONSE.columns["request_id"], operator=Operator.ONE_OF, value=ids),
+        where=comparison("request_id", Operator.ONE_OF, ids),
         order_by=NEWEST_FIRST,
         limit=_MOST + 1,
     )
@@ -78,10 +78,8 @@ async def row_of(table: Table, organization_id: str, request_id: UUID, created_a
 
 
 def _named(request_id: UUID, created_at: str | None) -> Filter:
-    columns = REQUEST_RESPONSE.columns
-    its_id = Compare(column=columns["request_id"], operator=Operator.EQUALS, value=str(request_id))
+    its_id = comparison("request_id", Operator.EQUALS, str(request_id))
     if created_at is None:
         return its_id
-    column = columns["request_created_at"]
-    moment = parse_value(column, Operator.EQUALS, created_at, "created_at")
-    return And((its_id, Compare(column=column, operator=Operator.EQUALS, value=moment)))
+    moment = parse_value(REQUEST_RESPONSE.columns["request_created_at"], Operator.EQUALS, created_at, "created_at")
+    return And((its_id, comparison("request_created_at", Operator.EQUALS, moment)))

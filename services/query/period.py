@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.sql.nodes import And, Compare, Filter
+from services.sql.nodes import And, Filter, comparison
 from services.sql.values import parse_value, shown
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -25,16 +25,16 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     def filter(self) -> Filter:
         return And(
             (
-                Compare(column=_CREATED_AT, operator=Operator.GTE, value=self.start),
-                Compare(column=_CREATED_AT, operator=Operator.LT, value=self.end),
+                comparison("request_created_at", Operator.GTE, self.start),
+                comparison("request_created_at", Operator.LT, self.end),
             )
         )
 
 
 def period_between(start: str, end: str | None, now: datetime) -> Period:
     """Raises: InvalidRequest."""
-    until = now if end is None else _moment(end, "end")
-    period = Period(start=_moment(start, "start"), end=_whole(until))
+    until = now if end is None else moment_of(end, "end")
+    period = Period(start=moment_of(start, "start"), end=_whole(until))
     if period.start > period.end:
         raise InvalidRequest(f"start {shown(start)} is after end {shown(end) if end else 'now'}")
     return period
@@ -51,14 +51,15 @@ def period_since(since: str, now: datetime) -> Period:
 
 def period_from(since: str, until: str | None, now: datetime) -> Period:
     """`since` is a length of time before now, or a moment. Raises: InvalidRequest."""
-    start = period_since(since, now).start if _SINCE.fullmatch(since) else _moment(since, "since")
-    end = _whole(now) if until is None else _moment(until, "until")
+    start = period_since(since, now).start if _SINCE.fullmatch(since) else moment_of(since, "since")
+    end = _whole(now) if until is None else moment_of(until, "until")
     if start > end:
         raise InvalidRequest(f"since {shown(since)} is after until {shown(until) if until else 'now'}")
     return Period(start=start, end=end)
 
 
-def _moment(text: str, name: str) -> datetime:
+def moment_of(text: str, name: str) -> datetime:
+    """ISO 8601 text that callers give as `name`. Raises: InvalidRequest."""
     moment = parse_value(_CREATED_AT, Operator.GTE, text, name)
     assert isinstance(moment, datetime)
     return moment

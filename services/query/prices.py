@@ -6,18 +6,16 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from schemas.api_prices import AddedPriceView, EndPriceRequest, PriceRequest, PricesView
-from schemas.errors import InvalidRequest, NotFound
+from schemas.errors import NotFound
 from schemas.price import OperatorPrice, PriceTerms
-from schemas.tables import REQUEST_RESPONSE
-from schemas.tables import Operator as Comparison
 from services.domain.price_book import LayeredPrices, model_matches
 from services.domain.price_terms import GivenPrices, GivenTier, terms_of
 from services.query.answers import answer
 from services.query.auth import Operator, Reader
 from services.query.billed import billed_otherwise
+from services.query.period import moment_of
 from services.query.price_views import operator_price_view, price_view
 from services.query.service import Asked, Service
-from services.sql.values import parse_value
 
 Provider = Annotated[str, Query(description="As requests show it: only rows for it, ignoring case")]
 Model = Annotated[str, Query(description="Only rows whose pattern matches it")]
@@ -93,14 +91,6 @@ def terms_asked(body: PriceRequest, now: datetime) -> PriceTerms:
         valid_from=now if body.valid_from is None else moment_of(body.valid_from, "valid_from"),
         valid_until=None if body.valid_until is None else moment_of(body.valid_until, "valid_until"),
     )
-
-
-def moment_of(text: str, where: str) -> datetime:
-    """Raises: InvalidRequest."""
-    moment = parse_value(REQUEST_RESPONSE.columns["request_created_at"], Comparison.GTE, text, where)
-    if not isinstance(moment, datetime):
-        raise InvalidRequest(f"{where} takes a moment as ISO 8601 text")
-    return moment
 
 
 def _is_about(row: OperatorPrice, provider: str, model: str) -> bool:

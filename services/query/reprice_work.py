@@ -6,7 +6,7 @@ what was written stands, is on record, and a second run does the rest.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from schemas.tables import REQUEST_RESPONSE
 from services.domain.price_book import NotingBook
 from services.domain.reprice import Differences, correction_of, version_after
 from services.ports import AmendableWarehouse, Clock, Reprices
+from services.query.views import Row
 from services.sql.corrections import (
     CHARGED,
     USAGE,
@@ -32,13 +33,12 @@ from services.sql.corrections import (
     print_restored,
 )
 from services.sql.measures import MEASURES
-from services.sql.nodes import Filter, Key, Report
+from services.sql.nodes import Filter, Key, Report, key_of
 from services.sql.printer import print_report
 
 _TRIES: Final = 5
 _FIRST_DELAY_S: Final = 0.2
 
-Row = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -81,7 +81,7 @@ class RepriceWork:
                 await self._write(decided)
             differences.add_all(decided.differences)
             await self._advance(len(rows))
-            after = _key(rows[-1])
+            after = key_of(rows[-1])
 
     async def undo(self) -> None:
         """Puts back what is still as the run left it. At the end `rows_done` are the rows that cost what they did.
@@ -89,12 +89,15 @@ class RepriceWork:
         The others of `rows_total` were logged again after the run: the later log is a charge of its own, at the prices
         known when it was recorded, and stays. Raises: Unavailable, TurnLost.
         """
-        run, moment_us, after, otherwise = self.run, version_after(0, self._clock.now()), None, 0
+        run = self.run
+        moment_us = version_after(0, self._clock.now())
+        after = None
+        otherwise = 0
         (total,) = await self._query(print_correction_count(run.organization_id, run.id))
         self.run = replace(run, rows_total=total["corrections"])
         while keys := await self._query(print_correction_keys(run.organization_id, run.id, after, self._chunk_rows)):
-            after = _key(keys[-1])
-            span = Span(_key(keys[0]), after)
+            after = key_of(keys[-1])
+            span = Span(key_of(keys[0]), after)
             await self._execute(print_restored(run.organization_id, run.id, span, moment_us))
             (count,) = await self._query(print_otherwise_count(run.organization_id, run.id, span))
             otherwise += count["otherwise"]
@@ -118,7 +121,7 @@ class RepriceWork:
         await _patiently(lambda: self._warehouse.keep_prices(prices))
         self._kept_prices.update(price.id for price in prices)
         await _patiently(lambda: self._warehouse.keep_corrections(corrections))
-        span = Span(_key_of(corrections[0]), _key_of(corrections[-1]))
+        span = Span(_key(corrections[0]), _key(corrections[-1]))
         await self._execute(print_corrected(self.run.organization_id, self.run.id, span))
 
     async def _advance(self, rows: int) -> None:
@@ -162,11 +165,7 @@ def _charged_row(row: Row, organization_id: str) -> ChargedRow:
     return msgspec.convert(facts | {"organization_id": organization_id, "usage": usage}, ChargedRow)
 
 
-def _key(row: Row) -> Key:
-    return Key(row["request_created_at"], str(row["request_id"]))
-
-
-def _key_of(correction: Correction) -> Key:
+def _key(correction: Correction) -> Key:
     return Key(correction.request_created_at, correction.request_id)
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from fastapi import Response
 
 from schemas.api import QueryRequest, RequestView
-from schemas.statement import Scalar
 from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator
 from services.query.answers import answer
 from services.query.auth import Reader
@@ -15,7 +14,7 @@ from services.query.pages import page_of
 from services.query.service import Asked, Service
 from services.query.views import Row, view_of
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, AnyOf, Compare, Filter, Key, Listing, Not, Report
+from services.sql.nodes import And, Filter, HasKey, Key, Listing, Not, Report, comparison, key_of
 from services.sql.order import NEWEST_FIRST, parse_order
 from services.sql.parse import parse_filter
 from services.sql.printer import print_listing, print_report
@@ -52,17 +51,13 @@ async def count_requests(body: QueryRequest, organization_id: Reader, service: A
 
 def _where(body: QueryRequest, service: Service) -> Filter:
     latest = (service.clock.now() + _CLOCKS_DIFFER_BY).replace(microsecond=0)
-    terms = [parse_filter(body.filter), _compare("request_created_at", Operator.LTE, latest)]
+    terms = [parse_filter(body.filter), comparison("request_created_at", Operator.LTE, latest)]
     if body.is_cached is not None:
-        terms.append(_compare("cached", Operator.EQUALS, body.is_cached))
+        terms.append(comparison("cached", Operator.EQUALS, body.is_cached))
     if body.is_scored is not None:
-        unscored = _compare("scores_column", Operator.EQUALS, "{}")
+        unscored = comparison("scores_column", Operator.EQUALS, "{}")
         terms.append(Not(unscored) if body.is_scored else unscored)
     return And(tuple(terms))
-
-
-def _compare(name: str, operator: Operator, value: Scalar) -> Filter:
-    return Compare(column=REQUEST_RESPONSE.columns[name], operator=operator, value=value)
 
 
 async def views_of(
@@ -71,19 +66,15 @@ async def views_of(
     """Stored rows as callers see them, in their order. Raises: StoreUnavailable."""
     bodies = await _bodies(organization_id, rows, service) if with_bodies and rows else {}
     spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
-    return [view_of(row, spellings, bodies.get(_key(row))) for row in rows]
+    return [view_of(row, spellings, bodies.get(key_of(row))) for row in rows]
 
 
 async def _bodies(organization_id: str, rows: Sequence[Row], service: Service) -> dict[Key, Row]:
     listing = Listing(
         table=REQUEST_BODY,
         organization_id=organization_id,
-        where=AnyOf(tuple(map(_key, rows))),
+        where=HasKey(tuple(map(key_of, rows))),
         order_by=NEWEST_FIRST,
         limit=len(rows),
     )
-    return {_key(row): row for row in await service.warehouse.query(print_listing(listing))}
-
-
-def _key(row: Row) -> Key:
-    return Key(row["request_created_at"], str(row["request_id"]))
+    return {key_of(row): row for row in await service.warehouse.query(print_listing(listing))}

@@ -11,7 +11,7 @@ from services.query.groups import Group, ask
 from services.query.period import Period
 from services.query.spend import SPEND, Tally, rest_of, share_of, spend_of, sum_of, tally_of
 from services.sql.measures import MEASURES, Measure
-from services.sql.nodes import And, Compare, Dimension, Filter, Not, Or, Report
+from services.sql.nodes import And, Dimension, Filter, Not, Or, Report, comparison
 from services.sql.order import group_by_column, group_by_property
 from services.sql.parse import has_property
 from services.sql.values import MAX_VALUE
@@ -49,11 +49,11 @@ async def summarise(organization_id: str, period: Period, warehouse: Warehouse) 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
     (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
         groups((group_by_property("Environment"), group_by_property("Feature")), (*SPEND, *_CACHE.values())),
-        groups((user,), SPEND, Not(_equals("user_id", None)), limit=TOP_USERS),
+        groups((user,), SPEND, Not(comparison("user_id", Operator.EQUALS, None)), limit=TOP_USERS),
         groups(
             (group_by_column("provider"), group_by_column("model"), group_by_column("cost_state")),
             (MEASURES["requests"],),
-            _equals("cost_usd", None),
+            comparison("cost_usd", Operator.EQUALS, None),
         ),
     )
     _, tiers = await groups((user, tier), (MEASURES["last_request_at"],), has_property("UserTier"), _any_of(users))
@@ -112,10 +112,7 @@ def _unpriced(group: Group) -> Unpriced:
     return Unpriced(provider=provider or "", model=model or "", cost_state=state, requests=group.figures["requests"])
 
 
-def _equals(name: str, value: str | None) -> Filter:
-    return Compare(column=REQUEST_RESPONSE.columns[name], operator=Operator.EQUALS, value=value)
-
-
 def _any_of(users: Sequence[Group]) -> Filter:
     """Those whose names are no longer than what can be asked for."""
-    return Or(tuple(_equals("user_id", user.by[0]) for user in users if len(user.by[0]) <= MAX_VALUE))
+    names = (user.by[0] for user in users if len(user.by[0]) <= MAX_VALUE)
+    return Or(tuple(comparison("user_id", Operator.EQUALS, name) for name in names))

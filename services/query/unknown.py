@@ -15,7 +15,7 @@ from services.query.period import period_from
 from services.query.service import Asked
 from services.sql.causes import BY_CAUSE
 from services.sql.measures import ALL_COMPLETION_TOKENS, ALL_PROMPT_TOKENS, EXAMPLE_IDS, MEASURES, Measure
-from services.sql.nodes import And, Compare, Dimension, Everything, Filter, Report
+from services.sql.nodes import And, Dimension, Everything, Filter, Report, comparison
 from services.sql.order import group_by_column
 from services.sql.printer import print_report
 
@@ -53,7 +53,7 @@ async def unknown_models(organization_id: Reader, service: Asked, since: Since =
     return answer(view)
 
 
-_COST_IS_UNKNOWN = Compare(column=REQUEST_RESPONSE.columns["cost_usd"], operator=Operator.EQUALS, value=None)
+_COST_IS_UNKNOWN = comparison("cost_usd", Operator.EQUALS, None)
 _BY = (*(group_by_column(name) for name in ("provider", "model", "cost_state")), BY_CAUSE)
 _WHOLE = (MEASURES["requests"], MEASURES["unpriced_requests"])
 _OF_MODEL = (

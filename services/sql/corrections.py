@@ -11,13 +11,11 @@ import msgspec
 from schemas.record import RequestRecord
 from schemas.reprice import ChargedRow, Criteria
 from schemas.statement import Statement
-from schemas.tables import REQUEST_RESPONSE, Operator
+from schemas.tables import COST_CORRECTION, REQUEST_RESPONSE, Operator
 from schemas.usage import Usage
-from services.sql.nodes import And, Compare, Everything, Filter, Key
-from services.sql.printer import Scope, print_filter
-
-_ROWS: Final = REQUEST_RESPONSE.name
-_CORRECTIONS: Final = "cost_correction"
+from services.sql.nodes import And, Everything, Filter, Key, comparison
+from services.sql.printer import print_filter
+from services.sql.scope import Scope, from_rows
 
 USAGE: Final = Usage.__struct_fields__
 CHARGED: Final = tuple(name for name in ChargedRow.__struct_fields__ if name not in ("organization_id", "usage"))
@@ -35,14 +33,13 @@ class Span(msgspec.Struct, frozen=True):
 
 def criteria_filter(criteria: Criteria) -> Filter:
     """Every row that `criteria` are about."""
-    columns = REQUEST_RESPONSE.columns
     terms = [
-        Compare(column=columns["request_created_at"], operator=Operator.GTE, value=criteria.since),
-        Compare(column=columns["request_created_at"], operator=Operator.LT, value=criteria.until),
+        comparison("request_created_at", Operator.GTE, criteria.since),
+        comparison("request_created_at", Operator.LT, criteria.until),
     ]
     for name, wanted in (("model", criteria.model), ("provider", criteria.provider or "*")):
         if wanted != "*":
-            terms.append(Compare(column=columns[name], operator=Operator.ILIKE, value=like_pattern(wanted)))
+            terms.append(comparison(name, Operator.ILIKE, like_pattern(wanted)))
     return And(tuple(terms))
 
 
@@ -56,7 +53,7 @@ def print_charged_rows(organization_id: str, where: Filter, after: Key | None, l
     """The next rows behind `after`, as their cost needs them."""
     scope = Scope(organization_id, where)
     names = ", ".join((*CHARGED, *USAGE))
-    rows = _from(f"{_ROWS} FINAL", f"{print_filter(where, scope)} AND {_behind(after, scope)}", scope)
+    rows = from_rows(REQUEST_RESPONSE, f"{print_filter(where, scope)} AND {_behind(after, scope)}", scope)
     return scope.statement(f"SELECT {names} {rows} ORDER BY {_KEY} LIMIT {scope.bind(limit, 'UInt64')}")
 
 
@@ -75,7 +72,8 @@ def print_correction_count(organization_id: str, reprice_id: str) -> Statement:
 def print_runs_on_top(organization_id: str, reprice_id: str) -> Statement:
     """Ids of the runs that corrected rows which this run had corrected last, undone ones among them."""
     scope = Scope(organization_id, Everything())
-    on_top = _from(_CORRECTIONS, f"prior_reprice_id = {scope.bind(reprice_id, 'String')}", scope)
+    prior = f"prior_reprice_id = {scope.bind(reprice_id, 'String')}"
+    on_top = from_rows(COST_CORRECTION, prior, scope, final=False)
     return scope.statement(f"SELECT DISTINCT reprice_id {on_top}")
 
 
@@ -98,7 +96,8 @@ def print_restored(organization_id: str, reprice_id: str, span: Span, moment_us:
     replaced = {name: f"c.prior_{name}" for name in ("reprice_id", *_MONEY)}
     replaced["version"] = f"greatest(r.version + 1, {scope.bind(moment_us, 'UInt64')})"
     # FINAL: where a row has been restored or corrected since, the version that the run wrote may still be there.
-    left = _from(f"{_ROWS} FINAL", f"{_within(span, scope)} AND reprice_id = {scope.bind(reprice_id, 'String')}", scope)
+    as_left = f"{_within(span, scope)} AND reprice_id = {scope.bind(reprice_id, 'String')}"
+    left = from_rows(REQUEST_RESPONSE, as_left, scope)
     corrections = _corrections(reprice_id, _within(span, scope), scope)
     return scope.statement(_copies(scope, span, replaced, corrections, f"SELECT {_KEY}, version {left}"))
 
@@ -106,34 +105,31 @@ def print_restored(organization_id: str, reprice_id: str, span: Span, moment_us:
 def print_otherwise_count(organization_id: str, reprice_id: str, span: Span) -> Statement:
     """How many of the rows of `span` that the run has corrections of do not cost what they did before it."""
     scope = Scope(organization_id, Everything())
-    joined = _with_corrections(f"{_ROWS} AS r FINAL", _corrections(reprice_id, _within(span, scope), scope))
+    joined = _joined(_corrections(reprice_id, _within(span, scope), scope))
     otherwise = "(r.cost_usd IS NULL) != (c.prior_cost_usd IS NULL) OR ifNull(r.cost_usd != c.prior_cost_usd, 0)"
     condition = f"{_within(span, scope, 'r.')} AND (r.cost_state != c.prior_cost_state OR {otherwise})"
-    return scope.statement(f"SELECT count() AS otherwise {_from(joined, condition, scope, 'r.')}")
+    rows = from_rows(REQUEST_RESPONSE, condition, scope, alias="r", joined=joined)
+    return scope.statement(f"SELECT count() AS otherwise {rows}")
 
 
 def _copies(scope: Scope, span: Span, replaced: Mapping[str, str], corrections: str, copied: str) -> str:
     """Inserts the versions `copied` of rows again, with what is `replaced` taken from their corrections."""
     values = ", ".join(replaced.get(name, f"r.{name}") for name in _COPIED)
-    joined = _with_corrections(f"{_ROWS} AS r", corrections)
     condition = f"{_within(span, scope, 'r.')} AND (r.request_created_at, r.request_id, r.version) IN ({copied})"
+    rows = from_rows(REQUEST_RESPONSE, condition, scope, final=False, alias="r", joined=_joined(corrections))
     # The same version of a row may lie in several parts until they are merged.
     once = "LIMIT 1 BY r.request_created_at, r.request_id"
-    return f"INSERT INTO {_ROWS} ({', '.join(_COPIED)}) SELECT {values} {_from(joined, condition, scope, 'r.')} {once}"
+    return f"INSERT INTO {REQUEST_RESPONSE.name} ({', '.join(_COPIED)}) SELECT {values} {rows} {once}"
 
 
-def _with_corrections(rows: str, corrections: str) -> str:
+def _joined(corrections: str) -> str:
+    """Beside each row `r` its correction `c`."""
     key = "r.request_created_at = c.request_created_at AND r.request_id = c.request_id"
-    return f"{rows} INNER JOIN (SELECT * {corrections}) AS c ON {key}"
+    return f" INNER JOIN (SELECT * {corrections}) AS c ON {key}"
 
 
 def _corrections(reprice_id: str, condition: str, scope: Scope) -> str:
-    return _from(f"{_CORRECTIONS} FINAL", f"reprice_id = {scope.bind(reprice_id, 'String')} AND {condition}", scope)
-
-
-def _from(tables: str, condition: str, scope: Scope, of: str = "") -> str:
-    """The only place that names a table, so that no statement forgets whose rows it may see."""
-    return f"FROM {tables} WHERE {of}organization_id = {scope.tenant} AND {condition}"
+    return from_rows(COST_CORRECTION, f"reprice_id = {scope.bind(reprice_id, 'String')} AND {condition}", scope)
 
 
 def _behind(after: Key | None, scope: Scope) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.tables import CACHE_READ, TOTAL
+from schemas.tables import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
 from schemas.usage import Usage
 
 
@@ -20,6 +20,10 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
 
 
+def _sum(names: Iterable[str]) -> str:
+    return f"sum({' + '.join(names)})"
+
+
 def _rate(part: str, whole: str) -> str:
     """A share between 0 and 1; no value when there is nothing to share."""
     return f"if({whole} = 0, NULL, {part} / {whole})"
@@ -28,6 +32,7 @@ def _rate(part: str, whole: str) -> str:
 _PRICED_TOKENS = "sumIf(all_tokens, cost_usd IS NOT NULL)"
 _ERRORS = "countIf(ending IN ('provider_error', 'upstream_broken', 'timed_out', 'refused'))"
 _HITS = "countIf(ending = 'cached')"
+_UNPRICED_HITS = "countIf(ending = 'cached' AND cache_saved_usd IS NULL)"
 _CACHE_ASKED = "countIf(cache_enabled OR ending = 'cached')"
 _PRICED = "countIf(cost_usd IS NOT NULL)"
 
@@ -36,39 +41,19 @@ _MEASURES = (
     ("cost_usd", "if(count() = 0, 0, sum(cost_usd))", "USD", "what the requests with a known cost cost together"),
     ("unpriced_requests", "countIf(cost_usd IS NULL)", "requests", "requests whose cost is unknown"),
     ("priced_request_share", _rate(_PRICED, "count()"), "share", "requests with a known cost"),
-    (
-        "priced_token_share",
-        _rate(_PRICED_TOKENS, "sum(all_tokens)"),
-        "share",
-        "tokens in requests with a known cost",
-    ),
+    ("priced_token_share", _rate(_PRICED_TOKENS, "sum(all_tokens)"), "share", "tokens in requests with a known cost"),
     ("average_cost_usd", _rate("sum(cost_usd)", "count(cost_usd)"), "USD", "cost of one request with a known cost"),
-    ("prompt_tokens", "sum(prompt_tokens + prompt_audio_tokens + prompt_image_tokens)", "tokens", "uncached input"),
-    (
-        "completion_tokens",
-        "sum(completion_tokens + completion_audio_tokens + completion_image_tokens)",
-        "tokens",
-        "output without reasoning",
-    ),
+    ("prompt_tokens", _sum(PROMPT), "tokens", "uncached input"),
+    ("completion_tokens", _sum(COMPLETION), "tokens", "output without reasoning"),
     ("reasoning_tokens", "sum(reasoning_tokens)", "tokens", "reasoning output"),
-    ("prompt_cache_read_tokens", f"sum({' + '.join(CACHE_READ)})", "tokens", "input read from the provider's cache"),
-    (
-        "prompt_cache_write_tokens",
-        "sum(prompt_cache_write_5m_tokens + prompt_cache_write_1h_tokens)",
-        "tokens",
-        "input written to the provider's cache",
-    ),
-    ("total_tokens", f"sum({' + '.join(TOTAL)})", "tokens", "prompt, completion and reasoning, without cache tokens"),
+    ("prompt_cache_read_tokens", _sum(CACHE_READ), "tokens", "input read from the provider's cache"),
+    ("prompt_cache_write_tokens", _sum(CACHE_WRITE), "tokens", "input written to the provider's cache"),
+    ("total_tokens", _sum(TOTAL), "tokens", "prompt, completion and reasoning, without cache tokens"),
     ("cache_hits", _HITS, "requests", "answered from the response cache"),
     ("cache_requests", _CACHE_ASKED, "requests", "allowed to be answered from the response cache"),
     ("cache_hit_rate", _rate(_HITS, _CACHE_ASKED), "share", "cache hits of the requests that allowed it"),
     ("cache_savings_usd", f"if({_HITS} = 0, 0, sum(cache_saved_usd))", "USD", "what cached answers would have cost"),
-    (
-        "unpriced_cache_hits",
-        "countIf(ending = 'cached' AND cache_saved_usd IS NULL)",
-        "requests",
-        "cache hits of which it is unknown what they saved",
-    ),
+    ("unpriced_cache_hits", _UNPRICED_HITS, "requests", "cache hits of which it is unknown what they saved"),
     ("average_latency_ms", "if(count() = 0, NULL, avg(latency_ms))", "ms", "from first byte in to last byte out"),
     ("p50_latency_ms", "if(count() = 0, NULL, quantileExact(0.5)(latency_ms))", "ms", "median latency"),
     ("p95_latency_ms", "if(count() = 0, NULL, quantileExact(0.95)(latency_ms))", "ms", "latency of the slowest 5%"),
@@ -114,7 +99,7 @@ PRICED_TOKENS = Measure(
 
 def _if_told(names: Iterable[str]) -> str:
     """A sum that has no value when nobody told what was used."""
-    return f"if(countIf(usage_source != 'none') = 0, NULL, sum({' + '.join(names)}))"
+    return f"if(countIf(usage_source != 'none') = 0, NULL, {_sum(names)})"
 
 
 # For what could not be priced: everything that has to be, and where to look.

@@ -1,12 +1,13 @@
 """The questions that can be asked: a Filter tree, and the two shapes Listing and Report around it."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from schemas.statement import Scalar
-from schemas.tables import Column, Operator, Table
+from schemas.tables import REQUEST_RESPONSE, Column, Operator, Table
 from services.sql.measures import Measure
 
 
@@ -42,13 +43,23 @@ class Key(msgspec.Struct, frozen=True):
     request_id: str
 
 
-class AnyOf(msgspec.Struct, frozen=True):
-    """The rows with these keys."""
+def key_of(row: Mapping[str, Any]) -> Key:
+    """Of a row as the warehouse answers it."""
+    return Key(row["request_created_at"], str(row["request_id"]))
+
+
+class HasKey(msgspec.Struct, frozen=True):
+    """Holds for the rows with one of these keys."""
 
     keys: tuple[Key, ...]
 
 
-Filter: TypeAlias = Everything | Compare | And | Or | Not | AnyOf
+Filter: TypeAlias = Everything | Compare | And | Or | Not | HasKey
+
+
+def comparison(name: str, operator: Operator, value: Scalar | tuple[str, ...]) -> Compare:
+    """Of the column of requests that callers call `name`."""
+    return Compare(column=REQUEST_RESPONSE.columns[name], operator=operator, value=value)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

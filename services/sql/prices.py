@@ -1,4 +1,4 @@
-"""The statement that finds a price which was used."""
+"""The statement that finds a price which was used: the only one that reads nobody's rows."""
 
 from schemas.statement import Statement
 

@@ -1,18 +1,16 @@
-"""Filter, Listing and Report into Statement. The only file where SQL is made.
+"""Filter, Listing and Report into Statement. SQL is written in this room only.
 
-Text comes from this file, from `schemas/tables.py` and from `measures.py`; what callers say is bound to placeholders.
-There is no escaping function, because there is nothing to escape.
+Whose rows a statement may see is added in `from_rows`. Text comes from this room and from `schemas/tables.py`; what
+callers say is bound to placeholders. There is no escaping function, because there is nothing to escape.
 """
 
 from collections.abc import Sequence
 from typing import assert_never
 
-from schemas.errors import InvalidRequest
-from schemas.statement import Bound, Statement
-from schemas.tables import ORGANIZATION_PROPERTY, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator, Table
+from schemas.statement import Statement
+from schemas.tables import ORGANIZATION_PROPERTY, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator
 from services.sql.nodes import (
     And,
-    AnyOf,
     ByColumn,
     ByProperty,
     ByTime,
@@ -20,6 +18,7 @@ from services.sql.nodes import (
     Dimension,
     Everything,
     Filter,
+    HasKey,
     Key,
     Listing,
     Not,
@@ -27,6 +26,7 @@ from services.sql.nodes import (
     Order,
     Report,
 )
+from services.sql.scope import Scope, from_rows
 
 # From a moment to the start of its bucket in a time zone: an instant, or for days and longer a date.
 BUCKETS = {
@@ -36,8 +36,6 @@ BUCKETS = {
     "week": "toStartOfWeek(request_created_at, 1, {zone})",
     "month": "toStartOfMonth(request_created_at, {zone})",
 }
-
-MAX_SQL = 131_000  # characters, all of one byte: a server takes no longer field of a form (http_max_field_value_size)
 
 _SYMBOLS = {
     Operator.EQUALS: "=",
@@ -50,26 +48,6 @@ _SYMBOLS = {
 }
 
 
-class Scope:
-    """What one statement is about: the organization, the period its rows are from, and what fills its placeholders."""
-
-    def __init__(self, organization_id: str, where: Filter) -> None:
-        self._names: dict[tuple[str, Bound], str] = {}
-        self.period = _period(where)
-        self.tenant = self.bind(organization_id, "String")
-
-    def bind(self, value: Bound, param_type: str) -> str:
-        """The placeholder that stands for `value`: the only way a value comes near SQL."""
-        name = self._names.setdefault((param_type, value), f"p{len(self._names)}")
-        return f"{{{name}:{param_type}}}"
-
-    def statement(self, sql: str) -> Statement:
-        """Raises: InvalidRequest when what was asked makes more text than the warehouse takes."""
-        if len(sql) > MAX_SQL:
-            raise InvalidRequest(f"the filter makes a question of {len(sql)} characters, more than {MAX_SQL}: say less")
-        return Statement(sql=sql, parameters={name: value for (_, value), name in self._names.items()})
-
-
 def print_listing(listing: Listing) -> Statement:
     """Rows of the table, as stored. Wide columns are read for the rows of the answer only, found by narrow ones."""
     scope = Scope(listing.organization_id, listing.where)
@@ -78,16 +56,16 @@ def print_listing(listing: Listing) -> Statement:
     key = ", ".join((*table.identity, "version"))
     where = print_filter(listing.where, scope)
     if listing.reach is not None:
-        candidates = f"{_from(table, where, scope, final=False)} ORDER BY {order}"
+        candidates = f"{from_rows(table, where, scope, final=False)} ORDER BY {order}"
         limit = scope.bind(listing.reach, "UInt64")
         identity = ", ".join(table.identity)
         where = f"({identity}) IN (SELECT {identity} {candidates} LIMIT {limit}) AND {where}"
     page = (
-        f"SELECT {key} {_from(table, where, scope)} ORDER BY {order}"
+        f"SELECT {key} {from_rows(table, where, scope)} ORDER BY {order}"
         f" LIMIT {scope.bind(listing.limit, 'UInt64')} OFFSET {scope.bind(listing.offset, 'UInt64')}"
     )
     # The same row may lie in several parts with the same version until they are merged: LIMIT 1 BY takes one.
-    rows = _from(table, f"({key}) IN ({page})", scope, final=False)
+    rows = from_rows(table, f"({key}) IN ({page})", scope, final=False)
     sql = f"SELECT {', '.join(table.shown)} {rows} ORDER BY {order} LIMIT 1 BY {', '.join(table.identity)}"
     return scope.statement(sql)
 
@@ -95,7 +73,7 @@ def print_listing(listing: Listing) -> Statement:
 def print_candidates(listing: Listing) -> Statement:
     """How many versions there are within the reach of `listing`: fewer than its reach means that it missed nothing."""
     scope = Scope(listing.organization_id, listing.where)
-    rows = _from(listing.table, print_filter(listing.where, scope), scope, final=False)
+    rows = from_rows(listing.table, print_filter(listing.where, scope), scope, final=False)
     limit = scope.bind(listing.reach, "UInt64")
     candidates = f"FROM (SELECT 1 {rows} LIMIT {limit})"
     return scope.statement(f"SELECT count() AS candidates {candidates}")
@@ -108,7 +86,7 @@ def print_report(report: Report) -> Statement:
     """
     scope = Scope(report.organization_id, report.where)
     measures = [f"{measure.sql} AS m{position}" for position, measure in enumerate(report.measures)]
-    rows = _from(report.table, print_filter(report.where, scope), scope)
+    rows = from_rows(report.table, print_filter(report.where, scope), scope)
     if not report.by:
         return scope.statement(f"SELECT 1 AS total, {', '.join(measures)} {rows}")
     names = [f"d{position}" for position in range(len(report.by))]
@@ -127,7 +105,7 @@ def print_report(report: Report) -> Statement:
 def print_spellings(organization_id: str) -> Statement:
     """`property_key` in lower case and `spelling` as it was first used, of every property of the organization."""
     scope = Scope(organization_id, Everything())
-    rows = _from(ORGANIZATION_PROPERTY, "1", scope, final=False)
+    rows = from_rows(ORGANIZATION_PROPERTY, "1", scope, final=False)
     spelling = "tupleElement(min(first_use), 'spelling') AS spelling"
     return scope.statement(f"SELECT property_key, {spelling} {rows} GROUP BY property_key")
 
@@ -147,16 +125,10 @@ def print_filter(node: Filter, scope: Scope) -> str:
             return f"(NOT {print_filter(term, scope)})"
         case Compare():
             return _compare(node, scope)
-        case AnyOf(keys):
+        case HasKey(keys):
             return _among(keys, scope)
         case _:
             assert_never(node)
-
-
-def _from(table: Table, where: str, scope: Scope, *, final: bool = True) -> str:
-    """The only place that names a table of requests, so that no statement forgets whose rows it may see."""
-    name = f"{table.name} FINAL" if final else table.name
-    return f"FROM {name} WHERE {table.tenant} = {scope.tenant} AND {where}"
 
 
 def _joined(word: str, terms: Sequence[Filter], scope: Scope) -> str:
@@ -219,7 +191,7 @@ def _by_id(node: Compare, scope: Scope) -> str:
     else:
         condition = f"request_id = {scope.bind(node.value, 'UUID')}"
     key = ", ".join(REQUEST_RESPONSE.identity)
-    return f"(({key}) IN (SELECT {key} {_from(REQUEST_RESPONSE, condition, scope, final=False)}))"
+    return f"(({key}) IN (SELECT {key} {from_rows(REQUEST_RESPONSE, condition, scope, final=False)}))"
 
 
 def _in_bodies(node: Compare, scope: Scope) -> str:
@@ -228,21 +200,9 @@ def _in_bodies(node: Compare, scope: Scope) -> str:
     condition = f"{sql} != ''" if node.value is None else _operation(sql, node, scope)
     period = print_filter(scope.period, scope)
     key = ", ".join(REQUEST_BODY.identity)
-    found = f"SELECT {key}, version {_from(REQUEST_BODY, f'{period} AND {condition}', scope, final=False)}"
-    latest = _from(REQUEST_BODY, f"{period} AND ({key}, version) IN ({found})", scope)
+    found = f"SELECT {key}, version {from_rows(REQUEST_BODY, f'{period} AND {condition}', scope, final=False)}"
+    latest = from_rows(REQUEST_BODY, f"{period} AND ({key}, version) IN ({found})", scope)
     return f"(({key}) {'NOT IN' if node.value is None else 'IN'} (SELECT {key} {latest}))"
-
-
-def _period(where: Filter) -> Filter:
-    """The bounds on the creation moment that hold for every row of the answer."""
-    match where:
-        case Compare(column=column) if column.sql == "request_created_at":
-            return where
-        case And(terms):
-            bounds = tuple(bound for bound in map(_period, terms) if not isinstance(bound, Everything))
-            return And(bounds) if bounds else Everything()
-        case _:
-            return Everything()
 
 
 def _order(order: Order, scope: Scope) -> str:

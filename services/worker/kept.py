@@ -10,7 +10,7 @@ from schemas.record import RequestRecord
 from services.domain.reprice import version_after
 from services.ports import Warehouse
 from services.sql.kept import print_kept
-from services.sql.nodes import Key
+from services.sql.nodes import Key, key_of
 from services.worker.rows import Row
 
 ASKED_AT_ONCE: Final = 2_000  # keys: as text below 100 KB, where a server takes no field of a form above 128 KiB
@@ -67,4 +67,4 @@ def _key(record: RequestRecord) -> Key | None:
 
 async def _kept_versions(organization_id: str, keys: Sequence[Key], warehouse: Warehouse) -> Mapping[Key, int]:
     rows = await warehouse.query(print_kept(organization_id, keys))
-    return {Key(row["request_created_at"], str(row["request_id"])): row["kept_version"] for row in rows}
+    return {key_of(row): row["kept_version"] for row in rows}

@@ -23,7 +23,7 @@ from schemas.statement import Bound, Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.query.period import Period
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, ByColumn, ByTime, Compare, Dimension, Everything, Filter, Listing, Not, Report
+from services.sql.nodes import And, ByColumn, ByTime, Dimension, Everything, Filter, Listing, Not, Report, comparison
 from services.sql.order import NEWEST_FIRST, group_by_column, group_by_property
 from services.sql.parse import parse_filter
 from services.sql.printer import print_listing, print_report
@@ -138,7 +138,7 @@ def questions(request_id: str) -> dict[str, Statement]:
     user, model = group_by_column("user_id"), group_by_column("model")
     feature, environment = group_by_property("Feature"), group_by_property("Environment")
     session: tuple[ByColumn, ByColumn] = (group_by_column("session_id"), group_by_column("session_name"))
-    in_session = Not(Compare(column=REQUEST_RESPONSE.columns["session_id"], operator=Operator.EQUALS, value=None))
+    in_session = Not(comparison("session_id", Operator.EQUALS, None))
     return {
         "total, 30 days": _report(month, *spend),
         "total, a year": _report(year, *spend),

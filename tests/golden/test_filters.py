@@ -10,7 +10,8 @@ import pytest
 
 from schemas.errors import InvalidFilter
 from services.sql.parse import parse_filter
-from services.sql.printer import Scope, print_filter
+from services.sql.printer import print_filter
+from services.sql.scope import Scope
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("filters.jsonl").read_text().splitlines()]
 

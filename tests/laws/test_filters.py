@@ -15,7 +15,7 @@ from schemas.tables import REQUEST_RESPONSE
 from services.ports import Warehouse
 from services.query.pages import page_of
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, AnyOf, ByProperty, Compare, Everything, Filter, Listing, Not, Or, Order, Report
+from services.sql.nodes import And, ByProperty, Compare, Everything, Filter, HasKey, Listing, Not, Or, Order, Report
 from services.sql.order import NEWEST_FIRST, OLDEST_FIRST, SORTS
 from services.sql.parse import parse_filter
 from services.sql.printer import print_listing, print_report
@@ -154,7 +154,7 @@ def conditions(node: Filter) -> int:
     match node:
         case Everything():
             return 0
-        case Compare() | AnyOf():
+        case Compare() | HasKey():
             return 1
         case Not(term):
             return conditions(term)

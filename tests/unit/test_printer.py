@@ -5,10 +5,11 @@ import re
 from schemas.statement import Statement
 from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, AnyOf, ByColumn, ByProperty, ByTime, Everything, Key, Listing, Or, Order, Report
+from services.sql.nodes import And, ByColumn, ByProperty, ByTime, Everything, HasKey, Key, Listing, Or, Order, Report
 from services.sql.order import NEWEST_FIRST
 from services.sql.parse import parse_filter
-from services.sql.printer import Scope, print_filter, print_listing, print_report, print_spellings
+from services.sql.printer import print_filter, print_listing, print_report, print_spellings
+from services.sql.scope import Scope
 from tests.builders import MOMENT
 
 KEY = "organization_id, request_created_at, request_id"
@@ -66,7 +67,7 @@ def test_a_random_order_is_the_engines() -> None:
 
 
 def test_bodies_are_found_by_the_whole_key_of_their_requests() -> None:
-    where = AnyOf((Key(MOMENT, "a"), Key(MOMENT, "b")))
+    where = HasKey((Key(MOMENT, "a"), Key(MOMENT, "b")))
     statement = print_listing(
         Listing(table=REQUEST_BODY, organization_id="org-1", where=where, order_by=NEWEST_FIRST, limit=2)
     )

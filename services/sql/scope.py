@@ -1,0 +1,50 @@
+"""What one statement is about, and whose rows it may see."""
+
+from schemas.errors import InvalidRequest
+from schemas.statement import Bound, Statement
+from schemas.tables import Table
+from services.sql.nodes import And, Compare, Everything, Filter
+
+MAX_SQL = 131_000  # characters, all of one byte: a server takes no longer field of a form (http_max_field_value_size)
+
+
+class Scope:
+    """What one statement is about: the organization, the period its rows are from, and what fills its placeholders."""
+
+    def __init__(self, organization_id: str, where: Filter) -> None:
+        self._names: dict[tuple[str, Bound], str] = {}
+        self.period = _period(where)
+        self.tenant = self.bind(organization_id, "String")
+
+    def bind(self, value: Bound, param_type: str) -> str:
+        """The placeholder that stands for `value`: the only way a value comes near SQL."""
+        name = self._names.setdefault((param_type, value), f"p{len(self._names)}")
+        return f"{{{name}:{param_type}}}"
+
+    def statement(self, sql: str) -> Statement:
+        """Raises: InvalidRequest when what was asked makes more text than the warehouse takes."""
+        if len(sql) > MAX_SQL:
+            raise InvalidRequest(f"the filter makes a question of {len(sql)} characters, more than {MAX_SQL}: say less")
+        return Statement(sql=sql, parameters={name: value for (_, value), name in self._names.items()})
+
+
+def from_rows(table: Table, where: str, scope: Scope, *, final: bool = True, alias: str = "", joined: str = "") -> str:
+    """What a statement reads. No other place reads a table of requests, so that none forgets whose rows it may see.
+
+    `joined` is what stands beside the rows, which have an `alias` then.
+    """
+    name = f"{table.name} AS {alias}" if alias else table.name
+    tenant = f"{alias}.{table.tenant}" if alias else table.tenant
+    return f"FROM {name}{' FINAL' if final else ''}{joined} WHERE {tenant} = {scope.tenant} AND {where}"
+
+
+def _period(where: Filter) -> Filter:
+    """The bounds on the creation moment that hold for every row of the answer."""
+    match where:
+        case Compare(column=column) if column.sql == "request_created_at":
+            return where
+        case And(terms):
+            bounds = tuple(bound for bound in map(_period, terms) if not isinstance(bound, Everything))
+            return And(bounds) if bounds else Everything()
+        case _:
+            return Everything()
