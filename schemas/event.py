@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from schemas.errors import UndecodableEvent, UnsupportedVersion
+from schemas.unreadable import UNREADABLE
 
 SCHEMA_VERSION = 1
 
@@ -109,9 +110,6 @@ class _Envelope(msgspec.Struct, frozen=True):
     schema_version: int = SCHEMA_VERSION
 
 
-# Bytes that are no event: of another shape, no UTF-8 in a text, or nested deeper than anybody means.
-_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(ExchangeEvent)
 _envelope = msgspec.msgpack.Decoder(_Envelope)
@@ -126,7 +124,7 @@ def decode_event(payload: bytes) -> ExchangeEvent:
     """Any bytes are an event or raise: UndecodableEvent, or UnsupportedVersion when a newer writer says so."""
     try:
         event = _decoder.decode(payload)
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         raise _undecodable(payload, error) from error
     if event.kind != "exchange" or event.schema_version != SCHEMA_VERSION:
         raise _unsupported(event.kind, event.schema_version)
@@ -137,7 +135,7 @@ def _undecodable(payload: bytes, error: Exception) -> UndecodableEvent | Unsuppo
     """A newer version may have another shape, so the version speaks before the shape."""
     try:
         envelope = _envelope.decode(payload)
-    except _DAMAGE:
+    except UNREADABLE:
         return UndecodableEvent(f"not an event: {error}")
     if envelope.kind != "exchange" or envelope.schema_version != SCHEMA_VERSION:
         return _unsupported(envelope.kind, envelope.schema_version)

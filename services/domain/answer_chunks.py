@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from services.domain.answer_parts import NOT_THERE, UNREADABLE, Part, part_of, value_of
+from schemas.unreadable import UNREADABLE
+from services.domain.answer_parts import NOT_THERE, Part, part_of, value_of
 from services.domain.figures import Block
 
 _CHUNK_TYPE: Final = re.compile(

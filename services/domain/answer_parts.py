@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
 from services.domain.figures import Block
 
 NOT_THERE: Final = msgspec.Raw(b"")
@@ -51,8 +52,6 @@ class Found(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(Part)
 _any = msgspec.json.Decoder()
-
-UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def part_of(text: bytes | msgspec.Raw) -> Part | None:

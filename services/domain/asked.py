@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import msgspec
 
 from schemas.event import RequestEvent
+from schemas.unreadable import UNREADABLE
 from services.domain.body_text import Body
 from services.domain.tiers import service_tier_of
 
@@ -80,7 +81,7 @@ def _of_body(body: Body) -> Asked:
         return Asked()
     try:
         fields = _fields.decode(body.content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return Asked() if body.whole else _of_cut_json(body.content[:_CUT_LOOKED_AT])
     return Asked(
         model=_name(fields.model),
@@ -127,7 +128,7 @@ def _name(raw: msgspec.Raw) -> str:
         return ""
     try:
         return _text.decode(raw)[:MOST_NAME_CHARACTERS]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
 
 

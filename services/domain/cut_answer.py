@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.event import Ending, ExchangeEvent
+from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading
 from services.domain.answer_parts import part_of
 from services.domain.body_text import Body
@@ -121,7 +122,7 @@ def _may_cost_more(asked: Body, provider: str) -> bool:
     """Whether calls that are charged one by one may stand in what was cut away, and in no usage."""
     try:
         request = _extras.decode(asked.content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return True
     given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
     if request.web_search_options is not None and provider not in TOLD_BY:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading, Usage
 
 MOST_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
@@ -30,7 +31,6 @@ _HOLDS_TEXT: Final = (str, list, dict)
 
 _Put = Iterator[tuple[int, bool]]  # characters, and whether they are reasoning
 _any = msgspec.json.Decoder()
-_UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def estimated_usage(reading: Reading, request_body: bytes) -> Usage | None:
@@ -57,7 +57,7 @@ def _asked_characters(request_body: bytes) -> int:
         return 0
     try:
         return _asked(_any.decode(request_body), counted=False)
-    except _UNREADABLE:
+    except UNREADABLE:
         return 0
 
 
@@ -88,7 +88,7 @@ def _summed(texts: Sequence[bytes], put: Callable[[object], _Put]) -> tuple[int,
             for characters, is_thought in put(_any.decode(text)):
                 passed += 0 if is_thought else characters
                 thought += characters if is_thought else 0
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
     return passed, thought
 

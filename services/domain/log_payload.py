@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.errors import InvalidRequest
+from schemas.unreadable import UNREADABLE
 from services.domain.log_times import Told
 
 NO_PATH: Final = "custom-model-nopath"  # what Helicone's clients say instead of a URL
@@ -54,7 +55,7 @@ def read_payload(payload: bytes) -> LoggedCall:
     """Raises: InvalidRequest, which says where `payload` is not what it must be."""
     try:
         return _calls.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         text = payload.decode("utf-8", "replace").encode()
     mended = _SURROGATES.sub(_whole, text, _MOST_SURROGATES)
     try:

@@ -22,6 +22,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.event import Ending, ExchangeEvent, RequestEvent, ResponseEvent
+from schemas.unreadable import UNREADABLE
 from services.domain.asked import MOST_NAME_CHARACTERS
 from services.domain.capture import beginning_and_end
 from services.domain.charge import MOST_USD
@@ -197,7 +198,7 @@ def _step(body: bytes) -> str:
     """The name of a step beside the model, by Helicone's names for its model; '' for calls of models."""
     try:
         named = _named.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ""
     match named.kind:
         case "tool":

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
+
 _MOST_EVENT_BYTES: Final = 2**16  # no chunk that tells usage is larger
 
 _OPENING: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
@@ -62,7 +64,7 @@ def _places(text: bytes) -> Mapping[str, tuple[int, int]] | None:
         values = _members.decode(text)
         opening = _OPENING.match(text)
         return None if opening is None else _walk(text, opening.end(), values)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -150,7 +152,7 @@ def _read(data: bytes) -> _Chunk | None:
     """None when `data` is no chunk that says something about usage."""
     try:
         return _chunk.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
 from services.domain.charge import MOST_USD, UNIT_USD
 
 _TICK_EXPONENT: Final = -10
@@ -38,7 +39,7 @@ def told_cost_usd(usage_block: bytes) -> Decimal | None:
         if told.cost_in_usd_ticks:
             return kept_usd(_decimal.decode(told.cost_in_usd_ticks).scaleb(_TICK_EXPONENT))
         return kept_usd(_decimal.decode(told.cost or told.total_cost or told.estimated_cost))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

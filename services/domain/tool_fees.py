@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
 from services.domain.answer_parts import Found, Part, part_of
 from services.domain.figures import Counted
 
@@ -69,7 +70,6 @@ class _Candidate(msgspec.Struct):
 
 _items = msgspec.json.Decoder(list[_Item])
 _candidates = msgspec.json.Decoder(list[_Candidate])
-_FAILURES: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: str, provider: str) -> Counted:
@@ -96,7 +96,7 @@ def _with_calls(counted: Counted, part: Part, model: str) -> Counted:
     """`counted` with OpenAI's calls of its own tools. Opening a page that was found costs nothing."""
     try:
         items = _items.decode(part.output)
-    except _FAILURES:
+    except UNREADABLE:
         return _with(counted, complete=False)
     searches = sum(item.type == _SEARCH and (item.action or _Action()).type == "search" for item in items)
     dearer = _OLD_MODELS.search(model) and ("-mini" in model or b'"web_search_preview' in bytes(part.tools))
@@ -121,7 +121,7 @@ def _with_grounding(counted: Counted, chunks: Sequence[bytes], model: str) -> Co
             for candidate in _candidates.decode(part.candidates)
             if candidate.grounding is not None
         ]
-    except _FAILURES:
+    except UNREADABLE:
         return _with(counted, complete=False)
     queries = {query for grounding in found for query in grounding.queries}
     searches = min(1, len(queries)) if _ONE_FEE_A_PROMPT.search(model) else len(queries)

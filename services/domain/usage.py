@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading, Usage
 from services.domain.answer_chunks import choices_in, has_failed, holds_images, is_chunk, is_going_on, shows_generated
 from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in, usage_in, value_of
@@ -96,7 +97,7 @@ def _array(body: bytes) -> list[bytes]:
     """The chunks of Google's streams when nobody asked for server-sent events."""
     try:
         return [bytes(chunk) for chunk in _chunks.decode(body)]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return []
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent, decode_event, encode_event
+from schemas.unreadable import UNREADABLE
 from services.stores.kafka import Entry
 from services.telemetry import Metrics
 
@@ -64,7 +65,7 @@ def _model_first(body: bytes) -> bytes:
     """The same object with its model before the long members, behind which many clients write it."""
     try:
         said = _said.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         return body
     is_named = isinstance(said.model, str) and 0 < len(said.model) <= _MOST_NAME_CHARACTERS
     first: dict[str, object] = {"model": said.model} if is_named else {}
