@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from schemas.moments import whole_milliseconds
 from schemas.record import RequestRecord
 from services.domain.reprice import version_after
 from services.ports import Warehouse
@@ -62,7 +63,7 @@ def _key(record: RequestRecord) -> Key | None:
         return None
     if moment < _EARLIEST:
         return None
-    return Key(moment.replace(microsecond=moment.microsecond // 1000 * 1000), request_id)
+    return Key(whole_milliseconds(moment), request_id)
 
 
 async def _kept_versions(organization_id: str, keys: Sequence[Key], warehouse: Warehouse) -> Mapping[Key, int]:
