@@ -4,7 +4,7 @@ Bodies pass piece by piece, unread, but for OpenAI chat: there a body is kept un
 asked for their usage. Bodies that are large, compressed or of unknown length are not kept, and not asked.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from time import monotonic
 from typing import Final
@@ -25,7 +25,7 @@ MOST_KEPT_BYTES: Final = 4 * 2**20  # of a body that is kept until it is whole
 STREAM_USAGE: Final = b"Helicone-Stream-Usage"
 
 
-class Asking:
+class Asking(ABC):
     """What the caller's side tells about its request, and what the provider is told of it."""
 
     __slots__ = (

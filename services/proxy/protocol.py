@@ -8,7 +8,7 @@ the order in which the requests came, whichever way they are made.
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
@@ -32,8 +32,19 @@ LINGER_S: Final = 2.0  # for a caller that still writes to read its last answer
 UNSERVED_METHODS: Final = frozenset([b"CONNECT", b"TRACE"])  # a tunnel; an echo of the request, keys and all
 WRITE_BUFFER_BYTES: Final = 256 * 2**10  # to a slow caller; above it the provider is not read
 
-AppTurn = tuple[RequestResponseCycle, ASGI3Application]
-RelayTurn = tuple[Exchange, bool, bool]  # whether the connection may live on, whether it speaks HTTP/1.0
+
+class RelayTurn(NamedTuple):
+    exchange: Exchange
+    keep_alive: bool
+    http_1_0: bool
+
+
+class AppTurn(NamedTuple):
+    cycle: RequestResponseCycle
+    app: ASGI3Application
+
+
+Turn = RelayTurn | AppTurn | Rejected
 
 
 class RelayProtocol(ReadingProtocol):
@@ -57,7 +68,7 @@ class RelayProtocol(ReadingProtocol):
         self._relay = relay
         self._routes = routes
         self._current: Exchange | RequestResponseCycle | None = None  # who is being answered
-        self._backlog: deque[RelayTurn | AppTurn | Rejected] = deque()
+        self._backlog: deque[Turn] = deque()
         self._advancing = False
         self._last = False  # the server stops: no request after the current one
         self._since_s = 0.0  # when this connection came to rest, or began to leave
@@ -111,13 +122,15 @@ class RelayProtocol(ReadingProtocol):
         method = self.parser.get_method()
         if method in UNSERVED_METHODS:
             raise UnknownMethod(f"{method.decode('ascii')} is not served here")
-        if b", " in host if host is not None else self.parser.get_http_version() != "1.0":
+        several = host is not None and b", " in host
+        missing = host is None and self.parser.get_http_version() != "1.0"
+        if several or missing:
             raise MalformedRequest("a request has one Host header")
 
     def _relay_to(self, target: Target, head: Head) -> None:
         version = self.parser.get_http_version()
-        simple = version == "1.0"
-        if version != "1.1" and (head.chunked or not simple):
+        http_1_0 = version == "1.0"
+        if version != "1.1" and (head.chunked or not http_1_0):
             raise MalformedRequest(f"HTTP/{version} as spoken here is not understood")
         request = Request(
             method=self.parser.get_method(),
@@ -127,16 +140,16 @@ class RelayProtocol(ReadingProtocol):
             began_s=self._began_s,
         )
         self._body_of = exchange = Exchange(self._relay, self._reply, request)
-        keep_alive = not simple and self.parser.should_keep_alive()
+        keep_alive = not http_1_0 and self.parser.should_keep_alive()
         if self._current is None and not self._backlog:
-            self._begin_exchange(exchange, keep_alive, simple)
+            self._begin_exchange(exchange, keep_alive, http_1_0)
         else:
-            self._queue((exchange, keep_alive, simple))
+            self._queue(RelayTurn(exchange, keep_alive, http_1_0))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._queue((cycle, app))
+        self._queue(AppTurn(cycle, app))
 
-    def _queue(self, turn: RelayTurn | AppTurn | Rejected) -> None:
+    def _queue(self, turn: Turn) -> None:
         self._backlog.append(turn)
         if self._current is not None:
             self.flow.pause_reading()
@@ -154,31 +167,31 @@ class RelayProtocol(ReadingProtocol):
             self._since_s = monotonic()
             self.flow.resume_reading()
 
-    def _begin(self, turn: RelayTurn | AppTurn | Rejected) -> None:
+    def _begin(self, turn: Turn) -> None:
         match turn:
             case Rejected():
                 self._relay.metrics.add("proxy_refused_total")
-                self._reply.begin(keep_alive=False, simple=False)
+                self._reply.begin(keep_alive=False, http_1_0=False)
                 answer_error(self._reply, turn, bodiless=False)
-            case (exchange, keep_alive, simple):
-                self._begin_exchange(exchange, keep_alive, simple)
-            case (cycle, app):
+            case RelayTurn(exchange, keep_alive, http_1_0):
+                self._begin_exchange(exchange, keep_alive, http_1_0)
+            case AppTurn(cycle, app):
                 self._current = cycle
                 super()._start_asgi_task(cycle, app)
 
-    def _begin_exchange(self, exchange: Exchange, keep_alive: bool, simple: bool) -> None:
+    def _begin_exchange(self, exchange: Exchange, keep_alive: bool, http_1_0: bool) -> None:
         self._current = exchange
-        self._reply.begin(keep_alive=keep_alive and not self._last, simple=simple)
+        self._reply.begin(keep_alive=keep_alive and not self._last, http_1_0=http_1_0)
         if self.flow.write_paused:
             exchange.client_slow()  # an earlier answer still travels
         exchange.begin()
 
     def _answered(self) -> None:
         """The Reply is over."""
-        over, self._current = self._current, None
+        ended, self._current = self._current, None
         if not self._reply.keep_alive:
             self._leave()
-        elif over is None or self._body_of is not over:
+        elif ended is None or self._body_of is not ended:
             self._advance()
         elif self._read_bytes:
             self._over = True  # the rest of this read may hold the rest of the request

@@ -6,7 +6,7 @@ offers to change the protocol are declined.
 
 import asyncio
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from time import monotonic
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ UNREAD_BYTES: Final = 2**20  # taken from a caller that is not listened to any m
 logger = logging.getLogger(__name__)
 
 
-class ReadingProtocol(HttpToolsProtocol):
+class ReadingProtocol(HttpToolsProtocol, ABC):
     """Tells the class below what has come, and the Exchange in `_body_of` about its body."""
 
     def __init__(
@@ -185,12 +185,12 @@ class ReadingProtocol(HttpToolsProtocol):
         """The head that has come is for the class above, which tells `_start_asgi_task`."""
         self._body_of = None
         self.cycle = None  # type: ignore[assignment]  # so that it never queues by itself
-        url, headers, simple = self.url, self.headers, self.parser.get_http_version() == "1.0"
+        url, headers, http_1_0 = self.url, self.headers, self.parser.get_http_version() == "1.0"
         super().on_message_begin()
         super().on_url(url)
         for name, value in headers:
             super().on_header(name, value)
-        self.expect_100_continue &= not simple
+        self.expect_100_continue &= not http_1_0
         self.scope["extensions"] = {"farebox": {"headers": headers}}  # ASGI would lose the spelling of their names
         try:
             super().on_headers_complete()

@@ -48,7 +48,7 @@ class Exchange(Asking):
     def client_gone(self) -> None:
         self._held_since_s = None
         if not self._finished:
-            self._part(Ending.CLIENT_GONE)
+            self._leave_provider(Ending.CLIENT_GONE)
 
     def client_slow(self) -> None:
         self._client_slow = True
@@ -167,7 +167,7 @@ class Exchange(Asking):
         if self._finished:
             return
         request_id = None if self._capture is None else self._capture.request_id
-        self._part(ending)
+        self._leave_provider(ending)
         if self._answering:
             self._tell_rest()
             self._client.flush()
@@ -178,8 +178,8 @@ class Exchange(Asking):
                 self._client.last()
             answer_error(self._client, error, request_id=request_id, bodiless=self._request.method == b"HEAD")
 
-    def _part(self, ending: Ending) -> None:
-        """Leaves the provider; or leaves it to a drain, when it was asked and the caller is the one who has gone."""
+    def _leave_provider(self, ending: Ending) -> None:
+        """Gives the call up; or leaves it to a drain, when it was begun and the caller is the one who has gone."""
         call, capture = self._call, self._capture
         if call is None:
             self._finish(ending)

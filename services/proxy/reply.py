@@ -17,7 +17,17 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for zero seconds
 class Reply:
     """Used for one answer after the other; `on_over` is called when one has ended or was cut."""
 
-    __slots__ = ("_chunked", "_flow", "_on_over", "_out", "_pieces", "_simple", "_transport", "_unframed", "keep_alive")
+    __slots__ = (
+        "_chunked",
+        "_flow",
+        "_http_1_0",
+        "_on_over",
+        "_out",
+        "_pieces",
+        "_transport",
+        "_unframed",
+        "keep_alive",
+    )
 
     def __init__(self, transport: asyncio.Transport, flow: FlowControl, on_over: Callable[[], None]) -> None:
         self._transport = transport
@@ -25,15 +35,15 @@ class Reply:
         self._on_over = on_over
         self._out: list[bytes] = []
         self._pieces: list[bytes] = []
-        self._simple = False
+        self._http_1_0 = False
         self._chunked = False
         self._unframed = False
         self.keep_alive = False
 
-    def begin(self, *, keep_alive: bool, simple: bool) -> None:
-        """`simple` for HTTP/1.0 callers, who know no chunks."""
+    def begin(self, *, keep_alive: bool, http_1_0: bool) -> None:
+        """`http_1_0` for callers that speak it: they know no chunks."""
         self.keep_alive = keep_alive
-        self._simple = simple
+        self._http_1_0 = http_1_0
         self._chunked = False
         self._unframed = False
 
@@ -43,7 +53,7 @@ class Reply:
     def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, reason), *[b": ".join(pair) for pair in headers]]
         if body_bytes == UNKNOWN_LENGTH:
-            if self._simple:
+            if self._http_1_0:
                 self._unframed = True
                 self.keep_alive = False
             else:
@@ -103,7 +113,7 @@ class Reply:
         self._transport.abort()
 
     def proceed(self) -> None:
-        if not self._simple:  # to HTTP/1.0 callers it would be the answer
+        if not self._http_1_0:  # to HTTP/1.0 callers it would be the answer
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def pause_request(self) -> None:

@@ -25,7 +25,8 @@ from services.settings import ProxySettings
 from services.telemetry import Metrics
 
 KEPT_BYTES: Final = 64 * 2**20  # of all bodies that are kept until they are whole
-PART_TURNS, PART_TURN_S = 50, 0.01  # for callers to take what was said to them last, when the grace period is over
+LAST_WORDS_S: Final = 0.5  # for callers to take what was said to them last, when the grace period is over
+_POLL_S: Final = 0.01
 GRACE_S = 8  # for exchanges in flight when the process is told to stop: container engines kill after ten
 
 
@@ -67,13 +68,13 @@ class ProxyServer(uvicorn.Server):
         await self._drains.close(deadline_s - monotonic())
         await self._keyring.close()
         await self._upstream.close()
-        await self._part()
+        await self._wait_for_callers()
 
-    async def _part(self) -> None:
+    async def _wait_for_callers(self) -> None:
         """Callers that do not take what was said to them last are not waited for."""
-        for _ in range(PART_TURNS):
-            if self._connections():
-                await asyncio.sleep(PART_TURN_S)
+        deadline_s = monotonic() + LAST_WORDS_S
+        while self._connections() and monotonic() < deadline_s:  # noqa: ASYNC110  # nobody tells when they have gone
+            await asyncio.sleep(_POLL_S)
         for connection in self._connections():
             connection.transport.abort()
         await asyncio.sleep(0)  # in which they are told

@@ -120,7 +120,7 @@ class Line:
         assert target is not None
         head = read_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
         reply = Reply(self.client, FlowControl(self.client), self._over)
-        reply.begin(keep_alive=True, simple=False)
+        reply.begin(keep_alive=True, http_1_0=False)
         request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
         self.exchange = Exchange(relay, reply, request)
 
