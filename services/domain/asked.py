@@ -11,7 +11,7 @@ from schemas.unreadable import UNREADABLE
 from services.domain.body_text import Body
 from services.domain.tiers import service_tier_of
 
-MOST_NAME_CHARACTERS: Final = 512  # nobody means a longer model or user
+MAX_NAME_CHARACTERS: Final = 512  # nobody means a longer model or user
 
 _PATH_MODEL: Final = re.compile(r"/(?:engines|models?|deployments)/([^/:?]+)")
 # Bedrock's: the id may hold colons, and slashes as %2F. It says the region that is billed, which no answer does.
@@ -22,7 +22,7 @@ _PATH_STREAM: Final = re.compile(
 )
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))', re.IGNORECASE)
 _MODEL_PART: Final = re.compile(rb'[;\s]name=(?:"model"|model)[;\s]', re.IGNORECASE)
-_MOST_PARTS: Final = 1000  # of a form: what comes behind them is not looked at
+_MAX_PARTS: Final = 1000  # of a form: what comes behind them is not looked at
 # For JSON that the capture cut: a key at the start, not one inside of an escaped string.
 _CUT_MODEL: Final = re.compile(rb'(?<!\\)"model"\s*:\s*"([^"\\]{1,512})"')
 _CUT_STREAM: Final = re.compile(rb'(?<!\\)"stream"\s*:\s*true')
@@ -97,10 +97,10 @@ def _form_model(body: Body) -> str:
     if boundary is None:
         return ""
     delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
-    for part in body.content.split(delimiter, _MOST_PARTS):
+    for part in body.content.split(delimiter, _MAX_PARTS):
         head, _, value = part[:_PART_LOOKED_AT].replace(b"\r\n", b"\n").partition(b"\n\n")
         if _MODEL_PART.search(head + b"\n"):
-            return _decoded(value.partition(b"\n")[0][:MOST_NAME_CHARACTERS])
+            return _decoded(value.partition(b"\n")[0][:MAX_NAME_CHARACTERS])
     return ""
 
 
@@ -127,7 +127,7 @@ def _name(raw: msgspec.Raw) -> str:
     if not raw:
         return ""
     try:
-        return _text.decode(raw)[:MOST_NAME_CHARACTERS]
+        return _text.decode(raw)[:MAX_NAME_CHARACTERS]
     except UNREADABLE:
         return ""
 
@@ -138,9 +138,9 @@ def _decoded(name: bytes) -> str:
 
 def _path_model(url: str) -> str:
     found = _PATH_MODEL.search(url)
-    return unquote(found.group(1))[:MOST_NAME_CHARACTERS] if found else ""
+    return unquote(found.group(1))[:MAX_NAME_CHARACTERS] if found else ""
 
 
 def _bedrock_model(url: str) -> str:
     found = _BEDROCK_MODEL.search(url)
-    return unquote(found.group(1))[:MOST_NAME_CHARACTERS] if found else ""
+    return unquote(found.group(1))[:MAX_NAME_CHARACTERS] if found else ""

@@ -11,7 +11,7 @@ from schemas.receipt import Charged
 from schemas.usage import Usage, UsageSource
 
 UNIT_USD: Final = Decimal("1e-12")
-MOST_USD: Final = Decimal("999999.999999999999")  # what the column holds
+MAX_USD: Final = Decimal("999999.999999999999")  # what the column holds
 
 # Wide enough that no product or sum of a receipt is ever rounded.
 _EXACT: Final = Context(prec=80)
@@ -42,7 +42,7 @@ def charge(usage: Usage, price: Price | None) -> Charge:
     for line in lines:
         exact = _EXACT.add(exact, line.amount_usd)
     total = exact.quantize(UNIT_USD, ROUND_HALF_EVEN, _EXACT)
-    if total > MOST_USD:
+    if total > MAX_USD:
         return partial(price)
     if total != exact:
         lines.append(_line("rounding", 1, _EXACT.subtract(total, exact)))

@@ -26,7 +26,7 @@ _MEMBER: Final = re.compile(
 )
 _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,512}"')
 _OPENING_BYTES: Final = 4096  # in which the members stand that come before the long ones
-_MOST_TRIES: Final = 16
+_MAX_TRIES: Final = 16
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response wraps all of it
 # Models that search without being given a tool, and OpenRouter's kept settings, which may give them one.
 _CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound|@preset/")
@@ -99,7 +99,7 @@ def _last_members(end: bytes) -> bytes:
 
     The names may stand in inner objects too. But what follows a member of the outer one closes that, and no other.
     """
-    for found in list(_MEMBER.finditer(end))[-_MOST_TRIES:]:
+    for found in list(_MEMBER.finditer(end))[-_MAX_TRIES:]:
         for wrapping in _WRAPPINGS:
             members = wrapping + end[found.start(1) :]
             if part_of(members) is not None:

@@ -7,13 +7,13 @@ from typing import Final, Protocol
 import brotli
 from backports import zstd
 
-MOST_BYTES: Final = 16 * 2**20  # far above any text; reading more would keep all other events waiting
-MOST_RATIO: Final = 100
+MAX_BYTES: Final = 16 * 2**20  # far above any text; reading more would keep all other events waiting
+MAX_RATIO: Final = 100
 _ALWAYS_ALLOWED_BYTES: Final = 2**20  # small bodies may be as repetitive as they like
 _STEP_BYTES: Final = 8 * 2**10  # of input: what is left of a step when a member ends is copied
-_MOST_TEXT_BYTES: Final = 2**20  # of output, in a step
-MOST_MEMBERS: Final = 20_000  # of one body: each costs a decoder of its own, however little it holds
-MOST_ENCODINGS: Final = 4  # one within the other
+_MAX_TEXT_BYTES: Final = 2**20  # of output, in a step
+MAX_MEMBERS: Final = 20_000  # of one body: each costs a decoder of its own, however little it holds
+MAX_ENCODINGS: Final = 4  # one within the other
 
 
 class _Decoder(Protocol):
@@ -24,8 +24,8 @@ class _Decoder(Protocol):
         """Whether it needs more input to go on."""
         ...
 
-    def read(self, piece: bytes, most_bytes: int) -> bytes:
-        """About `most_bytes` of what `piece` and the pieces before it say; `piece` is empty unless it is hungry."""
+    def read(self, piece: bytes, max_bytes: int) -> bytes:
+        """About `max_bytes` of what `piece` and the pieces before it say; `piece` is empty unless it is hungry."""
         ...
 
 
@@ -42,8 +42,8 @@ class _Zlib:
     def is_hungry(self) -> bool:
         return not self._waiting
 
-    def read(self, piece: bytes, most_bytes: int) -> bytes:
-        text = self._stream.decompress(self._waiting or piece, most_bytes)
+    def read(self, piece: bytes, max_bytes: int) -> bytes:
+        text = self._stream.decompress(self._waiting or piece, max_bytes)
         self._waiting = self._stream.unconsumed_tail
         if self._stream.eof:
             self._waiting = self._stream.unused_data
@@ -61,8 +61,8 @@ class _Brotli:
         hungry: bool = self._stream.can_accept_more_data()
         return hungry
 
-    def read(self, piece: bytes, most_bytes: int) -> bytes:
-        text: bytes = self._stream.process(piece, output_buffer_limit=most_bytes)
+    def read(self, piece: bytes, max_bytes: int) -> bytes:
+        text: bytes = self._stream.process(piece, output_buffer_limit=max_bytes)
         return text
 
 
@@ -78,8 +78,8 @@ class _Zstandard:
     def is_hungry(self) -> bool:
         return not self._waiting and self._frame.needs_input
 
-    def read(self, piece: bytes, most_bytes: int) -> bytes:
-        text = self._frame.decompress(self._waiting or piece, most_bytes)
+    def read(self, piece: bytes, max_bytes: int) -> bytes:
+        text = self._frame.decompress(self._waiting or piece, max_bytes)
         self._waiting = b""
         if self._frame.eof:
             self._waiting = self._frame.unused_data
@@ -89,7 +89,7 @@ class _Zstandard:
 
 
 def _one_more(members: int) -> int:
-    if members >= MOST_MEMBERS:
+    if members >= MAX_MEMBERS:
         raise EOFError
     return members + 1
 
@@ -117,7 +117,7 @@ def decompressed(body: bytes, encoding: str) -> bytes | None:
     if not encoding or not body:
         return body
     names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in ("identity", "")]
-    if len(names) > MOST_ENCODINGS:
+    if len(names) > MAX_ENCODINGS:
         return None
     for name in reversed(names):
         decoder = _DECODERS.get(name)
@@ -130,7 +130,7 @@ def decompressed(body: bytes, encoding: str) -> bytes | None:
 
 
 def _read_all(decoder: _Decoder, body: bytes) -> bytes:
-    allowed = min(MOST_BYTES, max(_ALWAYS_ALLOWED_BYTES, MOST_RATIO * len(body)))
+    allowed = min(MAX_BYTES, max(_ALWAYS_ALLOWED_BYTES, MAX_RATIO * len(body)))
     read: list[bytes] = []
     total, position = 0, 0
     while total < allowed:
@@ -138,7 +138,7 @@ def _read_all(decoder: _Decoder, body: bytes) -> bytes:
         piece = body[position : position + _STEP_BYTES] if hungry else b""
         position += len(piece)
         try:
-            text = decoder.read(piece, min(_MOST_TEXT_BYTES, allowed - total))
+            text = decoder.read(piece, min(_MAX_TEXT_BYTES, allowed - total))
         except (zlib.error, brotli.error, zstd.ZstdError, EOFError):
             break  # what came before the damage is good
         if hungry and not text and not piece:

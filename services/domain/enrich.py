@@ -12,7 +12,7 @@ from schemas.moments import unix_us
 from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Reading, Usage, UsageSource
-from services.domain.asked import MOST_NAME_CHARACTERS, Asked, asked_of
+from services.domain.asked import MAX_NAME_CHARACTERS, Asked, asked_of
 from services.domain.billing import charge_of
 from services.domain.body_text import Body, read_body
 from services.domain.charge import FREE
@@ -28,9 +28,9 @@ BROKEN_STATUS: Final = 502
 FAILED_STREAM_STATUS: Final = 500
 
 _LAST_MOMENT: Final = datetime(9999, 12, 31, tzinfo=UTC)
-_MOST_MS: Final = 2**32 - 1  # of the columns
-_MOST_STATUS: Final = 2**15 - 1
-_MOST_BYTES: Final = 2**63 - 1
+_MAX_MS: Final = 2**32 - 1  # of the columns
+_MAX_STATUS: Final = 2**15 - 1
+_MAX_BYTES: Final = 2**63 - 1
 _NOTHING_USED: Final = Usage()
 
 
@@ -38,7 +38,7 @@ def recorded_at_of(event: ExchangeEvent) -> datetime:
     """When `event` was handed to the event log, aware UTC. Those of older writers were as their answers ended."""
     if event.recorded_at is not None:
         return _aware(event.recorded_at)
-    return _later(_aware(event.request.created_at), _within(event.response.latency_ms, _MOST_MS))
+    return _later(_aware(event.request.created_at), _within(event.response.latency_ms, _MAX_MS))
 
 
 def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, RequestBodies | None]:
@@ -86,7 +86,7 @@ def _bill(event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Con
 
 def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
-    latency_ms = _within(response.latency_ms, _MOST_MS)
+    latency_ms = _within(response.latency_ms, _MAX_MS)
     is_stream = asked.stream or reading.streamed
     properties, spellings = _properties(tags.properties)
     return RequestRecord(
@@ -126,8 +126,8 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         cache_enabled=tags.cache_enabled,
         cache_reference_id=response.cache_reference_id if response.ending is Ending.CACHED else None,
         cache_saved_usd=bill.saved_usd,
-        request_bytes=_within(request.body_bytes, _MOST_BYTES),
-        response_bytes=_within(response.body_bytes, _MOST_BYTES),
+        request_bytes=_within(request.body_bytes, _MAX_BYTES),
+        response_bytes=_within(response.body_bytes, _MAX_BYTES),
     )
 
 
@@ -136,7 +136,7 @@ def _model(request: RequestEvent, asked: Asked, reading: Reading) -> str:
     step = request.step if reading.usage is None else ""
     answered = asked.billed_model or reading.model or asked.model
     name = request.tags.model_override or step or answered or request.step
-    return name[:MOST_NAME_CHARACTERS]
+    return name[:MAX_NAME_CHARACTERS]
 
 
 def _status(response: ResponseEvent, reading: Reading) -> int:
@@ -148,7 +148,7 @@ def _status(response: ResponseEvent, reading: Reading) -> int:
         return BROKEN_STATUS
     if reading.failed and response.status < 400:
         return FAILED_STREAM_STATUS
-    return _within(response.status, _MOST_STATUS)
+    return _within(response.status, _MAX_STATUS)
 
 
 def _told_cost_usd(response: ResponseEvent, reading: Reading) -> Decimal | None:
@@ -161,7 +161,7 @@ def _told_cost_usd(response: ResponseEvent, reading: Reading) -> Decimal | None:
 def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:
     if not is_stream or response.first_byte_ms is None:
         return None
-    return _within(response.first_byte_ms, _MOST_MS)
+    return _within(response.first_byte_ms, _MAX_MS)
 
 
 def _properties(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -12,7 +12,7 @@ import msgspec
 from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading, Usage
 
-MOST_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
+MAX_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
 _CHARACTERS_A_TOKEN: Final = 4
 
 # In a request: where callers put text. Pictures, sounds, ids and settings stand under other names.
@@ -53,7 +53,7 @@ def _tokens(characters: int) -> int:
 
 def _asked_characters(request_body: bytes) -> int:
     """0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile."""
-    if request_body.count(b"[") + request_body.count(b"{") > MOST_BRACKETS:
+    if request_body.count(b"[") + request_body.count(b"{") > MAX_BRACKETS:
         return 0
     try:
         return _asked(_any.decode(request_body), counted=False)

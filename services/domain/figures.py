@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.usage import Usage
 
-MOST: Final = 2**31 - 1  # no exchange has used two thousand million of anything
+_MAX_COUNT: Final = 2**31 - 1  # no exchange has used two thousand million of anything
 
 Block: TypeAlias = Mapping[str, object]
 _NOTHING: Final[Block] = {}
@@ -32,7 +32,7 @@ def figure(block: Block, name: str) -> int:
         return 0
     if type(value) is float and value.is_integer():
         value = int(value)
-    if type(value) is not int or not 0 <= value <= MOST:
+    if type(value) is not int or not 0 <= value <= _MAX_COUNT:
         raise NonsenseError(name)
     return value
 

@@ -16,7 +16,7 @@ NOT_THERE: Final = msgspec.Raw(b"")
 _SURROGATES: Final = re.compile(
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})"
 )
-_MOST_SURROGATES: Final = 10_000  # are looked at: a text has few, and other callers wait meanwhile
+_MAX_SURROGATES: Final = 10_000  # are looked at: a text has few, and other callers wait meanwhile
 _LOST: Final = rb"\ufffd"
 _ESCAPE_BYTES: Final = 6
 _BACKSLASH: Final = ord("\\")
@@ -57,7 +57,7 @@ def read_payload(payload: bytes) -> LoggedCall:
         return _calls.decode(payload)
     except UNREADABLE:
         text = payload.decode("utf-8", "replace").encode()
-    mended = _SURROGATES.sub(_whole, text, _MOST_SURROGATES)
+    mended = _SURROGATES.sub(_whole, text, _MAX_SURROGATES)
     try:
         return _calls.decode(mended)
     except RecursionError:

@@ -23,9 +23,9 @@ import msgspec
 from schemas.errors import InvalidRequest
 from schemas.event import Ending, ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.unreadable import UNREADABLE
-from services.domain.asked import MOST_NAME_CHARACTERS
+from services.domain.asked import MAX_NAME_CHARACTERS
 from services.domain.capture import beginning_and_end
-from services.domain.charge import MOST_USD
+from services.domain.charge import MAX_USD
 from services.domain.headers import Pair, read_labels
 from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read_payload
 from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
@@ -41,8 +41,8 @@ LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload 
 }
 
 _ENDINGS: Final = {-3: Ending.CLIENT_GONE, -2: Ending.TIMED_OUT}  # by Helicone's statuses that are not HTTP's
-_MOST_LABEL_BYTES: Final = 32 * 2**10  # about what a request's head may hold
-_MOST_URL_CHARACTERS: Final = 2048
+_MAX_LABEL_BYTES: Final = 32 * 2**10  # about what a request's head may hold
+_MAX_URL_CHARACTERS: Final = 2048
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE)
 
@@ -130,7 +130,7 @@ def _ending(status: int) -> tuple[Ending, int | None]:
 def _cost_usd(told: float | None) -> Decimal | None:
     if told is None:
         return None
-    if not 0 <= told <= MOST_USD:
+    if not 0 <= told <= MAX_USD:
         raise InvalidRequest("providerResponse.cost must be US dollars, zero or more")
     return Decimal(str(told))
 
@@ -151,7 +151,7 @@ def _target(url: str) -> str:
     except ValueError:
         raise InvalidRequest("providerRequest.url is not a URL") from None
     site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f"{site}{parts.path}"[:_MOST_URL_CHARACTERS]
+    return f"{site}{parts.path}"[:_MAX_URL_CHARACTERS]
 
 
 def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:
@@ -162,8 +162,8 @@ def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:
         name = _header_name(key)
         if name and value is not None and name.lower() not in real:
             labels.append((name, _header_value(key, value)))
-    if sum(len(name) + len(value) for name, value in labels) > _MOST_LABEL_BYTES:
-        raise InvalidRequest(f"providerRequest.meta holds more than {_MOST_LABEL_BYTES} bytes of headers")
+    if sum(len(name) + len(value) for name, value in labels) > _MAX_LABEL_BYTES:
+        raise InvalidRequest(f"providerRequest.meta holds more than {_MAX_LABEL_BYTES} bytes of headers")
     return labels
 
 
@@ -211,4 +211,4 @@ def _step(body: bytes) -> str:
 
 
 def _name(told: object) -> str:
-    return told[:MOST_NAME_CHARACTERS] if isinstance(told, str) and told else "unknown"
+    return told[:MAX_NAME_CHARACTERS] if isinstance(told, str) and told else "unknown"

@@ -17,8 +17,8 @@ from services.domain.tiers import SEARCH_DEPTH
 
 SOURCE: Final = "operator"
 
-_MOST_REMEMBERED: Final = 10_000
-_MOST_BOOKS: Final = 16
+_MAX_REMEMBERED: Final = 10_000
+_MAX_BOOKS: Final = 16
 
 
 class LayeredBooks:
@@ -55,7 +55,7 @@ class _History:
         changes = bisect_right(self._changes, moment)
         book = self._books.get(changes)
         if book is None:
-            if len(self._books) >= _MOST_BOOKS:
+            if len(self._books) >= _MAX_BOOKS:
                 self._books.clear()
             book = self._books[changes] = LayeredPrices(self._shipped, as_known(self._rows, moment))
         return book
@@ -105,7 +105,7 @@ class LayeredPrices:
             return self._matching[key]
         except KeyError:
             found = tuple((row, price_of(row)) for row in self._rows if _matches(row, provider, model))
-            if len(self._matching) >= _MOST_REMEMBERED:  # callers may make up names without end
+            if len(self._matching) >= _MAX_REMEMBERED:  # callers may make up names without end
                 self._matching.clear()
             self._matching[key] = found
             return found

@@ -12,15 +12,15 @@ from schemas.errors import InvalidRequest
 from schemas.price import PriceTerms, Rate
 from services.domain.charge import USAGE_CLASSES
 
-MOST_NAME_CHARACTERS: Final = 200
-MOST_TIERS: Final = 16
+MAX_NAME_CHARACTERS: Final = 200
+MAX_TIERS: Final = 16
 
 # Nobody sells tokens for less than a tenth of a cent per million, nor one token for more than a few hundredths of a
 # cent: what is outside was meant per token, or per million.
 _LEAST_USD_PER_MILLION: Final = Decimal("0.0005")
-_MOST_USD_PER_MILLION: Final = Decimal(10**6)
-_MOST_USD_PER_UNIT: Final = Decimal(1000)
-_MOST_DECIMALS: Final = 12
+_MAX_USD_PER_MILLION: Final = Decimal(10**6)
+_MAX_USD_PER_UNIT: Final = Decimal(1000)
+_MAX_DECIMALS: Final = 12
 
 _STANDARD_TIERS: Final = ("", "default", "standard")
 
@@ -63,7 +63,7 @@ def terms_of(
         model=_name("model", model),
         tier="" if tier in _STANDARD_TIERS else tier,
         rates=_rates(given),
-        usd_per_request=_checked("usd_per_request", given.usd_per_request, _MOST_USD_PER_UNIT),
+        usd_per_request=_checked("usd_per_request", given.usd_per_request, _MAX_USD_PER_UNIT),
         valid_from=valid_from,
         valid_until=valid_until,
     )
@@ -74,8 +74,8 @@ def counted_in_tokens(usage_class: str) -> bool:
 
 
 def _name(what: str, text: str) -> str:
-    if len(text) > MOST_NAME_CHARACTERS or not text.isprintable() or text != text.strip():
-        raise InvalidRequest(f"{what} takes up to {MOST_NAME_CHARACTERS} printable characters, without spaces around")
+    if len(text) > MAX_NAME_CHARACTERS or not text.isprintable() or text != text.strip():
+        raise InvalidRequest(f"{what} takes up to {MAX_NAME_CHARACTERS} printable characters, without spaces around")
     return text
 
 
@@ -93,8 +93,8 @@ def _rates(given: GivenPrices) -> dict[str, Rate]:
 def _tiers(given: GivenPrices) -> dict[str, tuple[tuple[int, Decimal], ...]]:
     """By class and ascending; a class without a price in some tier keeps that of the tier below."""
     thresholds = [tier.above_tokens for tier in given.tiers]
-    if len(thresholds) > MOST_TIERS or len(set(thresholds)) < len(thresholds) or min(thresholds, default=1) < 1:
-        raise InvalidRequest(f"tiers: up to {MOST_TIERS}, each above another number of tokens, 1 or more")
+    if len(thresholds) > MAX_TIERS or len(set(thresholds)) < len(thresholds) or min(thresholds, default=1) < 1:
+        raise InvalidRequest(f"tiers: up to {MAX_TIERS}, each above another number of tokens, 1 or more")
     by_class: dict[str, tuple[tuple[int, Decimal], ...]] = defaultdict(tuple)
     for tier in sorted(given.tiers, key=lambda tier: tier.above_tokens):
         for name, usd in tier.usd_per_million_tokens.items():
@@ -105,7 +105,7 @@ def _tiers(given: GivenPrices) -> dict[str, tuple[tuple[int, Decimal], ...]]:
 def _per_token(name: str, usd: Decimal) -> Decimal:
     if not counted_in_tokens(_known(name)):
         raise InvalidRequest(f"{name} is not counted in tokens: give its price in usd_per_unit")
-    usd = _checked(name, usd, _MOST_USD_PER_MILLION)
+    usd = _checked(name, usd, _MAX_USD_PER_MILLION)
     if 0 < usd < _LEAST_USD_PER_MILLION:
         raise InvalidRequest(
             f"{name}: {usd:f} is less than anybody asks for a million tokens; if it is the price of one token, "
@@ -117,13 +117,13 @@ def _per_token(name: str, usd: Decimal) -> Decimal:
 def _per_unit(name: str, usd: Decimal) -> Decimal:
     if counted_in_tokens(_known(name)):
         raise InvalidRequest(f"{name} is counted in tokens: give its price in usd_per_million_tokens")
-    return _checked(name, usd, _MOST_USD_PER_UNIT)
+    return _checked(name, usd, _MAX_USD_PER_UNIT)
 
 
 def _known(name: str) -> str:
     if name not in USAGE_CLASSES:
         known = ", ".join(USAGE_CLASSES)
-        raise InvalidRequest(f"unknown usage class {name[:MOST_NAME_CHARACTERS]!r}: known are {known}")
+        raise InvalidRequest(f"unknown usage class {name[:MAX_NAME_CHARACTERS]!r}: known are {known}")
     return name
 
 
@@ -134,8 +134,8 @@ def _checked(name: str, usd: Decimal, most: Decimal) -> Decimal:
     if usd > most:
         raise InvalidRequest(f"{name}: more than {most:f} US dollars cannot be meant")
     exponent = usd.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > _MOST_DECIMALS:
-        raise InvalidRequest(f"{name}: a price has up to {_MOST_DECIMALS} decimals")
+    if isinstance(exponent, int) and -exponent > _MAX_DECIMALS:
+        raise InvalidRequest(f"{name}: a price has up to {_MAX_DECIMALS} decimals")
     return usd
 
 

@@ -7,7 +7,7 @@ from schemas.event import Ending
 from schemas.price import Charge, CostState, Price
 from schemas.receipt import Charged, ContextTier, Receipt, ReceiptLine
 from schemas.usage import Usage, UsageSource
-from services.domain.charge import MOST_USD, USAGE_CLASSES, charge_stored, context_tier_of, context_tokens, rate_of
+from services.domain.charge import MAX_USD, USAGE_CLASSES, charge_stored, context_tier_of, context_tokens, rate_of
 
 _BROKEN: Final = (Ending.CLIENT_GONE, Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT)
 
@@ -134,4 +134,4 @@ def _why_partial(charged: Charged, price: Price | None) -> str:
     unpriced = [name for name in USAGE_CLASSES if getattr(charged.usage, name) and rate_of(price, name) is None]
     if unpriced:
         return f"used without a known price: {', '.join(unpriced)}"
-    return f"it would be more than {MOST_USD:f} US dollars"
+    return f"it would be more than {MAX_USD:f} US dollars"

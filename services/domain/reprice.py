@@ -14,7 +14,7 @@ from services.domain.charge import charge_stored
 
 _UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
 REST: Final = "(other)"  # models beyond those that are told apart
-_MOST_GROUPS: Final = 10_000
+_MAX_GROUPS: Final = 10_000
 
 
 def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
@@ -78,7 +78,7 @@ class Differences:
 
     def _add_to(self, model: str, day: date, difference: Difference) -> None:
         group = (model, day)
-        if group not in self.groups and len(self.groups) >= _MOST_GROUPS:
+        if group not in self.groups and len(self.groups) >= _MAX_GROUPS:
             group = (REST, day)
         self.groups[group] = _plus(self.groups.get(group, _NOTHING), difference)
 

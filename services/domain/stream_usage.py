@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.unreadable import UNREADABLE
 
-_MOST_EVENT_BYTES: Final = 2**16  # no chunk that tells usage is larger
+_MAX_EVENT_BYTES: Final = 2**16  # no chunk that tells usage is larger
 
 _OPENING: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
 _NAME: Final = re.compile(rb'("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*')
@@ -91,7 +91,7 @@ _chunk = msgspec.json.Decoder(_Chunk)
 
 _EVENT_END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r|\r\n\n|\n\r\n")
 _PLAIN_END: Final = re.compile(rb"\n\n")  # the same for text without returns, found faster
-_MOST_END_BYTES: Final = 4
+_MAX_END_BYTES: Final = 4
 _DATA: Final = re.compile(rb"^data:[^\r\n]*(?:\r\n|\n|\r|\Z)", re.MULTILINE)
 _NULL: Final = re.compile(rb'"usage"[ \t]*:[ \t]*null')
 
@@ -111,14 +111,14 @@ class UsageRemoval:
 
     def feed(self, piece: bytes) -> bytes:
         """What the caller gets of the stream so far, and has not got yet. Often nothing."""
-        seen = max(0, len(self._pending) - _MOST_END_BYTES)
+        seen = max(0, len(self._pending) - _MAX_END_BYTES)
         text = self._pending + piece if self._pending else piece
         passed, position = [], 0
         for end in (_EVENT_END if b"\r" in text else _PLAIN_END).finditer(text, seen):
             passed.append(self._without_usage(text[position : end.end()]))
             position = end.end()
         self._pending = text[position:]
-        if len(self._pending) > _MOST_EVENT_BYTES:
+        if len(self._pending) > _MAX_EVENT_BYTES:
             passed.append(self._passed_on())
         return b"".join(passed)
 
@@ -129,8 +129,8 @@ class UsageRemoval:
 
     def _passed_on(self) -> bytes:
         """All but the last bytes, which may belong to the event's end."""
-        held = self._pending[-_MOST_END_BYTES:]
-        passed, self._pending = self._pending[:-_MOST_END_BYTES], held
+        held = self._pending[-_MAX_END_BYTES:]
+        passed, self._pending = self._pending[:-_MAX_END_BYTES], held
         self._passing = True
         return passed
 
@@ -139,7 +139,7 @@ class UsageRemoval:
         if self._passing:
             self._passing = False
             return event
-        if b'"usage"' not in event or len(event) > _MOST_EVENT_BYTES:
+        if b'"usage"' not in event or len(event) > _MAX_EVENT_BYTES:
             return event
         lines = [line for line in event.splitlines() if line.startswith(b"data:")]
         chunk = _read(lines[0][5:]) if len(lines) == 1 else None

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from schemas.unreadable import UNREADABLE
-from services.domain.charge import MOST_USD, UNIT_USD
+from services.domain.charge import MAX_USD, UNIT_USD
 
 _TICK_EXPONENT: Final = -10
 _NOT_THERE: Final = msgspec.Raw(b"")
@@ -45,6 +45,6 @@ def told_cost_usd(usage_block: bytes) -> Decimal | None:
 
 def kept_usd(told: Decimal) -> Decimal | None:
     """`told` as a column keeps it; None for what the column cannot hold."""
-    if not told.is_finite() or not 0 <= told <= MOST_USD:
+    if not told.is_finite() or not 0 <= told <= MAX_USD:
         return None
     return told.quantize(UNIT_USD)

@@ -32,7 +32,7 @@ from services.domain.usage_openai import (
 from services.domain.usage_others import COHERE_NAMES, CONVERSE_NAMES, cohere_usage, converse_usage
 from services.domain.usage_sdks import AI_SDK_NAMES, PYDANTIC_NAMES, ai_sdk_usage, pydantic_usage
 
-_MOST_BLOCK_CHARACTERS: Final = 16_384
+_MAX_BLOCK_CHARACTERS: Final = 16_384
 _OPENING_CHUNKS: Final = 3  # a stream names its model in the first that is not a ping or a filter's result
 _SECOND_CHOICE: Final = (b'"index":1', b'"index": 1')
 _NO_USAGE: Final = Usage()
@@ -177,7 +177,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
     if not told and len(chunks) > 1:
         said = _last_tier(chunks)
         told = bool(said)
-    raw = found.raw if len(found.raw) <= _MOST_BLOCK_CHARACTERS else b""
+    raw = found.raw if len(found.raw) <= _MAX_BLOCK_CHARACTERS else b""
     return Reading(
         model=model,
         usage=None if counted is None else counted.usage,

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from schemas.errors import InvalidRequest
 from schemas.event import Ending
-from services.domain.decompress import MOST_ENCODINGS, decompressed
+from services.domain.decompress import MAX_ENCODINGS, decompressed
 from services.domain.enrich import to_record
 from services.domain.headers import read_head, read_labels
 from services.domain.log_payload import read_payload
@@ -145,7 +145,7 @@ def test_no_number_of_compressed_pieces_takes_more_than_its_size(encoding: str, 
 
 def test_what_was_compressed_again_and_again_is_not_read() -> None:
     body = b"text"
-    for _ in range(MOST_ENCODINGS):
+    for _ in range(MAX_ENCODINGS):
         body = gzip.compress(body)
-    assert decompressed(body, ",".join(["gzip"] * MOST_ENCODINGS)) == b"text"
-    assert decompressed(gzip.compress(body), ",".join(["gzip"] * (MOST_ENCODINGS + 1))) is None
+    assert decompressed(body, ",".join(["gzip"] * MAX_ENCODINGS)) == b"text"
+    assert decompressed(gzip.compress(body), ",".join(["gzip"] * (MAX_ENCODINGS + 1))) is None

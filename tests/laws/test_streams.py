@@ -17,7 +17,7 @@ from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.domain.capture import CapturedBody, CaptureSpace
 from services.domain.charge import USAGE_CLASSES
-from services.domain.decompress import MOST_BYTES, MOST_MEMBERS, decompressed
+from services.domain.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
 from services.domain.enrich import to_record
 from services.domain.streams import events_of, looks_like_events
 from services.domain.usage import read_answer
@@ -184,11 +184,11 @@ def test_bytes_that_were_never_compressed_break_nothing(encoding: str, body: byt
 
 @pytest.mark.parametrize("encoding", WRITERS)
 def test_a_small_body_cannot_become_a_huge_one(encoding: str) -> None:
-    bomb = WRITERS[encoding](bytes(MOST_BYTES + 1))
+    bomb = WRITERS[encoding](bytes(MAX_BYTES + 1))
     unpacked = decompressed(bomb, encoding)
     assert unpacked is not None
     assert len(unpacked) <= max(2**20, 100 * len(bomb), 0)
-    assert len(unpacked) <= MOST_BYTES
+    assert len(unpacked) <= MAX_BYTES
 
 
 def test_encodings_are_undone_in_reverse_order() -> None:
@@ -205,7 +205,7 @@ def test_members_and_frames_that_follow_one_another_are_all_read(encoding: str) 
 
 
 def test_of_very_many_members_the_first_are_read() -> None:
-    assert decompressed(gzip.compress(b"x") * (MOST_MEMBERS + 1000), "gzip") == b"x" * MOST_MEMBERS
+    assert decompressed(gzip.compress(b"x") * (MAX_MEMBERS + 1000), "gzip") == b"x" * MAX_MEMBERS
 
 
 def test_deflate_is_read_with_and_without_its_wrapping() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.usage import Reading, Usage
-from services.domain.estimate import MOST_BRACKETS, estimated_usage, put_out
+from services.domain.estimate import MAX_BRACKETS, estimated_usage, put_out
 from services.domain.usage import read_answer
 
 
@@ -73,7 +73,7 @@ def test_the_text_of_a_request_is_what_was_asked(asked: object, tokens: int) -> 
     assert usage == Usage(prompt_tokens=tokens, completion_tokens=1)
 
 
-@pytest.mark.parametrize(("brackets", "tokens"), [(MOST_BRACKETS, 2), (MOST_BRACKETS + 1, 0)])
+@pytest.mark.parametrize(("brackets", "tokens"), [(MAX_BRACKETS, 2), (MAX_BRACKETS + 1, 0)])
 def test_a_request_of_more_lists_than_anybody_means_counts_nothing(brackets: int, tokens: int) -> None:
     asked = b'[{"content":"Hello"},' + b"[]," * (brackets - 2) + b"1]"
     assert estimated_usage(Reading(passed_characters=1), asked) == Usage(prompt_tokens=tokens, completion_tokens=1)

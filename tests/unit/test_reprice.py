@@ -146,7 +146,7 @@ def test_differences_are_told_apart_by_model_and_day_where_something_changes() -
 
 
 def test_made_up_model_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reprice, "_MOST_GROUPS", 2)
+    monkeypatch.setattr(reprice, "_MAX_GROUPS", 2)
     differences = Differences()
     for number in range(5):
         row = a_row(model=f"made-up-{number}")
