@@ -159,9 +159,9 @@ async def publish_all(sink: EventSink, published: Sequence[ExchangeEvent]) -> No
     await within(60, "all published events are durable", _all_durable([sink.publish(event) for event in published]))
 
 
-async def _all_durable(receipts: Sequence[Awaitable[None]]) -> None:
-    for receipt in receipts:
-        await receipt
+async def _all_durable(promises: Sequence[Awaitable[None]]) -> None:
+    for promise in promises:
+        await promise
 
 
 async def close_all(*ends: EventSink | EventSource) -> None:

@@ -20,7 +20,7 @@ def work_through(
         log, stop, metrics = MemoryLog(), asyncio.Event(), Metrics()
         log.entries.extend(entries)
         source = MemorySource(log)
-        flush = Flush(rows=rows, bytes=2**30, s=0.01)
+        flush = Flush(max_rows=rows, max_bytes=2**30, max_age_s=0.01)
         worker = asyncio.create_task(run_worker(source, warehouse, prices or known(), metrics, flush=flush, stop=stop))
         while await source.backlog():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.01)

@@ -134,7 +134,9 @@ class Accounting:
                 stores.warehouse,
                 KnownPrices(shipped, stores.price_rows, stores.releases),
                 self._metrics,
-                flush=Flush(rows=self._worker.flush_rows, bytes=self._worker.flush_bytes, s=self._worker.flush_s),
+                flush=Flush(
+                    max_rows=self._worker.flush_rows, max_bytes=self._worker.flush_bytes, max_age_s=self._worker.flush_s
+                ),
                 stop=worker_stop,
                 hurry=live.stop,
                 bury_share=self._worker.bury_share,

@@ -59,8 +59,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
         asyncio.run_coroutine_threadsafe(self._publish(events), self.loop).result()
 
     async def _publish(self, events: Iterable[ExchangeEvent]) -> None:
-        for receipt in [self.sink.publish(event) for event in events]:
-            await receipt
+        for promise in [self.sink.publish(event) for event in events]:
+            await promise
 
     def stop(self) -> None:
         self.loop.call_soon_threadsafe(self.server.stop)

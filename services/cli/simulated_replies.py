@@ -31,7 +31,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None  # None when nothing is billed
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class SimulatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request, as the endpoints need it."""
 
     body: Json
@@ -70,7 +70,7 @@ class Replier:
             return _refusal(status, _ERRORS[status], is_anthropic=is_anthropic)
         try:
             asked = {} if method == "GET" else orjson.loads(body)
-            return endpoint(Asked(body=asked, draw=draw, cached=self._cached, moment=moment))
+            return endpoint(SimulatedRequest(body=asked, draw=draw, cached=self._cached, moment=moment))
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             return _refusal(400, "We could not understand the body of your request.", is_anthropic=is_anthropic)
 
@@ -80,7 +80,7 @@ def _refusal(status: int, text: str, *, is_anthropic: bool) -> Reply:
     return Reply(id="", status=status, document=document)
 
 
-def _chat(asked: Asked) -> Reply:
+def _chat(asked: SimulatedRequest) -> Reply:
     body = asked.body
     told = tokens.words(asked.draw, body.get("max_completion_tokens") or body.get("max_tokens"))
     usage = tokens.openai_tokens(tokens.text_of(body["messages"]), told, body["model"], asked.draw)
@@ -93,7 +93,7 @@ def _chat(asked: Asked) -> Reply:
     return msgspec.structs.replace(reply, events=events)
 
 
-def _responses(asked: Asked) -> Reply:
+def _responses(asked: SimulatedRequest) -> Reply:
     body = asked.body
     told = tokens.words(asked.draw, body.get("max_output_tokens"))
     prompt = tokens.text_of([body.get("instructions"), body["input"]])
@@ -105,7 +105,7 @@ def _responses(asked: Asked) -> Reply:
     return msgspec.structs.replace(reply, document=shapes.response(answer))
 
 
-def _embeddings(asked: Asked) -> Reply:
+def _embeddings(asked: SimulatedRequest) -> Reply:
     texts = asked.body["input"]
     texts = [texts] if isinstance(texts, str) else texts
     answer = asked.answer("", Usage(prompt_tokens=sum(tokens.tokens_in(text) for text in texts)))
@@ -118,7 +118,7 @@ def _embeddings(asked: Asked) -> Reply:
     return Reply(id=f"embd_{answer.serial}", model=answer.model, usage=answer.usage, document=document)
 
 
-def _messages(asked: Asked) -> Reply:
+def _messages(asked: SimulatedRequest) -> Reply:
     told = tokens.words(asked.draw, asked.body["max_tokens"])
     usage = tokens.anthropic_tokens(asked.body, told, asked.cached)
     answer = asked.answer(told, usage)
@@ -128,12 +128,12 @@ def _messages(asked: Asked) -> Reply:
     return msgspec.structs.replace(reply, document=shapes.message(answer))
 
 
-def _models(asked: Asked) -> Reply:
+def _models(asked: SimulatedRequest) -> Reply:
     del asked
     return Reply(id="", document=shapes.model_list())
 
 
-_ENDPOINTS: Mapping[tuple[str, str], Callable[[Asked], Reply]] = {
+_ENDPOINTS: Mapping[tuple[str, str], Callable[[SimulatedRequest], Reply]] = {
     ("POST", "/v1/chat/completions"): _chat,
     ("POST", "/v1/responses"): _responses,
     ("POST", "/v1/embeddings"): _embeddings,

@@ -7,7 +7,7 @@ from fastapi.security import APIKeyHeader
 
 from schemas.errors import Forbidden, Unauthenticated
 from schemas.key import Permission
-from services.query.service import Asked
+from services.query.service import GivenService
 
 _HEADER = APIKeyHeader(
     name="Authorization",
@@ -16,7 +16,7 @@ _HEADER = APIKeyHeader(
 )
 
 
-async def _owner(service: Asked, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
+async def _owner(service: GivenService, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
     """The organization of the key, and what the key may do. Raises: Unauthenticated, StoreUnavailable."""
     secret = _secret(header or "")
     if not secret:
@@ -44,7 +44,7 @@ async def _reader(owner: Owner) -> str:
     return organization_id
 
 
-async def _operator(owner: Owner) -> str:
+async def _admin(owner: Owner) -> str:
     """Who may change prices, and what was charged. Raises: Forbidden."""
     organization_id, permission = owner
     if permission is not Permission.ADMIN:
@@ -55,4 +55,4 @@ async def _operator(owner: Owner) -> str:
 
 
 Reader = Annotated[str, Depends(_reader)]
-Operator = Annotated[str, Depends(_operator)]
+Admin = Annotated[str, Depends(_admin)]

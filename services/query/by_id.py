@@ -12,7 +12,7 @@ from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.query.answers import answer
 from services.query.auth import Reader
 from services.query.requests import views_of
-from services.query.service import Asked, Service
+from services.query.service import GivenService, Service
 from services.query.views import Row
 from services.sql.nodes import And, Filter, Listing, comparison
 from services.sql.order import NEWEST_FIRST
@@ -27,7 +27,7 @@ CreatedAt = Annotated[
 ]
 
 
-async def query_ids(body: IdsRequest, organization_id: Reader, service: Asked) -> Response:
+async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenService) -> Response:
     """All requests with these ids, without bodies, the newest first; several for an id that was used again."""
     ids = tuple(sorted({str(request_id) for request_id in body.request_ids}))
     if not ids:
@@ -48,7 +48,7 @@ async def query_ids(body: IdsRequest, organization_id: Reader, service: Asked) -
 async def get_request(
     request_id: UUID,
     organization_id: Reader,
-    service: Asked,
+    service: GivenService,
     *,
     includeBody: bool = False,  # noqa: N803
     created_at: CreatedAt = None,

@@ -4,7 +4,7 @@ from fastapi import Response
 
 from schemas.tables import REQUEST_RESPONSE
 from services.query.answers import answer
-from services.query.service import Asked
+from services.query.service import GivenService
 from services.sql.measures import MEASURES
 from services.sql.nodes import Everything, Report
 from services.sql.printer import print_report
@@ -15,7 +15,7 @@ async def healthy() -> Response:
     return answer("ok")
 
 
-async def ready(service: Asked) -> Response:
+async def ready(service: GivenService) -> Response:
     """The stores answer: keys can be checked, and a real question can be asked."""
     nobody = Report(
         table=REQUEST_RESPONSE, organization_id="", where=Everything(), measures=(MEASURES["cost_usd"],), by=()

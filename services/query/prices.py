@@ -11,11 +11,11 @@ from schemas.price import OperatorPrice, PriceTerms
 from services.domain.price_book import LayeredPrices, model_matches
 from services.domain.price_terms import GivenPrices, GivenTier, terms_of
 from services.query.answers import answer
-from services.query.auth import Operator, Reader
+from services.query.auth import Admin, Reader
 from services.query.billed import billed_otherwise
 from services.query.period import moment_of
 from services.query.price_views import operator_price_view, price_view
-from services.query.service import Asked, Service
+from services.query.service import GivenService, Service
 
 Provider = Annotated[str, Query(description="As requests show it: only rows for it, ignoring case")]
 Model = Annotated[str, Query(description="Only rows whose pattern matches it")]
@@ -25,7 +25,7 @@ Tier = Annotated[str, Query(description="By default the standard one")]
 
 async def list_prices(
     organization_id: Reader,
-    service: Asked,
+    service: GivenService,
     provider: Provider = "",
     model: Model = "",
     at: At = None,
@@ -46,7 +46,7 @@ async def list_prices(
     return answer(view)
 
 
-async def add_price(body: PriceRequest, organization_id: Operator, service: Asked) -> Response:
+async def add_price(body: PriceRequest, organization_id: Admin, service: GivenService) -> Response:
     """A price of the organization's own. It counts for new requests within seconds, and for no old one."""
     terms = terms_asked(body, service.clock.now())
     others = await billed_otherwise(organization_id, terms, service)
@@ -55,7 +55,7 @@ async def add_price(body: PriceRequest, organization_id: Operator, service: Aske
 
 
 async def end_price(
-    price_id: str, organization_id: Operator, service: Asked, body: EndPriceRequest | None = None
+    price_id: str, organization_id: Admin, service: GivenService, body: EndPriceRequest | None = None
 ) -> Response:
     """The price holds no more, from now or another moment on. The row is kept."""
     given = None if body is None else body.at

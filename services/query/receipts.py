@@ -20,7 +20,7 @@ from services.query.answers import answer
 from services.query.auth import Reader
 from services.query.by_id import CreatedAt, row_of
 from services.query.price_views import decode_price, per_million, price_view
-from services.query.service import Asked
+from services.query.service import GivenService
 from services.query.views import Row, json_or_text
 from services.sql.prices import print_price
 
@@ -34,7 +34,7 @@ _ROW: Final = msgspec.structs.replace(REQUEST_RESPONSE, shown=(*_FACTS, *_USAGE,
 
 
 async def get_receipt(
-    request_id: UUID, organization_id: Reader, service: Asked, created_at: CreatedAt = None
+    request_id: UUID, organization_id: Reader, service: GivenService, created_at: CreatedAt = None
 ) -> Response:
     """The sum that led to the cost of a request, line by line, with the prices that were used then."""
     row = await row_of(_ROW, organization_id, request_id, created_at, service)

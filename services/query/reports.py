@@ -15,7 +15,7 @@ from services.query.auth import Reader
 from services.query.csv_answers import WantsCsv, report_csv
 from services.query.groups import Group, ask
 from services.query.period import period_between, period_since
-from services.query.service import Asked
+from services.query.service import GivenService
 from services.query.spend import rest_figures
 from services.query.summary import summarise
 from services.sql.measures import COVERAGE, MEASURES, Measure
@@ -29,7 +29,7 @@ Start = Annotated[str | None, Query(description="ISO 8601; instead of `since`")]
 End = Annotated[str | None, Query(description="ISO 8601; with `start`, by default now")]
 
 
-async def report(body: ReportRequest, organization_id: Reader, service: Asked, as_csv: WantsCsv) -> Response:
+async def report(body: ReportRequest, organization_id: Reader, service: GivenService, as_csv: WantsCsv) -> Response:
     """Measures by groups, with their total; with `Accept: text/csv` as CSV. Amounts of money bring their coverage."""
     zone = _zone(body.time_zone)
     period = period_between(body.time_filter.start, body.time_filter.end, service.clock.now())
@@ -60,7 +60,7 @@ async def report(body: ReportRequest, organization_id: Reader, service: Asked, a
 
 
 async def report_summary(
-    organization_id: Reader, service: Asked, since: Since = None, start: Start = None, end: End = None
+    organization_id: Reader, service: GivenService, since: Since = None, start: Start = None, end: End = None
 ) -> Response:
     """What traffic cost, by default in 7 days: by environment and feature, by user, and what was not priced."""
     now = service.clock.now()

@@ -10,34 +10,34 @@ from schemas.api_reprice import CoverageView, DayDifferenceView, DifferenceView,
 from schemas.errors import NotFound
 from schemas.reprice import Criteria, Difference, Reprice, RepriceState
 from services.query.answers import answer
-from services.query.auth import Operator, Reader
+from services.query.auth import Admin, Reader
 from services.query.period import period_from
-from services.query.service import Asked, Service
+from services.query.service import GivenService, Service
 from services.query.spend import Tally, spend_of
 
 _LISTED = 100
 _UNDER_WAY = (RepriceState.RUNNING, RepriceState.UNDOING)
 
 
-async def begin_reprice(body: RepriceRequest, organization_id: Operator, service: Asked) -> Response:
+async def begin_reprice(body: RepriceRequest, organization_id: Admin, service: GivenService) -> Response:
     """Charges requests again at the prices known now. Answers 202 while it goes on: look again at its id."""
     period = period_from(body.since, body.until, service.clock.now())
     criteria = Criteria(model=body.model, provider=body.provider, since=period.start, until=period.end)
     return _answer(await service.repricing.begin(organization_id, criteria, dry_run=body.dry_run))
 
 
-async def list_reprices(organization_id: Reader, service: Asked) -> Response:
+async def list_reprices(organization_id: Reader, service: GivenService) -> Response:
     """The latest runs, without their days."""
     runs = await service.reprices.list_reprices(organization_id, limit=_LISTED)
     return answer([_view(run, with_days=False) for run in runs])
 
 
-async def get_reprice(reprice_id: UUID, organization_id: Reader, service: Asked) -> Response:
+async def get_reprice(reprice_id: UUID, organization_id: Reader, service: GivenService) -> Response:
     """One run: how far it is, and what it changes."""
     return answer(_view(await _run(reprice_id, organization_id, service)))
 
 
-async def undo_reprice(reprice_id: UUID, organization_id: Operator, service: Asked) -> Response:
+async def undo_reprice(reprice_id: UUID, organization_id: Admin, service: GivenService) -> Response:
     """Puts costs back as they were before the run. Answers 202 while it goes on.
 
     Calls that were logged again after the run stay as they were logged then: `rows_left` says how many.

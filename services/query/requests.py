@@ -11,7 +11,7 @@ from services.query.answers import answer
 from services.query.auth import Reader
 from services.query.csv_answers import WantsCsv, requests_csv
 from services.query.pages import page_of
-from services.query.service import Asked, Service
+from services.query.service import GivenService, Service
 from services.query.views import Row, view_of
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, Filter, HasKey, Key, Listing, Not, Report, comparison, key_of
@@ -22,7 +22,9 @@ from services.sql.printer import print_listing, print_report
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)  # rows further in the future are not shown, as in Helicone
 
 
-async def query_requests(body: QueryRequest, organization_id: Reader, service: Asked, as_csv: WantsCsv) -> Response:
+async def query_requests(
+    body: QueryRequest, organization_id: Reader, service: GivenService, as_csv: WantsCsv
+) -> Response:
     """A page of requests that fulfil a filter; with `Accept: text/csv` as CSV, where what is unknown is empty."""
     listing = Listing(
         table=REQUEST_RESPONSE,
@@ -37,7 +39,7 @@ async def query_requests(body: QueryRequest, organization_id: Reader, service: A
     return requests_csv(views) if as_csv else answer(views, 201)
 
 
-async def count_requests(body: QueryRequest, organization_id: Reader, service: Asked) -> Response:
+async def count_requests(body: QueryRequest, organization_id: Reader, service: GivenService) -> Response:
     """How many requests fulfil a filter."""
     report = Report(
         table=REQUEST_RESPONSE,

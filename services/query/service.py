@@ -40,4 +40,4 @@ def _service(request: Request) -> Service:
     return service
 
 
-Asked = Annotated[Service, Depends(_service)]
+GivenService = Annotated[Service, Depends(_service)]

@@ -12,7 +12,7 @@ from services.query.answers import answer
 from services.query.auth import Reader
 from services.query.groups import Group, ask
 from services.query.period import period_from
-from services.query.service import Asked
+from services.query.service import GivenService
 from services.sql.causes import BY_CAUSE
 from services.sql.measures import ALL_COMPLETION_TOKENS, ALL_PROMPT_TOKENS, EXAMPLE_IDS, MEASURES, Measure
 from services.sql.nodes import And, Dimension, Everything, Filter, Report, comparison
@@ -24,7 +24,7 @@ _SHOWN = 1000
 Since = Annotated[str, Query(description="90m, 24h, 7d, 4w, or ISO 8601")]
 
 
-async def unknown_models(organization_id: Reader, service: Asked, since: Since = "7d") -> Response:
+async def unknown_models(organization_id: Reader, service: GivenService, since: Since = "7d") -> Response:
     """Models with requests whose cost is unknown, why it is, what helps, and examples."""
     period = period_from(since, None, service.clock.now())
 

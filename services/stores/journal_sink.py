@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from schemas.errors import BrokerUnavailable
 from schemas.event import ExchangeEvent, encode_event
 from services.stores.journal import open_journal, pack_segment, unix_ms
-from services.stores.receipt import Losses, Receipt
+from services.stores.promises import Losses, Promise
 from services.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ VALUES (?1, ?2, ?2 + ifnull((SELECT events_through FROM segment ORDER BY id DESC
 class _Group:
     """Events that become durable together."""
 
-    __slots__ = ("payloads", "receipt", "size_bytes", "timer")
+    __slots__ = ("payloads", "promise", "size_bytes", "timer")
 
-    def __init__(self, receipt: Receipt, timer: asyncio.TimerHandle) -> None:
+    def __init__(self, promise: Promise, timer: asyncio.TimerHandle) -> None:
         self.payloads: list[bytes] = []
         self.size_bytes = 0
-        self.receipt = receipt
+        self.promise = promise
         self.timer = timer
 
 
@@ -79,7 +79,7 @@ class JournalSink:
         self._metrics.add("log_published_total")
         return self.append(encode_event(event))
 
-    def append(self, payload: bytes) -> Receipt:
+    def append(self, payload: bytes) -> Promise:
         """Like `publish`, for an event that was encoded and counted before."""
         size_bytes = len(payload)
         if self._closed or self._held_bytes + size_bytes > self._queue_bytes:
@@ -90,7 +90,7 @@ class JournalSink:
         group.size_bytes += size_bytes
         if group.size_bytes >= GROUP_BYTES or len(group.payloads) >= GROUP_EVENTS:
             self._seal()
-        return group.receipt
+        return group.promise
 
     async def close(self) -> None:
         self._closed = True
@@ -103,7 +103,7 @@ class JournalSink:
 
     def _open_group(self) -> _Group:
         self._loop = loop = asyncio.get_running_loop()
-        self._group = _Group(Receipt(loop), loop.call_later(self._group_s, self._seal))
+        self._group = _Group(Promise(loop), loop.call_later(self._group_s, self._seal))
         return self._group
 
     def _seal(self) -> None:
@@ -112,23 +112,23 @@ class JournalSink:
             self._sealed.put(self._group)
             self._group = None
 
-    def _refuse(self) -> Receipt:
+    def _refuse(self) -> Promise:
         reason = "is closed" if self._closed else "cannot keep up: too much is waiting to be written"
         error = BrokerUnavailable(f"journal {self._path} {reason}")
         self._losses.add(1, error)
-        receipt = Receipt(asyncio.get_running_loop())
-        receipt.fail(error)
-        return receipt
+        promise = Promise(asyncio.get_running_loop())
+        promise.fail(error)
+        return promise
 
     def _settle(self, groups: list[_Group], error: BrokerUnavailable | None) -> None:
         for group in groups:
             self._held_bytes -= group.size_bytes
             if error is None:
                 self._metrics.add("log_durable_total", len(group.payloads))
-                group.receipt.settle()
+                group.promise.settle()
             else:
                 self._losses.add(len(group.payloads), error)
-                group.receipt.fail(error)
+                group.promise.fail(error)
 
     # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is told.
 

@@ -13,7 +13,7 @@ from services.stores.kafka import PREFIX, Entry, broker_list, entry_of, events_t
 from services.stores.kafka_shorten import shortened
 from services.stores.kafka_spill import Spill
 from services.stores.kafka_writer import KafkaWriter
-from services.stores.receipt import Losses, Receipt
+from services.stores.promises import Losses, Promise
 from services.telemetry import Metrics
 
 LINGER_S = 0.005
@@ -35,12 +35,12 @@ class SinkLimits(NamedTuple):
 class _Group:
     """Events that travel together."""
 
-    __slots__ = ("born_s", "entries", "receipt", "size_bytes")
+    __slots__ = ("born_s", "entries", "promise", "size_bytes")
 
-    def __init__(self, receipt: Receipt) -> None:
+    def __init__(self, promise: Promise) -> None:
         self.entries: list[Entry] = []
         self.size_bytes = 0
-        self.receipt = receipt
+        self.promise = promise
         self.born_s = time.monotonic()
 
 
@@ -104,7 +104,7 @@ class KafkaSink:
         group.size_bytes += size_bytes
         if group.size_bytes >= SHIPMENT_BYTES:
             self._seal()
-        return group.receipt
+        return group.promise
 
     async def close(self) -> None:
         self._closed = True
@@ -120,7 +120,7 @@ class KafkaSink:
 
     def _open_group(self) -> _Group:
         loop = asyncio.get_running_loop()
-        self._group = group = _Group(Receipt(loop))
+        self._group = group = _Group(Promise(loop))
         loop.call_later(LINGER_S, self._seal, group)
         return group
 
@@ -130,12 +130,12 @@ class KafkaSink:
             self._sealed.put_nowait(self._group)
             self._group = None
 
-    def _refuse(self) -> Receipt:
+    def _refuse(self) -> Promise:
         error = BrokerUnavailable("the log is closed" if self._closed else "neither Kafka nor the disk keeps up")
         self._losses.add(1, error)
-        receipt = Receipt(asyncio.get_running_loop())
-        receipt.fail(error)
-        return receipt
+        promise = Promise(asyncio.get_running_loop())
+        promise.fail(error)
+        return promise
 
     def _stop_waiting(self) -> None:
         if self._shipping is not None:
@@ -173,14 +173,14 @@ class KafkaSink:
         for group in groups:
             self._held_bytes -= group.size_bytes
             self._metrics.add("log_durable_total", len(group.entries))
-            group.receipt.settle()
+            group.promise.settle()
 
     async def _put_aside(self, group: _Group) -> None:
         """Makes `group` durable in the journal, which counts what comes of it."""
         try:
             await self._spill.keep(entry.payload for entry in group.entries)
         except BrokerUnavailable as error:
-            group.receipt.fail(error)
+            group.promise.fail(error)
         else:
-            group.receipt.settle()
+            group.promise.settle()
         self._held_bytes -= group.size_bytes

@@ -11,7 +11,7 @@ from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.kafka import Entry, entry_of
 from services.stores.kafka_writer import KafkaWriter
-from services.stores.receipt import Losses
+from services.stores.promises import Losses
 from services.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -40,10 +40,10 @@ class Spill:
 
     async def keep(self, payloads: Iterable[bytes]) -> None:
         """Returns when these encoded events are durable. Raises: BrokerUnavailable when some were given up."""
-        receipts = {self._sink.append(payload) for payload in payloads}
+        promises = {self._sink.append(payload) for payload in payloads}
         try:
-            for receipt in receipts:
-                await receipt
+            for promise in promises:
+                await promise
         finally:
             # Only now: a carrier that looked before they were written would find nothing, and not look again.
             self._may_hold_events = True

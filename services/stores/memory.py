@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, encode_event
-from services.stores.receipt import Receipt
+from services.stores.promises import Promise
 from services.telemetry import Metrics
 
 POLL_S = 0.005
@@ -33,15 +33,15 @@ class MemorySink:
 
     def publish(self, event: ExchangeEvent) -> Awaitable[None]:
         self._metrics.add("log_published_total")
-        receipt = Receipt(asyncio.get_running_loop())
+        promise = Promise(asyncio.get_running_loop())
         if self._closed:
             self._metrics.add("log_lost_total")
-            receipt.fail(BrokerUnavailable("memory log is closed"))
+            promise.fail(BrokerUnavailable("memory log is closed"))
         else:
             self._log.entries.append(encode_event(event))
             self._metrics.add("log_durable_total")
-            receipt.settle()
-        return receipt
+            promise.settle()
+        return promise
 
     async def close(self) -> None:
         self._closed = True

@@ -40,7 +40,7 @@ async def run(settings: WorkerSettings) -> None:
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
-        flush = Flush(rows=settings.flush_rows, bytes=settings.flush_bytes, s=settings.flush_s)
+        flush = Flush(max_rows=settings.flush_rows, max_bytes=settings.flush_bytes, max_age_s=settings.flush_s)
         look_for_cycles_rarely()
         prices = KnownPrices(ShippedPrices(), price_rows, releases)
         await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop, bury_share=settings.bury_share)

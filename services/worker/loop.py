@@ -16,7 +16,7 @@ from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
-from services.worker.kept import uncharged
+from services.worker.already_charged import still_to_charge
 from services.worker.prices import KnownPrices
 from services.worker.rows import Row, dead_letter, rows_of
 
@@ -43,9 +43,9 @@ class TooManyDeadLetters(FareboxError):
 class Flush(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a batch: whichever comes first."""
 
-    rows: int
-    bytes: int  # of events as they stand in the log
-    s: float  # age of the batch's first event
+    max_rows: int
+    max_bytes: int  # of events as they stand in the log
+    max_age_s: float  # of the batch's first event
 
 
 async def run_worker(
@@ -115,11 +115,11 @@ class _Worker:
     async def gather(self) -> Sequence[Delivery]:
         """The next batch; empty when nothing came for a while."""
         loop = asyncio.get_running_loop()
-        batch = list(await self._take(self._flush.rows, self._flush.bytes, self._flush.s))
-        deadline = loop.time() + self._flush.s
+        batch = list(await self._take(self._flush.max_rows, self._flush.max_bytes, self._flush.max_age_s))
+        deadline = loop.time() + self._flush.max_age_s
         size = sum(len(delivery.payload) for delivery in batch)
         while batch and not self._stop.is_set() and not self._hurry.is_set():
-            rows_left, bytes_left = self._flush.rows - len(batch), self._flush.bytes - size
+            rows_left, bytes_left = self._flush.max_rows - len(batch), self._flush.max_bytes - size
             seconds_left = deadline - loop.time()
             if min(rows_left, bytes_left, seconds_left) <= 0:
                 break
@@ -146,7 +146,7 @@ class _Worker:
             self._count_buried(piece.letters)
             letters += piece.letters
             await self._keep_prices(piece.prices)
-            letters += await self._insert(await self._uncharged(piece.rows, charged_until))
+            letters += await self._insert(await self._still_to_charge(piece.rows, charged_until))
             done = piece.end
         if letters:
             await self._patiently(lambda: self._source.bury(letters))
@@ -162,8 +162,8 @@ class _Worker:
             await self._patiently(lambda: self._warehouse.keep_prices(new))
             self._kept_prices.update(price.id for price in new)
 
-    async def _uncharged(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
-        left = await self._patiently(lambda: uncharged(rows, self._warehouse, charged_until=charged_until))
+    async def _still_to_charge(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
+        left = await self._patiently(lambda: still_to_charge(rows, self._warehouse, charged_until=charged_until))
         if len(left) < len(rows):
             logger.info("rows that were there stay as they are", extra={"count": len(rows) - len(left)})
         return left

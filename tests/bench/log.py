@@ -1,7 +1,7 @@
 """What the event log carries: `python -m tests.bench.log [SECONDS]`.
 
 Events of 3 KB are published from one event loop, at a steady rate and as fast as they are taken, first into the
-journal and then into Kafka; durability is the time from `publish` to its receipt. Then one source takes all of them.
+journal and then into Kafka; durability is the time from `publish` to its promise. Then one source takes all of them.
 The line of raw SQLite is a loop of bare inserts of the same groups, compressed, with the same guarantees.
 """
 
@@ -57,19 +57,19 @@ def some_events() -> list[ExchangeEvent]:
 
 async def publish(sink: EventSink, events: list[ExchangeEvent], rate: int | None, seconds: float) -> tuple[int, float]:
     """How many were published, and how long that took until the last was durable."""
-    receipts: deque[Awaitable[None]] = deque()
+    promises: deque[Awaitable[None]] = deque()
     started_s = time.perf_counter()
     count = 0
     while (elapsed_s := time.perf_counter() - started_s) < seconds:
         due = int(rate * elapsed_s) - count if rate else 100
         for _ in range(min(due, 100)):
-            receipts.append(sink.publish(events[count % len(events)]))
+            promises.append(sink.publish(events[count % len(events)]))
             count += 1
-        while len(receipts) > UNSETTLED:
-            await receipts.popleft()
+        while len(promises) > UNSETTLED:
+            await promises.popleft()
         await asyncio.sleep(0 if due > 100 or not rate else 0.001)
-    for receipt in receipts:
-        await receipt
+    for promise in promises:
+        await promise
     return count, time.perf_counter() - started_s
 
 

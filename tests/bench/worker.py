@@ -92,7 +92,7 @@ def _timed(table: Table, step: str, count: int, work: Callable[[], T]) -> T:
 async def _end_to_end(table: Table, journal: Path, warehouse: Warehouse, count: int) -> None:
     source, metrics, stop = JournalSource(journal), Metrics(), asyncio.Event()
     timed = _TimedWarehouse(warehouse, stop, count)
-    flush = Flush(rows=20_000, bytes=16 * 2**20, s=0.2)
+    flush = Flush(max_rows=20_000, max_bytes=16 * 2**20, max_age_s=0.2)
     wall, cpu = time.perf_counter(), time.process_time()
     await run_worker(source, timed, known(), metrics, flush=flush, stop=stop)
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu

@@ -39,8 +39,8 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> EventLog:
             return await InKafka.fresh(request.getfixturevalue("kafka"), tmp_path)
 
 
-async def _wait_for(receipt: Awaitable[None]) -> None:
-    await receipt
+async def _wait_for(promise: Awaitable[None]) -> None:
+    await promise
 
 
 def _with_latency(event: ExchangeEvent, latency_ms: int) -> ExchangeEvent:
@@ -62,9 +62,9 @@ async def test_events_of_one_request_keep_their_order(log: EventLog) -> None:
     moments = list(range(60))
     for latency_ms in moments:
         event = events(1)[0]
-        receipt = sink.publish(_with_latency(event, latency_ms))
+        promise = sink.publish(_with_latency(event, latency_ms))
         if latency_ms % 20 == 0:
-            await receipt
+            await promise
     await close_all(sink)
     taken = await take_count(source, 60)
     assert [decode_event(entry.payload).response.latency_ms for entry in taken] == moments
@@ -76,9 +76,9 @@ async def test_ten_thousand_events_from_many_tasks_all_arrive(log: EventLog) -> 
 
     async def publish_some(first: int) -> None:
         for event in events(100, first=first):
-            receipt = sink.publish(event)
+            promise = sink.publish(event)
             await asyncio.sleep(0)
-        await receipt
+        await promise
 
     publishing = asyncio.gather(*(publish_some(100 * n) for n in range(100)))
     taken = await take_count(source, 10_000, within_s=60)
@@ -220,12 +220,12 @@ async def test_an_event_published_after_close_is_refused_and_counted(log: EventL
 
 async def test_a_cancelled_waiter_leaves_its_group_alone(log: EventLog) -> None:
     sink = await log.sink()
-    receipts = [sink.publish(event) for event in events(3)]
-    impatient = asyncio.ensure_future(_wait_for(receipts[0]))
+    promises = [sink.publish(event) for event in events(3)]
+    impatient = asyncio.ensure_future(_wait_for(promises[0]))
     await asyncio.sleep(0)
     impatient.cancel()
-    await asyncio.gather(*receipts[1:])
-    await receipts[0]
+    await asyncio.gather(*promises[1:])
+    await promises[0]
     assert log.metrics.get("log_durable_total") == 3
     await close_all(sink)
 

@@ -163,12 +163,12 @@ DISK_FULL_FOR_A_WHILE = """
         sink = JournalSink(sys.argv[1], metrics=metrics, group_s=0.001)
         await sink.publish(events(1)[0])
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        receipts = [sink.publish(event) for event in events(50, first=1)]
+        promises = [sink.publish(event) for event in events(50, first=1)]
         await asyncio.sleep(0.5)
         print(metrics.get("log_durable_total"), flush=True)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        for receipt in receipts:
-            await receipt
+        for promise in promises:
+            await promise
         print(metrics.get("log_durable_total"), metrics.get("log_lost_total"), flush=True)
         await sink.close()
 
@@ -188,11 +188,11 @@ async def test_while_the_disk_stalls_callers_go_on_and_memory_is_bounded(path: P
     sink = a_sink(path, metrics=metrics, queue_bytes=100_000)
     with locked(path):
         started_s = time.monotonic()
-        receipts = [sink.publish(event) for event in events(300, body=b"x" * 1000)]
+        promises = [sink.publish(event) for event in events(300, body=b"x" * 1000)]
         assert time.monotonic() - started_s < 0.5
         lost = metrics.get("log_lost_total")
         assert 150 < lost < 250
-    outcomes = await asyncio.gather(*receipts, return_exceptions=True)
+    outcomes = await asyncio.gather(*promises, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(BrokerUnavailable) == lost
     assert len(stored_ids(path)) == metrics.get("log_durable_total") == 300 - lost
     await sink.close()
@@ -216,10 +216,10 @@ async def test_close_gives_up_in_bounded_time_when_the_disk_never_answers(path: 
     metrics = Metrics()
     sink = a_sink(path, metrics=metrics, close_s=0.1)
     with locked(path):
-        receipt = sink.publish(events(1)[0])
+        promise = sink.publish(events(1)[0])
         await sink.close()
     with pytest.raises(BrokerUnavailable):
-        await receipt
+        await promise
     assert metrics.get("log_lost_total") == 1
 
 

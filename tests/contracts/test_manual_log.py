@@ -23,7 +23,7 @@ from services.proxy import manual_log
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.prices import ShippedPrices
-from services.stores.receipt import Receipt
+from services.stores.promises import Promise
 from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
 from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
@@ -362,13 +362,13 @@ class HeldSink:
     """Takes events, and leaves it to the test whether they become durable."""
 
     def __init__(self) -> None:
-        self.receipt = Receipt(asyncio.get_running_loop())
+        self.promise = Promise(asyncio.get_running_loop())
         self.came = asyncio.Event()
 
-    def publish(self, event: ExchangeEvent) -> Receipt:
+    def publish(self, event: ExchangeEvent) -> Promise:
         assert event.request.organization_id == ORGANIZATION
         self.came.set()
-        return self.receipt
+        return self.promise
 
     async def close(self) -> None: ...
 
@@ -381,7 +381,7 @@ async def test_ok_waits_for_the_event_log_in_every_durability(tmp_path: Path, du
         await sink.came.wait()
         await asyncio.sleep(0.1)
         assert not logging.done()
-        sink.receipt.settle()
+        sink.promise.settle()
         assert (await logging)[0] == 200
 
 
@@ -390,5 +390,5 @@ async def test_a_call_that_the_event_log_gave_up_is_a_503(tmp_path: Path) -> Non
     async with rig(sink=sink) as proxy:
         logging = asyncio.create_task(Books(proxy, tmp_path).log(OPENAI, a_log()))
         await sink.came.wait()
-        sink.receipt.fail(BrokerUnavailable("/secret/path is full"))
+        sink.promise.fail(BrokerUnavailable("/secret/path is full"))
         assert await logging == (503, "the call could not be recorded; log it again")

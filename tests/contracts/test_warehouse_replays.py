@@ -19,7 +19,7 @@ from services.domain.charge import USAGE_CLASSES
 from services.stores.prices import ShippedPrices
 from services.stores.releases import SqlReleases
 from services.stores.warehouse import ClickHouseWarehouse
-from services.worker.kept import ASKED_AT_ONCE, uncharged
+from services.worker.already_charged import ASKED_AT_ONCE, still_to_charge
 from services.worker.prices import KnownPrices
 from services.worker.rows import Row
 from tests.builders import MOMENT, a_record, an_event, an_operator_price, chat_answer, some_bodies
@@ -147,9 +147,9 @@ def test_as_many_rows_as_a_batch_has_are_looked_for_at_once_on_a_real_server_too
     later = replace(records[0], version=records[0].version + 1)
     delivery = Delivery(payload=b"", position="")
     rows = [Row(delivery, record, None) for record in (*records, *unaskable, later)]
-    left = asyncio.run(uncharged(rows, warehouse, charged_until=TOMORROW))
+    left = asyncio.run(still_to_charge(rows, warehouse, charged_until=TOMORROW))
     assert [row.record for row in left] == [*records[1::2], *unaskable, later]
-    assert len(asyncio.run(uncharged(rows, warehouse, charged_until=YESTERDAY))) == len(rows)
+    assert len(asyncio.run(still_to_charge(rows, warehouse, charged_until=YESTERDAY))) == len(rows)
 
 
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)

@@ -34,7 +34,7 @@ from tests.processes import Process, free_port
 
 pytestmark = pytest.mark.anyio
 
-LARGE = Flush(rows=10_000, bytes=2**30, s=0.02)
+LARGE = Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.02)
 
 
 class InMemoryWarehouse:
@@ -137,7 +137,7 @@ async def test_events_become_rows_and_then_are_committed() -> None:
 
 async def test_a_batch_is_no_larger_than_told() -> None:
     bench = Bench(payloads(95))
-    await bench.run(flush=Flush(rows=10, bytes=2**30, s=1))
+    await bench.run(flush=Flush(max_rows=10, max_bytes=2**30, max_age_s=1))
     assert max(bench.warehouse.batches) <= 10
     assert len(bench.warehouse.rows) == 95
 
@@ -145,20 +145,22 @@ async def test_a_batch_is_no_larger_than_told() -> None:
 async def test_a_batch_is_no_heavier_than_told() -> None:
     one = payloads(1)[0]
     bench = Bench(payloads(20))
-    await bench.run(flush=Flush(rows=10_000, bytes=4 * len(one), s=1))
+    await bench.run(flush=Flush(max_rows=10_000, max_bytes=4 * len(one), max_age_s=1))
     assert max(bench.warehouse.batches) == 4
 
 
 async def test_a_batch_waits_no_longer_than_told() -> None:
     bench = Bench(payloads(3))
-    await asyncio.wait_for(bench.run(flush=Flush(rows=10_000, bytes=2**30, s=0.05)), 2)
+    await asyncio.wait_for(bench.run(flush=Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.05)), 2)
     assert bench.committed == 3
 
 
 async def test_a_worker_in_a_hurry_keeps_all_there_is_without_waiting_for_more() -> None:
     bench = Bench(payloads(95))
     hurry = asyncio.Event()
-    work = asyncio.ensure_future(bench.work(MemorySource(bench.log), Flush(rows=30, bytes=2**30, s=60), hurry))
+    work = asyncio.ensure_future(
+        bench.work(MemorySource(bench.log), Flush(max_rows=30, max_bytes=2**30, max_age_s=60), hurry)
+    )
     await _until(lambda: bench.committed == 90)
     await asyncio.sleep(0.05)
     assert bench.committed == 90, "the last five wait for company"
@@ -172,7 +174,7 @@ async def test_a_worker_in_a_hurry_keeps_all_there_is_without_waiting_for_more()
 async def test_events_that_come_while_a_batch_waits_join_it() -> None:
     bench = Bench(payloads(3))
     source = MemorySource(bench.log)
-    work = asyncio.ensure_future(bench.work(source, Flush(rows=6, bytes=2**30, s=5)))
+    work = asyncio.ensure_future(bench.work(source, Flush(max_rows=6, max_bytes=2**30, max_age_s=5)))
     await asyncio.sleep(0.05)
     bench.log.entries.extend(payloads(6)[3:])
     await _until(lambda: bool(bench.warehouse.batches))
@@ -275,7 +277,7 @@ async def test_a_bug_stops_the_worker_before_it_commits() -> None:
 async def test_told_to_stop_the_worker_finishes_the_batch_in_hand() -> None:
     bench = Bench(payloads(30))
     source = MemorySource(bench.log)
-    work = asyncio.ensure_future(bench.work(source, Flush(rows=10_000, bytes=2**30, s=0.2)))
+    work = asyncio.ensure_future(bench.work(source, Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.2)))
     await asyncio.sleep(0.05)
     bench.stop.set()
     await asyncio.wait_for(work, 2)

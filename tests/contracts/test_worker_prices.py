@@ -33,7 +33,7 @@ TERMS = PriceTerms(
     rates=dict.fromkeys(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens"), Rate(usd=USD)),
     valid_from=datetime(2020, 1, 1, tzinfo=UTC),
 )
-FLUSH = Flush(rows=10_000, bytes=2**30, s=0.01)
+FLUSH = Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Which rows are there already, by their keys."""
+"""Which rows are there already, and in which version, by their keys."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from services.sql.printer import print_filter
 from services.sql.scope import Scope, from_rows
 
 
-def print_kept(organization_id: str, keys: Sequence[Key]) -> Statement:
+def print_kept_versions(organization_id: str, keys: Sequence[Key]) -> Statement:
     """The highest `kept_version` of each of `keys` that there is a row of, be it a deleted one."""
     scope = Scope(organization_id, Everything())
     key = ", ".join(name for name in REQUEST_RESPONSE.identity if name != REQUEST_RESPONSE.tenant)

@@ -1,4 +1,4 @@
-"""What a sink answers to `publish`, and how it accounts for what it had to give up."""
+"""What a sink answers to `publish`, and how it accounts for the promises that it had to break."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 LOSS_LOG_INTERVAL_S = 10.0
 
 
-class Receipt:
-    """Awaiting it waits until one or more events are durable. One receipt serves a whole group of events.
+class Promise:
+    """Awaiting it waits until one or more events are durable. One promise serves a whole group of events.
 
     Raises: BrokerUnavailable when they were given up.
     """
@@ -30,7 +30,7 @@ class Receipt:
 
     def fail(self, error: BrokerUnavailable) -> None:
         self._future.set_exception(error)
-        self._future.exception()  # seen: a caller that dropped the receipt must not be told about it again
+        self._future.exception()  # seen: a caller that dropped the promise must not be told about it again
 
     def __await__(self) -> Generator[Any, Any, None]:
         # Waiting beside the future, not on it: a cancelled caller would cancel it for the whole group.

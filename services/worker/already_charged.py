@@ -10,7 +10,7 @@ from schemas.moments import whole_milliseconds
 from schemas.record import RequestRecord
 from services.domain.reprice import version_after
 from services.ports import Warehouse
-from services.sql.kept import print_kept
+from services.sql.kept_versions import print_kept_versions
 from services.sql.nodes import Key, key_of
 from services.worker.rows import Row
 
@@ -26,11 +26,13 @@ class _Doubtful(NamedTuple):
     version: int
 
 
-async def uncharged(rows: Sequence[Row], warehouse: Warehouse, *, charged_until: datetime | None) -> Sequence[Row]:
-    """`rows` without those that are kept already, as they are or in a later log of the same call.
+async def still_to_charge(
+    rows: Sequence[Row], warehouse: Warehouse, *, charged_until: datetime | None
+) -> Sequence[Row]:
+    """`rows` without those that the warehouse already has in this version or a newer one, of a later log of the call.
 
-    Asked for are only those that were recorded until `charged_until`: later ones no other release has charged.
-    Raises: StoreUnavailable.
+    Only rows recorded until `charged_until` are looked up: no other release can have charged later ones; None when
+    there is none. Raises: StoreUnavailable.
     """
     if charged_until is None:
         return rows
@@ -67,5 +69,5 @@ def _key(record: RequestRecord) -> Key | None:
 
 
 async def _kept_versions(organization_id: str, keys: Sequence[Key], warehouse: Warehouse) -> Mapping[Key, int]:
-    rows = await warehouse.query(print_kept(organization_id, keys))
+    rows = await warehouse.query(print_kept_versions(organization_id, keys))
     return {key_of(row): row["kept_version"] for row in rows}
