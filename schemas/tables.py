@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
+
 
 class Operator(StrEnum):
     """What callers write. Negations are turned into complements when a filter is read; ONE_OF is only ours."""
@@ -101,13 +103,6 @@ def _tokens(name: str, *parts: str) -> Column:
     """A count that has no value when nobody told what was used: unknown is not zero."""
     return _column(name, Kind.NUMBER, f"if(usage_source = 'none', NULL, {' + '.join(parts or (name,))})", nullable=True)
 
-
-# Helicone counts every modality as prompt or completion, and leaves cache tokens out of the total.
-PROMPT = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens")
-COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens")
-CACHE_READ = ("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens")
-CACHE_WRITE = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
-TOTAL = (*PROMPT, *COMPLETION, "reasoning_tokens")
 
 _ABSENT_FLAG = "CAST(NULL, 'Nullable(Bool)')"
 _ABSENT_MAP = "CAST(map(), 'Map(String, String)')"

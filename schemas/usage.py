@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -16,7 +17,7 @@ class UsageSource(StrEnum):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one exchange used. Every count is zero or more, and disjoint from the others. Prompt tokens come first.
+    """What one exchange used. Every count is zero or more, and disjoint from the others.
 
     `prompt_tokens` is text input that was neither read from nor written to a prompt cache;
     `completion_tokens` is text output without reasoning. Read from a cache is text unless its class says otherwise.
@@ -37,6 +38,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     citation_tokens: int = 0  # output that quotes what was searched, where it has a price of its own
     web_searches: int = 0
     file_searches: int = 0
+
+
+USAGE_CLASSES: Final = Usage.__struct_fields__
+TOKEN_CLASSES: Final = tuple(name for name in USAGE_CLASSES if name.endswith("_tokens"))
+# Helicone counts every modality as prompt or completion, and leaves cache tokens out of the total.
+PROMPT: Final = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens")
+COMPLETION: Final = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens")
+CACHE_READ: Final = ("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens")
+CACHE_WRITE: Final = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
+TOTAL: Final = (*PROMPT, *COMPLETION, "reasoning_tokens")
+INPUT: Final = (*PROMPT, *CACHE_READ, *CACHE_WRITE)  # cached or not
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from schemas.price import Charge, ChargeLine, CostState, Price, Rate
 from schemas.receipt import Charged
-from schemas.usage import Usage, UsageSource
+from schemas.usage import INPUT, USAGE_CLASSES, Usage, UsageSource
 
 UNIT_USD: Final = Decimal("1e-12")
 MAX_USD: Final = Decimal("999999.999999999999")  # what the column holds
@@ -16,8 +17,7 @@ MAX_USD: Final = Decimal("999999.999999999999")  # what the column holds
 # Wide enough that no product or sum of a receipt is ever rounded.
 _EXACT: Final = Context(prec=80)
 
-USAGE_CLASSES: Final = Usage.__struct_fields__
-PROMPT_CLASSES: Final = USAGE_CLASSES[: USAGE_CLASSES.index("prompt_image_tokens") + 1]
+_input_counts: Final = attrgetter(*INPUT)
 # Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
 _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
 
@@ -65,7 +65,7 @@ def partial(price: Price) -> Charge:
 
 def context_tokens(usage: Usage) -> int:
     """The size of the prompt, cached or not, by which context tiers are chosen."""
-    return sum(msgspec.structs.astuple(usage)[: len(PROMPT_CLASSES)])
+    return sum(_input_counts(usage))
 
 
 def rate_of(price: Price, usage_class: str) -> Rate | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.price import PriceTerms, Rate
-from services.domain.charge import USAGE_CLASSES
+from schemas.usage import USAGE_CLASSES
 
 MAX_NAME_CHARACTERS: Final = 200
 MAX_TIERS: Final = 16

@@ -6,8 +6,8 @@ from typing import Final
 from schemas.event import Ending
 from schemas.price import Charge, CostState, Price
 from schemas.receipt import Charged, ContextTier, Receipt, ReceiptLine
-from schemas.usage import Usage, UsageSource
-from services.domain.charge import MAX_USD, USAGE_CLASSES, charge_stored, context_tier_of, context_tokens, rate_of
+from schemas.usage import USAGE_CLASSES, Usage, UsageSource
+from services.domain.charge import MAX_USD, charge_stored, context_tier_of, context_tokens, rate_of
 
 _BROKEN: Final = (Ending.CLIENT_GONE, Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT)
 

@@ -9,7 +9,7 @@ from schemas.event import Ending
 from schemas.moments import unix_us
 from schemas.price import Charge, CostState, PriceBook
 from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, Outcome
-from schemas.usage import Usage, UsageSource
+from schemas.usage import TOKEN_CLASSES, UsageSource
 from services.domain.charge import charge_stored
 
 _UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
@@ -96,13 +96,12 @@ class Differences:
 
 _NOTHING: Final = Difference()
 _ZERO: Final = Decimal(0)
-_TOKENS: Final = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
 
 
 def _difference(row: ChargedRow, correction: Correction | None) -> Difference:
     before = row.cost_usd
     after = before if correction is None else correction.cost_usd
-    tokens = sum(getattr(row.usage, name) for name in _TOKENS)
+    tokens = sum(getattr(row.usage, name) for name in TOKEN_CLASSES)
     return Difference(
         requests=1,
         changed=int(correction is not None),

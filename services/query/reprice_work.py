@@ -16,13 +16,13 @@ from schemas.price import Price, PriceBook
 from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
+from schemas.usage import USAGE_CLASSES
 from services.domain.price_book import NotingBook
 from services.domain.reprice import Differences, correction_of, version_after
 from services.ports import AmendableWarehouse, Clock, Reprices
 from services.query.views import Row
 from services.sql.corrections import (
     CHARGED,
-    USAGE,
     Span,
     criteria_filter,
     print_charged_rows,
@@ -161,7 +161,7 @@ def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice) -> _Decided:
 
 def _charged_row(row: Row, organization_id: str) -> ChargedRow:
     facts = {name: row[name] for name in CHARGED} | {"request_id": str(row["request_id"])}
-    usage = {name: row[name] for name in USAGE}
+    usage = {name: row[name] for name in USAGE_CLASSES}
     return msgspec.convert(facts | {"organization_id": organization_id, "usage": usage}, ChargedRow)
 
 

@@ -7,8 +7,7 @@ import msgspec
 
 from schemas.api import RequestView
 from schemas.moments import from_unix_us
-from schemas.tables import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
-from schemas.usage import UsageSource
+from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL, UsageSource
 
 Row = Mapping[str, Any]
 

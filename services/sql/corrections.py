@@ -12,12 +12,11 @@ from schemas.record import RequestRecord
 from schemas.reprice import ChargedRow, Criteria
 from schemas.statement import Statement
 from schemas.tables import COST_CORRECTION, REQUEST_RESPONSE, Operator
-from schemas.usage import Usage
+from schemas.usage import USAGE_CLASSES
 from services.sql.nodes import And, Everything, Filter, Key, comparison
 from services.sql.printer import print_filter
 from services.sql.scope import Scope, from_rows
 
-USAGE: Final = Usage.__struct_fields__
 CHARGED: Final = tuple(name for name in ChargedRow.__struct_fields__ if name not in ("organization_id", "usage"))
 _COPIED: Final = RequestRecord.__struct_fields__
 _MONEY: Final = ("cost_usd", "cost_state", "price_id", "as_charged_usd")
@@ -52,7 +51,7 @@ def like_pattern(wanted: str) -> str:
 def print_charged_rows(organization_id: str, where: Filter, after: Key | None, limit: int) -> Statement:
     """The next rows behind `after`, as their cost needs them."""
     scope = Scope(organization_id, where)
-    names = ", ".join((*CHARGED, *USAGE))
+    names = ", ".join((*CHARGED, *USAGE_CLASSES))
     rows = from_rows(REQUEST_RESPONSE, f"{print_filter(where, scope)} AND {_behind(after, scope)}", scope)
     return scope.statement(f"SELECT {names} {rows} ORDER BY {_KEY} LIMIT {scope.bind(limit, 'UInt64')}")
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.tables import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
-from schemas.usage import Usage
+from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, INPUT, PROMPT, TOKEN_CLASSES, TOTAL
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,16 +102,15 @@ def _if_told(names: Iterable[str]) -> str:
 
 
 # For what could not be priced: everything that has to be, and where to look.
-_TOKENS = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
 ALL_PROMPT_TOKENS = Measure(
     name="all_prompt_tokens",
-    sql=_if_told(name for name in _TOKENS if name.startswith("prompt_")),
+    sql=_if_told(INPUT),
     unit="tokens",
     meaning="input, cached or not",
 )
 ALL_COMPLETION_TOKENS = Measure(
     name="all_completion_tokens",
-    sql=_if_told(name for name in _TOKENS if not name.startswith("prompt_")),
+    sql=_if_told(name for name in TOKEN_CLASSES if name not in INPUT),
     unit="tokens",
     meaning="output, reasoning too",
 )

@@ -16,8 +16,8 @@ from genai_prices.data_snapshot import get_snapshot
 from schemas.event import Ending
 from schemas.price import CostState, Price, Rate
 from schemas.receipt import Charged, Receipt
-from schemas.usage import Usage, UsageSource
-from services.domain.charge import USAGE_CLASSES, charge
+from schemas.usage import USAGE_CLASSES, Usage, UsageSource
+from services.domain.charge import charge
 from services.domain.receipt import receipt_of
 from services.stores.prices import PROVIDERS, ShippedPrices
 from tests.builders import MOMENT

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from schemas.event import Delivery, encode_event
 from schemas.price import OperatorPrice, Price, PriceEnd, Rate
 from schemas.statement import Bound, Statement
-from services.domain.charge import USAGE_CLASSES
+from schemas.usage import USAGE_CLASSES
 from services.stores.prices import ShippedPrices
 from services.stores.releases import SqlReleases
 from services.stores.warehouse import ClickHouseWarehouse

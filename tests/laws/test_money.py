@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.price import CostState, Price, Rate
-from schemas.usage import Usage
-from services.domain.charge import USAGE_CLASSES, charge
+from schemas.usage import USAGE_CLASSES, Usage
+from services.domain.charge import charge
 from services.domain.enrich import to_record
 from services.stores.prices import PROVIDERS, ShippedPrices
 from services.stores.warehouse import ClickHouseWarehouse

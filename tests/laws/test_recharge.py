@@ -12,8 +12,7 @@ from schemas.event import Ending, ExchangeEvent
 from schemas.price import OperatorPrice, PriceBook, Rate
 from schemas.record import RequestRecord
 from schemas.reprice import ChargedRow
-from schemas.usage import Usage
-from services.domain.charge import USAGE_CLASSES
+from schemas.usage import USAGE_CLASSES, Usage
 from services.domain.enrich import to_record
 from services.domain.price_book import LayeredPrices
 from services.domain.reprice import charge_again, correction_of

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from schemas.event import encode_event
 from schemas.price import OperatorPrice, Price, PriceEnd, Rate
-from services.domain.charge import USAGE_CLASSES
+from schemas.usage import USAGE_CLASSES
 from services.domain.enrich import recorded_at_of
 from services.domain.price_book import as_known
 from services.ports import Warehouse

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from schemas.event import Ending
 from schemas.price import CostState
-from schemas.usage import UsageSource
+from schemas.usage import USAGE_CLASSES, UsageSource
 from services.domain.capture import CapturedBody, CaptureSpace
-from services.domain.charge import USAGE_CLASSES
 from services.domain.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
 from services.domain.enrich import to_record
 from services.domain.streams import events_of, looks_like_events

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from schemas.price import CostState, Price, Rate
-from schemas.usage import Usage
+from schemas.usage import TOKEN_CLASSES, Usage
 from services.domain.charge import charge
 
 
@@ -83,9 +83,10 @@ def test_above_the_threshold_the_whole_request_changes_its_rate(prompt: int, exp
 
 
 def test_the_threshold_counts_all_that_was_put_in_cached_or_not() -> None:
-    price = a_price(prompt_tokens=("1", 100, "10"), prompt_cache_read_tokens="0", prompt_cache_write_5m_tokens="0")
-    usage = Usage(prompt_tokens=1, prompt_cache_read_tokens=50, prompt_cache_write_5m_tokens=50)
-    assert charge(usage, price).cost_usd == 10
+    """One token of each class, with a threshold that none of them may be missing to exceed."""
+    put_in = [name for name in TOKEN_CLASSES if name.startswith("prompt_")]
+    price = a_price(**dict.fromkeys(put_in, ("1", len(put_in) - 1, "10")))
+    assert charge(Usage(**dict.fromkeys(put_in, 1)), price).cost_usd == 10 * len(put_in)
 
 
 def test_a_fee_by_the_request_is_a_line_of_its_own() -> None:
