@@ -85,7 +85,7 @@ def test_above_the_threshold_the_whole_request_changes_its_rate(prompt: int, exp
 def test_the_threshold_counts_all_that_was_put_in_cached_or_not() -> None:
     """One token of each class, with a threshold that none of them may be missing to exceed."""
     put_in = [name for name in TOKEN_CLASSES if name.startswith("prompt_")]
-    price = a_price(**dict.fromkeys(put_in, ("1", len(put_in) - 1, "10")))
+    price = a_price(usd_per_request="0", **dict.fromkeys(put_in, ("1", len(put_in) - 1, "10")))
     assert charge(Usage(**dict.fromkeys(put_in, 1)), price).cost_usd == 10 * len(put_in)
 
 
