@@ -13,7 +13,7 @@ from schemas.event import Ending
 from schemas.price import Price
 from schemas.receipt import Charged, Receipt
 from schemas.tables import REQUEST_RESPONSE
-from schemas.usage import Usage
+from schemas.usage import USAGE_CLASSES
 from services.domain.receipt import receipt_of
 from services.ports import Warehouse
 from services.query.answers import answer
@@ -24,13 +24,12 @@ from services.query.service import GivenService
 from services.query.views import Row, json_or_text
 from services.sql.prices import print_price
 
-_USAGE: Final = Usage.__struct_fields__
 _FACTS: Final = tuple(name for name in Charged.__struct_fields__ if name != "usage")
 _BESIDE: Final = (
     *("request_id", "provider_usage", "provider_cost_usd", "as_charged_usd", "reprice_id"),
     *("cache_reference_id", "cache_saved_usd"),
 )
-_ROW: Final = msgspec.structs.replace(REQUEST_RESPONSE, shown=(*_FACTS, *_USAGE, *_BESIDE))
+_ROW: Final = msgspec.structs.replace(REQUEST_RESPONSE, shown=(*_FACTS, *USAGE_CLASSES, *_BESIDE))
 
 
 async def get_receipt(
@@ -44,7 +43,7 @@ async def get_receipt(
 
 
 def _charged(row: Row) -> Charged:
-    usage = {name: row[name] for name in _USAGE}
+    usage = {name: row[name] for name in USAGE_CLASSES}
     return msgspec.convert({name: row[name] for name in _FACTS} | {"usage": usage}, Charged)
 
 
