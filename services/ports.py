@@ -40,9 +40,10 @@ class EventSource(Protocol):
     """The reading end, for one consumer. At-least-once: what is not committed comes again after a restart."""
 
     async def take(self, *, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
-        """The next entries in log order; empty when none came within `wait_s`. Limits may be passed by one entry group.
+        """The next entries in log order; empty when none came within `wait_s`.
 
-        Taken entries are not given again to this object; they are to a successor until committed.
+        Limits may be exceeded by one group of entries. Taken entries are not given again to this object; they are to
+        a successor until committed.
         Raises: BrokerUnavailable.
         """
         ...
@@ -234,13 +235,13 @@ class UpstreamCall(Protocol):
         """Whether a byte of it has been given to a connection: from then on the provider may bill it."""
         ...
 
-    def head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
+    def send_head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
         """`headers` without Host and without framing, which follow from the origin and from `body_bytes`."""
         ...
 
-    def piece(self, piece: bytes) -> None: ...
+    def send_piece(self, piece: bytes) -> None: ...
 
-    def end(self) -> None: ...
+    def finish(self) -> None: ...
 
     def flush(self) -> None:
         """Nothing more is at hand: what was given so far should travel."""

@@ -70,21 +70,21 @@ def error_body(error: FareboxError) -> bytes:
 class Downstream(Protocol):
     """The caller's side of one exchange: what a server binding offers."""
 
-    def last(self) -> None:
+    def close_after(self) -> None:
         """The connection ends with this answer, whose head will say so."""
         ...
 
-    def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
+    def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH)."""
         ...
 
-    def piece(self, piece: bytes) -> None: ...
+    def send_piece(self, piece: bytes) -> None: ...
 
     def flush(self) -> None:
         """Nothing more is at hand: what was said so far should travel."""
         ...
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """The answer is whole. The exchange says nothing more."""
         ...
 
@@ -111,7 +111,7 @@ def answer_error(client: Downstream, error: FareboxError, *, request_id: str | N
     headers = [(b"Content-Type", b"application/json"), FAILED]
     if request_id is not None:
         headers.append((b"Helicone-Id", request_id.encode("ascii")))
-    client.head(status, REASONS.get(status, b""), headers, None if bodiless else len(body))
+    client.send_head(status, REASONS.get(status, b""), headers, None if bodiless else len(body))
     if not bodiless:
-        client.piece(body)
-    client.end()
+        client.send_piece(body)
+    client.finish()

@@ -21,7 +21,7 @@ from services.proxy.keys import Verdict
 from services.proxy.terms import Relay
 
 WAITING_BYTES: Final = 64 * 2**10  # of a body whose key is still being looked up; above it the caller is paused
-MOST_KEPT_BYTES: Final = 4 * 2**20  # of a body that is kept until it is whole
+MAX_KEPT_BYTES: Final = 4 * 2**20  # of a body that is kept until it is whole
 STREAM_USAGE: Final = b"Helicone-Stream-Usage"
 
 
@@ -108,14 +108,14 @@ class Asking(ABC):
         else:
             if self._capture is not None:
                 self._capture.body.add(piece)
-            self._call.piece(piece)
+            self._call.send_piece(piece)
 
     def request_end(self) -> None:
         self._request_ended = True
         if self._finished:
             return
         if self._call is not None:
-            self._call.end()
+            self._call.finish()
         elif self._keeping:
             self._ask_with_usage()
 
@@ -178,7 +178,7 @@ class Asking(ABC):
     def _begin_call(self, headers: Sequence[Pair], body_bytes: int | None) -> UpstreamCall:
         request = self._request
         self._call = call = self._relay.upstream.call(request.target.origin, self)
-        call.head(request.method, request.target.path_and_query, headers, body_bytes)
+        call.send_head(request.method, request.target.path_and_query, headers, body_bytes)
         if self._client_slow:
             call.pause_answer()
         return call
@@ -214,7 +214,7 @@ class Asking(ABC):
             self._capture is not None
             and request.method == b"POST"
             and head.body_bytes is not None
-            and head.body_bytes <= MOST_KEPT_BYTES
+            and head.body_bytes <= MAX_KEPT_BYTES
             and b"content-encoding" not in head.notes
             and (self._relay.asks_usage or wish(head.labels, STREAM_USAGE) != b"")
         )
@@ -263,8 +263,8 @@ class Asking(ABC):
         asking = with_usage_asked(sent)
         body, headers = (sent, headers) if asking is None else self._as_wished(sent, asking)
         call = self._begin_call(headers, len(body))
-        call.piece(body)
-        call.end()
+        call.send_piece(body)
+        call.finish()
 
     def _as_wished(self, sent: bytes, asking: bytes) -> tuple[bytes, list[Pair]]:
         """Which of the two bodies travels, and with which headers.

@@ -25,8 +25,8 @@ ON_DISCONNECT: Final = b"Helicone-On-Disconnect"
 
 class DrainLimits(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
-    most_bytes: int  # of each, from when its caller went
-    most_drains: int  # at once
+    max_bytes: int  # of each, from when its caller went
+    max_drains: int  # at once
 
 
 class Drains:
@@ -47,7 +47,7 @@ class Drains:
         said = wish(labels, ON_DISCONNECT)
         if said == b"cancel" or (said != b"drain" and not self._wanted) or not capture.tells_usage:
             return False
-        if len(self._open) >= self.limits.most_drains:
+        if len(self._open) >= self.limits.max_drains:
             self.metrics.add("proxy_drain_refused_total")
             return False
         self.metrics.add("proxy_drained_total")
@@ -84,7 +84,7 @@ class Drain:
         self._home = home
         self._call: UpstreamCall | None = call
         self._capture = capture
-        self._bytes_left = home.limits.most_bytes
+        self._bytes_left = home.limits.max_bytes
         call.hand_over(self)
         call.resume_answer()
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 _DRAWN: Final = 256  # ids that share one system call
-MOST_GIVEN: Final = 10_000  # that are remembered, of each organization
+MAX_GIVEN: Final = 10_000  # that are remembered, of each organization
 
 
 class RequestIds:
@@ -50,11 +50,11 @@ class GivenIds:
         self._given: dict[str, dict[tuple[str, datetime], None]] = {}  # by organization, in the order they came
 
     def is_new(self, organization_id: str, request_id: str, created_at: datetime) -> bool:
-        """Whether nobody gave it for `created_at`, whole milliseconds, among the last `MOST_GIVEN`. It is given now."""
+        """Whether nobody gave it for `created_at`, whole milliseconds, among the last `MAX_GIVEN`. It is given now."""
         given = self._given.setdefault(organization_id, {})
         if (request_id, created_at) in given:
             return False
-        if len(given) >= MOST_GIVEN:
+        if len(given) >= MAX_GIVEN:
             del given[next(iter(given))]
         given[request_id, created_at] = None
         return True

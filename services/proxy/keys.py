@@ -12,7 +12,7 @@ from services.ports import KeyStore
 
 FRESH_S: Final = 60.0  # a verdict is used without asking
 STALE_S: Final = 120.0  # until then it is still used, while the store is asked in the background
-UNKNOWN_S: Final = 5.0  # a key that was unknown may be created at any moment
+REFUSED_FRESH_S: Final = 5.0  # a refused key is asked about again, since it may have been created
 RETRY_S: Final = 5.0  # between two questions about a known key while the store is away
 MAX_VERDICTS: Final = 10_000
 MAX_QUESTIONS: Final = 256
@@ -44,7 +44,7 @@ class Keyring:
         if known is not None:
             age_s = monotonic() - known[1]
             refused = isinstance(known[0], FareboxError)
-            if age_s < (UNKNOWN_S if refused else FRESH_S):
+            if age_s < (REFUSED_FRESH_S if refused else FRESH_S):
                 tell(known[0])
                 return
             if not refused and age_s < STALE_S:
@@ -89,7 +89,7 @@ class Keyring:
         known = self._verdicts.get(bearer)
         if known is None or isinstance(known[0], FareboxError):
             return StoreUnavailable("the key cannot be checked at the moment; try again")
-        self._verdicts[bearer] = (known[0], monotonic() - FRESH_S + RETRY_S)
+        self._verdicts[bearer] = (known[0], monotonic() - FRESH_S + RETRY_S)  # fresh for RETRY_S more
         return known[0]
 
     def _remember(self, bearer: bytes, verdict: Verdict) -> None:

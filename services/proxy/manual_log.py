@@ -6,6 +6,7 @@ when it was given up, whatever the durability of proxied traffic.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from copy import copy
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,8 +20,8 @@ from services.proxy.keys import Verdict
 from services.proxy.terms import KeyCheck
 from services.telemetry import Metrics
 
-MOST_BYTES: Final = 10 * 2**20  # of one log
-MOST_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are being read
+MAX_BYTES: Final = 10 * 2**20  # of one log
+MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are being read
 BODY_S: Final = 60.0  # for a log to arrive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -76,11 +77,11 @@ class LogIntake:
         self._keys.check(bearer, lambda verdict: None if answer.done() else answer.set_result(verdict))
         verdict = await answer
         if isinstance(verdict, FareboxError):
-            raise type(verdict)(str(verdict))  # a new one: the keyring remembers its own
+            raise copy(verdict)  # what is raised collects its traceback, and the keyring remembers its own
         return verdict
 
     async def _payload(self, head: Head, receive: Receive) -> bytes:
-        if (head.body_bytes or 0) > MOST_BYTES:
+        if (head.body_bytes or 0) > MAX_BYTES:
             raise _too_large()
         payload = bytearray()
         try:
@@ -99,9 +100,9 @@ class LogIntake:
         if message["type"] == "http.disconnect":
             raise MalformedRequest("the caller left before the end of its request")
         piece: bytes = message.get("body", b"")
-        if len(payload) + len(piece) > MOST_BYTES:
+        if len(payload) + len(piece) > MAX_BYTES:
             raise _too_large()
-        if self._arriving_bytes + len(piece) > MOST_ARRIVING_BYTES:
+        if self._arriving_bytes + len(piece) > MAX_ARRIVING_BYTES:
             raise StoreUnavailable("too many logs arrive at once; try again")
         self._arriving_bytes += len(piece)
         payload += piece
@@ -123,4 +124,4 @@ class LogIntake:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(f"Payload too large: a log may have {MOST_BYTES} bytes")
+    return TooLarge(f"Payload too large: a log may have {MAX_BYTES} bytes")

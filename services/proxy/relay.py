@@ -98,7 +98,7 @@ class Exchange(Asking):
         self._status = status
         self._answering = True
         if not self._request_ended and self._awaits_body():
-            self._client.last()
+            self._client.close_after()
         kept = head.kept
         if self._capture is not None:
             self._capture.answer_head(status, head.notes)
@@ -109,11 +109,11 @@ class Exchange(Asking):
         if self._request.method == b"HEAD" or status in (204, 304):
             if head.body_bytes is not None and status != 204:
                 kept.append((b"Content-Length", b"%d" % head.body_bytes))
-            self._client.head(status, reason, kept, None)
+            self._client.send_head(status, reason, kept, None)
         elif head.body_bytes is None or self._removal is not None:
-            self._client.head(status, reason, kept, UNKNOWN_LENGTH)
+            self._client.send_head(status, reason, kept, UNKNOWN_LENGTH)
         else:
-            self._client.head(status, reason, kept, head.body_bytes)
+            self._client.send_head(status, reason, kept, head.body_bytes)
 
     def answer_piece(self, piece: bytes) -> None:
         capture = self._capture
@@ -122,9 +122,9 @@ class Exchange(Asking):
                 capture.answer_began(monotonic())
             capture.answer.add(piece)
         if self._removal is None:
-            self._client.piece(piece)
+            self._client.send_piece(piece)
         elif left := self._removal.feed(piece):
-            self._client.piece(left)
+            self._client.send_piece(left)
 
     def answer_flush(self) -> None:
         self._touched_s = monotonic()
@@ -141,13 +141,13 @@ class Exchange(Asking):
             else:
                 asyncio.ensure_future(durable).add_done_callback(self._let_go)
         else:
-            self._client.end()
+            self._client.finish()
             self._finish(ending)
 
     def _tell_rest(self) -> None:
         """What was held back of a stream whose usage is taken out."""
         if self._removal is not None and (rest := self._removal.close()):
-            self._client.piece(rest)
+            self._client.send_piece(rest)
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:
         timed_out = isinstance(error, UpstreamTimedOut)
@@ -175,7 +175,7 @@ class Exchange(Asking):
         else:
             self._relay.metrics.add("proxy_refused_total")
             if not self._request_ended and self._awaits_body():
-                self._client.last()
+                self._client.close_after()
             answer_error(self._client, error, request_id=request_id, bodiless=self._request.method == b"HEAD")
 
     def _leave_provider(self, ending: Ending) -> None:
@@ -217,7 +217,7 @@ class Exchange(Asking):
         if lost:
             self._client.cut()
         else:
-            self._client.end()
+            self._client.finish()
 
 
 def _can_be_read(status: int, head: Head) -> bool:

@@ -47,10 +47,10 @@ class Reply:
         self._chunked = False
         self._unframed = False
 
-    def last(self) -> None:
+    def close_after(self) -> None:
         self.keep_alive = False
 
-    def head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
+    def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         lines = [b"HTTP/1.1 %d %b" % (status, reason), *[b": ".join(pair) for pair in headers]]
         if body_bytes == UNKNOWN_LENGTH:
             if self._http_1_0:
@@ -64,7 +64,7 @@ class Reply:
         lines.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
         self._out.append(b"\r\n".join(lines))
 
-    def piece(self, piece: bytes) -> None:
+    def send_piece(self, piece: bytes) -> None:
         if self._chunked:
             self._pieces.append(piece)
         else:
@@ -84,7 +84,7 @@ class Reply:
         self._out.append(b"\r\n")
         self._pieces.clear()
 
-    def end(self) -> None:
+    def finish(self) -> None:
         if self._chunked:
             if self._pieces:
                 self._frame_pieces()

@@ -170,6 +170,6 @@ def _config(settings: ProxySettings, app: ProxyApp, protocol: Any, *, grace_s: i
 
 def _drains(settings: ProxySettings, accounts: Accounts, metrics: Metrics) -> Drains:
     limits = DrainLimits(
-        timeout_s=settings.drain_timeout_s, most_bytes=settings.drain_bytes, most_drains=settings.drain_count
+        timeout_s=settings.drain_timeout_s, max_bytes=settings.drain_bytes, max_drains=settings.drain_count
     )
     return Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=settings.on_disconnect == "drain")

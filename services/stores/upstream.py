@@ -196,7 +196,7 @@ class Call:
         self._paused = False
         self._chunked = False
 
-    def head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
+    def send_head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
         self.is_head = method == b"HEAD"
         lines = [b"%b %b%b" % (method, target, self._lane.request_line_end), *[b": ".join(pair) for pair in headers]]
         if body_bytes == UNKNOWN_LENGTH:
@@ -207,14 +207,14 @@ class Call:
         lines.append(b"\r\n")
         self._out.append(b"\r\n".join(lines))
 
-    def piece(self, piece: bytes) -> None:
+    def send_piece(self, piece: bytes) -> None:
         self._held += len(piece)
         if self._chunked:
             self._out += (b"%x\r\n" % len(piece), piece, b"\r\n")
         else:
             self._out.append(piece)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         self.sent = True
         if self._chunked:
             self._out.append(b"0\r\n\r\n")

@@ -160,7 +160,7 @@ async def test_an_error_that_is_logged_is_free(books: Books) -> None:
 
 async def test_the_largest_log_is_taken_and_its_bodies_are_cut_as_those_that_pass_the_proxy(books: Books) -> None:
     log = json.dumps(a_log(text="x" * (9 * 2**20))).encode()
-    status, _ = await books.log(OPENAI, log + b" " * (manual_log.MOST_BYTES - len(log)))
+    status, _ = await books.log(OPENAI, log + b" " * (manual_log.MAX_BYTES - len(log)))
     row = await books.row()
     assert (status, row.response_bytes) == (200, 9 * 2**20)
     assert books.proxy.metrics.get("proxy_bodies_truncated_total") == 1
@@ -294,7 +294,7 @@ async def test_a_log_may_only_be_posted(books: Books) -> None:
 
 
 async def test_a_payload_that_is_announced_too_large_is_not_read(books: Books) -> None:
-    got = await books.proxy.raw(head(OPENAI, f"Content-Length: {manual_log.MOST_BYTES + 1}", "Connection: close"))
+    got = await books.proxy.raw(head(OPENAI, f"Content-Length: {manual_log.MAX_BYTES + 1}", "Connection: close"))
     assert got.startswith(b"HTTP/1.1 413 ")
     assert b"Payload too large" in got
 
@@ -337,7 +337,7 @@ async def test_a_payload_that_does_not_come_in_time_is_refused(books: Books, mon
 async def test_logs_beyond_what_memory_may_hold_are_told_to_come_again(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manual_log, "MOST_ARRIVING_BYTES", 10_000)
+    monkeypatch.setattr(manual_log, "MAX_ARRIVING_BYTES", 10_000)
     for _ in range(3):
         assert (await books.log(OPENAI, a_log(text="x" * 5000)))[0] == 200
     reader, writer = await books.proxy.connect()

@@ -159,7 +159,7 @@ async def _asked(proxy: Rig, target: str, body: bytes, *lines: str, method: str 
 
 
 async def test_what_is_not_plainly_a_chat_stream_passes_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "MOST_KEPT_BYTES", 100)
+    monkeypatch.setattr(asking, "MAX_KEPT_BYTES", 100)
     long = f"Content-Length: {len(BODY)}"
     large = BODY.replace(b"[]", b"[" + b" " * 100 + b"]")
     twice = b'{"stream":true,"stream":true}'

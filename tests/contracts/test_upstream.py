@@ -74,20 +74,20 @@ class Provider:
     def ask(self, *, whole: bool = True) -> Asked:
         receiver = Asked()
         call = self._pool.call(self._origin, receiver)
-        call.head(b"POST", b"/", [], None if whole else UNKNOWN_LENGTH)
+        call.send_head(b"POST", b"/", [], None if whole else UNKNOWN_LENGTH)
         if whole:
-            call.end()
+            call.finish()
         else:
-            call.piece(b"half")
+            call.send_piece(b"half")
         call.flush()
         return receiver
 
     def ask_at_length(self, body_bytes: int) -> tuple[Asked, Call]:
         receiver = Asked()
         call = self._pool.call(self._origin, receiver)
-        call.head(b"POST", b"/", [], body_bytes)
-        call.piece(bytes(body_bytes))
-        call.end()
+        call.send_head(b"POST", b"/", [], body_bytes)
+        call.send_piece(bytes(body_bytes))
+        call.finish()
         call.flush()
         return receiver, call
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
 from itertools import pairwise
 from time import monotonic
 from typing import Any
@@ -21,7 +20,7 @@ from services.domain.providers import Routes, origin_of
 from services.ports import AnswerReceiver, EventSink
 from services.proxy.accounts import Accounts, Request
 from services.proxy.drains import DrainLimits, Drains
-from services.proxy.ids import MOST_GIVEN, GivenIds, RequestIds
+from services.proxy.ids import RequestIds
 from services.proxy.keys import Tell
 from services.proxy.relay import HELD_S, Exchange
 from services.proxy.reply import Reply
@@ -105,7 +104,7 @@ class Line:
             capture_bytes=10_000,
             capture_total_bytes=10_000,
         )
-        limits = DrainLimits(timeout_s=1, most_bytes=10_000, most_drains=1)
+        limits = DrainLimits(timeout_s=1, max_bytes=10_000, max_drains=1)
         relay = Relay(
             upstream=self.upstream,
             keys=Everyone(),
@@ -265,22 +264,3 @@ async def test_an_answer_that_was_cut_off_for_want_of_a_receipt_is_over_once_tho
     sink.verdict.set_result(None)
     await asyncio.sleep(0)
     assert line.answers == 1
-
-
-def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
-    draw = RequestIds(lambda count: bytes(range(256)) * (count // 256 + 1)).draw
-    moments = [datetime(2026, 11, 1, 12, 0, second, tzinfo=UTC) for second in range(60)]
-    drawn = [draw(moment) for moment in moments]
-    assert drawn == sorted(drawn)
-    assert {(each[14], each[19] in "89ab", len(each)) for each in drawn} == {("7", True, 36)}
-    assert int(drawn[0].replace("-", "")[:12], 16) == int(moments[0].timestamp() * 1000)
-
-
-def test_of_given_ids_the_last_ones_are_remembered_for_each_organization() -> None:
-    given = GivenIds()
-    assert given.is_new("quiet", "first", MOMENT)
-    for number in range(MOST_GIVEN + 1):
-        assert given.is_new("busy", str(number), MOMENT)
-    assert not given.is_new("quiet", "first", MOMENT)
-    assert not given.is_new("busy", "1", MOMENT)
-    assert given.is_new("busy", "0", MOMENT)
