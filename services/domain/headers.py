@@ -6,7 +6,7 @@ name means is worked out once per spelling.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -28,19 +28,24 @@ _NO_TAGS = RequestTags()
 NO_NOTES: Final[Mapping[bytes, bytes]] = {}
 
 
-# What becomes of a header:
-_KEPT, _KEPT_AND_NOTED, _NOTED, _LABEL, _BEARER, _DROPPED = range(6)
+# What becomes of a header; what is only noted is read here, then made anew or left out.
+Fate = Literal["kept", "kept and noted", "noted", "label", "bearer", "dropped"]
 
-_PARTS: Final = {
-    b"connection": _NOTED,  # noted headers are read here, then made anew or left out
-    b"content-encoding": _KEPT_AND_NOTED,
-    b"content-length": _NOTED,
-    b"content-type": _KEPT_AND_NOTED,
-    b"expect": _NOTED,
-    b"helicone-auth": _BEARER,
-    b"host": _NOTED,
-    b"transfer-encoding": _NOTED,
-} | dict.fromkeys([b"http2-settings", b"keep-alive", b"te", b"trailer", b"upgrade"], _DROPPED)
+_FATES: Final[Mapping[bytes, Fate]] = {
+    b"connection": "noted",
+    b"content-encoding": "kept and noted",
+    b"content-length": "noted",
+    b"content-type": "kept and noted",
+    b"expect": "noted",
+    b"helicone-auth": "bearer",
+    b"host": "noted",
+    b"http2-settings": "dropped",
+    b"keep-alive": "dropped",
+    b"te": "dropped",
+    b"trailer": "dropped",
+    b"transfer-encoding": "noted",
+    b"upgrade": "dropped",
+}
 
 
 class _Remembered(dict[bytes, T]):
@@ -57,17 +62,17 @@ class _Remembered(dict[bytes, T]):
         return meaning
 
 
-def _part(spelled: bytes) -> tuple[int, bytes]:
+def _fate(spelled: bytes) -> tuple[Fate, bytes]:
     """What becomes of a header, and its name in lower case."""
     name = spelled.lower()
-    if name in _PARTS:
-        return _PARTS[name], name
+    if name in _FATES:
+        return _FATES[name], name
     if name.startswith(_OWN_PREFIX):
-        return _LABEL, name
-    return _DROPPED if name.startswith(b"proxy-") else _KEPT, name
+        return "label", name
+    return "dropped" if name.startswith(b"proxy-") else "kept", name
 
 
-_PART_OF: Final = _Remembered(_part)
+_FATE_OF: Final = _Remembered(_fate)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,17 +98,17 @@ def read_head(headers: Iterable[Pair]) -> Head:
     notes: dict[bytes, bytes] = {}
     bearer = None
     for pair in headers:
-        part, name = _PART_OF[pair[0]]
-        if part == _KEPT:
+        fate, name = _FATE_OF[pair[0]]
+        if fate == "kept":
             kept.append(pair)
-        elif part == _LABEL:
+        elif fate == "label":
             labels.append(pair)
-        elif part == _BEARER:
+        elif fate == "bearer":
             bearer = pair[1]
-        elif part != _DROPPED:
+        elif fate != "dropped":
             earlier = notes.get(name)
             notes[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
-            if part == _KEPT_AND_NOTED:
+            if fate == "kept and noted":
                 kept.append(pair)
     chunked = _is_chunked(notes) if b"transfer-encoding" in notes else False
     length = _length(notes[b"content-length"]) if b"content-length" in notes else None
