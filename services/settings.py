@@ -45,7 +45,7 @@ class Settings(BaseModel):
         """Raises: InvalidSetting, which names the variable and what is wrong with it."""
         known = {name for kind in ALL_SETTINGS for name in kind.model_fields}
         given = {name[len(PREFIX) :].lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
-        unknown = sorted(name for name in given if name not in known and not name.startswith("test_"))
+        unknown = sorted(name for name in given if name not in known)
         if unknown:
             raise InvalidSetting(f"unknown setting {PREFIX}{unknown[0].upper()}")
         try:
@@ -122,7 +122,7 @@ class WorkerSettings(Settings):
         gt=0,
         le=1,
         description="More than this share of unusable events stops the worker, with nothing lost; 1 never does. "
-        "`farebox dead-letters` shows those that it put aside",
+        "Events put aside are listed by `farebox dead-letters`",
     )
     worker_group: str = Field("farebox-workers", description="Kafka consumer group; the journal's consumer name")
     worker_port: int = Field(8790, ge=0, le=65535, description="Port of the worker's health and metrics")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests import clickhouse_server
-from tests.clickhouse_server import NoServer
+from tests.clickhouse_server import NoServer, docker_answers
 
 KAFKA = "4.1.1"
 START_TIMEOUT_S = 60
@@ -54,24 +54,15 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 def kafka_server() -> Iterator[str]:
     """The address of a running broker, `HOST:PORT[,HOST:PORT...]`; prints where it came from. Raises: NoServer."""
     with contextlib.ExitStack() as stack:
-        given = os.environ.get("FAREBOX_TEST_KAFKA")
+        given = os.environ.get("TEST_KAFKA")
         if given:
-            address, origin = given, "FAREBOX_TEST_KAFKA"
-        elif _docker_answers():
+            address, origin = given, "TEST_KAFKA"
+        elif docker_answers():
             address, origin = stack.enter_context(_in_docker()), "in Docker"
         else:
             address, origin = stack.enter_context(kafka_process()).address, f"Apache Kafka {KAFKA} as a process"
         print(f"Kafka at {address}: {origin}")
         yield address
-
-
-def _docker_answers() -> bool:
-    docker = shutil.which("docker")
-    if docker is None:
-        return False
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        return subprocess.run([docker, "info"], check=False, capture_output=True, timeout=5).returncode == 0
-    return False
 
 
 @contextlib.contextmanager
@@ -178,7 +169,7 @@ def kafka_jars() -> Path:
 def _fetch_jars(kept: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None or shutil.which("java") is None:
-        raise NoServer("no FAREBOX_TEST_KAFKA, no Docker, and no Maven and Java to run Kafka with")
+        raise NoServer("no TEST_KAFKA, no Docker, and no Maven and Java to run Kafka with")
     with tempfile.TemporaryDirectory(dir=kept.parent) as name:
         folder = Path(name)
         (folder / "pom.xml").write_text(_POM)
@@ -193,10 +184,10 @@ def _fetch_jars(kept: Path) -> None:
 
 def _fetch_all() -> None:
     for name, given, fetch in (
-        ("Kafka", "FAREBOX_TEST_KAFKA", kafka_jars),
-        ("ClickHouse", "FAREBOX_TEST_CLICKHOUSE", clickhouse_server.library),
+        ("Kafka", "TEST_KAFKA", kafka_jars),
+        ("ClickHouse", "TEST_CLICKHOUSE", clickhouse_server.library),
     ):
-        if os.environ.get(given) or _docker_answers():
+        if os.environ.get(given) or docker_answers():
             print(f"{name}: nothing to fetch")
             continue
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.key import Permission
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer
 from tests.conftest import unavailable
@@ -18,6 +19,20 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     warehouse: ClickHouseWarehouse = request.getfixturevalue(f"{request.param}_warehouse")
     with query_service(warehouse, tmp_path_factory.mktemp("state")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def embedded_service(
+    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[QueryService]:
+    with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
+        yield running
+
+
+@pytest.fixture
+def admin(embedded_service: QueryService, organization_id: str) -> Caller:
+    """Of the embedded service, with a key that may change prices and costs."""
+    return Caller(embedded_service, organization_id, embedded_service.key(organization_id, Permission.ADMIN))
 
 
 @pytest.fixture

@@ -1,54 +1,38 @@
 """`farebox prices`, as an operator types it, and what he is told."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from schemas.key import Permission
 from services.cli.commands import app
-from services.stores.warehouse import ClickHouseWarehouse
-from tests.querying import Caller, QueryService, query_service
+from tests.querying import Caller
 
 
-@pytest.fixture(scope="module")
-def service(
-    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[QueryService]:
-    with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
-
-
-def typed(caller: Caller, *arguments: str) -> Result:
-    environ = {"FAREBOX_URL": f"http://127.0.0.1:{caller.service.port}", "FAREBOX_KEY": caller.key, "COLUMNS": "200"}
+def typed(admin: Caller, *arguments: str) -> Result:
+    environ = {"FAREBOX_URL": f"http://127.0.0.1:{admin.service.port}", "FAREBOX_KEY": admin.key, "COLUMNS": "200"}
     return CliRunner().invoke(app, ["prices", *arguments], env=environ)
 
 
-def rows(caller: Caller) -> list[dict[str, Any]]:
-    told = typed(caller, "list", "--json")
+def rows(admin: Caller) -> list[dict[str, Any]]:
+    told = typed(admin, "list", "--json")
     assert told.exit_code == 0, told.output
     found: list[dict[str, Any]] = json.loads(told.stdout, parse_float=Decimal)
     return found
 
 
-def test_a_price_is_added_listed_shown_and_ended(caller: Caller) -> None:
-    assert "No prices were added here" in typed(caller, "list").stdout
+def test_a_price_is_added_listed_shown_and_ended(admin: Caller) -> None:
+    assert "No prices were added here" in typed(admin, "list").stdout
     told = typed(
-        caller, *("add", "acme-*", "--provider", "CUSTOM", "--from", "2026-10-01"),
+        admin, *("add", "acme-*", "--provider", "CUSTOM", "--from", "2026-10-01"),
         *("--input", "0.60", "--output", "1.8", "--cached", "0.06", "--per-request", "0.001"),
         *("--price", "web_searches=0.01", "--price", "prompt_audio_tokens=10"),
         *("--above", "200000:prompt_tokens=1.2", "--above", "200000:completion_tokens=3.6"),
     )  # fmt: skip
     assert told.exit_code == 0, told.output
-    (row,) = rows(caller)
+    (row,) = rows(admin)
     assert row["usd_per_million_tokens"] == {
         "prompt_tokens": Decimal("0.6"),
         "completion_tokens": Decimal("1.8"),
@@ -61,7 +45,7 @@ def test_a_price_is_added_listed_shown_and_ended(caller: Caller) -> None:
     ]
     assert (row["valid_from"], row["valid_until"]) == ("2026-10-01T00:00:00.000Z", None)
 
-    shown = typed(caller, "show", "acme-large", "--provider", "CUSTOM").stdout
+    shown = typed(admin, "show", "acme-large", "--provider", "CUSTOM").stdout
     for expected in (
         f"operator/{row['row_id']}",
         "since 1 Oct 2026 00:00",
@@ -72,32 +56,32 @@ def test_a_price_is_added_listed_shown_and_ended(caller: Caller) -> None:
     ):
         assert expected in shown, shown
 
-    assert typed(caller, "end", row["row_id"], "--at", "2026-10-15").exit_code == 0
-    assert rows(caller)[0]["valid_until"] == "2026-10-15T00:00:00.000Z"
-    listed = typed(caller, "list").stdout
+    assert typed(admin, "end", row["row_id"], "--at", "2026-10-15").exit_code == 0
+    assert rows(admin)[0]["valid_until"] == "2026-10-15T00:00:00.000Z"
+    listed = typed(admin, "list").stdout
     assert row["row_id"] in listed
     assert "until 15 Oct 2026 00:00" in listed
-    assert "No price is known" in typed(caller, "show", "acme-large", "--provider", "CUSTOM").stdout
+    assert "No price is known" in typed(admin, "show", "acme-large", "--provider", "CUSTOM").stdout
 
 
-def test_what_a_price_of_ones_own_replaces_is_shown(caller: Caller) -> None:
-    before = typed(caller, "show", "gpt-4o-mini").stdout
+def test_what_a_price_of_ones_own_replaces_is_shown(admin: Caller) -> None:
+    before = typed(admin, "show", "gpt-4o-mini").stdout
     assert "0.15 per million prompt_tokens" in before
     assert "Instead of" not in before
-    assert typed(caller, "add", "gpt-4o-mini", "--input", "0.1", "--output", "0.4").exit_code == 0
-    after = typed(caller, "show", "gpt-4o-mini").stdout
+    assert typed(admin, "add", "gpt-4o-mini", "--input", "0.1", "--output", "0.4").exit_code == 0
+    after = typed(admin, "show", "gpt-4o-mini").stdout
     charged, _, replaced = after.partition("Instead of")
     assert "0.1 per million prompt_tokens" in charged
     assert "0.15 per million prompt_tokens" in replaced
-    data = json.loads(typed(caller, "show", "gpt-4o-mini", "--json").stdout)
+    data = json.loads(typed(admin, "show", "gpt-4o-mini", "--json").stdout)
     assert data["in_force"]["source"] == "operator"
 
 
-def test_a_price_is_found_without_the_name_of_who_sells_it(caller: Caller) -> None:
+def test_a_price_is_found_without_the_name_of_who_sells_it(admin: Caller) -> None:
     for model, seller in (("gpt-4o-mini", "OPENAI"), ("claude-sonnet-4-5", "ANTHROPIC"), ("grok-4", "CUSTOM")):
-        assert f"A request of {seller} is charged by\n" in typed(caller, "show", model).stdout
+        assert f"A request of {seller} is charged by\n" in typed(admin, "show", model).stdout
     for arguments, sellers in (((), "OPENAI, ANTHROPIC, GOOGLE, CUSTOM"), (("--provider", "XAI"), "XAI")):
-        told = typed(caller, "show", "no-such-model", *arguments)
+        told = typed(admin, "show", "no-such-model", *arguments)
         assert f"No price is known for it at {sellers}: " in told.stdout
         assert told.exit_code == 0
 
@@ -120,24 +104,24 @@ def test_a_price_is_found_without_the_name_of_who_sells_it(caller: Caller) -> No
         (("end", "no-such-row"), "no price no-such-row"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(caller: Caller, arguments: tuple[str, ...], told: str) -> None:
-    said = typed(caller, *arguments)
+def test_what_cannot_be_done_is_told_in_one_line(admin: Caller, arguments: tuple[str, ...], told: str) -> None:
+    said = typed(admin, *arguments)
     assert (said.exit_code, said.stderr.count("\n")) == (1, 1), said.output
     assert told in said.stderr
-    assert rows(caller) == []
+    assert rows(admin) == []
 
 
-def test_a_key_that_may_only_read_lists_and_does_not_add(caller: Caller) -> None:
-    reader = Caller(caller.service, caller.organization_id, caller.service.key(caller.organization_id))
+def test_a_key_that_may_only_read_lists_and_does_not_add(admin: Caller) -> None:
+    reader = Caller(admin.service, admin.organization_id, admin.service.key(admin.organization_id))
     assert rows(reader) == []
     said = typed(reader, "add", "m", "--input", "1")
     assert (said.exit_code, "--may admin" in said.stderr) == (1, True)
 
 
-def test_whoever_adds_a_price_hears_which_requests_it_is_not_for(caller: Caller) -> None:
-    recent = caller.service.clock.now()
-    caller.keep({"request_model": "gpt-4o", "model": "gpt-4o-2024-08-06", "request_created_at": recent})
-    told = typed(caller, "add", "gpt-4o", "--input", "2")
+def test_whoever_adds_a_price_hears_which_requests_it_is_not_for(admin: Caller) -> None:
+    recent = admin.service.clock.now()
+    admin.keep({"request_model": "gpt-4o", "model": "gpt-4o-2024-08-06", "request_created_at": recent})
+    told = typed(admin, "add", "gpt-4o", "--input", "2")
     assert told.exit_code == 0, told.output
     assert "requests for gpt-4o were billed as gpt-4o-2024-08-06: this price is not for them" in told.stdout
-    assert "billed" not in typed(caller, "add", "gpt-4o*", "--input", "2").stdout
+    assert "billed" not in typed(admin, "add", "gpt-4o*", "--input", "2").stdout

@@ -13,32 +13,17 @@ from typing import Any
 
 import pytest
 
-from schemas.key import Permission
 from schemas.price import CostState
 from schemas.usage import UsageSource
-from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
 from services.worker.health import serve_health
 from tests.contracts.test_cli import farebox
 from tests.processes import free_port
-from tests.querying import Caller, QueryService, query_service
+from tests.querying import Caller
 
 UNKNOWN = {"model": "acme 7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
 RUN = "00000000-0000-4000-8000-000000000000"
 UNTOLD = {"cost_usd": None, "cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE}
-
-
-@pytest.fixture(scope="module")
-def service(
-    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[QueryService]:
-    with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
 
 
 @contextlib.contextmanager
@@ -57,19 +42,19 @@ def counting(metrics: Metrics) -> Iterator[str]:
         loop.close()
 
 
-def typed(caller: Caller, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    url = f"http://127.0.0.1:{caller.service.port}"
-    return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=caller.key, **environ)
+def typed(admin: Caller, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    url = f"http://127.0.0.1:{admin.service.port}"
+    return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=admin.key, **environ)
 
 
-def doctor(caller: Caller, *arguments: str, metrics: Metrics | None = None) -> subprocess.CompletedProcess[str]:
+def doctor(admin: Caller, *arguments: str, metrics: Metrics | None = None) -> subprocess.CompletedProcess[str]:
     with counting(metrics or Metrics()) as url:
-        return typed(caller, "doctor", "--proxy", url, "--worker", url, *arguments)
+        return typed(admin, "doctor", "--proxy", url, "--worker", url, *arguments)
 
 
-def test_a_system_that_is_well_is_said_to_be(caller: Caller) -> None:
-    caller.keep({}, {})
-    told = doctor(caller)
+def test_a_system_that_is_well_is_said_to_be(admin: Caller) -> None:
+    admin.keep({}, {})
+    told = doctor(admin)
     assert told.returncode == 0, told
     assert re.findall(r"^  (\w+) +(\w+) +http", told.stdout, re.MULTILINE) == [
         ("query", "ok"), ("proxy", "ok"), ("worker", "ok"),
@@ -78,9 +63,9 @@ def test_a_system_that_is_well_is_said_to_be(caller: Caller) -> None:
     assert "What to do" not in told.stdout
 
 
-def test_what_is_not_priced_is_told_with_the_commands_that_price_it(caller: Caller) -> None:
-    ids = caller.keep({}, UNKNOWN, UNKNOWN, UNTOLD, UNKNOWN | {"model": "half", "cost_state": CostState.PARTIAL})
-    told = doctor(caller)
+def test_what_is_not_priced_is_told_with_the_commands_that_price_it(admin: Caller) -> None:
+    ids = admin.keep({}, UNKNOWN, UNKNOWN, UNTOLD, UNKNOWN | {"model": "half", "cost_state": CostState.PARTIAL})
+    told = doctor(admin)
     assert told.returncode == 1
     assert "4 of 5 requests; they are in no total." in told.stdout
     assert "acme 7b (OPENAI): 2 requests, 2,000 + 400 tokens, 1 Nov 2026 to 1 Nov 2026\n" in told.stdout
@@ -95,37 +80,37 @@ def test_what_is_not_priced_is_told_with_the_commands_that_price_it(caller: Call
     assert not any("gpt-4o-mini" in line for line in typed_next)
 
 
-def test_what_the_doctor_says_to_type_prices_what_was_not_priced(caller: Caller) -> None:
-    caller.keep(UNKNOWN, UNKNOWN | {"provider": "ANTHROPIC"})
-    told = doctor(caller)
+def test_what_the_doctor_says_to_type_prices_what_was_not_priced(admin: Caller) -> None:
+    admin.keep(UNKNOWN, UNKNOWN | {"provider": "ANTHROPIC"})
+    told = doctor(admin)
     for line in told.stdout.splitlines():
         if line.startswith("      farebox"):
             words = [word.strip("'") for word in re.findall(r"'[^']*'|\S+", line.replace("USD", "1"))]
-            done = typed(caller, *(word for word in words[1:] if word != "--dry-run"))
+            done = typed(admin, *(word for word in words[1:] if word != "--dry-run"))
             assert done.returncode == 0, done
-    assert doctor(caller).returncode == 0, "all that was used has a price"
+    assert doctor(admin).returncode == 0, "all that was used has a price"
 
 
-def test_a_time_without_requests_is_not_called_priced(caller: Caller) -> None:
-    told = doctor(caller)
+def test_a_time_without_requests_is_not_called_priced(admin: Caller) -> None:
+    told = doctor(admin)
     assert "No requests came in since then.\n" in told.stdout
     assert (told.returncode, "each has a known cost" in told.stdout) == (0, False)
 
 
-def test_counters_that_tell_of_lost_spend_are_alarms(caller: Caller) -> None:
+def test_counters_that_tell_of_lost_spend_are_alarms(admin: Caller) -> None:
     metrics = Metrics()
     metrics.add("log_lost_total", 3)
     metrics.add("proxy_unlogged_total", 4000)
-    told = doctor(caller, metrics=metrics)
+    told = doctor(admin, metrics=metrics)
     assert told.returncode == 1
     assert "3 events could not be kept" in told.stdout
     assert "4,000 requests passed without a valid key" in told.stdout
     assert "became no rows" not in told.stdout
 
 
-def test_parts_that_are_down_are_named(caller: Caller) -> None:
+def test_parts_that_are_down_are_named(admin: Caller) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
-    told = typed(caller, "doctor", "--proxy", nowhere, "--worker", nowhere)
+    told = typed(admin, "doctor", "--proxy", nowhere, "--worker", nowhere)
     assert told.returncode == 1
     assert re.findall(r"^  (\w+) +(ok|down)", told.stdout, re.MULTILINE) == [
         ("query", "ok"), ("proxy", "down"), ("worker", "down"),
@@ -133,12 +118,12 @@ def test_parts_that_are_down_are_named(caller: Caller) -> None:
     assert f"nothing answers at {nowhere}" in told.stdout
 
 
-def test_a_worker_is_ok_only_where_something_says_that_it_counts(caller: Caller) -> None:
+def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Caller) -> None:
     metrics, port = Metrics(), free_port()
     with counting(metrics) as url:
-        alone = typed(caller, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
+        alone = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
         metrics.accounts = True
-        together = typed(caller, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
+        together = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
     assert f"  worker  unknown  nothing answers at http://127.0.0.1:{port}\n" in alone.stdout
     assert f"  worker  ok       inside `farebox up`, {url}\n" in together.stdout
     assert (alone.returncode, together.returncode) == (1, 0)
@@ -153,28 +138,28 @@ def test_without_a_query_service_the_rest_is_still_told() -> None:
     assert "Traceback" not in told.stderr
 
 
-def test_a_page_that_is_not_the_proxys_is_told_from_it(caller: Caller) -> None:
+def test_a_page_that_is_not_the_proxys_is_told_from_it(admin: Caller) -> None:
     with counting(Metrics()) as url:
-        told = typed(caller, "doctor", "--proxy", f"http://127.0.0.1:{caller.service.port}", "--worker", url)
+        told = typed(admin, "doctor", "--proxy", f"http://127.0.0.1:{admin.service.port}", "--worker", url)
     assert told.returncode == 1
     assert "is not Farebox's proxy" in told.stdout
 
 
-def test_a_wrong_key_is_told_after_what_runs(caller: Caller) -> None:
-    told = doctor(caller, "--key", "sk-wrong")
+def test_a_wrong_key_is_told_after_what_runs(admin: Caller) -> None:
+    told = doctor(admin, "--key", "sk-wrong")
     assert (told.returncode, "query" in told.stdout, "key was refused" in told.stderr) == (1, True, True)
 
 
-def add_price(caller: Caller, model: str, usd: str) -> None:
+def add_price(admin: Caller, model: str, usd: str) -> None:
     cached = ("--cached", usd, "--output", usd, "--from", "2026-01-01")
-    done = typed(caller, "prices", "add", model, "--input", usd, *cached)
+    done = typed(admin, "prices", "add", model, "--input", usd, *cached)
     assert done.returncode == 0, done
 
 
-def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None:
-    caller.keep(UNKNOWN, UNKNOWN, {}, {"cost_usd": Decimal("0.5")})
-    add_price(caller, "*", "5")
-    told = typed(caller, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run")
+def test_a_dry_run_shows_the_difference_by_model_and_day(admin: Caller) -> None:
+    admin.keep(UNKNOWN, UNKNOWN, {}, {"cost_usd": Decimal("0.5")})
+    add_price(admin, "*", "5")
+    told = typed(admin, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run")
     assert told.returncode == 0, told
     assert "4 requests, all models, from 1 Oct 2026 00:00 to" in told.stdout
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
@@ -190,32 +175,32 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(caller: Caller) -> None
         "2 requests with a cost that was unknown before.",
     ]
     assert "Nothing was changed." in told.stdout
-    assert caller.summary()["total"]["unpriced_requests"] == 2
+    assert admin.summary()["total"]["unpriced_requests"] == 2
 
 
-def test_costs_that_would_become_unknown_are_told_apart_from_savings(caller: Caller) -> None:
-    caller.keep({})
-    done = typed(caller, "prices", "add", "gpt-4o*", "--input", "1", "--output", "1", "--from", "2026-01-01")
+def test_costs_that_would_become_unknown_are_told_apart_from_savings(admin: Caller) -> None:
+    admin.keep({})
+    done = typed(admin, "prices", "add", "gpt-4o*", "--input", "1", "--output", "1", "--from", "2026-01-01")
     assert done.returncode == 0, done
-    told = typed(caller, "reprice", "--model", "gpt-4o*", "--since", "2026-10-01", "--dry-run")
+    told = typed(admin, "reprice", "--model", "gpt-4o*", "--since", "2026-10-01", "--dry-run")
     assert "1 request without a known cost any more" in told.stdout
 
 
-def test_a_run_says_how_to_undo_it_and_that_undoes_it(caller: Caller) -> None:
-    caller.keep(UNKNOWN, {})
-    add_price(caller, "acme*", "2")
-    before = caller.page()
+def test_a_run_says_how_to_undo_it_and_that_undoes_it(admin: Caller) -> None:
+    admin.keep(UNKNOWN, {})
+    add_price(admin, "acme*", "2")
+    before = admin.page()
     run = ("reprice", "--model", "acme*", "--provider", "openai", "--since", "2026-10-01T00:00:00Z")
-    told = typed(caller, *run)
+    told = typed(admin, *run)
     assert told.returncode == 0, told
     (command,) = re.findall(r"farebox (reprice --undo [0-9a-f-]{36})", told.stdout)
-    assert caller.page() != before
-    again = typed(caller, *run)
+    assert admin.page() != before
+    again = typed(admin, *run)
     assert "Nothing changes" in again.stdout
-    undone = typed(caller, *command.split())
+    undone = typed(admin, *command.split())
     assert (undone.returncode, "1 request put back to what it cost before." in undone.stdout) == (0, True)
-    assert _timeless(caller.page()) == _timeless(before)
-    listed = typed(caller, "reprice", "--list").stdout
+    assert _timeless(admin.page()) == _timeless(before)
+    listed = typed(admin, "reprice", "--list").stdout
     assert [word in listed for word in ("undone", "done", "acme*")] == [True, True, True]
 
 
@@ -223,13 +208,13 @@ def _timeless(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"updated_at": None} for row in page]
 
 
-def test_figures_are_printed_to_the_last_digit_as_json(caller: Caller) -> None:
-    caller.keep(UNKNOWN)
-    add_price(caller, "acme*", "0.01")
-    told = typed(caller, "reprice", "--model", "acme*", "--since", "2026-10-01", "--dry-run", "--json")
+def test_figures_are_printed_to_the_last_digit_as_json(admin: Caller) -> None:
+    admin.keep(UNKNOWN)
+    add_price(admin, "acme*", "0.01")
+    told = typed(admin, "reprice", "--model", "acme*", "--since", "2026-10-01", "--dry-run", "--json")
     run = json.loads(told.stdout, parse_float=Decimal)
     assert run["total"]["difference_usd"] == Decimal("0.000012")
-    assert json.loads(typed(caller, "reprice", "--list", "--json").stdout)[0]["id"] == run["id"]
+    assert json.loads(typed(admin, "reprice", "--list", "--json").stdout)[0]["id"] == run["id"]
 
 
 @pytest.mark.parametrize(
@@ -247,8 +232,8 @@ def test_figures_are_printed_to_the_last_digit_as_json(caller: Caller) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_done_is_told_in_a_line(caller: Caller, arguments: tuple[str, ...], told: str) -> None:
-    refused = typed(caller, "reprice", *arguments)
+def test_what_cannot_be_done_is_told_in_a_line(admin: Caller, arguments: tuple[str, ...], told: str) -> None:
+    refused = typed(admin, "reprice", *arguments)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert told in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

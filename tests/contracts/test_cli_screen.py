@@ -2,18 +2,15 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from schemas.key import Permission
 from schemas.price import CostState
-from services.stores.warehouse import ClickHouseWarehouse
 from tests.contracts.test_cli import farebox
-from tests.querying import Caller, QueryService, query_service
+from tests.querying import Caller
 
 HOSTILE = "[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal costs  $0.00\u202e\x9b"
 SHOWN = r"[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal"
@@ -21,22 +18,9 @@ UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": 
 LONG_MODEL = "anthropic.claude-3-7-sonnet-20250219-v1:0-and-more"
 
 
-@pytest.fixture(scope="module")
-def service(
-    embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[QueryService]:
-    with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
-        yield running
-
-
-@pytest.fixture
-def caller(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
-
-
-def typed(caller: Caller, *arguments: str) -> subprocess.CompletedProcess[str]:
-    url = f"http://127.0.0.1:{caller.service.port}"
-    return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=caller.key, COLUMNS="80")
+def typed(admin: Caller, *arguments: str) -> subprocess.CompletedProcess[str]:
+    url = f"http://127.0.0.1:{admin.service.port}"
+    return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=admin.key, COLUMNS="80")
 
 
 def steers(text: str) -> bool:
@@ -52,11 +36,11 @@ def steers(text: str) -> bool:
     ],
     ids=lambda command: command[0],
 )
-def test_names_of_callers_steer_no_terminal(caller: Caller, command: tuple[str, ...]) -> None:
+def test_names_of_callers_steer_no_terminal(admin: Caller, command: tuple[str, ...]) -> None:
     properties = {"Environment": HOSTILE, "Feature": HOSTILE, "UserTier": HOSTILE}
     row: dict[str, Any] = {"user_id": HOSTILE, "model": HOSTILE, "properties": properties}
-    caller.keep(row, row | UNKNOWN)
-    told = typed(caller, *command)
+    admin.keep(row, row | UNKNOWN)
+    told = typed(admin, *command)
     assert SHOWN in "".join(told.stdout.split()), told
     assert not steers(told.stdout + told.stderr)
     assert "\nTotal costs  $0.00" not in told.stdout
@@ -71,25 +55,25 @@ def test_errors_and_names_of_keys_steer_no_terminal(tmp_path: Path) -> None:
     assert (SHOWN in listed, steers(listed)) == (True, False)
 
 
-def test_at_80_columns_a_dry_run_shows_models_days_and_amounts_whole(caller: Caller) -> None:
-    caller.keep({"model": LONG_MODEL, "cost_usd": Decimal("654321.09")}, {"model": LONG_MODEL} | UNKNOWN)
-    priced = typed(caller, "prices", "add", LONG_MODEL, "--input", "1", "--output", "1", "--from", "2026-01-01")
+def test_at_80_columns_a_dry_run_shows_models_days_and_amounts_whole(admin: Caller) -> None:
+    admin.keep({"model": LONG_MODEL, "cost_usd": Decimal("654321.09")}, {"model": LONG_MODEL} | UNKNOWN)
+    priced = typed(admin, "prices", "add", LONG_MODEL, "--input", "1", "--output", "1", "--from", "2026-01-01")
     assert priced.returncode == 0, priced
-    told = typed(caller, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run").stdout
+    told = typed(admin, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run").stdout
     assert f"\n{LONG_MODEL}\n" in told
     assert re.search(r"^  1 Nov 2026  \$654,321\.09 .* -\$654,321\.09 .* 2 of 2\b", told, re.MULTILINE), told
     assert max(map(len, told.splitlines())) <= 80
-    (run_id,) = re.findall(r"[0-9a-f-]{36}", typed(caller, "reprice", "--list").stdout)
+    (run_id,) = re.findall(r"[0-9a-f-]{36}", typed(admin, "reprice", "--list").stdout)
     assert run_id
 
 
-def test_at_80_columns_prices_are_listed_whole(caller: Caller) -> None:
+def test_at_80_columns_prices_are_listed_whole(admin: Caller) -> None:
     added = typed(
-        caller, *("prices", "add", LONG_MODEL, "--provider", "BEDROCK", "--input", "1234.5678", "--output", "2"),
+        admin, *("prices", "add", LONG_MODEL, "--provider", "BEDROCK", "--input", "1234.5678", "--output", "2"),
         *("--from", "2026-01-01", "--until", "2027-01-01"),
     )  # fmt: skip
     assert added.returncode == 0, added
-    told = typed(caller, "prices", "list").stdout
+    told = typed(admin, "prices", "list").stdout
     assert re.search(rf"^[0-9a-f-]{{36}}\n  {re.escape(LONG_MODEL)}, BEDROCK\n", told, re.MULTILINE), told
     assert "\n  1234.5678 per million prompt_tokens\n" in told
     assert "\n  since 1 Jan 2026 00:00, until 1 Jan 2027 00:00; added " in told
