@@ -14,8 +14,8 @@ from schemas.errors import InvalidRequest
 from schemas.key import Permission
 from services.cli import dead_letters as dead
 from services.cli import keys as key_work
-from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, show, told_plainly
-from services.cli.place import ORGANIZATION, Place, looked_at
+from services.cli.data_folder import ORGANIZATION, DataFolder, existing
+from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
 from services.cli.reprice_commands import doctor, reprice
@@ -28,7 +28,7 @@ app = typer.Typer(
     help="What LLM traffic costs: per user, feature, environment and session.",
     epilog="Settings are environment variables: `farebox settings` lists them.",
     no_args_is_help=True,
-    rich_markup_mode=None,  # its boxes give flags a value
+    rich_markup_mode=None,  # rich's help prints flags as if they took a value
     context_settings={"max_content_width": 120},
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,13 +48,13 @@ def up(data: Data = DATA) -> None:
     from services.cli.embedded import serve
     from services.cli.up import show_running
 
-    with told_plainly():
+    with errors_in_one_line():
         # On a terminal somebody reads what `show_running` says; logs of what goes well are for files.
         level = "warning" if sys.stderr.isatty() else "info"
         environ = {"FAREBOX_LOG_LEVEL": level} | os.environ
         configure_logging(Settings.from_environ(environ).log_level)
-        place, console = Place(data), screen()
-        serve(place, environ, lambda running: show_running(running, place, console, ending="Ctrl-C stops Farebox."))
+        folder, console = DataFolder(data), screen()
+        serve(folder, environ, lambda running: show_running(running, folder, console, ending="Ctrl-C stops Farebox."))
 
 
 @app.command()
@@ -66,9 +66,9 @@ def demo(
     """Start Farebox with a simulated provider, send traffic through it, and show what it cost. Costs nothing."""
     from services.cli.demo import run_demo
 
-    with told_plainly():
+    with errors_in_one_line():
         configure_logging("warning")
-        run_demo(Place(data), os.environ, screen(), started_at=started_at or time.time(), then_stop=stop)
+        run_demo(DataFolder(data), os.environ, screen(), started_at=started_at or time.time(), then_stop=stop)
 
 
 @app.command()
@@ -80,7 +80,7 @@ def report(
     data: Data = DATA,
 ) -> None:
     """Print what was spent: by environment, feature and user, what caching saved, and what has no price."""
-    with told_plainly():
+    with errors_in_one_line():
         summary = fetch_summary(query_api(url, key, data), since=since)
         show(summary, lambda console: print_report(seen(Summary, summary), console), as_data=as_data)
 
@@ -96,13 +96,13 @@ def list_dead_letters(
     data: Data = DATA,
 ) -> None:
     """List events that no worker could make a row of: spend that is in no total until they are put back."""
-    with told_plainly():
-        settings = ProxySettings.from_environ(Place(data).environ(os.environ))
-        looked_at(settings.event_log)
+    with errors_in_one_line():
+        settings = ProxySettings.from_environ(DataFolder(data).environ(os.environ))
+        existing(settings.event_log)
         if retry and export:
             raise InvalidRequest("--retry and --export are two things: export first, then put back")
         if retry:
-            print_lines(dead.told(asyncio.run(dead.put_back(settings))), screen())
+            print_lines(dead.put_back_lines(asyncio.run(dead.put_back(settings))), screen())
         elif export:
             print(f"{counted(asyncio.run(dead.export(settings.event_log, export)), 'dead letter')} in {export}")
         else:
@@ -125,15 +125,15 @@ def create_key(
     data: Data = DATA,
 ) -> None:
     """Make a key and print it. It is shown this once; only its hash is kept."""
-    with told_plainly():
+    with errors_in_one_line():
         print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=may))
 
 
 @keys.command("list")
 def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """List an organization's keys, revoked ones too."""
-    with told_plainly():
-        found = key_work.list_keys(looked_at(_state(data)), organization_id=organization)
+    with errors_in_one_line():
+        found = key_work.list_keys(existing(_state(data)), organization_id=organization)
         print_lines(key_work.listed_keys(found), screen())
 
 
@@ -144,10 +144,10 @@ def revoke_key(
     data: Data = DATA,
 ) -> None:
     """Take a key out of force. The proxy may honour it for up to two more minutes."""
-    with told_plainly():
-        key_work.revoke_key(looked_at(_state(data)), organization_id=organization, key_id=key_id)
+    with errors_in_one_line():
+        key_work.revoke_key(existing(_state(data)), organization_id=organization, key_id=key_id)
         print(f"revoked {key_id}")
 
 
 def _state(data: Path) -> str:
-    return Settings.from_environ(Place(data).environ(os.environ)).state
+    return Settings.from_environ(DataFolder(data).environ(os.environ)).state

@@ -103,7 +103,7 @@ def listed(letters: Iterable[Buried]) -> Iterator[Text]:
         yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that back into the log.")
 
 
-def told(result: PutBack) -> Iterator[Text]:
+def put_back_lines(result: PutBack) -> Iterator[Text]:
     """What putting back did."""
     yield Text(f"{counted(result.back, 'event')} put back into the log.")
     if result.back and not result.forgotten:

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from schemas.api import Summary
 from services.cli.asking import QueryApi
+from services.cli.data_folder import ORGANIZATION, DataFolder
 from services.cli.demo_history import history
 from services.cli.demo_traffic import Application
 from services.cli.embedded import Running, serve
-from services.cli.place import ORGANIZATION, Place
 from services.cli.report import fetch_summary, print_report
 from services.cli.screen import seen
 from services.cli.simulated_provider import SimulatedProvider
@@ -71,13 +71,15 @@ See what could not be priced, and what to do about it:
 """
 
 
-def run_demo(place: Place, environ: Mapping[str, str], console: Console, *, started_at: float, then_stop: bool) -> None:
+def run_demo(
+    folder: DataFolder, environ: Mapping[str, str], console: Console, *, started_at: float, then_stop: bool
+) -> None:
     """Runs until a signal comes, or until the report is printed when `then_stop`. Raises: FareboxError."""
 
     def show(running: Running) -> None:
         console.print(Text(f"The providers are simulated, at {provider.url}: nothing leaves this machine.\n"))
         _play(running, console)
-        _show_results(running, place, console)
+        _show_results(running, folder, console)
         took = Text(f"\nAll of this took {time.time() - started_at:.0f} seconds.", style="bold")
         console.print(took if then_stop else took.append(" Ctrl-C stops Farebox.", style="not bold"))
         if then_stop:
@@ -85,7 +87,7 @@ def run_demo(place: Place, environ: Mapping[str, str], console: Console, *, star
 
     with SimulatedProvider(seed=1, error_share=0.03, latency_scale=0.25) as provider:
         simulated = {"FAREBOX_OPENAI_URL": provider.url, "FAREBOX_ANTHROPIC_URL": provider.url}
-        serve(place, dict(environ) | simulated, show)
+        serve(folder, dict(environ) | simulated, show)
 
 
 def _play(running: Running, console: Console) -> None:
@@ -110,19 +112,19 @@ def _play(running: Running, console: Console) -> None:
         progress.update(rows, completed=len(events))
 
 
-def _show_results(running: Running, place: Place, console: Console) -> None:
+def _show_results(running: Running, folder: DataFolder, console: Console) -> None:
     summary = fetch_summary(QueryApi(running.query_url, running.key), since="7d")
-    folder, key_file = shlex.quote(str(place.folder)), shlex.quote(str(place.key_file))
-    doctor = _DOCTOR.format(query_url=running.query_url, proxy_url=running.proxy_url, folder=folder)
+    path, key_file = shlex.quote(str(folder.path)), shlex.quote(str(folder.key_file))
+    doctor = _DOCTOR.format(query_url=running.query_url, proxy_url=running.proxy_url, folder=path)
     print_report(seen(Summary, summary), console, doctor=doctor)
     console.print()
-    show_running(running, place, console, beside=" with the SDKs and the simulated providers")
+    show_running(running, folder, console, beside=" with the SDKs and the simulated providers")
     told = _TO_TRY.format(
         query_url=running.query_url,
         proxy_url=running.proxy_url,
         key=running.key,
         key_file=key_file,
-        folder=folder,
+        folder=path,
         doctor=doctor,
         python=sys.executable,
         bin=shlex.quote(str(Path(sys.executable).parent)),

@@ -22,8 +22,8 @@ from schemas.errors import InvalidSetting
 from schemas.event import ExchangeEvent
 from schemas.key import Permission
 from services.cli.accounting import Accounting
+from services.cli.data_folder import ORGANIZATION, DataFolder
 from services.cli.listening import listen, url_of
-from services.cli.place import ORGANIZATION, Place
 from services.domain.providers import origin_of
 from services.migrate import migrate
 from services.ports import EventSink
@@ -66,18 +66,18 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
         self.loop.call_soon_threadsafe(self.server.stop)
 
 
-def serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
+def serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     """Serves until a signal comes or `use` stops it; `use` runs in a thread of its own once all is ready.
 
     Raises: FareboxError when it cannot start, or when accounting had stopped before; what `use` raised.
     """
-    settings = place.environ(environ)
+    settings = folder.environ(environ)
     sys.setswitchinterval(_SWITCH_S)
-    with _alone_in(place):
-        uvloop.run(_serve(place, settings, use))
+    with _alone_in(folder):
+        uvloop.run(_serve(folder, settings, use))
 
 
-async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
+async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
     _check_providers(proxy)
     proxy_socket = listen("proxy", proxy.proxy_host, proxy.proxy_port)
@@ -88,7 +88,7 @@ async def _serve(place: Place, environ: Mapping[str, str], use: Callable[[Runnin
     async with contextlib.AsyncExitStack() as stack:
         keys = open_keys(proxy.state)
         stack.push_async_callback(keys.close)
-        key, key_is_new = await _first_key(place, keys)
+        key, key_is_new = await _first_key(folder, keys)
         # Closed in the opposite order: the proxy, its log, and then those who read the log.
         stack.push_async_callback(asyncio.to_thread, accounting.stop)
         await asyncio.to_thread(accounting.start)
@@ -124,52 +124,52 @@ async def _serve_proxy(running: Running, listening: socket.socket, use: Callable
     server = running.server
     for number in (signal.SIGINT, signal.SIGTERM):
         running.loop.add_signal_handler(number, server.stop)
-    used: Future[None] = Future()
+    outcome: Future[None] = Future()
     # A daemon: when the operator has had enough, nobody waits for it. The socket listens already.
-    threading.Thread(target=_used, args=(running, use, used), name="use", daemon=True).start()
+    threading.Thread(target=_run_use, args=(running, use, outcome), name="use", daemon=True).start()
     await server.serve(sockets=[listening])
-    if used.done():
-        used.result()
+    if outcome.done():
+        outcome.result()
 
 
-def _used(running: Running, use: Callable[[Running], None], used: Future[None]) -> None:
+def _run_use(running: Running, use: Callable[[Running], None], outcome: Future[None]) -> None:
     try:
         use(running)
     except BaseException as error:
         if not running.server.should_exit:
-            used.set_exception(error)
+            outcome.set_exception(error)
             running.stop()
     else:
-        used.set_result(None)
+        outcome.set_result(None)
 
 
-async def _first_key(place: Place, keys: SqlKeyStore) -> tuple[str, bool]:
+async def _first_key(folder: DataFolder, keys: SqlKeyStore) -> tuple[str, bool]:
     """The key kept in the data folder, and whether it was made just now."""
-    secret = place.read_key()
+    secret = folder.read_key()
     if secret and await keys.organization_of(secret) is not None:
         return secret, False
     _, secret = await keys.create_key(
         organization_id=ORGANIZATION, name="made on the first start", permission=Permission.ADMIN
     )
-    place.keep_key(secret)
+    folder.keep_key(secret)
     return secret, True
 
 
 @contextlib.contextmanager
-def _alone_in(place: Place) -> Iterator[None]:
+def _alone_in(folder: DataFolder) -> Iterator[None]:
     """Holds the data folder for this process. Raises: InvalidSetting when another one does."""
     try:
         # What people said to models is in here.
-        make_private_folder(place.folder)
-        descriptor = os.open(place.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        make_private_folder(folder.path)
+        descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise InvalidSetting(f"the data folder {place.folder} cannot be used: {error.strerror}") from error
+        raise InvalidSetting(f"the data folder {folder.path} cannot be used: {error.strerror}") from error
     with os.fdopen(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InvalidSetting(f"the data folder {place.folder} is in use by another Farebox") from error
-        _keep_scratch_in(place.folder / "scratch")
+            raise InvalidSetting(f"the data folder {folder.path} is in use by another Farebox") from error
+        _keep_scratch_in(folder.path / "scratch")
         yield
 
 

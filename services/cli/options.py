@@ -13,7 +13,7 @@ from rich.text import Text
 
 from schemas.errors import FareboxError
 from services.cli.asking import QueryApi, as_json
-from services.cli.place import Place
+from services.cli.data_folder import DataFolder
 from services.cli.screen import plain, screen
 from services.settings import ReportSettings
 
@@ -28,9 +28,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON,
 def query_api(url: str, key: str, data: Path) -> QueryApi:
     """The query service as the options, else the settings name it. Raises: InvalidSetting, NotAnswered."""
     settings = ReportSettings.from_environ(os.environ)
-    place = Place(data)
-    missing = f"no key: neither --key nor FAREBOX_KEY, and {place.key_file} does not exist"
-    return QueryApi(url or settings.url, key or settings.key or place.read_key(), missing=missing)
+    folder = DataFolder(data)
+    missing = f"no key: neither --key nor FAREBOX_KEY, and {folder.key_file} does not exist"
+    return QueryApi(url or settings.url, key or settings.key or folder.read_key(), missing=missing)
 
 
 def show(answer: object, to_people: Callable[[Console], None], *, as_data: bool) -> None:
@@ -42,7 +42,7 @@ def show(answer: object, to_people: Callable[[Console], None], *, as_data: bool)
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
     """Errors that people can do something about, as one line; exit code 1."""
     try:
         yield

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView
-from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, show, told_plainly
+from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.prices import amount_of, class_prices, tier_prices
 from services.cli.prices_shown import added_price, listed_prices, shown_prices
 from services.cli.screen import print_lines, screen, seen
@@ -48,7 +48,7 @@ def add_price(
     data: Data = DATA,
 ) -> None:
     """Say what a model costs here. New requests are charged by it within seconds, old ones when you re-price."""
-    with told_plainly():
+    with errors_in_one_line():
         short = {"--input": input_, "--output": output, "--cached": cached}
         classes = class_prices(short, price or [])
         body = {
@@ -68,7 +68,7 @@ def add_price(
 @prices.command("list")
 def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Data = DATA) -> None:
     """List the prices that were added here, ended ones too."""
-    with told_plainly():
+    with errors_in_one_line():
         answer = query_api(url, key, data).get("/v1/prices")
         rows = seen(PricesView, answer).rows
         show(answer["rows"], lambda console: print_lines(listed_prices(rows), console), as_data=as_data)
@@ -86,7 +86,7 @@ def show_price(
     data: Data = DATA,
 ) -> None:
     """Show what a request of a model is charged by, and what else is known of its price."""
-    with told_plainly():
+    with errors_in_one_line():
         asked = {"model": model, "service_tier": service_tier} | ({"at": at} if at else {})
         api, tried = query_api(url, key, data), [provider] if provider else list(LIKELY)
         for place, seller in enumerate(tried, 1):
@@ -107,6 +107,6 @@ def end_price(
     data: Data = DATA,
 ) -> None:
     """End a price from a given moment. It stays in the list."""
-    with told_plainly():
+    with errors_in_one_line():
         ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
         print_lines(listed_prices([seen(OperatorPriceView, ended)]), screen())

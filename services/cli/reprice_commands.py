@@ -13,7 +13,7 @@ from services.cli.asking import NotAnswered
 from services.cli.doctor import print_findings
 from services.cli.health import Part, counting_part, query_part, worker_inside
 from services.cli.listening import web_address
-from services.cli.options import DATA, AsJson, Data, Key, Url, query_api, show, told_plainly
+from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.reprice import followed, listed_runs, print_run
 from services.cli.screen import print_lines, screen, seen
 from services.settings import ProxySettings, WorkerSettings
@@ -28,7 +28,7 @@ def doctor(
     data: Data = DATA,
 ) -> None:
     """Say what runs, what could not be priced, and what to do. Exits with 1 when somebody should do something."""
-    with told_plainly():
+    with errors_in_one_line():
         api = query_api(url, key, data)
         query = query_part(api.url)
         through = counting_part("proxy", proxy or _proxy_url())
@@ -60,7 +60,7 @@ def reprice(
     data: Data = DATA,
 ) -> None:
     """Charge requests again at the prices known now. Shows what changes; can be undone."""
-    with told_plainly():
+    with errors_in_one_line():
         asked = {"model": model, "provider": provider, "since": since, "until": until, "dry_run": dry_run}
         if sum(map(bool, (listed, undo, any(asked.values())))) != 1 or not (listed or undo or (model and since)):
             raise InvalidRequest("say which requests, with --model and --since; or which run, with --undo; or --list")

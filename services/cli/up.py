@@ -3,11 +3,11 @@
 from rich.console import Console
 from rich.text import Text
 
+from services.cli.data_folder import DataFolder
 from services.cli.embedded import Running, resident_mb
-from services.cli.place import Place
 
 
-def show_running(running: Running, place: Place, console: Console, *, beside: str = "", ending: str = "") -> None:
+def show_running(running: Running, folder: DataFolder, console: Console, *, beside: str = "", ending: str = "") -> None:
     """Where things are, the key when it is new, and how much memory this process takes; `beside` says for what else.
 
     `ending` is said last.
@@ -17,7 +17,7 @@ def show_running(running: Running, place: Place, console: Console, *, beside: st
         ("OpenAI base URL", f"{running.proxy_url}/oai/v1"),
         ("Anthropic base URL", f"{running.proxy_url}/anthropic"),
         ("Query API", f"{running.query_url}/docs"),
-        ("Data", str(place.folder)),
+        ("Data", str(folder.path)),
         ("Memory", f"{resident_mb()} MB, of this whole process{beside}"),
     ]
     if running.key_is_new:
@@ -25,4 +25,4 @@ def show_running(running: Running, place: Place, console: Console, *, beside: st
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         console.print(Text(f"  {name.ljust(width)}  {value}"), soft_wrap=True)
-    console.print(Text(f"The key is kept in {place.key_file}. {ending}".rstrip()), soft_wrap=True)
+    console.print(Text(f"The key is kept in {folder.key_file}. {ending}".rstrip()), soft_wrap=True)

@@ -19,7 +19,7 @@ from services.sql.order import NEWEST_FIRST
 from services.sql.printer import print_listing
 from services.sql.values import parse_value
 
-_MOST = 5000
+_MAX_ROWS = 5000
 
 CreatedAt = Annotated[
     str | None,
@@ -37,11 +37,11 @@ async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenSer
         organization_id=organization_id,
         where=comparison("request_id", Operator.ONE_OF, ids),
         order_by=NEWEST_FIRST,
-        limit=_MOST + 1,
+        limit=_MAX_ROWS + 1,
     )
     rows = await service.warehouse.query(print_listing(listing))
-    if len(rows) > _MOST:
-        raise InvalidRequest(f"requestIds: more than {_MOST} requests have these ids; a filter gives them in pages")
+    if len(rows) > _MAX_ROWS:
+        raise InvalidRequest(f"requestIds: more than {_MAX_ROWS} requests have these ids; a filter gives them in pages")
     return answer(await views_of(organization_id, rows, service, with_bodies=False))
 
 

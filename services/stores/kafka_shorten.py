@@ -12,7 +12,7 @@ from services.stores.kafka import Entry
 from services.telemetry import Metrics
 
 BEGINNING_BYTES: Final = 64 * 2**10  # of a request's body, and as many of the end of a form or an answer
-_MOST_NAME_CHARACTERS: Final = 512
+_MAX_NAME_CHARACTERS: Final = 512
 
 
 class _Said(msgspec.Struct):
@@ -23,28 +23,28 @@ class _Said(msgspec.Struct):
 _said = msgspec.json.Decoder(_Said)
 
 
-def shortened(metrics: Metrics, entry: Entry, most_bytes: int) -> Entry:
-    """`entry` with the first form of its event that has `most_bytes` at most; the smallest where none has.
+def shortened(metrics: Metrics, entry: Entry, max_bytes: int) -> Entry:
+    """`entry` with the first form of its event that has `max_bytes` at most; the smallest where none has.
 
     Bodies that are not kept whole are counted. Their sizes stay as they were, so readers know.
     """
     event = decode_event(entry.payload)
     payload, smaller = entry.payload, event
-    for smaller in _smaller_forms(event, most_bytes):
+    for smaller in _smaller_forms(event, max_bytes):
         payload = encode_event(smaller)
-        if len(payload) <= most_bytes:
+        if len(payload) <= max_bytes:
             break
     cut = (smaller.request.body != event.request.body, smaller.response.body != event.response.body)
     metrics.add("proxy_bodies_dropped_total", sum(cut))
     return entry._replace(payload=payload)
 
 
-def _smaller_forms(event: ExchangeEvent, most_bytes: int) -> Iterator[ExchangeEvent]:
+def _smaller_forms(event: ExchangeEvent, max_bytes: int) -> Iterator[ExchangeEvent]:
     """What is worth most goes last: the answer, and of that its end, say what was used.
 
     A whole request is worth something beside a cut answer: it shows that nothing was used which the end does not say.
     """
-    asked, told = _beginning_of(event.request), _ends_of(event.response, most_bytes // 2)
+    asked, told = _beginning_of(event.request), _ends_of(event.response, max_bytes // 2)
     yield replace(event, request=asked)
     yield replace(event, response=told)
     yield replace(event, request=asked, response=told)
@@ -67,7 +67,7 @@ def _model_first(body: bytes) -> bytes:
         said = _said.decode(body)
     except UNREADABLE:
         return body
-    is_named = isinstance(said.model, str) and 0 < len(said.model) <= _MOST_NAME_CHARACTERS
+    is_named = isinstance(said.model, str) and 0 < len(said.model) <= _MAX_NAME_CHARACTERS
     first: dict[str, object] = {"model": said.model} if is_named else {}
     if said.stream is True:
         first["stream"] = True

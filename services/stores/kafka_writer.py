@@ -32,7 +32,7 @@ class KafkaWriter:
     """
 
     def __init__(
-        self, brokers: Sequence[str], topic: str, *, shorten: Shorten = lambda entry, _most_bytes: entry
+        self, brokers: Sequence[str], topic: str, *, shorten: Shorten = lambda entry, _max_bytes: entry
     ) -> None:
         self._brokers = list(brokers)
         self._topic = topic
@@ -112,8 +112,8 @@ class KafkaWriter:
         return batches
 
     def _fitting(self, entry: Entry) -> Entry:
-        most_bytes = self._max_entry_bytes
-        return self._shorten(entry, most_bytes) if len(entry.payload) > most_bytes else entry
+        max_bytes = self._max_entry_bytes
+        return self._shorten(entry, max_bytes) if len(entry.payload) > max_bytes else entry
 
     def _replace(self, producer: AIOKafkaProducer, reason: str) -> None:
         is_current = self._producer is producer

@@ -75,8 +75,8 @@ _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
 # OpenAI's models that search before each answer pay more for it than those whose tokens' prices they share.
 _SEARCH_MODEL: Final = re.compile(r"-search-(?:preview|api)")
 
-_MOST_REMEMBERED: Final = 10_000
-_MOST_TIERS: Final = 100
+_MAX_REMEMBERED: Final = 10_000
+_MAX_TIERS: Final = 100
 _Key = tuple[int, tuple[int, ...], str]
 
 
@@ -94,7 +94,7 @@ class ShippedPrices:
             known = self._models[key]
         except KeyError:
             known = self._find(provider, model)
-            if len(self._models) >= _MOST_REMEMBERED:  # callers may make up names without end
+            if len(self._models) >= _MAX_REMEMBERED:  # callers may make up names without end
                 self._models.clear()
             self._models[key] = known
         return known.price_at(moment, tier) if known is not None else None
@@ -133,7 +133,7 @@ class _Model:
         key = (standard, variants, tier)
         price = self._made.get(key)
         if price is None:
-            if len(self._made) >= _MOST_TIERS:  # nor is there an end to the names of tiers
+            if len(self._made) >= _MAX_TIERS:  # nor is there an end to the names of tiers
                 self._made.clear()
             price = self._made[key] = self._make(standard, variants, tier)
         return price

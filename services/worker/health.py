@@ -6,7 +6,7 @@ from typing import Final
 
 from services.telemetry import Metrics
 
-_MOST_HEAD_BYTES: Final = 16 * 2**10
+_MAX_HEAD_BYTES: Final = 16 * 2**10
 _PATIENCE_S: Final = 5.0
 
 
@@ -20,7 +20,7 @@ async def serve_health(metrics: Metrics, *, host: str, port: int) -> asyncio.Ser
             await asyncio.wait_for(writer.drain(), _PATIENCE_S)
         writer.close()
 
-    return await asyncio.start_server(answer, host, port, limit=_MOST_HEAD_BYTES)
+    return await asyncio.start_server(answer, host, port, limit=_MAX_HEAD_BYTES)
 
 
 def _answer(head: bytes, metrics: Metrics) -> bytes:

@@ -21,13 +21,13 @@ from services.worker.prices import KnownPrices
 from services.worker.rows import Row, dead_letter, rows_of
 
 FIRST_DELAY_S: Final = 0.1
-MOST_DELAY_S: Final = 15.0
+MAX_DELAY_S: Final = 15.0
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
 # More than this share of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
 BURY_SHARE: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
-MOST_BURIED: Final = 100  # of a window, whatever the share
+MAX_BURIED: Final = 100  # of a window, whatever the share
 
 logger = logging.getLogger("farebox.worker")
 
@@ -194,7 +194,7 @@ class _Worker:
 
     def _count_buried(self, letters: Sequence[DeadLetter]) -> None:
         self._window_buried += len(letters)
-        if self._window_buried > max(MOST_BURIED, self._bury_share * self._window_events):
+        if self._window_buried > max(MAX_BURIED, self._bury_share * self._window_events):
             raise TooManyDeadLetters(
                 f"{self._window_buried} of the last {self._window_events} events are unusable, the last because: "
                 f"{letters[-1].reason}. FAREBOX_BURY_SHARE=1 puts them aside, for `farebox dead-letters`"
@@ -211,7 +211,7 @@ class _Worker:
                 logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
                 if await self._stopped_within(delay_s):
                     raise
-            delay_s = min(2 * delay_s, MOST_DELAY_S)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
 
     async def _stopped_within(self, delay_s: float) -> bool:
         try:

@@ -24,7 +24,7 @@ class KnownPrices:
     async def books(self) -> PriceBooks:
         """With all rows that count for events recorded before this was asked.
 
-        Raises: StoreUnavailable; events then have to wait, since older rows might charge them otherwise than these.
+        Raises: StoreUnavailable; events then have to wait, since the rows in memory may be out of date.
         """
         rows = await self._store.all_prices()
         if rows != self._rows:

@@ -18,7 +18,7 @@ from services.domain.enrich import recorded_at_of, to_record
 from services.domain.price_book import NotingBook
 
 # Bodies may be compressed a hundredfold: a batch that is small in the log may be large when it is read.
-MOST_CHARACTERS: Final = 64 * 2**20
+MAX_CHARACTERS: Final = 64 * 2**20
 
 logger = logging.getLogger("farebox.worker")
 
@@ -57,7 +57,7 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
         rows.append(Row(delivery, record, bodies))
         if bodies is not None:
             characters += len(bodies.request_body) + len(bodies.response_body)
-        if characters >= MOST_CHARACTERS:
+        if characters >= MAX_CHARACTERS:
             break
     _warn_of_faults(letters)
     return Piece(rows, letters, used.prices, end)

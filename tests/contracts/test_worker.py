@@ -285,7 +285,7 @@ async def test_told_to_stop_the_worker_finishes_the_batch_in_hand() -> None:
 
 
 def test_bodies_that_grow_when_they_are_read_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "MOST_CHARACTERS", 250_000)
+    monkeypatch.setattr(rows, "MAX_CHARACTERS", 250_000)
     event = an_event(response_body=gzip.compress(b" " * 100_000), content_encoding="gzip")
     batch = [Delivery(payload=encode_event(event), position="")] * 7
     done, pieces = 0, []

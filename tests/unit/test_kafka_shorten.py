@@ -27,10 +27,10 @@ UNNAMED_USD = Decimal("0.00027")  # by gpt-4o-mini: 1000 at 0.15, 200 at 0.60 a 
 FORM = "multipart/form-data; boundary=b"
 
 
-def kept(event: ExchangeEvent, most_bytes: int = MAX_ENTRY_BYTES) -> ExchangeEvent:
+def kept(event: ExchangeEvent, max_bytes: int = MAX_ENTRY_BYTES) -> ExchangeEvent:
     """What arrives of `event`."""
-    smaller = shortened(Metrics(), entry_of(event, encode_event(event)), most_bytes)
-    assert len(smaller.payload) <= most_bytes
+    smaller = shortened(Metrics(), entry_of(event, encode_event(event)), max_bytes)
+    assert len(smaller.payload) <= max_bytes
     return decode_event(smaller.payload)
 
 
@@ -119,18 +119,18 @@ def test_where_both_are_cut_a_cost_that_cannot_be_known_is_unknown() -> None:
 @given(
     asked=st.integers(0, 2 * BATCH_BYTES),
     said=st.integers(0, 2 * BATCH_BYTES),
-    most_bytes=st.integers(4096, BATCH_BYTES),
+    max_bytes=st.integers(4096, BATCH_BYTES),
 )
 @settings(max_examples=50, deadline=None)
-def test_it_fits_and_its_cost_is_the_same_or_unknown(asked: int, said: int, most_bytes: int) -> None:
+def test_it_fits_and_its_cost_is_the_same_or_unknown(asked: int, said: int, max_bytes: int) -> None:
     event = an_event(
         request_body=json.dumps({"messages": ["a" * asked], "model": "gpt-4o-mini"}).encode(),
         response_body=chat("a" * said),
     )
     metrics = Metrics()
-    smaller = shortened(metrics, entry_of(event, encode_event(event)), most_bytes)
+    smaller = shortened(metrics, entry_of(event, encode_event(event)), max_bytes)
     arrived = decode_event(smaller.payload)
-    assert len(smaller.payload) <= most_bytes
+    assert len(smaller.payload) <= max_bytes
     unlike = [arrived.request.body != event.request.body, arrived.response.body != event.response.body]
     assert metrics.get("proxy_bodies_dropped_total") == sum(unlike)
     known, told = row(event), row(arrived)

@@ -12,10 +12,10 @@ _FILES = ("journal:", "sqlite:///")
 ORGANIZATION = "default"  # the one organization of an embedded Farebox, unless keys for others are made
 
 
-def looked_at(url: str) -> str:
-    """`url`, of something that is only looked at. Raises: InvalidSetting when it is a file that is not there.
+def existing(url: str) -> str:
+    """`url`, if what it names is there. Raises: InvalidSetting when it is a file that is not.
 
-    Opening one makes it, and an empty one would say that there is nothing.
+    For what is only looked at: opening a file makes it, and an empty one would say that there is nothing.
     """
     for kind in _FILES:
         if url.startswith(kind) and not Path(url.removeprefix(kind)).is_file():
@@ -23,20 +23,20 @@ def looked_at(url: str) -> str:
     return url
 
 
-class Place:
-    """The data folder. Settings given in the environment win over the ones that follow from it."""
+class DataFolder:
+    """Settings given in the environment win over the ones that follow from it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        self.key_file = self.folder / "api-key"
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.key_file = self.path / "api-key"
 
     def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """`environ`, with what is kept in this folder unless it says otherwise."""
         kept = {
-            "FAREBOX_EVENT_LOG": f"journal:{self.folder / 'journal.sqlite'}",
-            "FAREBOX_WAREHOUSE": f"chdb:{self.folder / 'warehouse'}",
-            "FAREBOX_KAFKA_SPILL": str(self.folder / "spill.sqlite"),
-            "FAREBOX_STATE": f"sqlite:///{self.folder / 'state.sqlite'}",
+            "FAREBOX_EVENT_LOG": f"journal:{self.path / 'journal.sqlite'}",
+            "FAREBOX_WAREHOUSE": f"chdb:{self.path / 'warehouse'}",
+            "FAREBOX_KAFKA_SPILL": str(self.path / "spill.sqlite"),
+            "FAREBOX_STATE": f"sqlite:///{self.path / 'state.sqlite'}",
         }
         return kept | dict(environ)
 
@@ -51,7 +51,7 @@ class Place:
 
     def keep_key(self, secret: str) -> None:
         """Writes `secret` where only this user can read it."""
-        make_private_folder(self.folder)
+        make_private_folder(self.path)
         descriptor = os.open(self.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{secret}\n")
