@@ -50,7 +50,7 @@ books = st.sampled_from(BOOKS)
 def stored(record: RequestRecord) -> ChargedRow:
     """What a re-pricing reads of a row."""
     names = set(ChargedRow.__struct_fields__) - {"usage"}
-    usage = Usage(**{name: getattr(record, name) for name in Usage.__struct_fields__})
+    usage = Usage(**{name: getattr(record, name) for name in USAGE_CLASSES})
     return ChargedRow(usage=usage, **{name: getattr(record, name) for name in names})
 
 
