@@ -1,10 +1,7 @@
-"""A provider's answer, plain or streamed -> Reading: model, usage in disjoint classes, the provider's own figures.
+"""A provider's answer, plain or streamed -> Reading: model, usage in disjoint classes, the provider's own figures."""
 
-Families are told apart by the names in the usage block, not by the provider: many providers speak several of them.
-"""
-
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -13,24 +10,15 @@ from schemas.usage import Reading, Usage
 from services.domain.answer_chunks import choices_in, has_failed, holds_images, is_chunk, is_going_on, shows_generated
 from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in, usage_in, value_of
 from services.domain.estimate import put_out, put_out_whole
-from services.domain.figures import Block, Counted, NonsenseError
+from services.domain.families import OPENAI, family_of, wrapped_in
+from services.domain.figures import Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
 from services.domain.tiers import service_tier_of, tells_tier
 from services.domain.told_cost import told_cost_usd
 from services.domain.tool_fees import with_fees
-from services.domain.unread import Names, counts_more
-from services.domain.usage_anthropic import ANTHROPIC_NAMES, anthropic_usage
-from services.domain.usage_google import GOOGLE_NAMES, INTERACTION_NAMES, google_usage, interaction_usage
-from services.domain.usage_openai import (
-    DURATION_NAMES,
-    OPENAI_NAMES,
-    as_images,
-    duration_usage,
-    openai_usage,
-    tells_output,
-)
-from services.domain.usage_others import COHERE_NAMES, CONVERSE_NAMES, cohere_usage, converse_usage
-from services.domain.usage_sdks import AI_SDK_NAMES, PYDANTIC_NAMES, ai_sdk_usage, pydantic_usage
+from services.domain.unread import counts_more
+from services.domain.usage_openai import as_images, tells_output
+from services.domain.usage_sdks import agrees_with
 
 _MAX_BLOCK_CHARACTERS: Final = 16_384
 _OPENING_CHUNKS: Final = 3  # a stream names its model in the first that is not a ping or a filter's result
@@ -38,35 +26,6 @@ _SECOND_CHOICE: Final = (b'"index":1', b'"index": 1')
 _NO_USAGE: Final = Usage()
 
 _chunks = msgspec.json.Decoder(list[msgspec.Raw])
-
-_Family: TypeAlias = tuple[Callable[[Block, str], Counted], Names]
-_OPENAI: Final[_Family] = (openai_usage, OPENAI_NAMES)
-_ANTHROPIC: Final[_Family] = (anthropic_usage, ANTHROPIC_NAMES)
-_PYDANTIC: Final[_Family] = (pydantic_usage, PYDANTIC_NAMES)
-_GOOGLE: Final[_Family] = (google_usage, GOOGLE_NAMES)
-_AI_SDK: Final[_Family] = (ai_sdk_usage, AI_SDK_NAMES)
-_FAMILIES: Final[Sequence[tuple[str, _Family]]] = (
-    ("prompt_tokens", _OPENAI),
-    ("completion_tokens", _OPENAI),  # also beside input_tokens
-    ("input_tokens_details", _OPENAI),
-    ("input_token_details", _OPENAI),
-    ("cache_read_input_tokens", _ANTHROPIC),  # also with a total that somebody added
-    ("cache_creation_input_tokens", _ANTHROPIC),
-    ("cache_read_tokens", _PYDANTIC),
-    ("cache_write_tokens", _PYDANTIC),
-    ("total_input_tokens", (interaction_usage, INTERACTION_NAMES)),
-    ("total_tokens", _OPENAI),
-    ("input_tokens", _ANTHROPIC),
-    ("promptTokenCount", _GOOGLE),
-    ("totalTokenCount", _GOOGLE),
-    ("cachedInputTokens", _AI_SDK),
-    ("reasoningTokens", _AI_SDK),
-    ("inputTokenDetails", _AI_SDK),
-    ("outputTokenDetails", _AI_SDK),
-    ("inputTokens", (converse_usage, CONVERSE_NAMES)),
-    ("billed_units", (cohere_usage, COHERE_NAMES)),
-    ("seconds", (duration_usage, DURATION_NAMES)),
-)
 
 
 def read_answer(body: bytes, provider: str) -> Reading:
@@ -171,9 +130,12 @@ def _has_second_choice(chunks: Sequence[bytes]) -> bool:
 def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider: str) -> Reading:
     if found is None:
         return Reading(model=model)
-    counted = _counted(found, chunks, model, provider)
+    own = _own(found)
+    counted = _counted(own, chunks, model, provider)
+    if counted is not None and own is not found and not agrees_with(found.block, counted.usage):
+        counted = Counted(counted.usage, adds_up=False, complete=counted.complete)
     said = tier_in(found.part)
-    told = tells_tier(said, found.block)
+    told = tells_tier(said, own.block)
     if not told and len(chunks) > 1:
         said = _last_tier(chunks)
         told = bool(said)
@@ -184,10 +146,16 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         usage_block=raw.decode("utf-8", "replace"),
         adds_up=counted is None or counted.adds_up,
         complete=counted is None or counted.complete,
-        tier=service_tier_of(said, found.block),
+        tier=service_tier_of(said, own.block),
         tells_tier=told,
-        cost_usd=told_cost_usd(found.raw),
+        cost_usd=told_cost_usd(own.raw),
     )
+
+
+def _own(found: Found) -> Found:
+    """What the provider itself said, where a library's block holds it."""
+    block = wrapped_in(found.block)
+    return found if block is None else Found(part=found.part, block=block, raw=msgspec.json.encode(block))
 
 
 def _last_tier(chunks: Sequence[bytes]) -> str:
@@ -203,12 +171,11 @@ def _last_tier(chunks: Sequence[bytes]) -> str:
 
 def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -> Counted | None:
     """None for nonsense, for a block of no known family, and for one that says that nothing at all was used."""
-    family = next((family for name, family in _FAMILIES if name in found.block), None)
+    family = family_of(found.block)
     if family is None:
         return None
-    read, names = family
     try:
-        counted = read(found.block, provider)
+        counted = family.read(found.block, provider)
     except NonsenseError:
         return None
     if counted.usage == _NO_USAGE:
@@ -216,8 +183,8 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
     if found.opening:
         # The opening counts one token put out, as a placeholder.
         return Counted(msgspec.structs.replace(counted.usage, completion_tokens=0, reasoning_tokens=0))
-    silent = not counted.usage.completion_tokens and family is _OPENAI and not tells_output(found.block)
-    if (silent and shows_generated(found.part)) or counts_more(found.block, names):
+    silent = not counted.usage.completion_tokens and family is OPENAI and not tells_output(found.block)
+    if (silent and shows_generated(found.part)) or counts_more(found.block, family.names):
         counted = Counted(counted.usage, counted.adds_up, complete=False)
     if counted.usage.completion_tokens and holds_images(found.part, found.block):
         counted = as_images(counted, found.block, alone=value_of(found.part.svg_usage) is None)
