@@ -5,18 +5,32 @@ import gc
 import logging
 import os
 import signal
-import sys
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final
 
-import uvloop
+import uvicorn
 
-from schemas.errors import FareboxError
-from services.ports import Clock, EventSink, KeyStore
-from services.proxy.server import GRACE_S, ProxyServer, create_server
+from services.domain.capture import CaptureSpace
+from services.domain.providers import Routes, origin_of
+from services.ports import Clock, EventSink, KeyStore, Upstream
+from services.process import GRACE_S, closed_by, run_process
+from services.proxy.accounts import Accounts
+from services.proxy.app import ProxyApp
+from services.proxy.drains import DrainLimits, Drains
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Keyring
+from services.proxy.manual_log import LogIntake
+from services.proxy.protocol import RelayProtocol
+from services.proxy.server import ProxyServer
+from services.proxy.terms import Limits, Relay
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.connect import open_event_sink, open_keys
 from services.stores.upstream import UpstreamPool
-from services.telemetry import Metrics, configure_logging
+from services.telemetry import Metrics
+
+KEPT_BYTES: Final = 64 * 2**20  # of all bodies that are kept until they are whole
 
 logger = logging.getLogger("farebox.proxy")
 
@@ -32,22 +46,95 @@ def proxy_server(
 ) -> ProxyServer:
     """A proxy to be served on a running event loop. Its owner closes `sink` after it, never before.
 
-    Told to stop, it gives exchanges in flight `grace_s` to end.
+    Told to stop, it gives exchanges in flight `grace_s` to end. Raises: InvalidSetting.
     """
     upstream = UpstreamPool(max_connections=settings.max_connections, connect_timeout_s=settings.connect_timeout_s)
-    return create_server(
-        settings, upstream=upstream, sink=sink, keys=keys, metrics=metrics, clock=clock, grace_s=grace_s
+    routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
+    keyring = Keyring(keys)
+    draw_id = RequestIds(os.urandom).draw
+    accounts = Accounts(
+        sink=sink,
+        metrics=metrics,
+        draw_id=draw_id,
+        capture_bytes=settings.capture_bytes,
+        capture_total_bytes=settings.capture_total_bytes,
     )
+    drains = _drains(settings, accounts, metrics)
+    relay = _relay(settings, upstream=upstream, keyring=keyring, accounts=accounts, drains=drains, metrics=metrics)
+    logs = LogIntake(
+        keys=keyring,
+        sink=sink,
+        clock=clock,
+        draw_id=draw_id,
+        metrics=metrics,
+        capture_bytes=settings.capture_bytes,
+    )
+    app = ProxyApp(metrics=metrics, routes=routes.known, logs=logs)
+    protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
+    config = _config(settings, app, protocol, grace_s=grace_s)
+    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)
+
+
+def _relay(
+    settings: ProxySettings,
+    *,
+    upstream: Upstream,
+    keyring: Keyring,
+    accounts: Accounts,
+    drains: Drains,
+    metrics: Metrics,
+) -> Relay:
+    return Relay(
+        upstream=upstream,
+        keys=keyring,
+        accounts=accounts,
+        metrics=metrics,
+        drains=drains,
+        kept=CaptureSpace(KEPT_BYTES),
+        asks_usage=settings.stream_usage == "inject",
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            first_byte_timeout_s=settings.first_byte_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            total_timeout_s=settings.total_timeout_s,
+        ),
+        strict=settings.durability == "strict",
+        pass_unauthenticated=settings.unauthenticated == "pass",
+    )
+
+
+def _config(settings: ProxySettings, app: ProxyApp, protocol: Any, *, grace_s: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.proxy_host,
+        port=settings.proxy_port,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=grace_s,
+    )
+
+
+def _drains(settings: ProxySettings, accounts: Accounts, metrics: Metrics) -> Drains:
+    limits = DrainLimits(
+        timeout_s=settings.drain_timeout_s, max_bytes=settings.drain_bytes, max_drains=settings.drain_count
+    )
+    return Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=settings.on_disconnect == "drain")
 
 
 async def run(settings: ProxySettings) -> None:
     """Serves until a signal comes. Raises: InvalidSetting, BrokerUnavailable."""
     metrics = Metrics()
-    keys = open_keys(settings.state)
-    sink = await open_event_sink(
-        settings.event_log, durability=settings.durability, spill=settings.kafka_spill, metrics=metrics
-    )
-    try:
+    async with AsyncExitStack() as stack:
+        keys = closed_by(stack, open_keys(settings.state))
+        sink = await open_event_sink(
+            settings.event_log, durability=settings.durability, spill=settings.kafka_spill, metrics=metrics
+        )
+        closed_by(stack, sink)
         server = proxy_server(settings, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
@@ -55,22 +142,11 @@ async def run(settings: ProxySettings) -> None:
         gc.freeze()  # what was loaded stays: looking through it again would only make requests wait
         logger.info("proxy starts", extra={"host": settings.proxy_host, "port": settings.proxy_port})
         await server.serve()
-    finally:
-        await sink.close()
-        await keys.close()
     logger.info("proxy stopped")
 
 
 def main() -> None:
-    """Exits with 1, and one line that says why, when it cannot start."""
-    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
-    try:
-        settings = ProxySettings.from_environ(os.environ)
-        configure_logging(settings.log_level)
-        uvloop.run(run(settings))
-    except FareboxError as error:
-        logger.error("proxy cannot start", extra={"reason": str(error), "code": error.code})  # noqa: TRY400
-        sys.exit(1)
+    run_process(ProxySettings, run, logger, failed="proxy cannot start")
 
 
 if __name__ == "__main__":

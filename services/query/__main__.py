@@ -2,23 +2,17 @@
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 
 import uvicorn
-import uvloop
 
-from schemas.errors import FareboxError
+from services.process import GRACE_S, closed_by, run_process
 from services.query.app import create_app
 from services.settings import QuerySettings
 from services.stores.clock import SystemClock
 from services.stores.connect import open_keys, open_price_rows, open_reprices, open_warehouse
 from services.stores.prices import ShippedPrices
-from services.telemetry import configure_logging
-
-GRACE_S = 8  # for answers under way when the process is told to stop: container engines kill after ten
 
 logger = logging.getLogger("farebox.query")
 
@@ -29,14 +23,10 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
         # uvicorn stops at a signal and then sends it again, which would end the process before its stores are closed.
         asyncio.get_running_loop().add_signal_handler(number, _stay)
     async with AsyncExitStack() as stack:
-        warehouse = await open_warehouse(settings.warehouse, query_timeout_s=settings.query_timeout_s)
-        stack.push_async_callback(warehouse.close)
-        keys = open_keys(settings.state)
-        stack.push_async_callback(keys.close)
-        price_rows = open_price_rows(settings.state)
-        stack.push_async_callback(price_rows.close)
-        reprices = open_reprices(settings.state)
-        stack.push_async_callback(reprices.close)
+        warehouse = closed_by(stack, await open_warehouse(settings.warehouse, query_timeout_s=settings.query_timeout_s))
+        keys = closed_by(stack, open_keys(settings.state))
+        price_rows = closed_by(stack, open_price_rows(settings.state))
+        reprices = closed_by(stack, open_reprices(settings.state))
         app = create_app(
             warehouse=warehouse,
             keys=keys,
@@ -64,15 +54,7 @@ def _stay() -> None:
 
 
 def main() -> None:
-    """Exits with 1, and one line that says why, when it cannot start."""
-    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
-    try:
-        settings = QuerySettings.from_environ(os.environ)
-        configure_logging(settings.log_level)
-        uvloop.run(run(settings))
-    except FareboxError as error:
-        logger.error("query service stops", extra={"reason": str(error), "code": error.code})  # noqa: TRY400
-        sys.exit(1)
+    run_process(QuerySettings, run, logger, failed="query service stops")
 
 
 if __name__ == "__main__":

@@ -2,18 +2,15 @@
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 
-import uvloop
-
-from schemas.errors import FareboxError, InvalidSetting
+from schemas.errors import InvalidSetting
+from services.process import closed_by, run_process
 from services.settings import WorkerSettings
 from services.stores.connect import open_event_source, open_price_rows, open_releases, open_warehouse
 from services.stores.prices import ShippedPrices
-from services.telemetry import Metrics, configure_logging
+from services.telemetry import Metrics
 from services.worker.garbage import look_for_cycles_rarely
 from services.worker.health import serve_health
 from services.worker.loop import Flush, run_worker
@@ -29,14 +26,10 @@ async def run(settings: WorkerSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         # The log first: a wrong setting is told at once, while a warehouse that is not there yet is waited for.
-        source = await open_event_source(settings.event_log, group=settings.worker_group)
-        stack.push_async_callback(source.close)
-        warehouse = await open_warehouse(settings.warehouse)
-        stack.push_async_callback(warehouse.close)
-        price_rows = open_price_rows(settings.state)
-        stack.push_async_callback(price_rows.close)
-        releases = open_releases(settings.state)
-        stack.push_async_callback(releases.close)
+        source = closed_by(stack, await open_event_source(settings.event_log, group=settings.worker_group))
+        warehouse = closed_by(stack, await open_warehouse(settings.warehouse))
+        price_rows = closed_by(stack, open_price_rows(settings.state))
+        releases = closed_by(stack, open_releases(settings.state))
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
@@ -55,15 +48,7 @@ async def _listen(settings: WorkerSettings, metrics: Metrics) -> asyncio.Server:
 
 
 def main() -> None:
-    """Exits with 1, and one line that says why, when it cannot start or must not go on."""
-    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
-    try:
-        settings = WorkerSettings.from_environ(os.environ)
-        configure_logging(settings.log_level)
-        uvloop.run(run(settings))
-    except FareboxError as error:
-        logger.error("worker stops", extra={"reason": str(error), "code": error.code})  # noqa: TRY400
-        sys.exit(1)
+    run_process(WorkerSettings, run, logger, failed="worker stops")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""How a process begins and ends: settings from its environment, log lines, stores that close, an exit code."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final, Protocol, TypeVar
+
+import uvloop
+
+from schemas.errors import FareboxError
+from services.settings import Settings
+from services.telemetry import configure_logging
+
+GRACE_S: Final = 8  # for what is under way when a process is told to stop: container engines kill after ten
+
+
+class Store(Protocol):
+    """What is open until it is closed."""
+
+    async def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Settings)
+AnyStore = TypeVar("AnyStore", bound=Store)
+
+
+def run_process(
+    kind: type[S], run: Callable[[S], Coroutine[Any, Any, None]], logger: logging.Logger, *, failed: str
+) -> None:
+    """Runs `run` with its settings. Exits with 1 and one line, `failed` with the reason, when it cannot go on."""
+    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
+    try:
+        settings = kind.from_environ(os.environ)
+        configure_logging(settings.log_level)
+        uvloop.run(run(settings))
+    except FareboxError as error:
+        logger.error(failed, extra={"reason": str(error), "code": error.code})  # noqa: TRY400
+        sys.exit(1)
+
+
+def closed_by(stack: AsyncExitStack, store: AnyStore) -> AnyStore:
+    """`store`, which closes with `stack`."""
+    stack.push_async_callback(store.close)
+    return store
