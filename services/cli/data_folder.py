@@ -24,7 +24,7 @@ def existing(url: str) -> str:
 
 
 class DataFolder:
-    """Settings given in the environment win over the ones that follow from it."""
+    """What is kept where in it. Settings given in the environment win over the ones that follow from it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()

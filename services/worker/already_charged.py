@@ -31,8 +31,8 @@ async def still_to_charge(
 ) -> Sequence[Row]:
     """`rows` without those that the warehouse already has in this version or a newer one, of a later log of the call.
 
-    Only rows recorded until `charged_until` are looked up: no other release can have charged later ones; None when
-    there is none. Raises: StoreUnavailable.
+    Only rows recorded until `charged_until` are looked up: no other release can have charged later ones. None: there
+    is no other release. Raises: StoreUnavailable.
     """
     if charged_until is None:
         return rows
