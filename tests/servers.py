@@ -54,9 +54,9 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 def kafka_server() -> Iterator[str]:
     """The address of a running broker, `HOST:PORT[,HOST:PORT...]`; prints where it came from. Raises: NoServer."""
     with contextlib.ExitStack() as stack:
-        given = os.environ.get("TEST_KAFKA")
+        given = os.environ.get("FAREBOX_TEST_KAFKA")
         if given:
-            address, origin = given, "TEST_KAFKA"
+            address, origin = given, "FAREBOX_TEST_KAFKA"
         elif docker_answers():
             address, origin = stack.enter_context(_in_docker()), "in Docker"
         else:
@@ -169,7 +169,7 @@ def kafka_jars() -> Path:
 def _fetch_jars(kept: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None or shutil.which("java") is None:
-        raise NoServer("no TEST_KAFKA, no Docker, and no Maven and Java to run Kafka with")
+        raise NoServer("no FAREBOX_TEST_KAFKA, no Docker, and no Maven and Java to run Kafka with")
     with tempfile.TemporaryDirectory(dir=kept.parent) as name:
         folder = Path(name)
         (folder / "pom.xml").write_text(_POM)
@@ -184,8 +184,8 @@ def _fetch_jars(kept: Path) -> None:
 
 def _fetch_all() -> None:
     for name, given, fetch in (
-        ("Kafka", "TEST_KAFKA", kafka_jars),
-        ("ClickHouse", "TEST_CLICKHOUSE", clickhouse_server.library),
+        ("Kafka", "FAREBOX_TEST_KAFKA", kafka_jars),
+        ("ClickHouse", "FAREBOX_TEST_CLICKHOUSE", clickhouse_server.library),
     ):
         if os.environ.get(given) or docker_answers():
             print(f"{name}: nothing to fetch")
