@@ -36,7 +36,7 @@ class Metrics:
     def __init__(self) -> None:
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
         self.trouble = ""  # why the process does not do all of its work, for who asks whether it is well
-        self.accounts = False  # whether a worker runs inside this process, as `farebox up` has it
+        self.worker_inside = False  # as `farebox up` has it
 
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
@@ -47,7 +47,7 @@ class Metrics:
     def exposition(self) -> str:
         """All counters in the Prometheus text format, and `farebox_accounting`: 1 with a worker inside, else 0."""
         lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
-        lines.append(f"# TYPE farebox_accounting gauge\nfarebox_accounting {int(self.accounts)}")
+        lines.append(f"# TYPE farebox_accounting gauge\nfarebox_accounting {int(self.worker_inside)}")
         return "\n".join(lines) + "\n"
 
 

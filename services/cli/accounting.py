@@ -17,6 +17,7 @@ import uvloop
 
 from schemas.errors import FareboxError
 from services.ports import EventSource
+from services.process import closed_by
 from services.query.app import create_app
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
@@ -118,7 +119,7 @@ class Accounting:
             logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
             self._metrics.trouble = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
         finally:
-            self._metrics.accounts = False
+            self._metrics.worker_inside = False
             self._listening.close()  # so that who asks is refused, and does not wait for an answer
 
     async def _serve(self) -> None:
@@ -144,7 +145,7 @@ class Accounting:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(work)
-                self._metrics.accounts = True
+                self._metrics.worker_inside = True
                 self._live.set_result(live)
                 await live.stop.wait()
                 server.should_exit = True
@@ -153,18 +154,14 @@ class Accounting:
 
     async def _open(self, stack: AsyncExitStack) -> _Stores:
         """What is open closes with `stack`. Raises: FareboxError."""
-        warehouse = await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
-        stack.push_async_callback(warehouse.close)
-        keys = open_keys(self._query.state)
-        stack.push_async_callback(keys.close)
-        source = await open_event_source(self._worker.event_log, group=self._worker.worker_group)
-        stack.push_async_callback(source.close)
-        price_rows = open_price_rows(self._query.state)
-        stack.push_async_callback(price_rows.close)
-        releases = open_releases(self._query.state)
-        stack.push_async_callback(releases.close)
-        reprices = open_reprices(self._query.state)
-        stack.push_async_callback(reprices.close)
+        warehouse = closed_by(
+            stack, await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
+        )
+        keys = closed_by(stack, open_keys(self._query.state))
+        source = closed_by(stack, await open_event_source(self._worker.event_log, group=self._worker.worker_group))
+        price_rows = closed_by(stack, open_price_rows(self._query.state))
+        releases = closed_by(stack, open_releases(self._query.state))
+        reprices = closed_by(stack, open_reprices(self._query.state))
         return _Stores(
             source=source,
             warehouse=warehouse,

@@ -122,7 +122,7 @@ def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Caller) 
     metrics, port = Metrics(), free_port()
     with counting(metrics) as url:
         alone = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
-        metrics.accounts = True
+        metrics.worker_inside = True
         together = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
     assert f"  worker  unknown  nothing answers at http://127.0.0.1:{port}\n" in alone.stdout
     assert f"  worker  ok       inside `farebox up`, {url}\n" in together.stdout
