@@ -21,6 +21,7 @@ from services.domain.cut_answer import reading_of
 from services.domain.tiers import with_asked, with_region
 from services.domain.told_cost import kept_usd
 from services.domain.unbilled import request_generates
+from services.domain.untold import as_asked
 
 TIMED_OUT_STATUS: Final = -2
 CLIENT_GONE_STATUS: Final = -3
@@ -53,7 +54,7 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
         response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
     )
     asked = asked_of(request, asked_body)
-    reading = reading_of(event, asked_body, answer_body)
+    reading = as_asked(reading_of(event, asked_body, answer_body), asked_body)
     consumption = consumption_of(event, reading, asked_body.content)
     bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)

@@ -1,0 +1,34 @@
+"""What decides a price and stands in the request alone, where an answer does not tell it.
+
+Sources: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#1-hour-cache-duration,
+https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+"""
+
+import re
+from typing import Final
+
+from msgspec.structs import replace
+
+from schemas.usage import Reading
+from services.domain.body_text import Body
+
+# A figure of what lasts five minutes or an hour; Bedrock's has the name of neither.
+_LIFETIME_TOLD: Final = re.compile(r'"(?:ephemeral_(?:5m|1h)_input_tokens|write_(?:5m|1h)_tokens)"\s*:\s*[1-9]|"ttl"')
+_AN_HOUR: Final = re.compile(rb'"ttl"\s*:\s*"1h"')  # inside of a text a backslash would stand before each quote
+
+
+def as_asked(reading: Reading, asked: Body) -> Reading:
+    """`reading` with what the `asked` request alone can tell of it, or marked as incomplete where it cannot."""
+    usage = reading.usage
+    if usage is None:
+        return reading
+    if usage.prompt_cache_write_5m_tokens and _may_last_an_hour(reading, asked):
+        return replace(reading, complete=False)
+    return reading
+
+
+def _may_last_an_hour(reading: Reading, asked: Body) -> bool:
+    """Whether some of what was written to a cache is billed higher, and nobody knows how much of it."""
+    if _LIFETIME_TOLD.search(reading.usage_block) is not None:
+        return False
+    return not asked.whole or _AN_HOUR.search(asked.content) is not None
