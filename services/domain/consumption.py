@@ -1,5 +1,7 @@
 """What an exchange used, and who says so."""
 
+from typing import Final
+
 import msgspec
 
 from schemas.event import Ending, ExchangeEvent, ResponseEvent
@@ -14,6 +16,11 @@ class Consumption(msgspec.Struct, frozen=True):
     source: UsageSource
 
 
+# Who sent these stopped waiting, and what stands behind goes on generating and is billed: the provider itself (408,
+# 504), somebody before it (499), Cloudflare (522, 524); and an answer that Cloudflare could not understand (520). All
+# others came instead of an answer: they refuse (other 4xx, 429, 503, 529), or say that it failed (500), broke off
+# behind the gateway (502), or was never asked for (521, 523).
+_MAY_HAVE_GENERATED: Final = frozenset({408, 499, 504, 520, 522, 524})
 _UNTOLD = Consumption(None, UsageSource.NONE)
 
 
@@ -31,7 +38,11 @@ def consumption_of(event: ExchangeEvent, reading: Reading, request_body: bytes) 
 
 
 def refused_by_provider(response: ResponseEvent, reading: Reading) -> bool:
-    """Callers that log a stream which broke off call it an error, but what came before the error was generated."""
-    if (response.status or 0) < 400 or reading.passed_characters or reading.thought_characters:
+    """Whether `response` is an error in whose place nothing was generated, so that nobody bills it.
+
+    Callers that log a stream which broke off call it an error, but what came before the error was generated.
+    """
+    status = response.status or 0
+    if status < 400 or status in _MAY_HAVE_GENERATED or reading.passed_characters or reading.thought_characters:
         return False
     return reading.failed or not reading.streamed

@@ -143,6 +143,8 @@ def test_outcomes_without_a_status_have_helicones_numbers(ending: Ending, status
         (Ending.UPSTREAM_BROKEN, None, CostState.NO_USAGE),
         (Ending.TIMED_OUT, None, CostState.NO_USAGE),
         (Ending.PROVIDER_ERROR, 500, CostState.FREE),
+        *((Ending.PROVIDER_ERROR, status, CostState.FREE) for status in (400, 429, 502, 503, 521, 523, 529)),
+        *((Ending.PROVIDER_ERROR, status, CostState.NO_USAGE) for status in (408, 499, 504, 520, 522, 524)),
         (Ending.REFUSED, 429, CostState.FREE),
     ],
 )
