@@ -2,7 +2,7 @@
 
 A request is written at most once. Providers charge for what they read, so a broken connection is an error for the
 caller to judge and never a reason to send again. What makes stale connections rare instead: resting ones are
-dropped after `idle_s`, at once when the provider closes them, and looked at before each use.
+dropped after `IDLE_S`, at once when the provider closes them, and looked at before each use.
 """
 
 import asyncio
@@ -19,23 +19,16 @@ from schemas.origin import Origin
 from services.ports import UNKNOWN_LENGTH, AnswerReceiver, Headers
 from services.stores.upstream_connection import Connection
 
+IDLE_S: Final = 15.0  # for which a connection may rest
 HELD_BYTES: Final = 64 * 2**10  # of a request that cannot travel yet; above it the caller is asked to wait
 
 
 class UpstreamPool:
     """The Upstream port."""
 
-    def __init__(
-        self,
-        *,
-        max_connections: int,
-        connect_timeout_s: float,
-        idle_s: float = 15,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
+    def __init__(self, *, max_connections: int, connect_timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         self._max_connections = max_connections
         self._connect_timeout_s = connect_timeout_s
-        self._idle_s = idle_s
         self._tls = tls or trusting_context()
         self._lanes: dict[str, Lane] = {}
 
@@ -51,7 +44,7 @@ class UpstreamPool:
 
     def sweep(self) -> None:
         for lane in self._lanes.values():
-            lane.drop_rested(self._idle_s)
+            lane.drop_rested()
 
     async def close(self) -> None:
         for lane in self._lanes.values():
@@ -152,8 +145,8 @@ class Lane:
         if self._waiting:
             self._connect_for_waiting()
 
-    def drop_rested(self, idle_s: float) -> None:
-        limit_s = monotonic() - idle_s
+    def drop_rested(self) -> None:
+        limit_s = monotonic() - IDLE_S
         for connection in [one for one in self._idle if one.rests_since_s < limit_s]:
             self._idle.remove(connection)
             connection.close()
