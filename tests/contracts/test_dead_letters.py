@@ -40,7 +40,9 @@ async def bury(log: EventLog, *letters: DeadLetter) -> None:
 
 
 @pytest.mark.anyio
-async def test_they_are_read_as_they_were_buried_and_forgotten_where_that_can_be(log: InJournal | InKafka) -> None:
+async def test_dead_letters_are_read_as_they_were_buried_and_forgotten_where_that_can_be(
+    log: InJournal | InKafka,
+) -> None:
     letters = await _opened(log)
     assert [letter async for letter in letters.read()] == []
     many = [DeadLetter(payload=bytes(10_000), position=f"there:{i}", code="c", reason="r") for i in range(30)]
@@ -60,7 +62,7 @@ def journal(tmp_path: Path) -> InJournal:
     return log
 
 
-def test_they_are_listed_by_what_is_wrong_without_what_people_said(journal: InJournal) -> None:
+def test_dead_letters_are_listed_by_what_is_wrong_without_what_people_said(journal: InJournal) -> None:
     told = farebox("dead-letters", "--data", str(journal.path.parent))
     assert told.returncode == 0, told
     assert "undecodable: 1 event\n  here:1, 2 bytes: not an event\\x1b[2J" in told.stdout
@@ -70,7 +72,7 @@ def test_they_are_listed_by_what_is_wrong_without_what_people_said(journal: InJo
     assert "messages" not in told.stdout
 
 
-def test_they_are_exported_whole_for_their_user_alone(journal: InJournal, tmp_path: Path) -> None:
+def test_dead_letters_are_exported_whole_for_their_user_alone(journal: InJournal, tmp_path: Path) -> None:
     file = tmp_path / "letters.jsonl"
     where = ("--data", str(journal.path.parent), "--export", str(file))
     assert farebox("dead-letters", *where).stdout == f"2 dead letters in {file}\n"
@@ -82,7 +84,7 @@ def test_they_are_exported_whole_for_their_user_alone(journal: InJournal, tmp_pa
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
 
 
-def test_what_can_be_read_is_put_back_once_and_the_rest_stays(journal: InJournal) -> None:
+def test_dead_letters_that_can_be_read_are_put_back_once_and_the_rest_stays(journal: InJournal) -> None:
     here = ("--data", str(journal.path.parent))
     told = farebox("dead-letters", "--retry", *here)
     assert told.returncode == 0, told

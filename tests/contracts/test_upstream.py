@@ -98,6 +98,17 @@ class Provider:
         await self.read(peer)
         return peer
 
+    async def next_goes_elsewhere(self) -> None:
+        """Asserts that the next question comes by a connection of its own, and gets its own answer."""
+        await self.answers_elsewhere(self.ask())
+
+    async def answers_elsewhere(self, question: Asked) -> None:
+        """Asserts the same of a question that was asked before."""
+        other = await self.accept()
+        other.sendall(answer(b"2"))
+        assert await question.told() == b"2"
+        other.close()
+
     async def is_left_alone(self, for_s: float) -> bool:
         """Whether nobody connects."""
         with contextlib.suppress(TimeoutError):
@@ -142,11 +153,7 @@ async def test_a_connection_that_was_closed_while_it_rested_costs_no_question() 
         peer.sendall(answer(b"1"))
         await first.told()
         peer.close()  # and the pool is not given the time to notice
-        second = provider.ask()
-        other = await provider.accept()
-        other.sendall(answer(b"2"))
-        assert await second.told() == b"2"
-        other.close()
+        await provider.next_goes_elsewhere()
 
 
 async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_question() -> None:
@@ -156,15 +163,11 @@ async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_question
         peer.sendall(answer(b"1"))
         await first.told()
         peer.sendall(answer(b"forged"))
-        second = provider.ask()
-        other = await provider.accept()
-        other.sendall(answer(b"2"))
-        assert await second.told() == b"2"
+        await provider.next_goes_elsewhere()
         peer.close()
-        other.close()
 
 
-async def test_nor_is_it_given_to_a_question_that_waits_for_the_connection() -> None:
+async def test_a_forged_answer_is_not_given_to_a_question_that_waits_for_the_connection() -> None:
     async with a_provider(max_connections=1) as provider:
         first = provider.ask()
         peer = await provider.accept()
@@ -172,26 +175,19 @@ async def test_nor_is_it_given_to_a_question_that_waits_for_the_connection() -> 
         first.at_end = lambda: peer.sendall(answer(b"forged"))
         peer.sendall(answer(b"1"))
         assert await first.told() == b"1"
-        other = await provider.accept()
-        other.sendall(answer(b"2"))
-        assert await second.told() == b"2"
+        await provider.answers_elsewhere(second)
         peer.close()
-        other.close()
 
 
-async def test_nor_is_the_rest_of_one_whose_beginning_came_with_an_answer() -> None:
+async def test_a_forged_answer_that_began_behind_a_true_one_is_not_ended_for_the_next_question() -> None:
     async with a_provider() as provider:
         first = provider.ask()
         peer = await provider.accept()
         whole, forged = answer(b"1"), answer(b"forged")
         peer.sendall(whole + forged[:-6])
         assert await first.told() == b"1"
-        second = provider.ask()
-        other = await provider.accept()
-        other.sendall(answer(b"2"))
-        assert await second.told() == b"2"
+        await provider.next_goes_elsewhere()
         peer.close()
-        other.close()
 
 
 async def test_a_connection_whose_question_was_not_sent_whole_is_not_used_again() -> None:
@@ -200,26 +196,18 @@ async def test_a_connection_whose_question_was_not_sent_whole_is_not_used_again(
         peer = await provider.accept()
         peer.sendall(answer(b"enough"))
         assert await first.told() == b"enough"
-        second = provider.ask()
-        other = await provider.accept()
-        other.sendall(answer(b"2"))
-        assert await second.told() == b"2"
+        await provider.next_goes_elsewhere()
         peer.close()
-        other.close()
 
 
-async def test_nor_is_one_whose_question_was_answered_before_it_was_read() -> None:
+async def test_a_connection_whose_question_was_answered_before_it_was_read_is_not_used_again() -> None:
     async with a_provider() as provider:
         first, _ = provider.ask_at_length(20 * 2**20)
         peer = await provider.accept()
         peer.sendall(answer(b"enough"))
         assert await first.told() == b"enough"
-        second = provider.ask()
-        other = await provider.accept()
-        other.sendall(answer(b"2"))
-        assert await second.told() == b"2"
+        await provider.next_goes_elsewhere()
         peer.close()
-        other.close()
 
 
 async def test_questions_that_are_given_up_before_they_could_travel_leave_nothing_behind() -> None:

@@ -122,7 +122,7 @@ def test_where_both_are_cut_a_cost_that_cannot_be_known_is_unknown() -> None:
     max_bytes=st.integers(4096, BATCH_BYTES),
 )
 @settings(max_examples=50, deadline=None)
-def test_it_fits_and_its_cost_is_the_same_or_unknown(asked: int, said: int, max_bytes: int) -> None:
+def test_a_shortened_event_fits_and_its_cost_is_the_same_or_unknown(asked: int, said: int, max_bytes: int) -> None:
     event = an_event(
         request_body=json.dumps({"messages": ["a" * asked], "model": "gpt-4o-mini"}).encode(),
         response_body=chat("a" * said),
