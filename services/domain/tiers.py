@@ -16,6 +16,7 @@ from schemas.usage import Reading
 from services.domain.figures import Block
 
 SEARCH_DEPTH: Final = "search-"  # and low, medium or high: what Perplexity charges by the request depends on it
+BATCH: Final = "batch"
 
 _NAMES: Final = ("service_tier", "serviceTier", "trafficType")  # in a usage block; Gemini's is the second
 _TOLD_IN_USAGE: Final = frozenset((*_NAMES, "speed", "inference_geo", "search_context_size"))
@@ -66,8 +67,11 @@ def tells_tier(said: str, block: Block) -> bool:
 
 
 def with_asked(reading: Reading, asked: str) -> str:
-    """The tier of an answer; where it names none, the one that was `asked` for."""
-    if not asked or reading.tells_tier or reading.usage is None:
+    """The tier of an answer; where it names none, the one that was `asked` for.
+
+    In a batch OpenAI's answers name the standard tier, and are billed as a batch all the same.
+    """
+    if not asked or reading.usage is None or (reading.tells_tier and (asked != BATCH or reading.tier)):
         return reading.tier
     return f"{asked}+{reading.tier}" if reading.tier else asked
 

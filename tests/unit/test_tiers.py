@@ -109,6 +109,8 @@ def _billed(asked: dict[str, Any], answer: dict[str, Any], provider: str = "OPEN
         ({"service_tier": "scale"}, {"service_tier": "auto"}, ("scale", CostState.PARTIAL)),
         ({"service_tier": "flex"}, {"service_tier": "default"}, ("", CostState.PRICED)),
         ({"service_tier": "flex"}, {"service_tier": "priority"}, ("priority", CostState.PRICED)),
+        ({"service_tier": "batch"}, {"service_tier": "default"}, ("batch", CostState.PRICED)),
+        ({"service_tier": "batch"}, {"service_tier": "priority"}, ("priority", CostState.PRICED)),
         ({"service_tier": "auto"}, {}, ("", CostState.PRICED)),
         ({"service_tier": "standard_only"}, {}, ("", CostState.PRICED)),
         ({"service_tier": ["flex"]}, {}, ("", CostState.PRICED)),
