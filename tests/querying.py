@@ -14,14 +14,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
 from schemas.errors import StoreUnavailable
 from schemas.key import Permission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import AmendableWarehouse
 from services.query.app import create_app
+from services.query.server import query_server
 from services.stores.memory import ManualClock
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
@@ -154,7 +153,7 @@ def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[Query
         reprices=reprices,
         clock=clock,
     )
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    server = query_server(app, grace_s=5, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

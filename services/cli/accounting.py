@@ -19,6 +19,7 @@ from schemas.errors import FareboxError
 from services.ports import EventSource
 from services.process import closed_by
 from services.query.app import create_app
+from services.query.server import query_server
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.connect import (
@@ -181,9 +182,7 @@ def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
         reprices=stores.reprices,
         clock=SystemClock(),
     )
-    return uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_S)
-    )
+    return query_server(app, grace_s=DRAIN_S)
 
 
 def _reason(error: BaseException) -> str:

@@ -5,10 +5,9 @@ import logging
 import signal
 from contextlib import AsyncExitStack
 
-import uvicorn
-
 from services.process import GRACE_S, closed_by, run_process
 from services.query.app import create_app
+from services.query.server import query_server
 from services.settings import QuerySettings
 from services.stores.clock import SystemClock
 from services.stores.connect import open_keys, open_price_rows, open_reprices, open_warehouse
@@ -35,17 +34,9 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
             reprices=reprices,
             clock=SystemClock(),
         )
-        config = uvicorn.Config(
-            app,
-            host=settings.query_host,
-            port=settings.query_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=grace_s,
-        )
+        server = query_server(app, grace_s=grace_s, host=settings.query_host, port=settings.query_port)
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
-        await uvicorn.Server(config).serve()
+        await server.serve()
     logger.info("query service stopped")
 
 

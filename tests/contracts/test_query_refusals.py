@@ -1,6 +1,7 @@
 """What wrong, absurd and hostile questions are answered, on both shapes of the warehouse. Never with a 500."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import uuid
@@ -119,6 +120,31 @@ def test_a_body_beyond_ten_mebibytes_is_refused_like_anything_else(caller: Calle
     assert answer.startswith(b"HTTP/1.1 413 ")
     refusal = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert (refusal["data"], "10,485,760" in refusal["error"]) == (None, True)
+
+
+ENDLESS = b"x" * 2**20
+
+
+@pytest.mark.parametrize("key", ["right", "wrong"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"X: " + ENDLESS,
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + ENDLESS,
+        b"Transfer-Encoding: chunked\r\n\r\n1;" + ENDLESS,
+    ],
+    ids=["head", "trailer", "extension of a chunk"],
+)
+def test_what_has_no_end_around_a_body_is_not_waited_for(caller: Caller, sent: bytes, key: str) -> None:
+    authorization = caller.key if key == "right" else "sk-wrong"
+    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: {authorization}\r\n"
+    with socket.create_connection(("127.0.0.1", caller.service.port), timeout=5) as connection:
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(head.encode() + sent)
+            while part := connection.recv(65536):
+                answer += part
+    assert answer[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 401 ")
 
 
 def test_every_value_of_text_is_data(caller: Caller) -> None:
