@@ -121,3 +121,11 @@ EXAMPLE_IDS = Measure(
     unit="ids",
     meaning="the latest few",
 )
+
+# Of bodies, as they are stored; of the table that holds them.
+BODY_BYTES = Measure(
+    name="body_bytes",
+    sql="sum(length(request_body) + length(response_body))",
+    unit="bytes",
+    meaning="prompts and answers",
+)

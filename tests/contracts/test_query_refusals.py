@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from schemas.key import Permission
+from services.query.requests import MAX_BODIES_BYTES
 from tests.querying import LIST, AwayWarehouse, Caller, leaf, query_service
 
 GROUPED_BY_NOTHING: list[object] = ["user_id", None, [], {}, {"colour": "red"}]
@@ -145,6 +146,14 @@ def test_what_has_no_end_around_a_body_is_not_waited_for(caller: Caller, sent: b
             while part := connection.recv(65536):
                 answer += part
     assert answer[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 401 ")
+
+
+def test_bodies_that_no_process_should_hold_at_once_are_asked_for_in_smaller_pages(caller: Caller) -> None:
+    caller.keep(*({} for _ in range(17)), bodies=("x" * (MAX_BODIES_BYTES // 16), "{}"))
+    status, refusal = caller.ask(LIST, {"filter": "all", "limit": 17, "includeInputs": True})
+    assert (status, "fewer rows with includeInputs" in refusal["error"]) == (422, True)
+    assert len(caller.page(limit=17)) == 17
+    assert len(caller.page(limit=2, includeInputs=True)[1]["request_body"]) == MAX_BODIES_BYTES // 16
 
 
 def test_every_value_of_text_is_data(caller: Caller) -> None:
