@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from services.domain.bare_usage import BARE_NAMES, bare_usage
 from services.domain.figures import Block, Counted
 from services.domain.unread import Names
 from services.domain.usage_anthropic import ANTHROPIC_NAMES, anthropic_usage
@@ -24,6 +25,7 @@ _ANTHROPIC: Final = Family(anthropic_usage, ANTHROPIC_NAMES)
 _PYDANTIC: Final = Family(pydantic_usage, PYDANTIC_NAMES)
 _GOOGLE: Final = Family(google_usage, GOOGLE_NAMES)
 _AI_SDK: Final = Family(ai_sdk_usage, AI_SDK_NAMES)
+_BARE: Final = Family(bare_usage, BARE_NAMES)
 _FAMILIES: Final[Sequence[tuple[str, Family]]] = (
     ("prompt_tokens", OPENAI),
     ("completion_tokens", OPENAI),  # also beside input_tokens
@@ -45,6 +47,9 @@ _FAMILIES: Final[Sequence[tuple[str, Family]]] = (
     ("inputTokens", Family(converse_usage, CONVERSE_NAMES)),
     ("billed_units", Family(cohere_usage, COHERE_NAMES)),
     ("seconds", Family(duration_usage, DURATION_NAMES)),
+    ("prompt_token_count", _BARE),
+    ("inputTextTokenCount", _BARE),
+    ("token_count", _BARE),
 )
 _WRAPPED: Final = "raw"  # from the sixth on the AI SDK keeps the provider's own block in its own
 

@@ -9,14 +9,17 @@ from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading, Usage
 from services.domain.answer_chunks import choices_in, has_failed, holds_images, is_chunk, is_going_on, shows_generated
 from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in, usage_in, value_of
+from services.domain.bare_usage import block_of
+from services.domain.batch_line import answer_in_line
 from services.domain.estimate import put_out, put_out_whole
 from services.domain.families import OPENAI, family_of, wrapped_in
 from services.domain.figures import Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
-from services.domain.tiers import service_tier_of, tells_tier
+from services.domain.tiers import BATCH, service_tier_of, tells_tier
 from services.domain.told_cost import told_cost_usd
 from services.domain.tool_fees import with_fees
 from services.domain.unread import counts_more
+from services.domain.usage_anthropic import overlaid
 from services.domain.usage_openai import as_images, tells_output
 from services.domain.usage_sdks import agrees_with
 
@@ -45,11 +48,24 @@ def read_answer(body: bytes, provider: str) -> Reading:
 
 def _read_whole(answer: Part, body: bytes, provider: str) -> Reading:
     found = usage_in(answer)
+    if found is None and (line := answer_in_line(body)):
+        return _read_batched(line, provider)
+    if found is None and (block := block_of(body)) is not None:
+        found = Found(part=answer, block=block, raw=msgspec.json.encode(block))
     reading = _reading(found, [body], model_in(answer), provider)
     if found is not None or not (answer.choices or answer.candidates or answer.output):
         return reading
     passed, thought = put_out_whole(body)
     return msgspec.structs.replace(reading, passed_characters=passed, thought_characters=thought)
+
+
+def _read_batched(body: bytes, provider: str) -> Reading:
+    """An answer that was given in a batch, and is billed as one even if it names the standard tier."""
+    answer = part_of(body)
+    if answer is None:
+        return Reading()
+    reading = _reading(usage_in(answer), [body], model_in(answer), provider)
+    return msgspec.structs.replace(reading, tier=reading.tier or BATCH, tells_tier=True)
 
 
 def _array(body: bytes) -> list[bytes]:
@@ -95,14 +111,14 @@ def _last_usage(chunks: Sequence[bytes]) -> tuple[Found | None, int]:
 
 
 def _overlaid(last: Found, chunks: Sequence[bytes]) -> Found:
-    """Anthropic says what was put in at the start and what was put out at the end: the end's figures win."""
+    """Anthropic says what was put in at the start and what was put out at the end."""
     if last.opening:
         return last
     for chunk in chunks[:_OPENING_CHUNKS]:
         part = part_of(chunk) if b'"message_start"' in chunk else None
         start = usage_in(part) if part is not None else None
         if start is not None and start.opening:
-            block = {**start.block, **{name: value for name, value in last.block.items() if value is not None}}
+            block = overlaid(start.block, last.block)
             return Found(part=start.part, block=block, raw=msgspec.json.encode(block))
     return last
 

@@ -9,6 +9,7 @@ from schemas.usage import Usage
 from services.domain.figures import Block, Counted, entries, figure, section
 from services.domain.unread import Names
 
+_PUT_IN: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 CACHE_LIFETIMES: Final = frozenset(("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
 # To fetch a page or to look for a tool costs nothing but tokens.
 SERVER_TOOLS: Final = frozenset(("web_search_requests", "web_fetch_requests", "tool_search_requests"))
@@ -23,6 +24,26 @@ ANTHROPIC_NAMES: Final[Names] = {
     "output_tokens_details": frozenset(("thinking_tokens",)),
     "server_tool_use": SERVER_TOOLS,
 }
+
+
+def overlaid(start: Block, end: Block) -> Block:
+    """What a stream says at its `start` and at its `end`, which wins: it counts anew what was put in.
+
+    Some servers fill in zeros at the end instead. Those count nothing where less would have been put in with them.
+    """
+    told = {name: value for name, value in end.items() if value is not None}
+    block = {**start, **told}
+    if _put_in(block) >= _put_in(start):
+        return block
+    return {**start, **{name: value for name, value in told.items() if _says_something(value)}}
+
+
+def _put_in(block: Block) -> int:
+    return sum(value for name in _PUT_IN if type(value := block.get(name)) is int)
+
+
+def _says_something(value: object) -> bool:
+    return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
 def anthropic_usage(block: Block, _provider: str) -> Counted:

@@ -325,3 +325,58 @@ def test_cache_writes_beside_their_split_last_as_long_as_the_split_ones(
     assert reading.usage is not None
     assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
     assert reading.adds_up is adds_up
+
+
+def _claude_stream(start: dict[str, object], end: dict[str, object]) -> bytes:
+    chunks = [
+        {"type": "message_start", "message": {"type": "message", "model": "m", "usage": start}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": end},
+    ]
+    return "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks).encode()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (
+            {"input_tokens": 10, "cache_read_input_tokens": 500, "output_tokens": 1},
+            {"input_tokens": 0, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0, "output_tokens": 5},
+            Usage(prompt_tokens=10, prompt_cache_read_tokens=500, completion_tokens=5),
+        ),
+        (
+            {"input_tokens": 9, "cache_creation_input_tokens": 8, "cache_creation": {"ephemeral_1h_input_tokens": 8}},
+            {"input_tokens": 0, "cache_creation": {"ephemeral_1h_input_tokens": 0}, "output_tokens": 5},
+            Usage(prompt_tokens=9, prompt_cache_write_1h_tokens=8, completion_tokens=5),
+        ),
+        (  # counted anew: what the start took for input was all read from the cache
+            {"input_tokens": 1000, "output_tokens": 1},
+            {"input_tokens": 0, "cache_read_input_tokens": 1000, "output_tokens": 5},
+            Usage(prompt_cache_read_tokens=1000, completion_tokens=5),
+        ),
+        (
+            {"input_tokens": 1000, "output_tokens": 1},
+            {"input_tokens": 900, "output_tokens": 5},
+            Usage(prompt_tokens=900, completion_tokens=5),
+        ),
+    ],
+)
+def test_zeros_at_the_end_of_a_stream_do_not_undo_what_its_start_counted(
+    start: dict[str, object], end: dict[str, object], expected: Usage
+) -> None:
+    assert read_answer(_claude_stream(start, end), "ANTHROPIC").usage == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"prompt_token_count": -1, "generation_token_count": 5},
+        {"inputTextTokenCount": 5, "results": [{"tokenCount": 9, "outputText": "Hello"}]},
+        {"predictions": [{"embeddings": {"statistics": {"token_count": 1.5}}}]},
+        {"predictions": [{"bytesBase64Encoded": "AAAA"}]},
+        {"custom_id": "1", "response": {"status_code": 400, "body": {"error": {"message": "no"}}}},
+        {"custom_id": "1", "response": {"status_code": 500, "body": "no"}},
+        {"custom_id": "1", "response": None, "error": {"code": "batch_expired"}},
+    ],
+)
+def test_answers_whose_figures_cannot_be_read_have_no_usage(answer: dict[str, object]) -> None:
+    assert read_answer(json.dumps(answer).encode(), "OPENAI").usage is None

@@ -1,0 +1,61 @@
+"""Usage that stands in no block of its own: Llama's and Titan's on Bedrock, and Vertex's embeddings'.
+
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
+.../model-parameters-titan-embed-text.html, https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas.unreadable import UNREADABLE
+from schemas.usage import Usage
+from services.domain.figures import Block, Counted, figure, first_figure
+from services.domain.unread import Names
+
+_GIVEN: Final = ("prompt_token_count", "inputTextTokenCount", "token_count")
+_MADE: Final = "generation_token_count"
+BARE_NAMES: Final[Names] = {"": frozenset((*_GIVEN, _MADE))}
+
+
+class _Statistics(msgspec.Struct):
+    token_count: float = 0
+
+
+class _Embeddings(msgspec.Struct):
+    statistics: _Statistics
+
+
+class _Prediction(msgspec.Struct):
+    embeddings: _Embeddings
+
+
+class _Answer(msgspec.Struct):
+    prompt_token_count: Any = None
+    generation_token_count: Any = None
+    titans: Any = msgspec.field(default=None, name="inputTextTokenCount")
+    results: msgspec.Raw = msgspec.Raw(b"")  # Titan's texts: what it made is counted in each
+    predictions: list[_Prediction] = []
+
+
+_answers = msgspec.json.Decoder(_Answer)
+
+
+def block_of(body: bytes) -> Block | None:
+    """The figures of an answer without a block, as if they stood in one; None when it has none."""
+    try:
+        answer = _answers.decode(body)
+    except UNREADABLE:
+        return None
+    if answer.predictions:
+        return {"token_count": sum(one.embeddings.statistics.token_count for one in answer.predictions)}
+    if answer.titans is not None and not answer.results:
+        return {"inputTextTokenCount": answer.titans}
+    if answer.prompt_token_count is None or answer.generation_token_count is None:
+        return None
+    return {"prompt_token_count": answer.prompt_token_count, _MADE: answer.generation_token_count}
+
+
+def bare_usage(block: Block, _provider: str) -> Counted:
+    """What such a block says. Raises: NonsenseError."""
+    return Counted(Usage(prompt_tokens=first_figure(block, *_GIVEN), completion_tokens=figure(block, _MADE)))
