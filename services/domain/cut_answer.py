@@ -17,6 +17,7 @@ from services.domain.body_text import Body
 from services.domain.streams import looks_like_events
 from services.domain.tool_fees import TOLD_BY, shows_fees
 from services.domain.usage import read_answer
+from services.domain.usage_google import hides_media
 
 _ENDED: Final = (Ending.COMPLETED, Ending.PROVIDER_ERROR, Ending.CACHED)
 _MEDIA: Final = re.compile(r"(?:audio|image|video)/")  # no figures were cut away: these never hold any
@@ -112,7 +113,8 @@ def _is_all(reading: Reading, asked: Body, answer: Body, provider: str) -> bool:
     usage = reading.usage
     if usage is None or _may_cost_more(asked, provider):
         return False
-    if shows_fees((answer.content, answer.tail), provider, usage.web_searches):
+    kept = (answer.content, answer.tail)
+    if shows_fees(kept, provider, usage.web_searches) or hides_media(reading.usage_block, kept):
         return False
     generated = usage.completion_tokens or usage.reasoning_tokens
     return reading.tells_tier or provider not in _NAMES_TIER or not generated

@@ -16,6 +16,7 @@ import msgspec
 from schemas.unreadable import UNREADABLE
 from services.domain.answer_parts import Found, Part, part_of
 from services.domain.figures import Counted
+from services.domain.usage_google import hides_media
 
 _SEARCH: Final = "web_search_call"
 _FILE_SEARCH: Final = "file_search_call"
@@ -77,7 +78,8 @@ def with_fees(counted: Counted, found: Found, chunks: Sequence[bytes], model: st
     if b'_call"' in bytes(found.part.output):
         return _with_calls(counted, found.part, model)
     if not _GOOGLES.isdisjoint(found.block):
-        return _with_grounding(counted, chunks, model)
+        grounded = _with_grounding(counted, chunks, model)
+        return _with(grounded, complete=not hides_media(found.block, chunks))
     if "total_input_tokens" in found.block:
         return _with(counted, complete=not any(call in chunk for chunk in chunks for call in _GROUNDING_CALLS))
     if _SEARCH_MODELS.search(model):

@@ -4,7 +4,7 @@ Interactions count the same under other names.
 Sources: https://ai.google.dev/api/generate-content#UsageMetadata, https://ai.google.dev/api/interactions-api
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from schemas.usage import Usage
@@ -35,6 +35,8 @@ _INTERACTIONS: Final[Mapping[str, str]] = {
 _RAW_PROMPT: Final = "raw_prompt_token"
 INTERACTION_NAMES: Final[Names] = {"": frozenset((*_INTERACTIONS, _RAW_PROMPT, "model_invocation_token_counts"))}
 
+_BY_MODALITY: Final = "candidatesTokensDetails"
+_MEDIA: Final = b'"inlineData"'
 _SEEN: Final = frozenset({"IMAGE", "DOCUMENT", "VIDEO"})  # billed at one price where Google does not list them apart
 
 
@@ -44,7 +46,7 @@ def google_usage(block: Block, _provider: str) -> Counted:
     cached = figure(block, "cachedContentTokenCount")
     thoughts, candidates = figure(block, "thoughtsTokenCount"), figure(block, "candidatesTokenCount")
     given = _added(_by_modality(block, "promptTokensDetails"), _by_modality(block, "toolUsePromptTokensDetails"))
-    read, made = _by_modality(block, "cacheTokensDetails"), _by_modality(block, "candidatesTokensDetails")
+    read, made = _by_modality(block, "cacheTokensDetails"), _by_modality(block, _BY_MODALITY)
     heard = read.get("AUDIO", 0)
     # Images that were read from the cache are billed as any other text that was.
     audio, seen = given.get("AUDIO", 0) - heard, _seen(given) - _seen(read)
@@ -63,6 +65,11 @@ def google_usage(block: Block, _provider: str) -> Counted:
     total = figure(block, "totalTokenCount")
     adds_up = min(text, audio, seen, answered, cached - heard) >= 0 and total in (0, prompt + candidates + thoughts)
     return Counted(usage, adds_up, not made.get("VIDEO", 0))
+
+
+def hides_media(usage_block: str | Block, chunks: Iterable[bytes]) -> bool:
+    """Whether an answer holds images or sounds, which cost more than text, and its usage does not tell them apart."""
+    return _BY_MODALITY not in usage_block and any(_MEDIA in chunk for chunk in chunks)
 
 
 def interaction_usage(block: Block, provider: str) -> Counted:

@@ -108,8 +108,14 @@ MESSAGES = [
 ]
 PICTURE = {
     "candidates": [{"content": {"parts": [{"inlineData": {"data": "iVBO" * 50_000}}]}, "finishReason": "STOP"}],
-    "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200},
-    "modelVersion": "gemini-2.5-flash",
+    "usageMetadata": {
+        "promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200,
+        "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 200}],
+    },
+    "modelVersion": "gemini-2.5-flash-image",
+}  # fmt: skip
+UNTOLD_PICTURE = PICTURE | {
+    "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200}
 }
 IMAGE = {
     "created": 1713833628,
@@ -134,7 +140,7 @@ KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "a plain response": (json.dumps(RESPONSE["response"]).encode(), {}, "0.00027"),
     "embeddings, which name their model at the end": (json.dumps(EMBEDDINGS).encode(), {}, "0.00002"),
     "a message": (json.dumps(MESSAGE).encode(), {"provider": "ANTHROPIC"}, "0.0016"),
-    "a picture": (json.dumps(PICTURE).encode(), {"provider": "GOOGLE"}, "0.0008"),
+    "a picture": (json.dumps(PICTURE).encode(), {"provider": "GOOGLE"}, "0.0063"),
     "with tools that the caller runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
     "at a tier that is told first": (
         b'{"service_tier":"flex",%b' % chat(model="o3").replace(b', "service_tier": "default"', b"")[1:],
@@ -173,6 +179,7 @@ UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
         json.dumps(PICTURE).encode(),
         {"provider": "GOOGLE", "asked": {"tools": [{"google_search": {}}]}},
     ),
+    "a picture that the figures do not tell from text": (json.dumps(UNTOLD_PICTURE).encode(), {"provider": "GOOGLE"}),
     "a model that searches by itself": (chat(), {"asked": ASKED | {"model": "openai/gpt-4o-mini:online"}}),
     "a model of several that searches by itself": (chat(), {"asked": ASKED | {"models": ["a/b", "a/c:online"]}}),
     "settings that are kept elsewhere, as a model": (chat(), {"asked": ASKED | {"model": "@preset/mine"}}),

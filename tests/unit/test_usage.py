@@ -380,3 +380,30 @@ def test_zeros_at_the_end_of_a_stream_do_not_undo_what_its_start_counted(
 )
 def test_answers_whose_figures_cannot_be_read_have_no_usage(answer: dict[str, object]) -> None:
     assert read_answer(json.dumps(answer).encode(), "OPENAI").usage is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "details", "complete"),
+    [
+        ([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}], [], False),
+        ([{"text": "Here:"}, {"inlineData": {"mimeType": "audio/L16", "data": "AAAA"}}], [], False),
+        ([{"inlineData": {"mimeType": "image/png"}}], [{"modality": "IMAGE", "tokenCount": 1290}], True),
+        ([{"text": 'One writes {"inlineData": {}} for it.'}], [], True),
+    ],
+)
+def test_images_and_sounds_that_google_does_not_count_apart_from_text_are_held_by_no_class(
+    parts: list[object], details: list[object], complete: bool
+) -> None:
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300}
+    answer: dict[str, object] = {
+        "candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}],
+        "usageMetadata": usage | ({"candidatesTokensDetails": details} if details else {}),
+    }
+    reading, streamed = (read_answer(body, "GOOGLE") for body in (json.dumps(answer).encode(), _events(answer)))
+    assert (reading.complete, streamed.complete) == (complete, complete)
+
+
+def _events(answer: dict[str, object]) -> bytes:
+    """The same as a stream, whose figures come last and alone."""
+    last = {"usageMetadata": answer["usageMetadata"]}
+    return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in (answer | {"usageMetadata": None}, last))
