@@ -40,6 +40,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, Rate]
     usd_per_request: Decimal = Decimal(0)
     tier: str = ""  # service tier these rates are of; '' for the standard one
+    max_prompt_tokens: int | None = None  # longer prompts cost more, and nobody has said how much; None: no limit
+    paid_with: dict[str, str] = {}  # class -> the one whose price has it included, so only where that one was used
 
 
 class PriceBook(Protocol):
@@ -50,6 +52,14 @@ class PriceBook(Protocol):
 
         A known model without published prices for `tier` has a price without rates. Reads nothing from outside.
         """
+        ...
+
+
+class ShippedBook(PriceBook, Protocol):
+    """The published prices, which know of themselves where they are silent or out of date."""
+
+    def why_unpriced(self, provider: str, model: str, moment: datetime) -> str:
+        """What is known to be missing of a model's prices at `moment`, and what helps: a sentence, '' for nothing."""
         ...
 
 

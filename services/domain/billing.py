@@ -5,7 +5,7 @@ from typing import Final
 from schemas.event import Ending, ExchangeEvent
 from schemas.price import Charge, CostState, PriceBook
 from schemas.usage import Reading, UsageSource
-from services.domain.charge import FREE, NO_USAGE, TRUNCATED, charge, partial
+from services.domain.charge import FREE, TRUNCATED, WHOLE, charge, charge_untold, partial
 from services.domain.consumption import Consumption, refused_by_provider
 from services.domain.unbilled import request_generates
 
@@ -16,8 +16,9 @@ def charge_of(
     """What the provider bills for `event`, whatever was served from a cache.
 
     Free: what never left for the provider, what generates nothing, what we refused, logged steps and error answers
-    without usage. Unknown: no usage although something may have been generated, figures that were cut away, an
-    estimate, no price for the model, or figures that contradict themselves or do not hold all that was used.
+    without usage. Unknown: no usage although something may have been generated, unless the price is one for each
+    request alone; figures that were cut away, an estimate, no price for the model, or figures that contradict
+    themselves or do not hold all that was used.
     """
     request, response = event.request, event.response
     if response.ending is Ending.REFUSED or not request_generates(request, reading) or _never_left(event):
@@ -26,9 +27,9 @@ def charge_of(
         return FREE
     if reading.cut:
         return TRUNCATED
-    if consumption.usage is None:
-        return NO_USAGE
     price = prices.price_at(request.provider, model, request.created_at, tier)
+    if consumption.usage is None:
+        return charge_untold(price, whole=response.ending in WHOLE and not reading.failed)
     if consumption.source is UsageSource.ESTIMATED:
         return partial(price) if price is not None else _ESTIMATED
     if price is not None and not (reading.adds_up and reading.complete):

@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
+from schemas.event import Ending
 from schemas.price import Charge, ChargeLine, CostState, Price, Rate
 from schemas.receipt import Charged
-from schemas.usage import INPUT, USAGE_CLASSES, Usage, UsageSource
+from schemas.usage import INPUT, TOKEN_CLASSES, USAGE_CLASSES, Usage, UsageSource
 
 UNIT_USD: Final = Decimal("1e-12")
 MAX_USD: Final = Decimal("999999.999999999999")  # what the column holds
@@ -20,6 +21,8 @@ _EXACT: Final = Context(prec=80)
 _input_counts: Final = attrgetter(*INPUT)
 # Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
 _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
+
+WHOLE: Final = (Ending.COMPLETED, Ending.CACHED)
 
 FREE: Final = Charge(cost_usd=Decimal(0), state=CostState.FREE)
 NO_USAGE: Final = Charge(cost_usd=None, state=CostState.NO_USAGE)
@@ -50,8 +53,20 @@ def charge(usage: Usage, price: Price | None) -> Charge:
     return Charge(cost_usd=total, state=state, price_id=price.id, lines=tuple(lines))
 
 
+def charge_untold(price: Price | None, *, whole: bool) -> Charge:
+    """What an answer costs that does not say what was used: known where `price` is one for each request alone.
+
+    Of an answer that broke off or failed, which is not `whole`, nobody knows whether it was billed.
+    """
+    if price is None or price.rates or not price.usd_per_request or not whole:
+        return NO_USAGE
+    return charge(Usage(), price)
+
+
 def charge_stored(charged: Charged, price: Price | None) -> Charge:
     """What a stored row costs at `price`: as at first, unknown if estimated, contradictory or not all there."""
+    if charged.usage_source is UsageSource.NONE:
+        return charge_untold(price, whole=charged.ending in WHOLE and charged.status < 400)
     estimated = charged.usage_source is UsageSource.ESTIMATED
     if price is not None and (estimated or charged.usage_mismatch or charged.usage_incomplete):
         return partial(price)
@@ -68,9 +83,20 @@ def context_tokens(usage: Usage) -> int:
     return sum(_input_counts(usage))
 
 
-def rate_of(price: Price, usage_class: str) -> Rate | None:
-    """None when `price` has none for the class, nor for what it is billed as."""
-    return price.rates.get(usage_class) or price.rates.get(_BILLED_AS.get(usage_class, ""))
+def rates_for(usage: Usage, price: Price) -> Mapping[str, Rate]:
+    """Those rates of `price` that hold for `usage`: not for a longer prompt, nor as included in what was not used."""
+    rates: Mapping[str, Rate] = price.rates
+    if price.paid_with:
+        paid = {name for name, other in price.paid_with.items() if getattr(usage, other)}
+        rates = {name: rate for name, rate in rates.items() if name in paid or name not in price.paid_with}
+    if price.max_prompt_tokens is not None and context_tokens(usage) > price.max_prompt_tokens:
+        rates = {name: rate for name, rate in rates.items() if name not in TOKEN_CLASSES}
+    return rates
+
+
+def rate_of(rates: Mapping[str, Rate], usage_class: str) -> Rate | None:
+    """None when `rates` has none for the class, nor for what it is billed as."""
+    return rates.get(usage_class) or rates.get(_BILLED_AS.get(usage_class, ""))
 
 
 def context_tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
@@ -85,11 +111,12 @@ def context_tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
 def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
     """None when something that was used has no rate."""
     prompt_size = context_tokens(usage)
+    rates = rates_for(usage, price)
     lines = []
     for name, quantity in zip(USAGE_CLASSES, msgspec.structs.astuple(usage), strict=True):
         if not quantity:
             continue
-        rate = rate_of(price, name)
+        rate = rate_of(rates, name)
         if rate is None:
             return None
         lines.append(_line(name, quantity, context_tier_of(rate, prompt_size)[1]))

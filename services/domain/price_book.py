@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -176,4 +177,4 @@ def _precedence(row: OperatorPrice) -> tuple[bool, int, bool, datetime, datetime
 
 
 def _of_other_tier(price: Price, tier: str) -> Price:
-    return msgspec.structs.replace(price, id=f"{price.id}+{tier}", rates={}, tier=tier)
+    return msgspec.structs.replace(price, id=f"{price.id}+{tier}", rates={}, usd_per_request=Decimal(0), tier=tier)

@@ -7,7 +7,7 @@ from schemas.event import Ending
 from schemas.price import Charge, CostState, Price
 from schemas.receipt import Charged, ContextTier, Receipt, ReceiptLine
 from schemas.usage import USAGE_CLASSES, Usage, UsageSource
-from services.domain.charge import MAX_USD, charge_stored, context_tier_of, context_tokens, rate_of
+from services.domain.charge import MAX_USD, charge_stored, context_tier_of, context_tokens, rate_of, rates_for
 
 _BROKEN: Final = (Ending.CLIENT_GONE, Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT)
 
@@ -40,10 +40,11 @@ def _lines(again: Charge) -> tuple[ReceiptLine, ...]:
 def _open_lines(usage: Usage, price: Price | None) -> tuple[ReceiptLine, ...]:
     """What was used, where it cannot all be priced: with the price per unit of what has one, and no amounts."""
     prompt_size = context_tokens(usage)
+    rates = {} if price is None else rates_for(usage, price)
     lines = []
     for name in USAGE_CLASSES:
         quantity = getattr(usage, name)
-        rate = rate_of(price, name) if price is not None else None
+        rate = rate_of(rates, name)
         if quantity:
             unit_usd = None if rate is None else context_tier_of(rate, prompt_size)[1]
             lines.append(ReceiptLine(usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=None))
@@ -70,7 +71,9 @@ def _free_without_price(charged: Charged) -> bool:
 def tier_reached(usage: Usage, price: Price) -> ContextTier:
     """The highest threshold of a used class that the prompt exceeds. It then prices the whole request."""
     prompt_size = context_tokens(usage)
-    rates = [rate_of(price, name) for name in USAGE_CLASSES if getattr(usage, name)]
+    if price.max_prompt_tokens is not None and prompt_size > price.max_prompt_tokens:
+        return ContextTier(prompt_tokens=prompt_size, above_tokens=None, why=_too_long(prompt_size, price))
+    rates = [rate_of(price.rates, name) for name in USAGE_CLASSES if getattr(usage, name)]
     tiered = [rate for rate in rates if rate is not None and rate.tiers]
     if not tiered:
         return ContextTier(prompt_tokens=prompt_size, above_tokens=None, why="the price has no tiers by prompt size")
@@ -81,6 +84,13 @@ def tier_reached(usage: Usage, price: Price) -> ContextTier:
         return ContextTier(prompt_tokens=prompt_size, above_tokens=None, why=why)
     why = f"the prompt has {prompt_size} tokens, more than {above}: the whole request is charged at that tier"
     return ContextTier(prompt_tokens=prompt_size, above_tokens=above, why=why)
+
+
+def _too_long(prompt_size: int, price: Price) -> str:
+    return (
+        f"the prompt has {prompt_size} tokens: above {price.max_prompt_tokens} this model costs more, and "
+        f"{price.source} does not say how much; a price of your own can"
+    )
 
 
 def why_of(charged: Charged, price: Price | None) -> str | None:
@@ -131,7 +141,11 @@ def _why_partial(charged: Charged, price: Price | None) -> str:
         return "the price that is named was not kept"
     if price.tier and not price.rates:
         return f"no price is known for service tier {price.tier!r} of this model"
-    unpriced = [name for name in USAGE_CLASSES if getattr(charged.usage, name) and rate_of(price, name) is None]
+    prompt_size = context_tokens(charged.usage)
+    if price.max_prompt_tokens is not None and prompt_size > price.max_prompt_tokens:
+        return _too_long(prompt_size, price)
+    rates = rates_for(charged.usage, price)
+    unpriced = [name for name in USAGE_CLASSES if getattr(charged.usage, name) and rate_of(rates, name) is None]
     if unpriced:
         return f"used without a known price: {', '.join(unpriced)}"
     return f"it would be more than {MAX_USD:f} US dollars"

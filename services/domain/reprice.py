@@ -12,7 +12,6 @@ from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, O
 from schemas.usage import TOKEN_CLASSES, UsageSource
 from services.domain.charge import charge_stored
 
-_UNTOLD: Final = (UsageSource.NONE, UsageSource.ESTIMATED)
 REST: Final = "(other)"  # models beyond those that are told apart
 _MAX_GROUPS: Final = 10_000
 
@@ -20,10 +19,12 @@ _MAX_GROUPS: Final = 10_000
 def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
     """What `row` costs at `prices`, those of the moment it was made; None when no price ever decided its cost.
 
-    That is so for answers from a cache, for what was refused or generated nothing, and where usage is not known or
+    That is so for answers from a cache, for what was refused or generated nothing, and where usage was cut away or is
     estimated.
     """
-    if row.ending in (Ending.CACHED, Ending.REFUSED) or row.usage_source in _UNTOLD:
+    if row.ending in (Ending.CACHED, Ending.REFUSED) or row.usage_source is UsageSource.ESTIMATED:
+        return None
+    if row.cost_state is CostState.TRUNCATED:
         return None
     if row.cost_state is CostState.FREE and not row.price_id:
         return None

@@ -1,5 +1,6 @@
 """The price lists of the `genai-prices` package -> rates by our usage classes, per unit and exact."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal, Inexact
 from typing import Final
@@ -31,7 +32,8 @@ _PLACES: Final[Mapping[str, Sequence[str]]] = {
 PRICED: Final = tuple(names[0] for names in _PLACES.values())
 
 # Where the provider says that it bills a class without a price of its own as another one.
-# OpenAI: models without a cached input price have no discount; image models have one output price, for images.
+# OpenAI: models without a cached input price have no discount, save those that somebody fine-tuned, of which the
+# package does not tell it; image models have one output price, for images.
 # Google: one price for text, image and video input unless the page lists them apart. xAI: one for text and images.
 _OPENAI: Final = {"prompt_cache_read_tokens": "prompt_tokens", "completion_image_tokens": "completion_tokens"}
 _BILLED_AS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -40,6 +42,8 @@ _BILLED_AS: Final[Mapping[str, Mapping[str, str]]] = {
     "google": {"prompt_image_tokens": "prompt_tokens"},
     "x-ai": {"prompt_image_tokens": "prompt_tokens"},
 }
+
+_FINE_TUNED: Final = re.compile(r"^ft:|\.ft-")
 
 # The package lists Perplexity's fee for a thousand requests that search deeply; these are for all depths.
 # Source: https://docs.perplexity.ai/getting-started/pricing
@@ -72,7 +76,7 @@ def at_depth(places: Places, tier: str) -> Places | None:
     return None if of_depth is None else places | {"requests_kcount": of_depth}
 
 
-def rates_of(provider: str, places: Places) -> dict[str, Rate]:
+def rates_of(provider: str, model: str, places: Places) -> dict[str, Rate]:
     """By usage class, in US dollars per unit. A class that is billed in a way we cannot tell has none."""
     rates = {}
     for usage_class, names in _PLACES.items():
@@ -81,7 +85,8 @@ def rates_of(provider: str, places: Places) -> dict[str, Rate]:
         if rate is not None:
             rates[usage_class] = rate
     for usage_class, as_class in _BILLED_AS.get(provider, {}).items():
-        if usage_class not in rates and as_class in rates:
+        discounted = usage_class == "prompt_cache_read_tokens" and _FINE_TUNED.search(model)
+        if usage_class not in rates and as_class in rates and not discounted:
             rates[usage_class] = rates[as_class]
     if "input_video_mtok" in places:
         rates.pop("prompt_image_tokens", None)  # we count video as images, which cost less there
@@ -90,10 +95,19 @@ def rates_of(provider: str, places: Places) -> dict[str, Rate]:
 
 def _included(places: Places) -> dict[str, Rate]:
     """What is used and paid for with something else: text by the length of its audio, searches by the request."""
-    by_length = "input_audio_hours" in places and "input_mtok" not in places
-    classes = ["prompt_tokens", "completion_tokens"] if by_length else []
-    classes += ["web_searches"] if "requests_kcount" in places else []
+    classes = [*paid_with(places), *(["web_searches"] if "requests_kcount" in places else [])]
     return {usage_class: Rate(usd=Decimal(0)) for usage_class in classes}
+
+
+def paid_with(places: Places) -> dict[str, str]:
+    """What costs nothing beside another class that was used. Models that are sold by the hour also answer by text."""
+    by_length = "input_audio_hours" in places and "input_mtok" not in places
+    return dict.fromkeys(("prompt_tokens", "completion_tokens"), "prompt_audio_seconds") if by_length else {}
+
+
+def has_tiers(places: Places) -> bool:
+    """Whether anything has another price above some size of the prompt."""
+    return any(isinstance(value, TieredPrices) for value in places.values())
 
 
 def usd_per_request(places: Places) -> Decimal:

@@ -23,7 +23,8 @@ from genai_prices.types import (
 )
 
 from schemas.price import Price
-from services.stores.price_places import PRICED, at_depth, places_of, rates_of, usd_per_request
+from services.stores.price_gaps import Gap, gaps_of
+from services.stores.price_places import PRICED, at_depth, has_tiers, paid_with, places_of, rates_of, usd_per_request
 
 # Our provider names, which are Helicone's, and the package's. Callers who log may use those of its gateway, of LiteLLM
 # or the sellers' own. Of Helicone's other names the package has no prices: what they sell is unknown.
@@ -70,14 +71,19 @@ PROVIDERS: Final[Mapping[str, str]] = {
 # Models with open weights run anywhere, at any price or at none, so theirs stays unknown.
 CUSTOM: Final = "CUSTOM"
 _SOLE_SELLERS: Final = frozenset({"openai", "anthropic", "google", "x-ai", "voyageai"})
+# OpenAI does not sell those that the package lists as its own.
 _OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
+
+# Who sells another seller's models at that one's prices, where the package lists them only there. Others whose models
+# it finds that way ask more or less for them.
+_SELLS_FOR: Final = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
 
 # OpenAI's models that search before each answer pay more for it than those whose tokens' prices they share.
 _SEARCH_MODEL: Final = re.compile(r"-search-(?:preview|api)")
 
 _MAX_REMEMBERED: Final = 10_000
 _MAX_TIERS: Final = 100
-_Key = tuple[int, tuple[int, ...], str]
+_Key = tuple[int, tuple[int, ...], str, int | None]
 
 
 class ShippedPrices:
@@ -104,15 +110,38 @@ class ShippedPrices:
         if (name is None and provider != CUSTOM) or not model:
             return None
         try:
-            owner, info = self._snapshot.find_provider_model(model, None, name, None)
+            asked, info = self._snapshot.find_provider_model(model, None, name, None)
         except LookupError:
             return None
-        if provider == CUSTOM and (owner.id not in _SOLE_SELLERS or _OPEN_WEIGHTS.search(info.id)):
+        seller = self._lister(info)
+        if not _is_sold_by(asked.id, seller, info) or (provider == CUSTOM and not _has_one_price(seller, info)):
             return None
         # A provider that sells another one's models has its standard prices, but tiers of its own.
-        own = any(info is model for model in owner.models)
-        tiers = (info.price_variants or []) if own else []
-        return _Model(owner.id, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
+        tiers = (info.price_variants or []) if asked.id == seller else []
+        return _Model(seller, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
+
+    def why_unpriced(self, provider: str, model: str, moment: datetime) -> str:
+        """What is known to be missing of a model's prices at `moment`, as a sentence; '' when nothing is."""
+        known = self._find(provider, model)
+        return known.why_unpriced(moment) if known is not None else ""
+
+    def _lister(self, info: ModelInfo) -> str:
+        """Whose list `info` stands in: not always that of the provider it was found for."""
+        return next(one.id for one in self._snapshot.providers if any(info is model for model in one.models))
+
+
+def _is_sold_by(asked: str, seller: str, info: ModelInfo) -> bool:
+    if seller == "openai" and _OPEN_WEIGHTS.search(info.id):
+        return False
+    return asked == seller or ((asked, seller) in _SELLS_FOR and not _by_the_hour(info))
+
+
+def _has_one_price(seller: str, info: ModelInfo) -> bool:
+    return seller in _SOLE_SELLERS and not _OPEN_WEIGHTS.search(info.id)
+
+
+def _by_the_hour(info: ModelInfo) -> bool:
+    return not isinstance(info.prices, ModelPrice) and any(map(_of_hours, info.prices))
 
 
 class _Model:
@@ -125,18 +154,39 @@ class _Model:
         self._tiers = tiers
         prices = info.prices
         self._dated = [ConditionalPrice(prices=prices)] if isinstance(prices, ModelPrice) else prices
+        self._latest_start = max(map(_start, self._dated))
+        self._gaps = gaps_of(provider, info.id)
         self._made: dict[_Key, Price] = {}
 
-    def price_at(self, moment: datetime, tier: str) -> Price:
+    def price_at(self, moment: datetime, tier: str) -> Price | None:
         standard = self._standard(moment)
+        limit = min((gap.above_tokens for gap in self._open_gaps(standard, moment)), default=None)
+        if limit == 0 or self._is_of_later_hours(standard, moment):
+            return None
         variants = tuple(self._variants(moment, tier)) if tier else ()
-        key = (standard, variants, tier)
+        key = (standard, variants, tier, limit)
         price = self._made.get(key)
         if price is None:
             if len(self._made) >= _MAX_TIERS:  # nor is there an end to the names of tiers
                 self._made.clear()
-            price = self._made[key] = self._make(standard, variants, tier)
+            price = self._made[key] = self._make(standard, variants, tier, limit)
         return price
+
+    def why_unpriced(self, moment: datetime) -> str:
+        standard = self._standard(moment)
+        if self._is_of_later_hours(standard, moment):
+            return "The shipped price of these hours is of a later time: add your own."
+        return next((gap.why for gap in self._open_gaps(standard, moment)), "")
+
+    def _open_gaps(self, standard: int, moment: datetime) -> Sequence[Gap]:
+        if not self._gaps:
+            return ()
+        hours = _of_hours(self._dated[standard])
+        return [gap for gap in self._gaps if gap.is_open(moment, hours=hours)]
+
+    def _is_of_later_hours(self, standard: int, moment: datetime) -> bool:
+        """Prices of some hours have no date. They came with the latest that has one, and nobody knows them before."""
+        return moment < self._latest_start and _of_hours(self._dated[standard])
 
     def _standard(self, moment: datetime) -> int:
         """The last dated price whose condition holds, as the package chooses; the first when none does."""
@@ -152,7 +202,7 @@ class _Model:
             if asked_for and (variant.constraint is None or variant.constraint.active(moment)):
                 yield index
 
-    def _make(self, standard: int, variants: tuple[int, ...], tier: str) -> Price:
+    def _make(self, standard: int, variants: tuple[int, ...], tier: str, limit: int | None) -> Price:
         chosen = self._dated[standard]
         overlays = [self._tiers[index] for index in variants]
         places = places_of(chosen.prices, overlays)
@@ -170,11 +220,23 @@ class _Model:
             model=self._info.id,
             valid_from=since,
             source=f"genai-prices {genai_prices.__version__}",
-            rates=rates_of(self._provider, places),
+            rates=rates_of(self._provider, self._info.id, places),
             usd_per_request=usd_per_request(places),
             tier=tier,
+            max_prompt_tokens=None if has_tiers(places) else limit,
+            paid_with=paid_with(places),
         )
         return msgspec.structs.replace(price, id=f"{price.id}#{_digest(price)}")
+
+
+def _of_hours(price: ConditionalPrice) -> bool:
+    return isinstance(price.constraint, TimeOfDateConstraint)
+
+
+def _start(price: ConditionalPrice) -> datetime:
+    if not isinstance(price.constraint, StartDateConstraint):
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.combine(price.constraint.start_date, time(), UTC)
 
 
 def _since(chosen: ConditionalPrice, overlays: Sequence[PriceVariant]) -> datetime | None:

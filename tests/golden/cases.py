@@ -57,6 +57,7 @@ class GoldenCase(msgspec.Struct, frozen=True, kw_only=True):
     receipt: tuple[tuple[str, int, Decimal, Decimal], ...]
     cost_usd: Decimal | None
     prices: dict[str, Any] | None
+    price_source: str | None
     extractor: str | None
 
     @property
@@ -114,6 +115,7 @@ def _read(file: Path) -> GoldenCase:
         receipt=tuple((name, count, Decimal(unit), Decimal(usd)) for name, count, unit, usd in given["receipt"]),
         cost_usd=_money(given["cost_usd"]),
         prices=given.get("prices"),
+        price_source=given.get("price_source"),
         extractor=given.get("genai_prices_extractor"),
     )
 

@@ -66,6 +66,13 @@ def test_the_row_has_the_cost_however_the_answer_was_compressed(case: GoldenCase
     assert {name: getattr(record, name) for name in msgspec.structs.asdict(usage)} == msgspec.structs.asdict(usage)
 
 
+@pytest.mark.parametrize("case", [case for case in GOLDEN_CASES if case.receipt], ids=lambda case: case.name)
+def test_a_price_that_was_worked_with_names_who_published_it(case: GoldenCase) -> None:
+    """Not the package alone: it is what is tested."""
+    assert case.price_source is not None
+    assert not case.price_source.startswith("genai-prices")
+
+
 @pytest.mark.parametrize("case", [case for case in GOLDEN_CASES if case.extractor], ids=lambda case: case.name)
 def test_the_classes_agree_with_the_extractor_of_genai_prices(case: GoldenCase) -> None:
     """Its classes overlap: the whole prompt holds what was cached, the whole completion what was thought."""

@@ -157,6 +157,32 @@ def test_without_usage_a_cost_is_unknown_unless_nothing_can_have_been_generated(
 
 
 @pytest.mark.parametrize(
+    ("changes", "cost_usd"),
+    [
+        ({}, Decimal("0.04")),
+        ({"ending": Ending.TIMED_OUT, "status": None}, None),
+        ({"ending": Ending.UPSTREAM_BROKEN}, None),
+        ({"ending": Ending.CLIENT_GONE}, None),
+        ({"response_body": b'data: {"error": {"message": "no"}}\n\n', "content_type": "text/event-stream"}, None),
+        ({"response_body": chat_answer()}, None),
+    ],
+    ids=str,
+)
+def test_an_answer_without_usage_costs_what_each_request_does(
+    changes: dict[str, Any], cost_usd: Decimal | None
+) -> None:
+    """Where something was used that the price does not have, or may not have come, it is unknown all the same."""
+    row = an_operator_price(model="dall-e-3", rates={}, usd_per_request=Decimal("0.04"))
+    image: dict[str, Any] = {
+        "tags": RequestTags(model_override="dall-e-3"),
+        "response_body": b'{"data":[{"url":"https://a/b.png"}]}',
+    }
+    charged = to_record(an_event(**(image | changes)), LayeredPrices(PRICES, [row]))[0]
+    assert charged.cost_usd == cost_usd
+    assert charged.price_id == (f"operator/{row.id}" if charged.cost_state in ("priced", "partial") else "")
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "/v1/models"),

@@ -138,9 +138,10 @@ def test_a_row_is_of_one_service_tier() -> None:
 
 
 def test_a_model_whose_rows_are_of_other_tiers_is_known_without_rates() -> None:
-    price = LayeredPrices(SHIPPED, [an_operator_price()]).price_at("CUSTOM", "llama-3-70b", MOMENT, "priority")
+    row = an_operator_price(usd_per_request=Decimal("0.04"))
+    price = LayeredPrices(SHIPPED, [row]).price_at("CUSTOM", "llama-3-70b", MOMENT, "priority")
     assert price is not None
-    assert (price.rates, price.tier) == ({}, "priority")
+    assert (price.rates, price.usd_per_request, price.tier) == ({}, Decimal(0), "priority")
     assert charge(Usage(prompt_tokens=1), price).state is CostState.PARTIAL
 
 

@@ -4,7 +4,7 @@ import copy
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -52,6 +52,12 @@ def test_a_call_logged_without_a_provider_has_no_price_where_its_model_may_come_
         ("OPENAI", "no-such-model"),
         ("OPENAI", ""),
         ("CUSTOM", "gpt-oss-120b"),
+        ("OPENAI", "gpt-oss-120b"),
+        ("OPENAI", "gpt-oss-safeguard-20b"),
+        ("AZURE", "gpt-oss-120b"),
+        ("AZURE", "DeepSeek-R1"),
+        ("AZURE", "grok-4"),
+        ("AZURE", "kimi-k2.5"),
         ("https://example.org", "gpt-4o"),
         ("", ""),
     ],
@@ -76,7 +82,8 @@ def test_a_price_that_changed_is_the_one_of_its_day() -> None:
 
 
 def test_a_price_by_the_hour_is_the_one_of_its_hour_and_says_so() -> None:
-    day, night = MOMENT.replace(hour=12), MOMENT.replace(hour=20)
+    before_september = datetime(2025, 9, 4, tzinfo=UTC)
+    day, night = before_september.replace(hour=12), before_september.replace(hour=20)
     assert (_input_usd("DEEPSEEK", "deepseek-chat", day), _input_usd("DEEPSEEK", "deepseek-chat", night)) == (
         Decimal("0.00000027"),
         Decimal("0.000000135"),
@@ -84,6 +91,129 @@ def test_a_price_by_the_hour_is_the_one_of_its_hour_and_says_so() -> None:
     price = BOOK.price_at("DEEPSEEK", "deepseek-chat", day)
     assert price is not None
     assert "@alwaysT00:30-16:30#" in price.id
+
+
+@pytest.mark.parametrize(
+    ("asked", "model", "seller"), [("AZURE", "gpt-4o", "OPENAI"), ("AZURE", "claude-sonnet-4-5", "ANTHROPIC")]
+)
+def test_a_price_names_the_seller_in_whose_list_it_stands(asked: str, model: str, seller: str) -> None:
+    price = BOOK.price_at(asked, model, MOMENT)
+    assert price is not None
+    assert price == BOOK.price_at(seller, model, MOMENT)
+    assert (price.provider, f":{seller.lower()}/" in price.id) == (seller.lower(), True)
+
+
+@pytest.mark.parametrize(("provider", "model"), [("GROQ", "openai/gpt-oss-120b"), ("TOGETHER", "openai/gpt-oss-120b")])
+def test_open_weights_have_the_price_of_who_serves_them(provider: str, model: str) -> None:
+    assert BOOK.price_at(provider, model, MOMENT) is not None
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "above"),
+    [
+        ("ANTHROPIC", "claude-sonnet-4-20250514", 200_000),
+        ("AWS", "us.anthropic.claude-sonnet-4-20250514-v1:0", 200_000),
+        ("BEDROCK", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", 200_000),
+        ("VERTEX", "claude-sonnet-4@20250514", 200_000),
+        ("OPENROUTER", "anthropic/claude-sonnet-4", 200_000),
+        ("X", "grok-4", 127_999),
+        ("XAI", "grok-4-fast", 127_999),
+        ("X", "grok-4-1-fast-non-reasoning", 127_999),
+    ],
+)
+def test_a_longer_prompt_is_not_charged_by_a_price_that_ends_before_it(provider: str, model: str, above: int) -> None:
+    price = BOOK.price_at(provider, model, MOMENT)
+    within, beyond = (charge(Usage(prompt_tokens=above + more, completion_tokens=1), price) for more in (0, 1))
+    assert (within.state, beyond.state, beyond.cost_usd) == (CostState.PRICED, CostState.PARTIAL, None)
+    assert charge(Usage(prompt_tokens=1, prompt_cache_read_tokens=above), price).state is CostState.PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("ANTHROPIC", "claude-sonnet-4-5"),
+        ("ANTHROPIC", "claude-opus-4-1"),
+        ("X", "grok-4.20"),
+        ("GOOGLE", "gemini-2.5-pro"),
+    ],
+)
+def test_a_price_with_tiers_of_its_own_or_one_for_all_prompts_has_no_end(provider: str, model: str) -> None:
+    price = BOOK.price_at(provider, model, MOMENT)
+    assert price is not None
+    assert price.max_prompt_tokens is None
+
+
+def test_a_price_for_all_prompts_ends_where_it_was_none_yet() -> None:
+    long = Usage(prompt_tokens=200_001)
+    for day, state in ((12, CostState.PARTIAL), (13, CostState.PRICED)):
+        moment = datetime(2026, 3, day, tzinfo=UTC)
+        price = BOOK.price_at("AWS", "global.anthropic.claude-sonnet-4-6", moment)
+        assert charge(long, price).state is state
+
+
+@pytest.mark.parametrize("model", ["deepseek-chat", "deepseek-reasoner", "deepseek-r1"])
+def test_a_price_that_is_known_to_have_ended_is_none(model: str) -> None:
+    end = datetime(2025, 9, 5, 16, tzinfo=UTC)
+    assert BOOK.price_at("DEEPSEEK", model, end - timedelta(milliseconds=1)) is not None
+    assert BOOK.price_at("DEEPSEEK", model, end) is None
+    assert BOOK.price_at("DEEPSEEK", model, end, "flex") is None
+    assert "ended on 2025-09-05" in BOOK.why_unpriced("DEEPSEEK", model, end)
+
+
+@pytest.mark.parametrize(
+    ("model", "moment", "input_usd"),
+    [
+        ("deepseek-v4-pro", "2026-11-20T02:00Z", "0.00000132"),  # a Friday
+        ("deepseek-v4-pro", "2026-11-20T05:00Z", "0.00000066"),
+        ("deepseek-v4-pro", "2026-11-21T02:00Z", None),
+        ("deepseek-v4-pro", "2026-11-22T07:00Z", None),
+        ("deepseek-v4-pro", "2026-11-22T05:00Z", "0.00000066"),
+        ("deepseek-v4-pro", "2026-08-14T02:00Z", None),  # before any hour had a price of its own
+        ("deepseek-v4-pro", "2026-08-14T05:00Z", "0.000000435"),
+        ("deepseek-v4-flash", "2026-09-09T02:00Z", None),  # which is that of the day after
+        ("deepseek-flash", "2026-11-21T02:00Z", None),
+    ],
+)
+def test_an_hour_has_a_price_only_where_it_is_known_to_hold(model: str, moment: str, input_usd: str | None) -> None:
+    at = datetime.fromisoformat(moment)
+    if input_usd is None:
+        assert BOOK.price_at("DEEPSEEK", model, at) is None
+        assert BOOK.why_unpriced("DEEPSEEK", model, at)
+    else:
+        assert _input_usd("DEEPSEEK", model, at) == Decimal(input_usd)
+        assert not BOOK.why_unpriced("DEEPSEEK", model, at)
+
+
+def test_what_is_missing_of_a_price_is_said_with_what_helps() -> None:
+    told = BOOK.why_unpriced("ANTHROPIC", "claude-sonnet-4-20250514", MOMENT)
+    assert "more than 200,000 tokens" in told
+    assert "--above 200000:CLASS=USD" in told
+    assert BOOK.why_unpriced("ANTHROPIC", "claude-opus-4-1", MOMENT) == ""
+    assert BOOK.why_unpriced("OPENAI", "no-such-model", MOMENT) == ""
+
+
+def test_what_a_fine_tuned_model_read_from_the_cache_has_no_price() -> None:
+    cached = Usage(prompt_tokens=1, prompt_cache_read_tokens=1)
+    tuned, plain = (BOOK.price_at("OPENAI", name, MOMENT) for name in ("ft:gpt-4o-2024-08-06:acme::a", "gpt-4"))
+    assert charge(cached, tuned).state is CostState.PARTIAL
+    assert charge(Usage(prompt_tokens=1), tuned).state is CostState.PRICED
+    assert charge(cached, plain).state is CostState.PRICED
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("MISTRAL", "voxtral-mini-latest"), ("GROQ", "whisper-large-v3"), ("OPENAI", "whisper-1")],
+)
+def test_text_is_included_in_the_price_of_audio_only_where_there_was_some(provider: str, model: str) -> None:
+    price = BOOK.price_at(provider, model, MOMENT)
+    for usage in (Usage(prompt_tokens=9), Usage(completion_tokens=9), Usage(reasoning_tokens=9)):
+        assert charge(usage, price).state is CostState.PARTIAL
+
+
+def test_text_beside_audio_that_is_sold_by_its_length_costs_nothing_more() -> None:
+    price = BOOK.price_at("OPENAI", "whisper-1", MOMENT)
+    beside = Usage(prompt_tokens=9, prompt_audio_seconds=60, completion_tokens=9, reasoning_tokens=9)
+    assert charge(beside, price).cost_usd == charge(Usage(prompt_audio_seconds=60), price).cost_usd == Decimal("0.006")
 
 
 def test_a_dated_model_has_the_price_of_its_family() -> None:

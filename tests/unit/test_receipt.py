@@ -74,6 +74,40 @@ def test_the_tier_is_told_with_its_reason(prompt: int, above: int | None, why: s
     assert (tier.prompt_tokens, tier.above_tokens, tier.why) == (prompt, above, why)
 
 
+SHORT = msgspec.structs.replace(PRICE, max_prompt_tokens=300_000)
+
+
+def test_a_prompt_longer_than_its_price_goes_says_so_and_shows_no_price_of_it() -> None:
+    row = charged(SHORT, Usage(prompt_tokens=300_000, prompt_cache_read_tokens=1))
+    receipt = receipt_of(row, SHORT)
+    assert row.cost_state is CostState.PARTIAL
+    assert receipt.why is not None
+    assert receipt.why.startswith(
+        "the prompt has 300001 tokens: above 300000 this model costs more, and a test does not"
+    )
+    assert receipt.context_tier is not None
+    assert receipt.context_tier.why == receipt.why
+    assert [line.unit_usd for line in receipt.lines] == [None, None]
+    assert receipt.agrees
+
+
+def test_text_without_the_audio_that_includes_it_shows_no_price_of_it() -> None:
+    audio = msgspec.structs.replace(ZERO, paid_with={"prompt_tokens": "prompt_audio_seconds"})
+    receipt = receipt_of(charged(audio), audio)
+    assert receipt.why == "used without a known price: prompt_tokens"
+    assert [line.unit_usd for line in receipt.lines] == [None, Decimal(0)]
+
+
+def test_what_told_no_usage_is_a_line_where_each_request_has_a_price() -> None:
+    price = msgspec.structs.replace(PRICE, rates={}, usd_per_request=Decimal("0.04"))
+    money: dict[str, Any] = {"cost_usd": Decimal("0.04"), "cost_state": CostState.PRICED, "price_id": price.id}
+    receipt = receipt_of(charged(usage=Usage(), usage_source=UsageSource.NONE, **money), price)
+    assert [(line.usage_class, line.quantity, line.amount_usd) for line in receipt.lines] == [
+        ("request", 1, Decimal("0.04"))
+    ]
+    assert (receipt.total_usd, receipt.agrees) == (Decimal("0.04"), True)
+
+
 def test_a_price_without_tiers_says_so() -> None:
     tier = receipt_of(charged(usage=Usage(completion_tokens=1)), PRICE).context_tier
     assert tier is not None

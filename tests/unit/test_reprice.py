@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.event import Ending
@@ -27,12 +28,12 @@ NEW = Price(
 class OneBook:
     """Knows one price, which is in force from one moment on, for one tier."""
 
-    def __init__(self, since: datetime = MOMENT) -> None:
-        self._since = since
+    def __init__(self, price: Price = NEW) -> None:
+        self._price = price
 
     def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and moment >= self._since
-        return NEW if known else None
+        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and moment >= MOMENT
+        return self._price if known else None
 
 
 def a_row(**changes: Any) -> ChargedRow:
@@ -86,8 +87,8 @@ def test_a_row_is_charged_by_the_price_of_its_moment(changes: dict[str, Any], ch
     [
         {"ending": Ending.CACHED},
         {"ending": Ending.REFUSED},
-        {"usage_source": UsageSource.NONE},
         {"usage_source": UsageSource.ESTIMATED},
+        {"usage_source": UsageSource.NONE, "cost_usd": None, "cost_state": CostState.TRUNCATED, "price_id": ""},
         {"cost_usd": Decimal(0), "cost_state": CostState.FREE, "price_id": ""},
     ],
     ids=str,
@@ -95,6 +96,36 @@ def test_a_row_is_charged_by_the_price_of_its_moment(changes: dict[str, Any], ch
 def test_what_no_price_decided_stays(changes: dict[str, Any]) -> None:
     assert charge_again(a_row(**changes), OneBook()) is None
     assert correct(a_row(**changes)) is None
+
+
+UNTOLD: dict[str, Any] = {
+    "usage": Usage(),
+    "usage_source": UsageSource.NONE,
+    "cost_usd": None,
+    "cost_state": CostState.NO_USAGE,
+    "price_id": "",
+}
+
+
+EACH_REQUEST = msgspec.structs.replace(NEW, rates={}, usd_per_request=Decimal("0.04"))
+
+
+def test_what_told_no_usage_is_charged_where_each_request_has_a_price() -> None:
+    assert correct(a_row(**UNTOLD)) is None
+    priced = correct(a_row(**UNTOLD), OneBook(EACH_REQUEST))
+    assert (priced.cost_usd, priced.cost_state, priced.price_id) == (Decimal("0.04"), CostState.PRICED, "new")
+    charged = {"cost_usd": Decimal("0.04"), "cost_state": CostState.PRICED, "price_id": "new"}
+    assert correct(a_row(**UNTOLD | charged), OneBook(EACH_REQUEST)) is None
+    assert correct(a_row(**UNTOLD | charged)).cost_state is CostState.NO_USAGE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ending": Ending.TIMED_OUT}, {"ending": Ending.CLIENT_GONE}, {"ending": Ending.UPSTREAM_BROKEN}, {"status": 500}],
+    ids=str,
+)
+def test_what_broke_off_or_failed_is_not_charged_by_the_request(changes: dict[str, Any]) -> None:
+    assert correct(a_row(**UNTOLD | changes), OneBook(EACH_REQUEST)) is None
 
 
 def correct(row: ChargedRow, book: PriceBook | None = None) -> Any:
@@ -132,7 +163,7 @@ def test_differences_are_told_apart_by_model_and_day_where_something_changes() -
         a_row(),
         a_row(cost_usd=None, cost_state=CostState.UNKNOWN_MODEL),
         a_row(model="gpt-8"),
-        a_row(request_created_at=MOMENT + timedelta(days=1), usage_source=UsageSource.NONE),
+        a_row(request_created_at=MOMENT + timedelta(days=1), usage_source=UsageSource.ESTIMATED),
     ):
         differences.add(row, correct(row))
     outcome = differences.outcome()
