@@ -118,7 +118,7 @@ async def test_wherever_a_provider_breaks_off_without_its_caller_the_row_is_hone
     cuts = range(len(DELTA), len(TOLD), 3)
     async with rig() as proxy:
         for cut in cuts:
-            proxy.provider.script = [chunked(DELTA, end=b""), 0.003, chunk(TOLD[len(DELTA) : cut] or b" "), Do.CLOSE]
+            proxy.provider.script = [chunked(DELTA, end=b""), 0.03, chunk(TOLD[len(DELTA) : cut] or b" "), Do.CLOSE]
             await hang_up(proxy, STREAMED, after=DELTA)
             await provider_is_left(proxy)
         events = await proxy.events(len(cuts))
@@ -287,10 +287,10 @@ async def test_a_stopping_proxy_reads_on_no_longer_than_the_grace_period_and_sti
 
 async def test_two_hundred_hang_ups_leave_two_hundred_events_and_nothing_else() -> None:
     scripts: list[list[Step]] = [
-        [chunked(DELTA, end=b""), 0.05, chunk(USAGE) + LAST],
+        [chunked(DELTA, end=b""), 0.3, chunk(USAGE) + LAST],
         [chunked(DELTA, end=b""), Do.HANG],
-        [chunked(DELTA, end=b""), 0.02, Do.RESET],
-        [0.05, chunked(TOLD)],
+        [chunked(DELTA, end=b""), 0.3, Do.RESET],
+        [0.3, chunked(TOLD)],
     ]
     async with rig(drain_timeout_s=0.5, drain_count=30, max_connections=200) as proxy:
         await asyncio.sleep(0.05)
