@@ -54,7 +54,7 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
         response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
     )
     asked = asked_of(request, asked_body)
-    reading = as_asked(reading_of(event, asked_body, answer_body), asked_body)
+    reading = as_asked(reading_of(event, asked_body, answer_body), request.provider, asked_body)
     consumption = consumption_of(event, reading, asked_body.content)
     bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)

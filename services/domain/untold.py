@@ -1,29 +1,50 @@
 """What decides a price and stands in the request alone, where an answer does not tell it.
 
 Sources: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#1-hour-cache-duration,
-https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html,
+https://docs.perplexity.ai/getting-started/pricing (fees by search context)
 """
 
 import re
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
+from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading
 from services.domain.body_text import Body
+from services.domain.tiers import SEARCH_DEPTH
 
 # A figure of what lasts five minutes or an hour; Bedrock's has the name of neither.
 _LIFETIME_TOLD: Final = re.compile(r'"(?:ephemeral_(?:5m|1h)_input_tokens|write_(?:5m|1h)_tokens)"\s*:\s*[1-9]|"ttl"')
 _AN_HOUR: Final = re.compile(rb'"ttl"\s*:\s*"1h"')  # inside of a text a backslash would stand before each quote
+_CHARGES_BY_DEPTH: Final = "PERPLEXITY"
+_DEPTHS: Final = frozenset(("low", "medium", "high"))
+_UNTOLD: Final = "untold"  # the depth of a search that nobody names: no book has a price for it
 
 
-def as_asked(reading: Reading, asked: Body) -> Reading:
+class _Search(msgspec.Struct):
+    search_context_size: str = _UNTOLD
+
+
+class _Request(msgspec.Struct):
+    web_search_options: _Search | None = None
+
+
+_requests = msgspec.json.Decoder(_Request)
+
+
+def as_asked(reading: Reading, provider: str, asked: Body) -> Reading:
     """`reading` with what the `asked` request alone can tell of it, or marked as incomplete where it cannot."""
     usage = reading.usage
     if usage is None:
         return reading
     if usage.prompt_cache_write_5m_tokens and _may_last_an_hour(reading, asked):
         return replace(reading, complete=False)
+    if provider == _CHARGES_BY_DEPTH and not usage.web_searches and SEARCH_DEPTH not in reading.tier:
+        depth = f"{SEARCH_DEPTH}{_depth(asked.content)}"
+        return replace(reading, tier=f"{reading.tier}+{depth}" if reading.tier else depth)
     return reading
 
 
@@ -32,3 +53,12 @@ def _may_last_an_hour(reading: Reading, asked: Body) -> bool:
     if _LIFETIME_TOLD.search(reading.usage_block) is not None:
         return False
     return not asked.whole or _AN_HOUR.search(asked.content) is not None
+
+
+def _depth(request: bytes) -> str:
+    try:
+        search = _requests.decode(request).web_search_options
+    except UNREADABLE:
+        return _UNTOLD
+    depth = _UNTOLD if search is None else search.search_context_size.lower()
+    return depth if depth in _DEPTHS else _UNTOLD

@@ -1,6 +1,7 @@
 """Answers that leave open what only the request says."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -101,3 +102,43 @@ def test_what_a_cut_request_asked_for_is_unknown() -> None:
     event = _event("BEDROCK", f"{BEDROCK}/invoke", {"messages": []}, _claude(FLAT))
     cut = msgspec.structs.replace(event, request=msgspec.structs.replace(event.request, body_bytes=10**7))
     assert (_row(event).cost_state, _row(cut).cost_state) == (CostState.PRICED, CostState.PARTIAL)
+
+
+PERPLEXITY = "https://api.perplexity.ai/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("told", "asked", "tier", "cost_usd"),
+    [
+        ({}, {"web_search_options": {"search_context_size": "low"}}, "search-low", Decimal("0.00502")),
+        ({}, {"web_search_options": {"search_context_size": "HIGH"}}, "search-high", Decimal("0.01202")),
+        ({"search_context_size": "medium"}, {"web_search_options": {"search_context_size": "low"}}, "search-medium",
+         Decimal("0.00802")),
+        ({}, {}, "search-untold", None),
+        ({}, {"web_search_options": {}}, "search-untold", None),
+        ({}, {"web_search_options": {"search_context_size": 3}}, "search-untold", None),
+        ({}, {"web_search_options": {"search_context_size": "abyssal"}}, "search-untold", None),
+    ],
+)  # fmt: skip
+def test_perplexitys_fee_depends_on_the_depth_that_the_answer_or_else_the_request_names(
+    told: dict[str, Any], asked: dict[str, Any], tier: str, cost_usd: Decimal | None
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    row = _row(_event("PERPLEXITY", PERPLEXITY, asked, {"model": "sonar", "usage": usage | told}))
+    assert (row.service_tier, row.cost_usd) == (tier, cost_usd)
+    assert row.cost_state is (CostState.PRICED if cost_usd else CostState.PARTIAL)
+
+
+def test_what_has_no_fee_by_the_request_needs_no_depth() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    row = _row(_event("PERPLEXITY", PERPLEXITY, {}, {"model": "r1-1776", "usage": usage}))
+    assert (row.cost_state, row.cost_usd) == (CostState.PRICED, Decimal("0.0001"))
+
+
+def test_others_have_no_depth_that_decides_a_price() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    asked = {"web_search_options": {"search_context_size": "high"}}
+    row = _row(
+        _event("OPENAI", "https://api.openai.com/v1/chat/completions", asked, {"model": "gpt-5", "usage": usage})
+    )
+    assert (row.service_tier, row.cost_state) == ("", CostState.PRICED)
