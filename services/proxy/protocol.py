@@ -217,6 +217,8 @@ class RelayProtocol(ReadingProtocol):
             current.keep_alive = False
         elif isinstance(current, Exchange) and body_of is current:
             current.request_broken(error)
+        elif current is None and self.cycle is not None and self.cycle.more_body:
+            self._leave()  # the app has answered without it
         elif not self._over:
             if body_of is not None and self._backlog:
                 self._backlog.pop()  # its request broke off before its turn

@@ -46,7 +46,7 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
         self._in_head = False
         self._began_at = clock.now()  # the request whose head is coming; `_began_s` is the same moment
         self._began_s = 0.0
-        self._head_bytes = 0  # of the reads since that head began, the first one included
+        self._head_bytes = 0  # of the reads since that head began, the first one included, or since a body last came
         self._head_start = 0  # of that first one, whose beginning may belong to an earlier request
         self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
         self._offered = False  # the request offers another protocol; its body is still to come
@@ -75,14 +75,14 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
             self._ignore(len(data))
             return
         self._read_bytes = len(data)
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         rest: bytes | None = data
         while rest is not None and not self._deaf:
             rest = self._parse(rest)
         self._read_bytes = 0
-        if self._in_head and self._head_bytes - self._head_start > self._max_head_bytes:
-            self._refuse(HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes"))
+        if self._head_bytes - self._head_start > self._max_head_bytes:
+            part = "head is" if self._in_head else "trailers or chunk extensions are"
+            self._refuse(HeadTooLarge(f"the request's {part} larger than {self._max_head_bytes} bytes"))
         self._read()
 
     def _ignore(self, size: int) -> None:
@@ -162,6 +162,7 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
             raise HeadTooLarge(f"the request's head is larger than {self._max_head_bytes} bytes")
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = self._head_start  # what comes around a body is limited as heads are
         if self._deaf:
             return
         if self._body_of is not None:
@@ -172,9 +173,11 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
     def on_message_complete(self) -> None:
         if self._deaf or self._offered:
             return
+        self._head_bytes = self._head_start
         body_of, self._body_of = self._body_of, None
         if body_of is None:
             super().on_message_complete()
+            self.cycle.more_body = False  # whether or not it was answered before
         else:
             body_of.request_end()
             if self._over:

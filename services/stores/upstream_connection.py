@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
         self._headed = False  # the final head has come; 1xx heads do not count
         self._answered = False
         self._keep = False
-        self._fed_bytes = 0
+        self._fed_bytes = 0  # since the answer began, or its body last came
 
     # What calls do with it
 
@@ -140,11 +140,10 @@ class Connection(asyncio.Protocol):
         if self._answered:
             self._release(call)
         elif self._call is not None:
-            if not self._headed:
-                self._fed_bytes += size
-                if self._fed_bytes > MAX_HEAD_BYTES:
-                    self._fail(UpstreamUnavailable("the answer's head is too large"), None)
-                    return
+            self._fed_bytes += size
+            if self._fed_bytes > MAX_HEAD_BYTES:
+                self._fail(UpstreamUnavailable("the answer's head or trailers are too large"), None)
+                return
             call.receiver.answer_flush()
 
     def _release(self, call: Carried) -> None:
@@ -226,6 +225,7 @@ class Connection(asyncio.Protocol):
             self._finish_answer()
 
     def on_body(self, body: bytes) -> None:
+        self._fed_bytes = 0
         if self._call is not None and not self._answered:
             self._call.receiver.answer_piece(body)
 

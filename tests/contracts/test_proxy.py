@@ -105,6 +105,11 @@ BROKEN_BODIES: dict[str, tuple[Sequence[Step], Ending]] = {
     "reset": ([OK + b"Content-Length: 9\r\n\r\nhalf", 0.05, Do.RESET], Ending.UPSTREAM_BROKEN),
     "chunks without an end": ([chunked(b"half", end=b""), Do.CLOSE], Ending.UPSTREAM_BROKEN),
     "chunks that are none": ([chunked(b"half", end=b"zz\r\n"), Do.HANG], Ending.UPSTREAM_BROKEN),
+    "endless trailers": ([chunked(b"half", end=b"0\r\nX: "), 0.05, b"x" * 600_000, Do.HANG], Ending.UPSTREAM_BROKEN),
+    "an endless chunk extension": (
+        [chunked(b"half", end=b"1;x="), 0.05, b"x" * 600_000, Do.HANG],
+        Ending.UPSTREAM_BROKEN,
+    ),
     "silence with a length": ([OK + b"Content-Length: 9\r\n\r\nhalf", Do.HANG], Ending.TIMED_OUT),
     "silence between chunks": ([chunked(b"half", end=b""), Do.HANG], Ending.TIMED_OUT),
     "silence until the end": ([OK + b"\r\nhalf", Do.HANG], Ending.TIMED_OUT),
