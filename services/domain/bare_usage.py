@@ -1,4 +1,4 @@
-"""Usage that stands in no block of its own: Llama's and Titan's on Bedrock, and Vertex's embeddings'.
+"""Usage where few put it: LangChain's under a name of its own; Llama's, Titan's and Vertex's embeddings' in no block.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
 .../model-parameters-titan-embed-text.html, https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
@@ -36,17 +36,20 @@ class _Answer(msgspec.Struct):
     titans: Any = msgspec.field(default=None, name="inputTextTokenCount")
     results: msgspec.Raw = msgspec.Raw(b"")  # Titan's texts: what it made is counted in each
     predictions: list[_Prediction] = []
+    usage_metadata: dict[str, Any] | None = None  # LangChain's
 
 
 _answers = msgspec.json.Decoder(_Answer)
 
 
 def block_of(body: bytes) -> Block | None:
-    """The figures of an answer without a block, as if they stood in one; None when it has none."""
+    """The figures of an answer, as if they stood in a block where they do not; None when it has none."""
     try:
         answer = _answers.decode(body)
     except UNREADABLE:
         return None
+    if answer.usage_metadata is not None:
+        return answer.usage_metadata
     if answer.predictions:
         return {"token_count": sum(one.embeddings.statistics.token_count for one in answer.predictions)}
     if answer.titans is not None and not answer.results:
@@ -57,5 +60,5 @@ def block_of(body: bytes) -> Block | None:
 
 
 def bare_usage(block: Block, _provider: str) -> Counted:
-    """What such a block says. Raises: NonsenseError."""
+    """What the block of an answer without one says. Raises: NonsenseError."""
     return Counted(Usage(prompt_tokens=first_figure(block, *_GIVEN), completion_tokens=figure(block, _MADE)))

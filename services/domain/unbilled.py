@@ -27,6 +27,9 @@ _ONLY_CHANGES: Final = re.compile(
     r"(?:responses|interactions|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel"
     r"|chat/completions/chat[^/]+|threads/[^/]+/runs/run_[^/]+)/?$"
 )
+# OpenAI's makings of what is asked later, and billed then. Elsewhere a conversation is begun by a question.
+_MAKINGS: Final = re.compile(rf"{_VERSION}(?:threads|assistants|conversations|realtime/client_secrets)/?$")
+_OPENAIS: Final = frozenset({"OPENAI", "AZURE"})
 _MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with OpenAI, and billed by Mistral
 
 
@@ -48,5 +51,7 @@ def _is_unbilled(provider: str, target_url: str) -> bool:
     if provider == _ANYBODY:
         return False
     if provider == "OPENAI" and _MODERATIONS.search(target_url) is not None:
+        return True
+    if provider in _OPENAIS and _MAKINGS.search(target_url) is not None:
         return True
     return _UNBILLED.search(target_url) is not None

@@ -15,9 +15,10 @@ from services.domain.usage_anthropic import CACHE_LIFETIMES
 _ANTHROPICS: Final = frozenset(("cache_read_input_tokens", "cache_creation_input_tokens"))
 PROMPT_DETAILS: Final = (
     "prompt_tokens_details",
+    "prompt_token_details",  # Mistral's, which names both
     "input_tokens_details",
-    "input_token_details",
-)  # LangChain's is the last
+    "input_token_details",  # LangChain's
+)
 _READ: Final = ("cached_tokens", "cache_read_input_tokens", "cache_read")
 _WRITTEN: Final = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 # Beside the details: DeepSeek's, Moonshot's, xAI's, Anthropic's and Mistral's.

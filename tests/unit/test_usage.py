@@ -407,3 +407,20 @@ def _events(answer: dict[str, object]) -> bytes:
     """The same as a stream, whose figures come last and alone."""
     last = {"usageMetadata": answer["usageMetadata"]}
     return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in (answer | {"usageMetadata": None}, last))
+
+
+def test_langchain_names_its_block_otherwise() -> None:
+    usage = {"input_tokens": 1010, "output_tokens": 5, "total_tokens": 1015}
+    answer = {"content": "Hi", "usage_metadata": usage | {"input_token_details": {"cache_creation": 1000}}}
+    reading = read_answer(json.dumps(answer).encode(), "ANTHROPIC")
+    assert reading.usage == Usage(prompt_tokens=10, prompt_cache_write_5m_tokens=1000, completion_tokens=5)
+    assert (reading.adds_up, reading.complete) == (True, True)
+
+
+def test_the_details_of_a_prompt_may_be_named_in_the_singular() -> None:
+    details = {"cached_tokens": 400}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 5, "total_tokens": 1005, "prompt_token_details": details}
+    for block in (usage, usage | {"prompt_tokens_details": details}):
+        reading = read_answer(_chat(**block), "MISTRAL")
+        assert reading.usage == Usage(prompt_tokens=600, prompt_cache_read_tokens=400, completion_tokens=5)
+        assert reading.complete
