@@ -10,6 +10,7 @@ from services.domain.headers import NO_NOTES, Head
 from services.domain.providers import Target
 
 TAIL_BYTES: Final = 64 * 2**10  # of an answer that is larger than the capture limit, kept beside its beginning
+MAX_LOOSE: Final = 256  # pieces of a body; more are joined, since each takes some forty bytes beside its own
 
 
 class CaptureSpace:
@@ -28,12 +29,13 @@ class CapturedBody:
     answers end with what they used.
     """
 
-    __slots__ = ("_limit", "_pieces", "_space", "_tail", "body_bytes", "dropped", "tail_bytes")
+    __slots__ = ("_joined", "_limit", "_pieces", "_space", "_tail", "body_bytes", "dropped", "tail_bytes")
 
     def __init__(self, limit: int, space: CaptureSpace, tail_bytes: int = 0) -> None:
         self._limit = limit
         self._space = space
         self._pieces: list[bytes] = []
+        self._joined = 0  # so many of the pieces, the first ones, were joined from loose ones
         self._tail: bytearray | None = None  # few answers need one
         self.tail_bytes = tail_bytes  # 0 also when there was no space for them
         self.body_bytes = 0
@@ -52,8 +54,14 @@ class CapturedBody:
             if size:
                 self._space.free_bytes -= size
                 self._pieces.append(piece)
+                if len(self._pieces) - self._joined > MAX_LOOSE:
+                    self._join_loose()
             if rest and self.tail_bytes:
                 self._add_to_tail(rest)
+
+    def _join_loose(self) -> None:
+        self._pieces[self._joined :] = [b"".join(self._pieces[self._joined :])]
+        self._joined += 1
 
     def _add_to_tail(self, rest: bytes) -> None:
         """Cut back only when it has grown to twice its size, so that every byte is moved once at most."""
@@ -76,6 +84,7 @@ class CapturedBody:
         """What is held: first bytes and last bytes. Its space is given back, and nothing is held any more."""
         body = b"".join(self._pieces)
         self._pieces.clear()
+        self._joined = 0
         self._space.free_bytes += len(body)
         return body, b"" if self._tail is None else self._take_tail(self._tail)
 

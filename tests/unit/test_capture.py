@@ -1,5 +1,6 @@
 """Captures: what is kept of an exchange, and that it becomes one event."""
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Ending, RequestTags
-from services.domain.capture import Capture, CapturedBody, CaptureSpace
+from services.domain.capture import MAX_LOOSE, Capture, CapturedBody, CaptureSpace
 from services.domain.headers import read_head
 from services.domain.providers import Routes, origin_of
 from tests.builders import ORGANIZATION, REQUEST_ID
@@ -121,6 +122,29 @@ def test_what_is_held_of_a_large_body_is_bounded_however_large_it_is() -> None:
         body.add(b"0123456789")
         assert space.free_bytes >= 10_000 - 1000 - 200
     assert body.take() == (b"0123456789" * 100, b"0123456789" * 10)
+
+
+def test_a_body_in_tiny_pieces_takes_little_more_memory_than_it_has_bytes() -> None:
+    body = CapturedBody(10**6, CaptureSpace(10**6))
+    tracemalloc.start()
+    for number in range(100_000):
+        body.add(b"%02d" % (number % 100))
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert body.body_bytes == 200_000
+    assert held_bytes < 1.5 * body.body_bytes
+
+
+@pytest.mark.parametrize("pieces", [MAX_LOOSE, MAX_LOOSE + 1, MAX_LOOSE + 2, 5 * MAX_LOOSE])
+@pytest.mark.parametrize("space_bytes", [10_000, 1000])
+def test_a_body_in_many_pieces_is_what_came(pieces: int, space_bytes: int) -> None:
+    space = CaptureSpace(space_bytes)
+    body = CapturedBody(10_000, space)
+    for number in range(pieces):
+        body.add(b"%04d" % number)
+    whole = b"".join(b"%04d" % number for number in range(pieces))
+    assert body.take() == (whole if len(whole) <= space_bytes else b"", b"")
+    assert space.free_bytes == space_bytes
 
 
 def test_the_end_of_a_body_gives_way_where_there_is_no_space_for_it() -> None:
