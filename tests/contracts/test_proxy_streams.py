@@ -241,7 +241,7 @@ async def test_a_body_in_many_reads_is_kept_together_and_a_held_back_one_asked_f
 
 
 async def test_where_there_is_no_room_bodies_travel_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.proxy.server.KEPT_BYTES", 20)
+    monkeypatch.setattr("services.proxy.__main__.KEPT_BYTES", 20)
     async with rig() as proxy:
         proxy.provider.script = [chunked(TOLD)]
         asked = head(CHAT, f"Content-Length: {len(BODY)}", "Connection: close")
