@@ -65,6 +65,9 @@ class PriceView(View):
     usd_per_unit: dict[str, Usd]
     usd_per_request: Usd
     tiers: list[TierView]
+    max_prompt_tokens: int | None = Field(
+        description="Longer prompts cost more, nobody has said how much, and their cost is unknown. Null: no limit"
+    )
 
 
 class OperatorPriceView(PriceView):

@@ -25,7 +25,11 @@ _ADVICE: Final[Mapping[Cause, str]] = {
         "The streams did not say what was used. Have later ones asked for it: FAREBOX_STREAM_USAGE=inject, or "
         '"stream_options": {"include_usage": true} in the request. What these used is not known.'
     ),
-    Cause.USAGE_UNTOLD: "The answers do not say what was used: there is nothing to charge by, price or no price.",
+    Cause.USAGE_UNTOLD: (
+        "The answers do not say what was used, so there is nothing to charge by, unless each request has one price: "
+        "add it with no other beside it (`farebox prices add MODEL --per-request USD`, or `usd_per_request` in "
+        "`POST /v1/prices`), and re-price."
+    ),
     Cause.USE_UNKNOWN: (
         "Something was used that Farebox has no class for, so a price does not help: `provider_usage` in "
         "`GET /v1/request/{example}/cost` shows it."

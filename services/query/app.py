@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from schemas.api import Answer, ReportView, RequestView, Summary
 from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
 from schemas.api_reprice import RepriceView, UnknownModels
-from schemas.price import PriceBook
+from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.answers import ExactRoute, answer_errors
 from services.query.by_id import get_request, query_ids
@@ -36,7 +36,7 @@ def create_app(
     warehouse: AmendableWarehouse,
     keys: KeyStore,
     price_rows: PriceRows,
-    shipped: PriceBook,
+    shipped: ShippedBook,
     reprices: Reprices,
     clock: Clock,
 ) -> FastAPI:

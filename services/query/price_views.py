@@ -24,6 +24,7 @@ def price_view(price: Price) -> PriceView:
         usd_per_unit=_per_unit(units),
         usd_per_request=price.usd_per_request,
         tiers=_tiers(price),
+        max_prompt_tokens=price.max_prompt_tokens,
     )
 
 

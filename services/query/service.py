@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from schemas.price import PriceBook
+from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.known import KnownKeys, Spellings
 from services.query.repricing import Repricing
@@ -19,7 +19,7 @@ class Service:
         warehouse: AmendableWarehouse,
         keys: KeyStore,
         price_rows: PriceRows,
-        shipped: PriceBook,
+        shipped: ShippedBook,
         reprices: Reprices,
         clock: Clock,
     ) -> None:

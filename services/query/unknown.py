@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from schemas.api_reprice import UnknownModel, UnknownModels
+from schemas.price import ShippedBook
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.query.advice import PRICE_HELPS, advice_on
 from services.query.answers import answer
@@ -47,7 +48,7 @@ async def unknown_models(organization_id: Reader, service: GivenService, since: 
         end=period.end,
         requests=whole["m0"],
         unpriced_requests=whole["m1"],
-        models=[_model(group) for group in groups[:_SHOWN]],
+        models=[_model(group, service.shipped) for group in groups[:_SHOWN]],
         truncated=len(groups) > _SHOWN,
     )
     return answer(view)
@@ -62,15 +63,16 @@ _OF_MODEL = (
 )
 
 
-def _model(group: Group) -> UnknownModel:
+def _model(group: Group, shipped: ShippedBook) -> UnknownModel:
     provider, model, reason, cause = group.by
     requests, first, last, prompt, completion, examples = (group.figures[measure.name] for measure in _OF_MODEL)
+    missing = shipped.why_unpriced(provider or "", model or "", last) if cause in PRICE_HELPS else ""
     return UnknownModel(
         provider=provider or "",
         model=model or "",
         reason=reason,
         cause=cause,
-        advice=advice_on(cause, examples[0]),
+        advice=" ".join(filter(None, (missing, advice_on(cause, examples[0])))),
         price_helps=cause in PRICE_HELPS,
         requests=requests,
         prompt_tokens=prompt,

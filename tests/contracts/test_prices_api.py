@@ -54,6 +54,7 @@ def test_a_price_is_added_listed_and_charged_by(operator: Caller) -> None:
         "usd_per_unit": {"web_searches": Decimal("0.01")},
         "usd_per_request": Decimal("0.002"),
         "tiers": [],
+        "max_prompt_tokens": None,
         "row_id": row["row_id"],
         "valid_until": None,
         "known_since": row["known_since"],

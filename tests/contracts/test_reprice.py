@@ -112,6 +112,33 @@ def test_each_unknown_cost_comes_with_what_helps(caller: Caller) -> None:
     assert f"`GET /v1/request/{ids[-1]}/cost`" in parts["advice"]
 
 
+LONG = {"provider": "ANTHROPIC", "model": "claude-sonnet-4-20250514", "prompt_tokens": 200_001}
+ENDED = {"provider": "DEEPSEEK", "model": "deepseek-chat"}
+
+
+def test_what_the_shipped_prices_do_not_say_comes_with_what_does(caller: Caller) -> None:
+    ended = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
+    caller.keep(LONG | {"cost_usd": None} | PARTIAL, ENDED | ended)
+    advice = {one["model"]: one["advice"] for one in data(caller.ask("/v1/prices/unknown"))["models"]}
+    assert "more than 200,000 tokens cost more" in advice["claude-sonnet-4-20250514"]
+    assert "`--above 200000:CLASS=USD`" in advice["claude-sonnet-4-20250514"]
+    assert "The shipped price ended on 2025-09-05 at 16:00 UTC" in advice["deepseek-chat"]
+    assert all("`farebox prices add`" in told or "add a price" in told for told in advice.values())
+
+
+def test_a_price_for_each_request_prices_what_told_no_usage(operator: Caller) -> None:
+    silent = {"cost_usd": None, "usage_source": UsageSource.NONE, "cost_state": CostState.NO_USAGE, "price_id": ""}
+    none = dict.fromkeys(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens"), 0)
+    (picture,) = operator.keep(silent | none | {"model": "dall-e-3"})
+    each = {"model": "dall-e-3", "usd_per_request": "0.04", "valid_from": "2026-01-01"}
+    assert operator.ask("/v1/prices", each)[0] == 201
+    run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
+    assert (run["total"]["newly_priced"], run["total"]["after_usd"]) == (1, Decimal("0.04"))
+    receipt = data(operator.ask(f"/v1/request/{picture}/cost"))
+    assert [(line["usage_class"], line["amount_usd"]) for line in receipt["lines"]] == [("request", Decimal("0.04"))]
+    assert (receipt["cost_usd"], receipt["agrees"], receipt["why"]) == (Decimal("0.04"), True, None)
+
+
 @pytest.mark.parametrize("cause", UNKNOWN_FOR)
 def test_a_price_helps_exactly_where_it_is_advised(operator: Caller, cause: str) -> None:
     operator.keep(UNKNOWN | {"model": "acme-7b"} | UNKNOWN_FOR[cause][0])
