@@ -69,6 +69,8 @@ def _terms(price: PriceView) -> Iterator[str]:
         above = f"above {tier.above_tokens} tokens"
         yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_million_tokens, "per million"))
         yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_unit, "each"))
+    if price.max_prompt_tokens is not None:
+        yield f"nobody says what prompts above {price.max_prompt_tokens} tokens cost, which is more"
     if not (price.usd_per_million_tokens or price.usd_per_unit or price.usd_per_request):
         yield "nobody says what it costs"
 

@@ -12,7 +12,8 @@ from services.domain.price_terms import counted_in_tokens
 
 
 def price_view(price: Price) -> PriceView:
-    units = {name: rate.usd for name, rate in price.rates.items()}
+    # What is paid with something else is no price of its own.
+    units = {name: rate.usd for name, rate in price.rates.items() if name not in price.paid_with}
     return PriceView(
         id=price.id,
         source=price.source,

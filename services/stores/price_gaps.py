@@ -4,7 +4,7 @@ No prices stand here, only what the package does not say. Whoever knows a price 
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -49,9 +49,13 @@ def _costlier(seller: str, models: str, above_tokens: int, until: datetime = _FO
 # Sources: https://docs.anthropic.com/en/docs/about-claude/pricing ("long context pricing", ended for the 4.6 models on
 # 2026-03-13), https://aws.amazon.com/bedrock/pricing, https://cloud.google.com/vertex-ai/generative-ai/pricing,
 # https://docs.x.ai/docs/models ("higher context pricing"), https://openrouter.ai/models, and
-# https://api-docs.deepseek.com/quick_start/pricing ("from September 5th, 2025, 16:00 UTC"; peak hours on weekdays).
+# https://api-docs.deepseek.com/quick_start/pricing ("from September 5th, 2025, 16:00 UTC"; later, peak hours
+# on weekdays that are no public holiday in China).
 _CLAUDE_46: Final = datetime(2026, 3, 13, tzinfo=UTC)
 _OPENROUTER_TOLD: Final = datetime(2026, 10, 19, tzinfo=UTC)  # from then on the package has these tiers
+_BY_THE_HOUR: Final = re.compile("deepseek-(flash|v4-flash|v4-pro)")
+_WORKDAYS_ONLY: Final = "The shipped price of these hours holds on China's working days only: add your own for others."
+_HOLIDAYS: Final = ((datetime(2026, 9, 25, tzinfo=UTC), 1), (datetime(2026, 10, 1, tzinfo=UTC), 7))
 _GAPS: Final = (
     _costlier("anthropic", "claude-sonnet-4-0", 200_000),
     _costlier("aws", r"(global|regional)\.anthropic\.claude-sonnet-4-(20250514|5-20250929)-v1:0", 200_000),
@@ -70,9 +74,21 @@ _GAPS: Final = (
     ),
     Gap(
         seller="deepseek",
-        models=re.compile("deepseek-(flash|v4-flash|v4-pro)"),
-        hours=True,
-        weekends=True,
-        why="The shipped price of these hours holds on weekdays only: for weekends add your own.",
+        models=_BY_THE_HOUR,
+        since=datetime(2026, 8, 16, 16, tzinfo=UTC),
+        until=datetime(2026, 8, 17, tzinfo=UTC),
+        why="The next price began at 16:00 UTC, which the shipped one does not know: add your own for these hours.",
+    ),
+    Gap(seller="deepseek", models=_BY_THE_HOUR, hours=True, weekends=True, why=_WORKDAYS_ONLY),
+    *(
+        Gap(
+            seller="deepseek",
+            models=_BY_THE_HOUR,
+            hours=True,
+            since=first,
+            until=first + timedelta(days),
+            why=_WORKDAYS_ONLY,
+        )
+        for first, days in _HOLIDAYS
     ),
 )

@@ -77,6 +77,15 @@ def test_what_a_price_of_ones_own_replaces_is_shown(admin: Caller) -> None:
     assert data["in_force"]["source"] == "operator"
 
 
+def test_a_price_shows_how_far_it_goes_and_nothing_free_that_is_not(admin: Caller) -> None:
+    assert (
+        "nobody says what prompts above 200000 tokens cost" in typed(admin, "show", "claude-sonnet-4-20250514").stdout
+    )
+    audio = typed(admin, "show", "whisper-1").stdout
+    assert "0.0001 each prompt_audio_seconds" in audio
+    assert "prompt_tokens" not in audio
+
+
 def test_a_price_is_found_without_the_name_of_who_sells_it(admin: Caller) -> None:
     for model, seller in (("gpt-4o-mini", "OPENAI"), ("claude-sonnet-4-5", "ANTHROPIC"), ("grok-4", "CUSTOM")):
         assert f"A request of {seller} is charged by\n" in typed(admin, "show", model).stdout

@@ -172,6 +172,11 @@ def test_a_price_that_is_known_to_have_ended_is_none(model: str) -> None:
         ("deepseek-v4-pro", "2026-08-14T05:00Z", "0.000000435"),
         ("deepseek-v4-flash", "2026-09-09T02:00Z", None),  # which is that of the day after
         ("deepseek-flash", "2026-11-21T02:00Z", None),
+        ("deepseek-flash", "2026-10-07T02:00Z", None),  # a holiday
+        ("deepseek-flash", "2026-10-08T02:00Z", "0.0000003"),
+        ("deepseek-v4-pro", "2026-08-16T15:59Z", "0.000000435"),
+        ("deepseek-v4-pro", "2026-08-16T16:00Z", None),
+        ("deepseek-v4-pro", "2026-08-17T00:00Z", "0.00000066"),
     ],
 )
 def test_an_hour_has_a_price_only_where_it_is_known_to_hold(model: str, moment: str, input_usd: str | None) -> None:
