@@ -65,7 +65,7 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     ending: Ending
     status: int | None = None  # HTTP status; None when no answer head arrived
-    latency_ms: int = 0  # from the request's first byte to the answer's last
+    latency_ms: int = 0  # from the request's first byte, or its turn behind others, to the answer's last
     first_byte_ms: int | None = None  # to the first byte of the answer's body
     content_type: str = ""
     content_encoding: str = ""

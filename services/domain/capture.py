@@ -131,7 +131,7 @@ class Capture:
         limit: int,
         space: CaptureSpace,
     ) -> None:
-        """`created_at` is the moment of the request's first byte; `began_s` is the same on the monotonic clock."""
+        """`created_at` is the moment when the request began; `began_s` is the same on the monotonic clock."""
         self._organization_id = organization_id
         self.request_id = request_id
         self._created_at = whole_milliseconds(created_at)

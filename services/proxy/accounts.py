@@ -25,7 +25,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: bytes
     target: Target
     head: Head
-    created_at: datetime  # the moment of its first byte
+    created_at: datetime  # the moment of its first byte, or of its turn where it came before that
     began_s: float  # the same on the monotonic clock
 
 

@@ -82,6 +82,9 @@ class RelayProtocol(ReadingProtocol):
         self._since_s = monotonic()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Also when the caller has closed its half only. That looks the same until something is written to it, and
+        what nobody waits for any more is to be noticed before it is paid for.
+        """
         current, self._current = self._current, None
         self._backlog.clear()
         if isinstance(current, Exchange):
@@ -174,6 +177,7 @@ class RelayProtocol(ReadingProtocol):
                 self._reply.begin(keep_alive=False, http_1_0=False)
                 answer_error(self._reply, turn, bodiless=False)
             case RelayTurn(exchange, keep_alive, http_1_0):
+                exchange.turn_came(self._clock.now())
                 self._begin_exchange(exchange, keep_alive, http_1_0)
             case AppTurn(cycle, app):
                 self._current = cycle
@@ -267,5 +271,5 @@ class RelayProtocol(ReadingProtocol):
     def give_up(self) -> None:
         """The server cannot wait any longer."""
         if isinstance(self._current, Exchange):
-            self._current.give_up("the proxy is stopping")
+            self._current.stop()
         self.transport.close()

@@ -14,10 +14,21 @@ recorded.
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 from time import monotonic
 from typing import Final
 
-from schemas.errors import FareboxError, InvalidRequest, Rejected, UpstreamTimedOut, UpstreamUnavailable
+from msgspec.structs import replace
+
+from schemas.errors import (
+    FareboxError,
+    InvalidRequest,
+    Rejected,
+    StoreUnavailable,
+    Unavailable,
+    UpstreamTimedOut,
+    UpstreamUnavailable,
+)
 from schemas.event import Ending
 from services.domain.headers import Head, read_head
 from services.ports import UNKNOWN_LENGTH, Headers
@@ -40,6 +51,10 @@ class Exchange(Asking):
         self._held_since_s: float | None = None  # whole, but not yet ended towards the caller
 
     # The caller's side tells
+
+    def turn_came(self, at: datetime) -> None:
+        """Only now, at the moment `at`. That it waited for answers to others is not held against its own provider."""
+        self._request = replace(self._request, created_at=at, began_s=monotonic())
 
     def request_broken(self, error: Rejected) -> None:
         """The body cannot be understood; nothing more of it will come."""
@@ -69,12 +84,12 @@ class Exchange(Asking):
         limits = self._relay.limits
         rested_s = now_s - self._touched_s
         if now_s - self._request.began_s > limits.total_timeout_s:
-            self.give_up("the exchange took too long")
+            self._time_out("the exchange took too long")
         elif not self._answering and self._request_ended:
             if rested_s > limits.first_byte_timeout_s:
-                self.give_up("the provider did not answer in time")
+                self._time_out("the provider did not answer in time")
         elif rested_s > limits.idle_timeout_s:
-            self._give_up_idle()
+            self._time_out_idle()
 
     def _check_held(self, now_s: float) -> None:
         """The event may still become durable. That the caller was cut off tells it only that nobody knows."""
@@ -83,9 +98,9 @@ class Exchange(Asking):
             self._relay.metrics.add("proxy_strict_cut_total")
             self._client.cut()
 
-    def give_up(self, reason: str) -> None:
-        if not self._finished:
-            self._break_off(Ending.TIMED_OUT, UpstreamTimedOut(reason))
+    def stop(self) -> None:
+        """The proxy cannot wait any longer, whoever it is waiting for."""
+        self._break_off(Ending.TIMED_OUT, Unavailable("the proxy is stopping"))
 
     # The provider's side tells
 
@@ -155,13 +170,23 @@ class Exchange(Asking):
 
     # Endings
 
-    def _give_up_idle(self) -> None:
-        """Whoever was waited for decides the ending."""
-        waiting_for_key = self._call is None and not self._keeping
-        if self._client_slow or not (self._answering or self._upstream_slow or waiting_for_key):
-            self._break_off(Ending.CLIENT_GONE, RequestTooSlow("the request's body did not come in time"))
+    def _time_out_idle(self) -> None:
+        if self._client_slow or not (self._answering or self._upstream_slow or self._call is None):
+            self._time_out_client()
         else:
-            self.give_up("the provider was silent for too long")
+            self._time_out("the provider was silent for too long")
+
+    def _time_out(self, reason: str) -> None:
+        """Whoever was waited for decides the ending. `reason` is for a provider that was asked."""
+        if self._call is not None:
+            self._break_off(Ending.TIMED_OUT, UpstreamTimedOut(reason))
+        elif self._keeping:
+            self._time_out_client()
+        else:
+            self._break_off(Ending.TIMED_OUT, StoreUnavailable("the key could not be checked in time; try again"))
+
+    def _time_out_client(self) -> None:
+        self._break_off(Ending.CLIENT_GONE, RequestTooSlow("the request's body did not come in time"))
 
     def _break_off(self, ending: Ending, error: FareboxError) -> None:
         if self._finished:

@@ -186,6 +186,19 @@ async def test_where_the_operator_says_so_a_caller_that_hangs_up_ends_the_provid
     assert event.request.body == b"{}"
 
 
+async def test_a_caller_that_closes_its_half_is_taken_to_have_hung_up_since_both_look_the_same() -> None:
+    async with rig(on_disconnect="cancel") as proxy:
+        proxy.provider.script = [Do.HANG]
+        reader, writer = await proxy.connect()
+        writer.write(head(CHAT, "Content-Length: 2") + b"{}")
+        await asyncio.sleep(0.1)
+        writer.write_eof()
+        assert await reader.read(-1) == b""
+        event = await proxy.event()
+        writer.close()
+    assert event.response.ending == Ending.CLIENT_GONE
+
+
 async def test_a_caller_that_hangs_up_in_the_middle_of_its_request_leaves_one_event() -> None:
     async with rig() as proxy:
         _, writer = await proxy.connect()

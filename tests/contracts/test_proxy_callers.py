@@ -105,6 +105,16 @@ async def test_while_the_key_store_is_away_known_keys_work_and_others_are_told_t
     assert "try again" in unknown.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("body", [b"{}", b"{"], ids=["a whole request", "half a request"])
+async def test_a_key_that_is_not_looked_up_in_time_is_no_silence_of_the_provider(body: bytes) -> None:
+    async with rig(first_byte_timeout_s=0.2, idle_timeout_s=0.2) as proxy:
+        proxy.keys.slow_s = 1.5
+        got = await proxy.raw(head(CHAT, "Content-Length: 2", "Connection: close") + body)
+        assert proxy.provider.heads == []
+    assert statuses(got) == [503]
+    assert b"the key could not be checked" in got
+
+
 # Requests that are odd, or no requests
 
 
@@ -546,6 +556,20 @@ async def test_what_does_not_end_in_the_grace_period_still_leaves_its_event() ->
         event = await proxy.event()
     assert not got.endswith(b"0\r\n\r\n")
     assert (event.response.ending, event.response.body) == (Ending.TIMED_OUT, b"half")
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["a provider", "the rest of a body"])
+async def test_whoever_a_stopping_proxy_waited_for_is_not_to_blame(asked: bool) -> None:
+    async with rig(grace_s=1) as proxy:
+        proxy.provider.script = [Do.HANG]
+        asking = asyncio.create_task(proxy.raw(head(CHAT, "Content-Length: 4") + b"half"[: 4 if asked else 2]))
+        await asyncio.sleep(0.1)
+        proxy.server.stop()
+        got = await asking
+        event = await proxy.event()
+    assert statuses(got) == [503]
+    assert b"the proxy is stopping" in got
+    assert (event.response.ending, event.response.request_sent) == (Ending.TIMED_OUT, asked)
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "being answered"])

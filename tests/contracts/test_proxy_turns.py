@@ -73,6 +73,18 @@ async def test_a_body_may_come_later_than_a_head_that_came_before_its_turn(name:
     assert {event.response.ending for event in events} == {Ending.COMPLETED}
 
 
+async def test_the_time_of_a_request_begins_with_its_turn() -> None:
+    async with rig(total_timeout_s=1.0) as proxy:
+        proxy.provider.script = [0.6, answer(b"ok")]
+        got = await proxy.raw(
+            head(RESPONSES, "Content-Length: 0") + head(RESPONSES, LENGTH, "Connection: close") + BODY
+        )
+        first, second = await proxy.events(2)
+    assert statuses(got) == [200, 200]
+    assert max(first.response.latency_ms, second.response.latency_ms) < 1000
+    assert (second.request.created_at - first.request.created_at).total_seconds() > 0.5
+
+
 async def test_a_body_whose_key_was_looked_up_still_waits_for_its_connection() -> None:
     async with rig(max_connections=1, idle_timeout_s=IDLE_S) as proxy:
         proxy.provider.script = [Do.HANG]
