@@ -114,7 +114,9 @@ class RequestView(View):
     request_model: str = Field(description="The model that was asked for")
     ai_gateway_body_mapping: str = ""
     time_to_first_token: int | None
-    total_tokens: int | None = Field(description="Prompt, completion and reasoning. Null when unknown, as all tokens")
+    total_tokens: int | None = Field(
+        description="Prompt, completion, reasoning and citations. Null when unknown, as all counts"
+    )
     completion_tokens: int | None
     reasoning_tokens: int | None
     prompt_cache_read_tokens: int | None
@@ -146,6 +148,21 @@ class RequestView(View):
     size_bytes: int
     model: str = Field(description="The model that was billed")
     feedback_created_at: Moment | None = None
+    prompt_image_tokens: int | None = Field(description="Of prompt_tokens, as prompt_audio_tokens are")
+    completion_image_tokens: int | None = Field(description="Of completion_tokens, as completion_audio_tokens are")
+    prompt_cache_read_audio_tokens: int | None = Field(description="Of prompt_cache_read_tokens")
+    prompt_cache_write_5m_tokens: int | None = Field(description="Of prompt_cache_write_tokens; kept five minutes")
+    prompt_cache_write_1h_tokens: int | None = Field(description="Of prompt_cache_write_tokens; kept an hour")
+    prompt_audio_seconds: int | None = Field(description="Where audio is counted by its length")
+    citation_tokens: int | None
+    web_searches: int | None
+    file_searches: int | None
+    usage_mismatch: bool = Field(description="The provider's figures do not add up to its own totals")
+    usage_incomplete: bool = Field(description="Something was used that has no figure here")
+    service_tier: str = Field(description="That the provider says it billed; empty for the standard one")
+    provider_cost_usd: MaybeUsd = Field(description="What the provider itself says that it costs")
+    reprice_id: str = Field(description="Of the re-pricing that changed the cost last; empty when none did")
+    as_charged_usd: MaybeUsd = Field(description="With a reprice_id: the cost before any re-pricing; null when unknown")
 
 
 class TimeFilter(Body):
@@ -189,7 +206,7 @@ class OrderRequest(Body):
 
 
 class ReportRequest(Body):
-    measures: list[str] = Field(min_length=1, max_length=32, examples=[["cost_usd", "requests"]])
+    measures: list[str] = Field(min_length=1, max_length=64, examples=[["cost_usd", "requests"]])
     by: list[ByRequest] = Field(
         default_factory=list, max_length=4, examples=[[{"property": "Feature"}, {"time": "day"}]]
     )
@@ -225,7 +242,12 @@ class Spend(View):
     requests: int
     unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
     priced_request_share: float | None = Field(description="Requests with a known cost; null when there are none")
-    priced_token_share: float | None = Field(description="Tokens of such requests, of all classes; null without tokens")
+    priced_token_share: float | None = Field(
+        description="Of the tokens that are known, of all classes, those of such requests; null without tokens"
+    )
+    unpriced_requests_without_tokens: int = Field(
+        description="Of unpriced_requests, those of which no tokens are known either, and so not in that share"
+    )
 
 
 class FeatureSpend(Spend):

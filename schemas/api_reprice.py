@@ -58,7 +58,12 @@ class CoverageView(View):
 
     unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
     priced_request_share: float | None = Field(description="Requests with a known cost; null when there are none")
-    priced_token_share: float | None = Field(description="Tokens of such requests, of all classes; null without tokens")
+    priced_token_share: float | None = Field(
+        description="Of the tokens that are known, of all classes, those of such requests; null without tokens"
+    )
+    unpriced_requests_without_tokens: int = Field(
+        description="Of unpriced_requests, those of which no tokens are known either, and so not in that share"
+    )
 
 
 class DifferenceView(View):

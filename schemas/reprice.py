@@ -61,6 +61,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     newly_unknown: int = 0
     unpriced_before: int = 0
     unpriced_after: int = 0
+    unweighed_before: int = 0  # of those unpriced, the ones without any tokens that are known
+    unweighed_after: int = 0
     all_tokens: int = 0
     priced_tokens_before: int = 0
     priced_tokens_after: int = 0

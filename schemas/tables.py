@@ -4,12 +4,12 @@ The names are those of Helicone's filters, plus our own. A column is an expressi
 name may stand for a stored column, for a sum of several, or for a constant that no row departs from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL
+from schemas.usage import COUNTS, USAGE_CLASSES
 
 
 class Operator(StrEnum):
@@ -99,9 +99,9 @@ def _column(name: str, kind: Kind, sql: str = "", *, nullable: bool = False) -> 
     return Column(name=name, sql=sql or name, kind=kind, param_type=PARAM_TYPES[kind], nullable=nullable)
 
 
-def _tokens(name: str, *parts: str) -> Column:
+def _count(name: str, parts: Sequence[str]) -> Column:
     """A count that has no value when nobody told what was used: unknown is not zero."""
-    return _column(name, Kind.NUMBER, f"if(usage_source = 'none', NULL, {' + '.join(parts or (name,))})", nullable=True)
+    return _column(name, Kind.NUMBER, f"if(usage_source = 'none', NULL, {' + '.join(parts)})", nullable=True)
 
 
 _ABSENT_FLAG = "CAST(NULL, 'Nullable(Bool)')"
@@ -129,18 +129,7 @@ _COLUMNS = (
     _column("properties", Kind.TEXT_MAP),
     _column("search_properties", Kind.TEXT_MAP, "properties"),
     _column("property_key", Kind.MAP_KEY, "properties"),
-    _tokens("prompt_tokens", *PROMPT),
-    _tokens("completion_tokens", *COMPLETION),
-    _tokens("reasoning_tokens"),
-    _tokens("prompt_cache_read_tokens", *CACHE_READ),
-    _tokens("prompt_cache_write_tokens", *CACHE_WRITE),
-    _tokens("prompt_audio_tokens"),
-    _tokens("completion_audio_tokens"),
-    _tokens("total_tokens", *TOTAL),
-    _column("prompt_audio_seconds", Kind.NUMBER),
-    _column("citation_tokens", Kind.NUMBER),
-    _column("web_searches", Kind.NUMBER),
-    _column("file_searches", Kind.NUMBER),
+    *(_count(name, parts) for name, parts in COUNTS.items()),
     _column("usage_source", Kind.TEXT, "toString(usage_source)"),
     _column("usage_mismatch", Kind.FLAG),
     _column("usage_incomplete", Kind.FLAG),
@@ -185,8 +174,9 @@ REQUEST_RESPONSE = Table(
         *("request_id", "request_created_at", "response_created_at", "version", "provider", "model", "request_model"),
         *("target_url", "status", "ending", "is_stream", "latency_ms", "time_to_first_token_ms", "user_id"),
         *_PROPERTY_LIKE,
-        *("properties", "property_spellings", "usage_source", *TOTAL, *CACHE_READ, *CACHE_WRITE),
-        *("cost_usd", "cost_state", "price_id", "cache_enabled", "cache_reference_id", "cache_saved_usd"),
+        *("properties", "property_spellings", *USAGE_CLASSES, "usage_source", "usage_mismatch", "usage_incomplete"),
+        *("service_tier", "cost_usd", "cost_state", "price_id", "provider_cost_usd", "reprice_id", "as_charged_usd"),
+        *("cache_enabled", "cache_reference_id", "cache_saved_usd"),
         *("request_bytes", "response_bytes"),
     ),
     columns={column.name: column for column in _COLUMNS},

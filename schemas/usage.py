@@ -1,5 +1,6 @@
 """Tokens by disjoint class: the sum of the classes is what the provider counted, and no token is in two of them."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -47,8 +48,19 @@ PROMPT: Final = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens")
 COMPLETION: Final = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens")
 CACHE_READ: Final = ("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens")
 CACHE_WRITE: Final = ("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens")
-TOTAL: Final = (*PROMPT, *COMPLETION, "reasoning_tokens")
+TOTAL: Final = (*PROMPT, *COMPLETION, "reasoning_tokens", "citation_tokens")
 INPUT: Final = (*PROMPT, *CACHE_READ, *CACHE_WRITE)  # cached or not
+
+_ADDED: Final = {
+    "total_tokens": TOTAL,
+    "prompt_tokens": PROMPT,
+    "completion_tokens": COMPLETION,
+    "prompt_cache_read_tokens": CACHE_READ,
+    "prompt_cache_write_tokens": CACHE_WRITE,
+}
+# What callers are shown and may ask for, and the classes in each: what is added up, and every other class as it is, so
+# that a cost can be worked out again from what is shown.
+COUNTS: Final[Mapping[str, tuple[str, ...]]] = _ADDED | {name: (name,) for name in USAGE_CLASSES if name not in _ADDED}
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,7 +76,7 @@ def _branches(summary: Summary) -> Iterator[tuple[str, Spend, float | None]]:
 
 
 def _coverage(spend: Spend) -> tuple[str, str]:
-    return f"{spend.requests - spend.unpriced_requests:,} of {spend.requests:,}", percent(spend.priced_token_share)
+    return f"{spend.requests - spend.unpriced_requests:,} of {spend.requests:,}", tokens_priced(spend)
 
 
 def _users(summary: Summary, width: int) -> Iterator[Text]:
@@ -121,5 +121,14 @@ def model_of(entry: Unpriced | UnknownModel) -> str:
 
 def covered(spend: Spend | CoverageView) -> str:
     """Of how much the cost is known."""
-    tokens = "" if spend.priced_token_share is None else f", {percent(spend.priced_token_share)} of tokens"
-    return f"{percent(spend.priced_request_share)} of requests{tokens}"
+    told = f"{percent(spend.priced_request_share)} of requests"
+    if spend.priced_token_share is not None:
+        told += f", {tokens_priced(spend)} of tokens"
+    untold = spend.unpriced_requests_without_tokens
+    return f"{told}; of {counted(untold, 'request')} nobody knows the tokens" if untold else told
+
+
+def tokens_priced(spend: Spend | CoverageView) -> str:
+    """The share; with "≤" where it leaves out unpriced tokens that nobody knows, and so may be smaller."""
+    may_be_less = spend.unpriced_requests_without_tokens and spend.priced_token_share
+    return ("≤" if may_be_less else "") + percent(spend.priced_token_share)

@@ -13,7 +13,7 @@ from rich.text import Text
 from schemas.api_reprice import DayDifferenceView, DifferenceView, RepriceView
 from schemas.reprice import RepriceState
 from services.cli.asking import NotAnswered, QueryApi
-from services.cli.report import UNNAMED, covered
+from services.cli.report import UNNAMED, covered, tokens_priced
 from services.cli.screen import columns, counted, day, minute, percent, print_lines, usd
 
 _POLL_S: Final = 0.3
@@ -106,7 +106,7 @@ def _figures(one: DifferenceView) -> tuple[str, str, str, str, str, str]:
         _signed(one.difference_usd),
         f"{one.changed:,} of {one.requests:,}",
         f"{percent(before.priced_request_share)} → {percent(after.priced_request_share)}",
-        f"{percent(before.priced_token_share)} → {percent(after.priced_token_share)}",
+        f"{tokens_priced(before)} → {tokens_priced(after)}",
     )
 
 

@@ -110,6 +110,8 @@ def _difference(row: ChargedRow, correction: Correction | None) -> Difference:
         newly_unknown=int(before is not None and after is None),
         unpriced_before=int(before is None),
         unpriced_after=int(after is None),
+        unweighed_before=int(before is None and not tokens),
+        unweighed_after=int(after is None and not tokens),
         all_tokens=tokens,
         priced_tokens_before=0 if before is None else tokens,
         priced_tokens_after=0 if after is None else tokens,

@@ -82,6 +82,7 @@ def _figures(one: Difference) -> dict[str, Any]:
         known_usd=one.before_usd,
         requests=one.requests,
         unpriced_requests=one.unpriced_before,
+        unpriced_requests_without_tokens=one.unweighed_before,
         all_tokens=one.all_tokens,
         priced_tokens=one.priced_tokens_before,
     )
@@ -89,6 +90,7 @@ def _figures(one: Difference) -> dict[str, Any]:
         known_usd=one.after_usd,
         requests=one.requests,
         unpriced_requests=one.unpriced_after,
+        unpriced_requests_without_tokens=one.unweighed_after,
         all_tokens=one.all_tokens,
         priced_tokens=one.priced_tokens_after,
     )

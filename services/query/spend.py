@@ -11,7 +11,7 @@ from services.sql.measures import ADDED_UP, ALL_TOKENS, COVERAGE, MEASURES, PRIC
 
 SPEND: Final[tuple[Measure, ...]] = (
     *(MEASURES["cost_usd"], MEASURES["requests"], MEASURES["unpriced_requests"]),
-    *(ALL_TOKENS, PRICED_TOKENS),
+    *(MEASURES["unpriced_requests_without_tokens"], ALL_TOKENS, PRICED_TOKENS),
 )
 
 
@@ -21,6 +21,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     known_usd: Decimal = Decimal(0)
     requests: int = 0
     unpriced_requests: int = 0
+    unpriced_requests_without_tokens: int = 0
     all_tokens: int = 0
     priced_tokens: int = 0
 
@@ -51,7 +52,7 @@ def rest_of(whole: Tally, part: Tally) -> Tally:
 
 
 def rest_figures(total: Group, shown: Sequence[Group]) -> dict[str, Any]:
-    """What `shown` leave of the total, by measure; None for what does not add up, and for an amount that is unknown."""
+    """What `shown` leave of the total, by measure; None for what does not add up, and for what is unknown."""
     rest = {
         name: (figure or 0) - sum(group.figures[name] or 0 for group in shown) if name in ADDED_UP else None
         for name, figure in total.figures.items()
@@ -71,6 +72,7 @@ def spend_of(tally: Tally) -> dict[str, Any]:
         "unpriced_requests": tally.unpriced_requests,
         "priced_request_share": share_of(tally.requests - tally.unpriced_requests, tally.requests),
         "priced_token_share": share_of(tally.priced_tokens, tally.all_tokens),
+        "unpriced_requests_without_tokens": tally.unpriced_requests_without_tokens,
     }
 
 

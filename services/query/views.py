@@ -1,13 +1,13 @@
 """Stored rows into what callers are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from schemas.api import RequestView
 from schemas.moments import from_unix_us
-from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, PROMPT, TOTAL, UsageSource
+from schemas.usage import COUNTS, UsageSource
 
 Row = Mapping[str, Any]
 
@@ -18,6 +18,11 @@ _AS_PROPERTIES = {
     "session_path": "Helicone-Session-Path",
     "prompt_id": "Helicone-Prompt-Id",
 }
+
+_AS_STORED = (
+    *("usage_mismatch", "usage_incomplete", "service_tier"),
+    *("provider_cost_usd", "reprice_id", "as_charged_usd"),
+)
 
 
 def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> RequestView:
@@ -35,7 +40,7 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         delay_ms=row["latency_ms"],
         request_model=row["request_model"],
         time_to_first_token=row["time_to_first_token_ms"],
-        **_tokens(row),
+        **_counts(row),
         properties=properties,
         target_url=row["target_url"],
         cache_reference_id=str(row["cache_reference_id"]),
@@ -49,6 +54,7 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         ending=row["ending"],
         is_stream=row["is_stream"],
         price_id=row["price_id"],
+        **{name: row[name] for name in _AS_STORED},
         prompt_id=row["prompt_id"],
         updated_at=from_unix_us(row["version"]),
         size_bytes=row["request_bytes"] + row["response_bytes"],
@@ -56,23 +62,10 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
     )
 
 
-# The counts that are shown, and the disjoint classes in each.
-_COUNTS: Mapping[str, Sequence[str]] = {
-    "total_tokens": TOTAL,
-    "completion_tokens": COMPLETION,
-    "reasoning_tokens": ("reasoning_tokens",),
-    "prompt_cache_read_tokens": CACHE_READ,
-    "prompt_cache_write_tokens": CACHE_WRITE,
-    "prompt_tokens": PROMPT,
-    "prompt_audio_tokens": ("prompt_audio_tokens",),
-    "completion_audio_tokens": ("completion_audio_tokens",),
-}
-
-
-def _tokens(row: Row) -> dict[str, Any]:
+def _counts(row: Row) -> dict[str, Any]:
     """None for each where nobody told: unknown is not zero."""
     untold = row["usage_source"] == UsageSource.NONE
-    return {name: None if untold else sum(row[part] for part in parts) for name, parts in _COUNTS.items()}
+    return {name: None if untold else sum(row[part] for part in parts) for name, parts in COUNTS.items()}
 
 
 def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:

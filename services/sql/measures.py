@@ -2,14 +2,15 @@
 
 Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them. Where there are
 rows and the cost of none is known, the sum is unknown too, and not zero. Savings go by the same rule, over cached
-answers, and `unpriced_cache_hits` says how many of those are not in them.
+answers, and `unpriced_cache_hits` says how many of those are not in them. So do counts of what was used, over the rows
+of which somebody told, and `requests_without_usage` says how many are not in them.
 """
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, INPUT, PROMPT, TOKEN_CLASSES, TOTAL
+from schemas.usage import COUNTS, INPUT, TOKEN_CLASSES
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +20,12 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
 
 
+_UNTOLD = "countIf(usage_source = 'none')"
+
+
 def _sum(names: Iterable[str]) -> str:
-    return f"sum({' + '.join(names)})"
+    """A sum over the requests of which somebody told what was used; no value when there are requests and none did."""
+    return f"if(count() > 0 AND {_UNTOLD} = count(), NULL, sum({' + '.join(names)}))"
 
 
 def _rate(part: str, whole: str) -> str:
@@ -34,20 +39,17 @@ _HITS = "countIf(ending = 'cached')"
 _UNPRICED_HITS = "countIf(ending = 'cached' AND cache_saved_usd IS NULL)"
 _CACHE_ASKED = "countIf(cache_enabled OR ending = 'cached')"
 _PRICED = "countIf(cost_usd IS NOT NULL)"
+_UNWEIGHED = "countIf(cost_usd IS NULL AND all_tokens = 0)"
 
 _MEASURES = (
     ("requests", "count()", "requests", "all requests, whatever their ending"),
     ("cost_usd", "if(count() = 0, 0, sum(cost_usd))", "USD", "what the requests with a known cost cost together"),
     ("unpriced_requests", "countIf(cost_usd IS NULL)", "requests", "requests whose cost is unknown"),
     ("priced_request_share", _rate(_PRICED, "count()"), "share", "requests with a known cost"),
-    ("priced_token_share", _rate(_PRICED_TOKENS, "sum(all_tokens)"), "share", "tokens in requests with a known cost"),
+    ("priced_token_share", _rate(_PRICED_TOKENS, "sum(all_tokens)"), "share", "known tokens that have a known cost"),
+    ("unpriced_requests_without_tokens", _UNWEIGHED, "requests", "cost and tokens unknown: in no share of tokens"),
     ("average_cost_usd", _rate("sum(cost_usd)", "count(cost_usd)"), "USD", "cost of one request with a known cost"),
-    ("prompt_tokens", _sum(PROMPT), "tokens", "uncached input"),
-    ("completion_tokens", _sum(COMPLETION), "tokens", "output without reasoning"),
-    ("reasoning_tokens", "sum(reasoning_tokens)", "tokens", "reasoning output"),
-    ("prompt_cache_read_tokens", _sum(CACHE_READ), "tokens", "input read from the provider's cache"),
-    ("prompt_cache_write_tokens", _sum(CACHE_WRITE), "tokens", "input written to the provider's cache"),
-    ("total_tokens", _sum(TOTAL), "tokens", "prompt, completion and reasoning, without cache tokens"),
+    ("requests_without_usage", _UNTOLD, "requests", "nobody told what they used: in no count of tokens"),
     ("cache_hits", _HITS, "requests", "answered from the response cache"),
     ("cache_requests", _CACHE_ASKED, "requests", "allowed to be answered from the response cache"),
     ("cache_hit_rate", _rate(_HITS, _CACHE_ASKED), "share", "cache hits of the requests that allowed it"),
@@ -65,15 +67,39 @@ _MEASURES = (
     ("last_request_at", "if(count() = 0, NULL, max(request_created_at))", "moment", "the latest request"),
 )
 
+_MEANINGS = {
+    "total_tokens": "prompt, completion, reasoning and citations, without cache tokens",
+    "prompt_tokens": "uncached input of every kind",
+    "completion_tokens": "output of every kind without reasoning",
+    "prompt_cache_read_tokens": "input read from the provider's cache",
+    "prompt_cache_write_tokens": "input written to the provider's cache",
+    "prompt_cache_read_audio_tokens": "audio among the input read from the cache",
+    "prompt_cache_write_5m_tokens": "input written to the cache for five minutes",
+    "prompt_cache_write_1h_tokens": "input written to the cache for an hour",
+    "prompt_audio_tokens": "audio among the prompt",
+    "prompt_image_tokens": "images among the prompt",
+    "prompt_audio_seconds": "audio that is counted by its length",
+    "reasoning_tokens": "reasoning output",
+    "completion_audio_tokens": "audio among the completion",
+    "completion_image_tokens": "images among the completion",
+    "citation_tokens": "output that quotes what was searched",
+    "web_searches": "searches of the web",
+    "file_searches": "searches of files",
+}
+_USED = tuple((name, _sum(parts), name.rpartition("_")[2], _MEANINGS[name]) for name, parts in COUNTS.items())
+
 MEASURES: Mapping[str, Measure] = {
-    name: Measure(name=name, sql=sql, unit=unit, meaning=meaning) for name, sql, unit, meaning in _MEASURES
+    name: Measure(name=name, sql=sql, unit=unit, meaning=meaning) for name, sql, unit, meaning in (*_MEASURES, *_USED)
 }
 
-_COST_COVERAGE = ("requests", "unpriced_requests", "priced_request_share", "priced_token_share")
+_COST_COVERAGE = (
+    *("requests", "unpriced_requests", "priced_request_share", "priced_token_share"),
+    "unpriced_requests_without_tokens",
+)
 
-# What stands beside an amount, so that nobody takes it for all: first of how many requests it is, and how many of these
-# are not in it.
-COVERAGE: Mapping[str, tuple[str, ...]] = {
+# What stands beside an amount or a count, so that nobody takes it for all: first of how many requests it is, and how
+# many of these are not in it.
+COVERAGE: Mapping[str, tuple[str, ...]] = dict.fromkeys(COUNTS, ("requests", "requests_without_usage")) | {
     "cost_usd": _COST_COVERAGE,
     "average_cost_usd": _COST_COVERAGE,
     "cache_savings_usd": ("cache_hits", "unpriced_cache_hits"),
@@ -82,9 +108,8 @@ COVERAGE: Mapping[str, tuple[str, ...]] = {
 # Those whose figures of all groups together add up to the total's.
 ADDED_UP = frozenset(
     {
-        *("requests", "errors", "cost_usd", "unpriced_requests"),
-        *("prompt_tokens", "completion_tokens", "reasoning_tokens", "total_tokens"),
-        *("prompt_cache_read_tokens", "prompt_cache_write_tokens"),
+        *("requests", "errors", "cost_usd", "unpriced_requests", "unpriced_requests_without_tokens"),
+        *("requests_without_usage", *COUNTS),
         *("cache_hits", "cache_requests", "cache_savings_usd", "unpriced_cache_hits"),
     }
 )
@@ -96,21 +121,16 @@ PRICED_TOKENS = Measure(
 )
 
 
-def _if_told(names: Iterable[str]) -> str:
-    """A sum that has no value when nobody told what was used."""
-    return f"if(countIf(usage_source != 'none') = 0, NULL, {_sum(names)})"
-
-
 # For what could not be priced: everything that has to be, and where to look.
 ALL_PROMPT_TOKENS = Measure(
     name="all_prompt_tokens",
-    sql=_if_told(INPUT),
+    sql=_sum(INPUT),
     unit="tokens",
     meaning="input, cached or not",
 )
 ALL_COMPLETION_TOKENS = Measure(
     name="all_completion_tokens",
-    sql=_if_told(name for name in TOKEN_CLASSES if name not in INPUT),
+    sql=_sum(name for name in TOKEN_CLASSES if name not in INPUT),
     unit="tokens",
     meaning="output, reasoning too",
 )

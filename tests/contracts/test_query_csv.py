@@ -86,13 +86,14 @@ def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Calle
     assert list(lines[0]) == [
         *("line", "properties.Feature", "model", "day"),
         *("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share"),
+        "unpriced_requests_without_tokens",
     ]
     first, second, rest, total = ([*line.values()] for line in lines)
     model, day = "gpt-4o-mini-2024-07-18", "2026-11-01T00:00:00+00:00"
-    assert first == ["group", "chat", model, day, "0.1", "2", "1", "0.5", "0.5"]
-    assert second == ["group", "", model, day, "0.000000000001", "1", "0", "1.0", "1.0"]
-    assert rest == ["rest", "", "", "", "", "1", "1", "", ""]
-    assert total == ["total", "", "", "", "0.100000000001", "4", "2", "0.5", "0.5"]
+    assert first == ["group", "chat", model, day, "0.1", "2", "1", "0.5", "0.5", "0"]
+    assert second == ["group", "", model, day, "0.000000000001", "1", "0", "1.0", "1.0", "0"]
+    assert rest == ["rest", "", "", "", "", "1", "1", "", "", "0"]
+    assert total == ["total", "", "", "", "0.100000000001", "4", "2", "0.5", "0.5", "0"]
     nothing_known = lines_of(
         caller, "/v1/report", asked | {"filter": {"properties": {"feature": {"equals": "search"}}}}
     )

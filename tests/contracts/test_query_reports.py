@@ -6,10 +6,11 @@ from typing import Any
 
 from schemas.event import Ending
 from schemas.price import CostState
+from schemas.usage import COUNTS, UsageSource
 from services.sql.measures import COVERAGE, MEASURES
 from services.sql.order import groupable_columns
 from tests.builders import MOMENT
-from tests.querying import Caller
+from tests.querying import Caller, leaf
 
 
 def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
@@ -31,6 +32,7 @@ def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
         "unpriced_requests": 1,
         "priced_request_share": Decimal("0.75"),
         "priced_token_share": Decimal("0.75"),
+        "unpriced_requests_without_tokens": 0,
     }
 
 
@@ -49,8 +51,8 @@ def test_savings_say_how_many_hits_they_leave_out_and_not_how_many_costs(caller:
     assert (cache["savings_usd"], cache["hits"], cache["unpriced_hits"]) == (Decimal("0.3"), 3, 2)
 
 
-def test_every_amount_comes_with_its_coverage() -> None:
-    assert COVERAGE.keys() == {name for name, measure in MEASURES.items() if measure.unit == "USD"}
+def test_every_amount_and_every_count_of_use_comes_with_its_coverage() -> None:
+    assert COVERAGE.keys() == COUNTS.keys() | {name for name, measure in MEASURES.items() if measure.unit == "USD"}
 
 
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
@@ -69,9 +71,9 @@ def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_o
     told = [(row["by"][0], *row["measures"].values()) for row in report["rows"]]
     half = Decimal("0.5")
     assert told == [
-        ("priced", Decimal("0.1"), 1, 0, 1, 1),
-        ("present", 0, 2, 1, half, half),
-        ("mystery", None, 2, 2, 0, 0),
+        ("priced", Decimal("0.1"), 1, 0, 1, 1, 0),
+        ("present", 0, 2, 1, half, half, 0),
+        ("mystery", None, 2, 2, 0, 0, 0),
     ]
     assert (report["total"]["cost_usd"], report["total"]["unpriced_requests"]) == (Decimal("0.1"), 3)
     upwards = caller.report(
@@ -80,10 +82,54 @@ def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_o
     assert [row["by"][0] for row in upwards["rows"]] == ["present", "priced", "mystery"]
 
 
+UNTOLD = {
+    "cost_usd": None,
+    "cost_state": CostState.NO_USAGE,
+    "usage_source": UsageSource.NONE,
+    **dict.fromkeys(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens"), 0),
+}
+
+
+def test_a_share_of_tokens_says_how_many_requests_have_none_that_are_known(caller: Caller) -> None:
+    refused = {**UNTOLD, **FREE, "ending": Ending.PROVIDER_ERROR}
+    caller.keep({}, {**UNTOLD, "user_id": "ann"}, UNTOLD, refused, {**UNKNOWN, **UNTOLD, "prompt_audio_seconds": 30})
+    figures = {"priced_token_share": 1, "unpriced_requests_without_tokens": 3}
+    total = caller.report(measures=["cost_usd"])["total"]
+    assert (total["requests"], total["unpriced_requests"], total | figures) == (5, 3, total)
+    summary = caller.summary()
+    assert summary["total"] | figures == summary["total"]
+    (environment,) = summary["environments"]
+    assert environment | figures == environment
+    assert environment["features"][0] | figures == environment["features"][0]
+    untold = [(user["user_id"], user["unpriced_requests_without_tokens"]) for user in summary["top_users"]]
+    assert untold == [("user-123", 2), ("ann", 1)]
+
+
+def test_counts_of_use_are_unknown_where_nobody_told_any_and_zero_where_there_is_nothing(caller: Caller) -> None:
+    measures = ["total_tokens", "prompt_tokens", "web_searches"]
+    assert caller.report(measures=measures)["total"] == dict.fromkeys([*measures, *COVERAGE["total_tokens"]], 0)
+    caller.keep({"model": "told"}, {"model": "told", **UNTOLD}, {"model": "a", **UNTOLD}, {"model": "b", **UNTOLD})
+    report = caller.report(measures=measures, by=[{"column": "model"}], limit=1)
+    assert [row["measures"] for row in report["rows"]] == [
+        {"total_tokens": 800, "prompt_tokens": 600, "web_searches": 0, "requests": 2, "requests_without_usage": 1}
+    ]
+    unknown = dict.fromkeys(measures)
+    assert report["rest"] == unknown | {"requests": 2, "requests_without_usage": 2}
+    assert report["total"] == report["rows"][0]["measures"] | {"requests": 4, "requests_without_usage": 3}
+    alone = caller.report(measures=measures, filter=leaf(model={"equals": "a"}))["total"]
+    assert alone == unknown | {"requests": 1, "requests_without_usage": 1}
+    assert caller.page(leaf(model={"equals": "a"}))[0]["total_tokens"] is None
+
+
 def test_the_summary_says_unknown_where_nothing_is_priced(caller: Caller) -> None:
     caller.keep({**UNKNOWN, "ending": Ending.CACHED}, {**UNKNOWN, "properties": {}, "user_id": "ann"})
     summary = caller.summary()
-    unknown = {"cost_usd": None, "priced_request_share": 0, "priced_token_share": 0}
+    unknown = {
+        "cost_usd": None,
+        "priced_request_share": 0,
+        "priced_token_share": 0,
+        "unpriced_requests_without_tokens": 0,
+    }
     of_two = unknown | {"requests": 2, "unpriced_requests": 2}
     of_one = unknown | {"requests": 1, "unpriced_requests": 1}
     assert summary["total"] == of_two

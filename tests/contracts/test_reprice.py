@@ -134,6 +134,8 @@ def test_a_price_for_each_request_prices_what_told_no_usage(operator: Caller) ->
     assert operator.ask("/v1/prices", each)[0] == 201
     run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
     assert (run["total"]["newly_priced"], run["total"]["after_usd"]) == (1, Decimal("0.04"))
+    told = [run["total"][f"{when}_coverage"]["unpriced_requests_without_tokens"] for when in ("before", "after")]
+    assert told == [1, 0]
     receipt = data(operator.ask(f"/v1/request/{picture}/cost"))
     assert [(line["usage_class"], line["amount_usd"]) for line in receipt["lines"]] == [("request", Decimal("0.04"))]
     assert (receipt["cost_usd"], receipt["agrees"], receipt["why"]) == (Decimal("0.04"), True, None)
@@ -167,9 +169,9 @@ def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operat
         "newly_priced": 1,
         "newly_unknown": 0,
         "before_usd": None,
-        "before_coverage": {"unpriced_requests": 1, "priced_request_share": 0, "priced_token_share": 0},
+        "before_coverage": coverage(1, Decimal(0)),
         "after_usd": Decimal("0.0024"),
-        "after_coverage": {"unpriced_requests": 0, "priced_request_share": 1, "priced_token_share": 1},
+        "after_coverage": coverage(0, Decimal(1)),
         "difference_usd": Decimal("0.0024"),
     }
     assert dry["days"] == [dry["total"] | {"model": "acme-7b", "day": "2026-11-01"}]
@@ -196,13 +198,22 @@ def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operat
     }
 
 
+def coverage(unpriced: int, share: Decimal) -> dict[str, object]:
+    """Of requests with as many tokens each."""
+    return {
+        "unpriced_requests": unpriced,
+        "priced_request_share": share,
+        "priced_token_share": share,
+        "unpriced_requests_without_tokens": 0,
+    }
+
+
 def test_a_run_says_of_how_much_its_amounts_are(operator: Caller) -> None:
     operator.keep(UNKNOWN, UNKNOWN | {"model": "acme-9b"}, {"cost_usd": Decimal("0.5"), "prompt_tokens": 1200})
     price(operator, "acme-7*", 2)
     dry = data(operator.ask("/v1/reprice", ALL | {"model": "acme-*", "dry_run": True}))
     assert (dry["total"]["before_usd"], dry["total"]["after_usd"]) == (None, Decimal("0.0024"))
-    half = {"unpriced_requests": 1, "priced_request_share": Decimal("0.5"), "priced_token_share": Decimal("0.5")}
-    assert dry["total"]["after_coverage"] == half
+    assert dry["total"]["after_coverage"] == coverage(1, Decimal("0.5"))
     unheard = data(operator.ask("/v1/reprice", ALL | {"model": "acme-9*", "dry_run": True}))["total"]
     assert (unheard["before_usd"], unheard["after_usd"], unheard["difference_usd"]) == (None, None, None)
     empty = data(operator.ask("/v1/reprice", ALL | {"model": "nobody", "dry_run": True}))["total"]

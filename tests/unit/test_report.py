@@ -26,6 +26,7 @@ def spent(usd: str | None, requests: int = 1, unpriced: int = 0) -> dict[str, An
         "unpriced_requests": unpriced,
         "priced_request_share": share,
         "priced_token_share": share,
+        "unpriced_requests_without_tokens": 0,
     }
 
 
@@ -140,6 +141,18 @@ def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() ->
     assert untold == "(no model named) (OPENAI): 2 requests, the provider did not say what was used"
     nearly = Spend(**spent("1", 90_000, 1) | {"priced_token_share": None})
     assert "Priced: 99.9% of requests." in printed(a_summary(total=nearly))
+
+
+def test_a_share_of_tokens_that_leaves_out_unknown_ones_is_the_most_that_it_can_be() -> None:
+    untold = {"priced_token_share": 1.0, "unpriced_requests_without_tokens": 2}
+    total = Spend(**spent("1", 9, 2) | untold)
+    user = UserSpend(user_id="user-1", tier=None, **spent("1", 3, 2) | untold)
+    text = printed(a_summary(total=total, top_users=[user]))
+    assert "Priced: 78% of requests, ≤100% of tokens; of 2 requests nobody knows the tokens.\n" in text
+    assert lines_with(text, "Total costs") == "Total costs $1.00 7 of 9 ≤100%"
+    assert lines_with(text, "user-1") == "1. user-1 $1.00 1 of 3 ≤100%"
+    none = Spend(**spent(None, 2, 2) | {"priced_token_share": None, "unpriced_requests_without_tokens": 2})
+    assert "Priced: 0% of requests; of 2 requests nobody knows the tokens.\n" in printed(a_summary(total=none))
 
 
 def test_a_cost_of_which_nothing_is_known_is_no_zero() -> None:
