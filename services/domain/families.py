@@ -51,7 +51,7 @@ _FAMILIES: Final[Sequence[tuple[str, Family]]] = (
     ("inputTextTokenCount", _BARE),
     ("token_count", _BARE),
 )
-_WRAPPED: Final = "raw"  # from the sixth on the AI SDK keeps the provider's own block in its own
+WRAPPED: Final = "raw"  # from the sixth on the AI SDK keeps the provider's own block in its own
 
 
 def family_of(block: Block) -> Family | None:
@@ -64,5 +64,5 @@ def wrapped_in(block: Block) -> Block | None:
 
     What is billed stands in it as the provider counts, and the library's has no names for all of that.
     """
-    inner = block.get(_WRAPPED)
+    inner = block.get(WRAPPED)
     return inner if isinstance(inner, dict) and family_of(inner) is not None else None

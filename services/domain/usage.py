@@ -12,7 +12,7 @@ from services.domain.answer_parts import Found, Part, model_in, part_of, tier_in
 from services.domain.bare_usage import block_of
 from services.domain.batch_line import answer_in_line
 from services.domain.estimate import put_out, put_out_whole
-from services.domain.families import OPENAI, family_of, wrapped_in
+from services.domain.families import OPENAI, WRAPPED, family_of, wrapped_in
 from services.domain.figures import Counted, NonsenseError
 from services.domain.streams import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
 from services.domain.tiers import BATCH, service_tier_of, tells_tier
@@ -146,7 +146,7 @@ def _has_second_choice(chunks: Sequence[bytes]) -> bool:
 def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider: str) -> Reading:
     if found is None:
         return Reading(model=model)
-    own = _own(found)
+    own = _own(found) if WRAPPED in found.block else found
     counted = _counted(own, chunks, model, provider)
     if counted is not None and own is not found and not agrees_with(found.block, counted.usage):
         counted = Counted(counted.usage, adds_up=False, complete=counted.complete)
