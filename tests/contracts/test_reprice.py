@@ -183,7 +183,7 @@ def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operat
     after = data(operator.ask(path))
     assert (after["cost_usd"], after["cost_state"]) == (Decimal("0.0024"), "priced")
     assert {name for name in before if before[name] != after[name]} == {
-        "cost", "costUSD", "cost_usd", "cost_state", "price_id", "updated_at",
+        "cost", "costUSD", "cost_usd", "cost_state", "price_id", "reprice_id", "updated_at",
     }  # fmt: skip
 
     undone = data(operator.ask(f"/v1/reprice/{run['id']}/undo", {}))
