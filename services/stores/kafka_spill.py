@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from services.telemetry import Metrics
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
+LOOK_S = 30.0  # how long what another proxy left may lie there
 MISHAP_S = 30.0  # before the next attempt after an error that nobody expects
 GROUP_S = 0.005
 BATCH_EVENTS = 2000
@@ -35,7 +37,7 @@ class Spill:
         self._losses = Losses(metrics)
         self._delivery_timeout_s = delivery_timeout_s
         self._sink = JournalSink(path, metrics=metrics, group_s=GROUP_S, queue_bytes=queue_bytes)
-        self._may_hold_events = True  # from an earlier life of the process
+        self._look_at_s = 0.0  # at once: there may be events from an earlier life of the process
         self._carrier = asyncio.create_task(self._carry_on())
 
     async def keep(self, payloads: Iterable[bytes]) -> None:
@@ -45,8 +47,8 @@ class Spill:
             for promise in promises:
                 await promise
         finally:
-            # Only now: a carrier that looked before they were written would find nothing, and not look again.
-            self._may_hold_events = True
+            # Only now: a carrier that looked before they were written would find nothing, and not look again for long.
+            self._look_at_s = 0.0
 
     async def close(self) -> None:
         """Returns when everything appended is durable or given up."""
@@ -56,16 +58,16 @@ class Spill:
 
     async def _carry_on(self) -> None:
         while True:
-            if self._may_hold_events and self._writer.is_connected:
-                self._may_hold_events = False
+            if self._writer.is_connected and time.monotonic() >= self._look_at_s:
+                self._look_at_s = time.monotonic() + LOOK_S
                 try:
                     await self._empty()
                 except BrokerUnavailable as error:
-                    self._may_hold_events = True
+                    self._look_at_s = 0.0
                     logger.debug("spilled events wait", extra={"reason": str(error)})
                 except Exception:
                     # A bug of ours, which must not hold back until the next start what may well travel later.
-                    self._may_hold_events = True
+                    self._look_at_s = 0.0
                     logger.exception("spilled events could not be carried")
                     await asyncio.sleep(MISHAP_S)
             await asyncio.sleep(POLL_S)

@@ -89,6 +89,24 @@ async def test_an_event_that_the_carrier_came_too_early_for_travels_too(
     await close_all(source)
 
 
+async def test_what_a_proxy_that_has_gone_left_is_carried_by_one_that_was_connected_all_the_time(
+    log: InKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_spill, "LOOK_S", 0.5)
+    writer = KafkaWriter(broker_list(log.brokers), events_topic(log.prefix))
+    assert await writer.connected_within(20)
+    spill = spill_of(log, writer)
+    await asyncio.sleep(0.3)  # it has looked, and found nothing
+    gone = JournalSink(log.spill, metrics=Metrics())
+    await gone.append(encode_event(events(1)[0]))
+    await gone.close()
+    source = await log.source()
+    assert ids_of(await take_count(source, 1)) == ids_of(events(1))
+    await within(10, "the spill closes", spill.close())
+    await within(10, "the writer closes", writer.close())
+    await close_all(source)
+
+
 class StumblingWriter(KafkaWriter):
     """Meets an error that nobody expects at its first shipment."""
 
