@@ -193,7 +193,8 @@ async def test_a_caller_that_closes_its_half_is_taken_to_have_hung_up_since_both
         writer.write(head(CHAT, "Content-Length: 2") + b"{}")
         await asyncio.sleep(0.1)
         writer.write_eof()
-        assert await reader.read(-1) == b""
+        async with asyncio.timeout(2):
+            assert await reader.read(-1) == b""
         event = await proxy.event()
         writer.close()
     assert event.response.ending == Ending.CLIENT_GONE
