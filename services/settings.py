@@ -125,7 +125,11 @@ class WorkerSettings(Settings):
         description="More than this share of unusable events stops the worker, with nothing lost; 1 never does. "
         "Events put aside are listed by `farebox dead-letters`",
     )
-    worker_group: str = Field("farebox-workers", description="Kafka consumer group; the journal's consumer name")
+    worker_group: str = Field(
+        "farebox-workers",
+        description="Kafka consumer group; the journal's consumer name. Under another one all that the log still keeps "
+        "is read again, which changes nothing; a journal keeps what a name has not read until it is unused for 3 days",
+    )
     worker_port: int = Field(8790, ge=0, le=65535, description="Port of the worker's health and metrics")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health and metrics")
 

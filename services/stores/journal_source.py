@@ -1,6 +1,7 @@
 """The reading end of the journal: whole segments in order, a stored position, and the removal of what is done with."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -37,7 +38,8 @@ class JournalSource:
     """An EventSource on the SQLite file `path`, for the only live consumer called `consumer`.
 
     Committed segments go when they are older than `keep_s`, and oldest first while the file uses more than
-    `keep_bytes`. What any consumer of the file has not committed stays.
+    `keep_bytes`. What any consumer of the file has not committed stays, unless that one is not alive and has committed
+    nothing for `keep_s`: it is forgotten, and begins anew with what is left if it comes again.
     """
 
     def __init__(
@@ -150,12 +152,24 @@ class JournalSource:
 
     def _prune(self) -> None:
         try:
+            self._forget_absent()
             last = self._last_prunable()
             if last:
                 self._connection.execute("DELETE FROM segment WHERE id <= ?", (last,))
                 self._shrink()
         except sqlite3.Error as error:  # the commit stands; the next one prunes again
             logger.warning("journal not pruned", extra={"reason": str(error)})
+
+    def _forget_absent(self) -> None:
+        """A name that nobody uses any more would hold back all pruning for good."""
+        absent = self._connection.execute(
+            "SELECT name FROM consumer WHERE name != ? AND updated_at_ms < ?",
+            (self._consumer, unix_ms() - self._keep_ms),
+        )
+        for (name,) in absent.fetchall():
+            # Refused where it is alive, and has only had nothing to commit for long.
+            with contextlib.suppress(BrokerUnavailable), contextlib.closing(_lease(self._path, name)):
+                self._connection.execute("DELETE FROM consumer WHERE name = ?", (name,))
 
     def _last_prunable(self) -> int:
         """The id up to which one step may delete; 0 for nothing."""

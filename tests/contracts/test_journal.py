@@ -341,6 +341,25 @@ async def test_pruning_never_takes_what_some_consumer_has_not_committed(path: Pa
     await sink.close()
 
 
+@pytest.mark.parametrize(("keep_s", "kept"), [(0.02, 1), (3600, 6)])
+async def test_a_consumer_that_has_been_gone_for_long_holds_nothing_back(path: Path, keep_s: float, kept: int) -> None:
+    sink = a_sink(path)
+    await JournalSource(path, consumer="renamed").close()
+    source = JournalSource(path, consumer="its new name", keep_s=keep_s, keep_bytes=0)
+    for first in range(6):
+        await publish_all(sink, events(1, first=first))
+    await asyncio.sleep(0.05)
+    await take_count(source, 6)
+    await source.commit()
+    assert stored_ids(path) == ids_of(events(kept, first=6 - kept))
+    again = JournalSource(path, consumer="renamed")
+    assert ids_of(await take_count(again, kept)) == ids_of(events(kept, first=6 - kept))
+    await again.commit()
+    await again.close()
+    await source.close()
+    await sink.close()
+
+
 async def test_letters_buried_again_after_a_crash_are_kept_once(path: Path) -> None:
     source = JournalSource(path)
     letter = DeadLetter(payload=b"?", position="journal:1/0", code="undecodable", reason="not an event")
