@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
-from schemas.api import Body, MaybeUsd, Moment, Usd, View
+from schemas.api import Body, MaybeUsd, Moment, OthersCreatedAt, Usd, View
 from schemas.price import CostState
 from schemas.usage import UsageSource
 
@@ -113,6 +113,7 @@ class ReceiptView(View):
     model: str
     provider: str
     request_created_at: Moment
+    also_created_at: OthersCreatedAt
     cost_usd: MaybeUsd = Field(description="As stored; null when unknown")
     cost_state: CostState
     why: str | None = Field(description="Why the cost is unknown, or nothing")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from schemas.api import Summary
+from schemas.api_reports import Summary
 from schemas.errors import InvalidRequest
 from schemas.key import Permission
 from services.cli import dead_letters as dead

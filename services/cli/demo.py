@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from schemas.api import Summary
+from schemas.api_reports import Summary
 from services.cli.asking import QueryApi
 from services.cli.data_folder import ORGANIZATION, DataFolder
 from services.cli.demo_history import history

@@ -6,7 +6,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from schemas.api import Spend, Summary, Unpriced
+from schemas.api_reports import Spend, Summary, Unpriced
 from schemas.api_reprice import CoverageView, UnknownModel
 from schemas.price import CostState
 from services.cli.asking import QueryApi

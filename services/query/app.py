@@ -9,8 +9,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from schemas.api import Answer, ReportView, RequestView, Summary
+from schemas.api import Answer, OneRequestView, RequestView
 from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
+from schemas.api_reports import ReportView, Summary
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
@@ -92,7 +93,7 @@ def _requests() -> APIRouter:
         post(path, query_requests, status_code=201, response_model=page, responses=_WITH_BODY | CSV_TOO)
     post("/query-ids", query_ids, response_model=page, responses=_WITH_BODY)
     post("/count/query", count_requests, response_model=Answer[int], responses=_WITH_BODY)
-    get("/{request_id}", get_request, response_model=Answer[RequestView], responses=_WITH_ID)
+    get("/{request_id}", get_request, response_model=Answer[OneRequestView], responses=_WITH_ID)
     get("/{request_id}/cost", get_receipt, response_model=Answer[ReceiptView], responses=_WITH_ID)
     return routes
 

@@ -1,12 +1,13 @@
 """Requests by their ids. An id names one request, unless callers used it again: each is a request of its own then."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
 
-from schemas.api import IdsRequest
+from schemas.api import MAX_OTHERS, IdsRequest, OneRequestView
 from schemas.errors import InvalidRequest, NotFound
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.query.answers import answer
@@ -54,27 +55,30 @@ async def get_request(
     created_at: CreatedAt = None,
 ) -> Response:
     """One request by its id; the latest, where an id was used again and `created_at` does not say which."""
-    row = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
+    row, others = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
     (view,) = await views_of(organization_id, [row], service, with_bodies=includeBody)
-    return answer(view)
+    return answer(OneRequestView(**dict(view), also_created_at=others))
 
 
-async def row_of(table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service) -> Row:
-    """What `table` shows of the request; of the latest with its id, unless told otherwise.
+async def row_of(
+    table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service
+) -> tuple[Row, list[datetime] | None]:
+    """What `table` shows of the request, of the latest with its id, unless told otherwise; and when others were made.
 
-    Raises: NotFound, InvalidRequest, StoreUnavailable.
+    Those are None where `created_at` says which request is meant. Raises: NotFound, InvalidRequest, StoreUnavailable.
     """
     listing = Listing(
         table=table,
         organization_id=organization_id,
         where=_named(request_id, created_at),
         order_by=NEWEST_FIRST,
-        limit=1,
+        limit=1 + MAX_OTHERS,
     )
     rows: Sequence[Row] = await service.warehouse.query(print_listing(listing))
     if not rows:
         raise NotFound(f"there is no request {request_id}" + (f" of {created_at}" if created_at else ""))
-    return rows[0]
+    row, *others = rows
+    return row, [other["request_created_at"] for other in others] if created_at is None else None
 
 
 def _named(request_id: UUID, created_at: str | None) -> Filter:

@@ -10,7 +10,8 @@ import msgspec
 from fastapi import Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
-from schemas.api import ReportView, RequestView
+from schemas.api import RequestView
+from schemas.api_reports import ReportView
 
 CSV_TOO: Final[dict[int | str, dict[str, Any]]] = {
     "2XX": {"description": "With `Accept: text/csv`", "content": {"text/csv": {"schema": {"type": "string"}}}}

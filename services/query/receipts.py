@@ -1,8 +1,8 @@
 """How one request came to cost what it cost."""
 
-from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -36,10 +36,10 @@ async def get_receipt(
     request_id: UUID, organization_id: Reader, service: GivenService, created_at: CreatedAt = None
 ) -> Response:
     """The sum that led to the cost of a request, line by line, with the prices that were used then."""
-    row = await row_of(_ROW, organization_id, request_id, created_at, service)
+    row, others = await row_of(_ROW, organization_id, request_id, created_at, service)
     charged = _charged(row)
     price = await _price(charged.price_id, service.warehouse)
-    return answer(_view(row, charged, receipt_of(charged, price)))
+    return answer(_view(row, charged, receipt_of(charged, price), others))
 
 
 def _charged(row: Row) -> Charged:
@@ -52,7 +52,7 @@ async def _price(price_id: str, warehouse: Warehouse) -> Price | None:
     return decode_price(rows[0]["price"]) if rows else None
 
 
-def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> ReceiptView:
+def _view(row: Row, charged: Charged, receipt: Receipt, others: list[datetime] | None) -> ReceiptView:
     cached = charged.ending is Ending.CACHED
     tier = receipt.context_tier
     rounding = (line.amount_usd for line in receipt.lines if line.usage_class == "rounding")
@@ -61,6 +61,7 @@ def _view(row: Mapping[str, Any], charged: Charged, receipt: Receipt) -> Receipt
         model=charged.model,
         provider=charged.provider,
         request_created_at=charged.request_created_at,
+        also_created_at=others,
         cost_usd=charged.cost_usd,
         cost_state=charged.cost_state,
         why=receipt.why,

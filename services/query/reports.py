@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import Query, Response
 
-from schemas.api import ByColumnRequest, ByPropertyRequest, ByTimeRequest, ReportRequest, ReportRow, ReportView
+from schemas.api_reports import ByColumnRequest, ByPropertyRequest, ByTimeRequest, ReportRequest, ReportRow, ReportView
 from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE
 from services.query.answers import answer

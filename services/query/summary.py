@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 
-from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
+from schemas.api_reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.ports import Warehouse
 from services.query.groups import Group, ask

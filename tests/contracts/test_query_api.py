@@ -219,8 +219,9 @@ def test_bodies_come_when_asked_for_as_json_where_they_are_json(caller: Caller) 
     assert row["response_body"] == "event: ping\n\ndata: [1"
     (bare,) = caller.page()
     assert (bare["request_body"], bare["response_body"]) == (None, None)
-    assert caller.ask(f"/v1/request/{request_id}?includeBody=true")[1]["data"] == row
-    assert caller.ask(f"/v1/request/{request_id}")[1]["data"] == bare
+    alone: dict[str, object] = {"also_created_at": []}
+    assert caller.ask(f"/v1/request/{request_id}?includeBody=true")[1]["data"] == row | alone
+    assert caller.ask(f"/v1/request/{request_id}")[1]["data"] == bare | alone
 
 
 def test_bodies_are_searched_in_their_latest_version(caller: Caller) -> None:
@@ -294,6 +295,8 @@ def test_an_id_that_was_used_again_names_the_latest_request_or_the_one_of_a_mome
         assert (shown["request_user_id"], shown["request_body"]) == (f"user-{number}", f"user-{number}")
         receipt = caller.ask(f"{path}/cost?{query[1:]}")[1]["data"]
         assert (receipt["cost_usd"], receipt["request_created_at"]) == (number, shown["request_created_at"])
+        others = moments[:1] if not query else None
+        assert shown["also_created_at"] == receipt["also_created_at"] == others
     assert caller.ask(f"{path}?created_at=2026-11-01T12:00:01.124Z")[0] == 404
     for wrong in ("soon", "2026-11-01T12:00:01.1234Z"):
         status, refusal = caller.ask(f"{path}/cost?created_at={wrong}")

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from schemas.api import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
+from schemas.api_reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.price import CostState
 from services.cli.asking import as_json
 from services.cli.report import print_report
