@@ -90,7 +90,11 @@ class ProxySettings(Settings):
         ge=0,
         description="How much all bodies in flight may hold; above it bodies are not kept, traffic goes on",
     )
-    max_head_bytes: int = Field(32 * 2**10, ge=1024, description="Largest request head; above it 431")
+    max_head_bytes: int = Field(
+        32 * 2**10,
+        ge=1024,
+        description="Largest request head, also of what comes around a body (trailers, extensions); above it 431",
+    )
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body; above it 413")
     connect_timeout_s: float = Field(5, gt=0, description="Seconds allowed to connect to the provider")
     first_byte_timeout_s: float = Field(
