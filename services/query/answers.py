@@ -1,6 +1,8 @@
 """JSON in and out: no digit is lost either way, and errors have Helicone's shape."""
 
+import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
 from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
 from schemas.unreadable import UNREADABLE
+from services.sql.values import shown
 
 MAX_BODY_BYTES: Final = 10 * 2**20
 
@@ -56,11 +59,28 @@ class _ExactRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        """The body, with fractions as Decimal. What is not JSON in UTF-8, or nested beyond reason, is refused."""
+        """The body, with fractions as Decimal.
+
+        What is not JSON in UTF-8, nested beyond reason, or has a name twice in one object, is refused.
+        """
+        body = await self.body()
         try:
-            return _decoder.decode(await self.body())
+            decoded = _decoder.decode(body)
+            _twice_finder.decode(body.decode())
         except UNREADABLE as error:
             raise HTTPException(422, f"the body is not JSON that can be read: {error}") from error
+        return decoded
+
+
+def _check_names(pairs: list[tuple[str, object]]) -> None:
+    """Of two values under one name a decoder keeps the last: the other would be dropped without a word."""
+    if len(dict(pairs)) < len(pairs):
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise HTTPException(422, f"the body has a name twice in one object: {shown(name)}")
+
+
+# Of what was decoded before, so it meets no other fault. Numbers stay texts: none is too long.
+_twice_finder = json.JSONDecoder(object_pairs_hook=_check_names, parse_int=str, parse_float=str)
 
 
 def _check_size(size_bytes: int) -> None:

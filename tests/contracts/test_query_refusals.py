@@ -99,6 +99,28 @@ def test_an_absurd_body_is_refused_in_few_words(caller: Caller, body: bytes) -> 
     assert len(json.dumps(refusal)) < 5000
 
 
+@pytest.mark.parametrize(
+    ("body", "culprit"),
+    [
+        (b'{"filter": {"request_response_rmt": {"status": {"gte": 500, "gte": 0}}}}', "'gte'"),
+        (
+            b'{"filter": {"request_response_rmt": {"model": {"equals": "a"}, "m\\u006fdel": {"equals": "b"}}}}',
+            "'model'",
+        ),
+        (b'{"filter": {"properties": {"Tier": {"equals": "a"}}, "properties": {"Feature": {"equals": "b"}}}}', "'prop"),
+        (b'{"filter": "all", "limit": 1, "filter": "all"}', "'filter'"),
+        (b'{"filter": {"' + b"x" * 100_000 + b'": {}, "' + b"x" * 100_000 + b'": {}}}', "'xxx"),
+    ],
+    ids=["operator", "column", "table", "field", "long name"],
+)
+def test_a_name_that_comes_twice_is_refused_since_one_of_the_two_would_be_dropped(
+    caller: Caller, body: bytes, culprit: str
+) -> None:
+    status, refusal = caller.ask(LIST, body)
+    assert (status, f"a name twice in one object: {culprit}" in refusal["error"]) == (422, True)
+    assert len(refusal["error"]) < 200
+
+
 def test_a_body_that_does_not_say_it_is_json_is_told_so(caller: Caller) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=caller.key, **form)
