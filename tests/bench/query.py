@@ -22,7 +22,7 @@ from rich.table import Table
 from schemas.statement import Bound, Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.query.period import Period
-from services.sql.measures import MEASURES
+from services.sql.measures import COVERAGE, MEASURES
 from services.sql.nodes import And, ByColumn, ByTime, Dimension, Everything, Filter, Listing, Not, Report, comparison
 from services.sql.order import NEWEST_FIRST, group_by_column, group_by_property
 from services.sql.parse import parse_filter
@@ -132,7 +132,7 @@ def questions(request_id: str) -> dict[str, Statement]:
     month = Period(start=END - timedelta(days=30), end=END).filter()
     year = Period(start=END - timedelta(days=DAYS), end=END).filter()
     day = Period(start=END - timedelta(days=101), end=END - timedelta(days=100)).filter()
-    spend = ("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share")
+    spend = ("cost_usd", *COVERAGE["cost_usd"])
     premium = parse_filter({"properties": {"UserTier": {"equals": "premium"}}})
     one_user = parse_filter({"request": {"user_id": {"equals": "user-4321"}}})
     user, model = group_by_column("user_id"), group_by_column("model")
