@@ -36,9 +36,14 @@ _COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image
 _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
     "ending is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
-    "prompt_audio_seconds citation_tokens web_searches file_searches usage_mismatch usage_incomplete service_tier "
-    "provider_cost_usd as_charged_usd reprice_id "
+    "usage_mismatch usage_incomplete service_tier provider_cost_usd as_charged_usd reprice_id "
     "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes"
+)
+
+_COUNTED = (
+    "reasoning_tokens citation_tokens prompt_audio_tokens prompt_image_tokens completion_audio_tokens "
+    "completion_image_tokens prompt_cache_read_audio_tokens prompt_cache_write_5m_tokens prompt_cache_write_1h_tokens "
+    "prompt_audio_seconds web_searches file_searches"
 )
 
 VALUES: Mapping[str, Callable[[Stored], Any]] = {
@@ -49,12 +54,10 @@ VALUES: Mapping[str, Callable[[Stored], Any]] = {
     "property_key": _field("properties"),
     "prompt_tokens": _sum(*_PROMPT),
     "completion_tokens": _sum(*_COMPLETION),
-    "reasoning_tokens": _sum("reasoning_tokens"),
+    **{name: _sum(name) for name in _COUNTED.split()},
     "prompt_cache_read_tokens": _sum("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens"),
     "prompt_cache_write_tokens": _sum("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens"),
-    "prompt_audio_tokens": _sum("prompt_audio_tokens"),
-    "completion_audio_tokens": _sum("completion_audio_tokens"),
-    "total_tokens": _sum(*_PROMPT, *_COMPLETION, "reasoning_tokens"),
+    "total_tokens": _sum(*_PROMPT, *_COMPLETION, "reasoning_tokens", "citation_tokens"),
     "cost": _field("cost_usd"),
     "cached": lambda row: row.record.ending is Ending.CACHED,
     "cache_reference_id": lambda row: row.record.cache_reference_id or NIL,
