@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from services.stores.private_files import make_private_file
+from services.stores.write_ahead import switch_to_wal
 
 _CONNECTIONS = 4
 _WAIT_S = 5
@@ -139,7 +140,7 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _let_readers_read_while_one_writes(connection: Any, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
+        switch_to_wal(connection, wait_s=_WAIT_S)
 
     return engine
 

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.errors import BrokerUnavailable
 from services.stores.private_files import make_private_file
+from services.stores.write_ahead import switch_to_wal
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -76,7 +77,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heard only while the file is empty
-    _switch_to_wal(connection)
+    switch_to_wal(connection, wait_s=BUSY_TIMEOUT_S)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -89,20 +90,6 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(table)
     connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
     connection.execute("COMMIT")
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """SQLite answers "locked" at once, without its busy timeout, when two processes make the same file."""
-    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline_s:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def pack_segment(payloads: Sequence[bytes]) -> bytes:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -131,6 +132,20 @@ def test_several_may_migrate_at_once(state_url: str) -> None:
     assert asyncio.run(stores[0].list_keys("nobody")) == []
     for store in stores:
         asyncio.run(store.close())
+
+
+def test_who_comes_first_to_a_new_file_while_another_writes_it_waits(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE of_another (name TEXT)")
+    other.execute("BEGIN IMMEDIATE")
+    ends = Timer(0.3, other.execute, ["COMMIT"])
+    ends.start()
+    store = SqlKeyStore(f"sqlite:///{tmp_path}/state.sqlite")
+    asyncio.run(store.migrate())
+    assert asyncio.run(store.list_keys("nobody")) == []
+    asyncio.run(store.close())
+    ends.join()
+    other.close()
 
 
 def test_before_anybody_migrated_the_store_is_unavailable(state_url: str) -> None:
