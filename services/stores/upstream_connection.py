@@ -123,6 +123,7 @@ class Connection(asyncio.Protocol):
         if call is None:
             self._transport.abort()
             return
+        self._fed_bytes += len(data)  # before it is read: body in it, however large, begins the count anew
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -134,13 +135,12 @@ class Connection(asyncio.Protocol):
             # After a whole answer this is only about bytes nobody asked for.
             self._keep = False
             self._fail(UpstreamUnavailable(f"the answer is not valid HTTP: {error}"), error)
-        self._fed(len(data), call)
+        self._fed(call)
 
-    def _fed(self, size: int, call: Carried) -> None:
+    def _fed(self, call: Carried) -> None:
         if self._answered:
             self._release(call)
         elif self._call is not None:
-            self._fed_bytes += size
             if self._fed_bytes > MAX_HEAD_BYTES:
                 self._fail(UpstreamUnavailable("the answer's head or trailers are too large"), None)
                 return

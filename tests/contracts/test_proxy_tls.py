@@ -1,6 +1,8 @@
 """The proxy before providers that speak TLS: whom it trusts."""
 
+import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from schemas.event import Ending
-from tests.proxy_rig import rig
+from tests.proxy_rig import head, rig
 from tests.scripted_provider import ScriptedProvider, answer, chunked
 
 pytestmark = [
@@ -57,6 +59,31 @@ async def test_a_provider_with_a_trusted_certificate_is_used_over_kept_connectio
         assert provider.connections == 1
     assert [len(event.response.body) for event in events] == [500_000, 2, 4]
     assert {len(body) for body in provider.bodies} == {300_000}
+
+
+async def test_a_caller_that_is_slow_for_a_moment_gets_all_of_a_large_answer(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What TLS has read while the proxy did not want any comes in one piece, larger than any head may be."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    async with speaking(certificate).listening() as provider:
+        whole = answer(b"x" * 8_000_000)
+        pieces = [whole[start : start + 50_000] for start in range(0, len(whole), 50_000)]
+        provider.script = [step for piece in pieces for step in (piece, 0.002)]
+        async with rig(openai_url=f"https://localhost:{provider.port}") as proxy:
+            caller = socket.create_connection(("127.0.0.1", proxy.server.port))
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+            reader, writer = await asyncio.open_connection(sock=caller, limit=2**16)
+            writer.write(head("/oai/v1/embeddings", "Content-Length: 0", "Connection: close"))
+            got = 0
+            while piece := await reader.read(2**16):
+                got += len(piece)
+                await asyncio.sleep(0.01)
+            writer.close()
+            event = await proxy.event()
+    assert event.response.ending == Ending.COMPLETED
+    assert event.response.body_bytes == 8_000_000
+    assert got > 8_000_000
 
 
 @pytest.mark.parametrize(("trusted", "host"), [(False, "localhost"), (True, "127.0.0.1")])
