@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
 from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
 from schemas.unreadable import UNREADABLE
+from services.query.auth import check_key
 from services.sql.values import shown
 
 MAX_BODY_BYTES: Final = 10 * 2**20
@@ -90,10 +91,13 @@ def _check_size(size_bytes: int) -> None:
 
 
 class ExactRoute(APIRoute):
+    """Whoever comes needs a key, and finds every digit read."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
+            await check_key(request)
             return await handle(_ExactRequest(request.scope, request.receive))
 
         return handle_exactly

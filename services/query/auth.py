@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 
 from schemas.errors import Forbidden, Unauthenticated
 from schemas.key import Permission
-from services.query.service import GivenService
+from services.query.service import GivenService, service_of
 
 _HEADER = APIKeyHeader(
     name="Authorization",
@@ -25,6 +25,14 @@ async def _owner(service: GivenService, header: Annotated[str | None, Depends(_H
     if owner is None:
         raise Unauthenticated("this API key is unknown or revoked")
     return owner
+
+
+async def check_key(request: Request) -> None:
+    """Before the body of `request` is read, as only those with a key may have that done.
+
+    Raises: Unauthenticated, StoreUnavailable.
+    """
+    await _owner(service_of(request), request.headers.get("authorization"))
 
 
 def _secret(header: str) -> str:

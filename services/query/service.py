@@ -35,9 +35,10 @@ class Service:
         )
 
 
-def _service(request: Request) -> Service:
+def service_of(request: Request) -> Service:
+    """What answers `request`."""
     service: Service = request.app.state.service
     return service
 
 
-GivenService = Annotated[Service, Depends(_service)]
+GivenService = Annotated[Service, Depends(service_of)]

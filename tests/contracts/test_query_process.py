@@ -1,11 +1,14 @@
 """The query service as a process: it stops when told to, whoever is connected."""
 
+import asyncio
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from schemas.key import Permission
+from services.stores.connect import open_keys
 from tests.processes import Process, free_port
 from tests.querying import LIST
 
@@ -20,6 +23,13 @@ asyncio.run(run(QuerySettings.from_environ(os.environ), grace_s={GRACE_S}))
 """
 
 
+async def a_key(state: str) -> str:
+    keys = open_keys(state)
+    _, secret = await keys.create_key(organization_id="org", name="a key", permission=Permission.READ)
+    await keys.close()
+    return secret
+
+
 def test_a_caller_that_stalls_cannot_hold_up_the_stop(tmp_path: Path) -> None:
     port = free_port()
     env = {
@@ -32,7 +42,8 @@ def test_a_caller_that_stalls_cannot_hold_up_the_stop(tmp_path: Path) -> None:
     with Process(["-c", SERVE], env=env, log=tmp_path / "log", ready_url=ready_url) as process:
         process.ready()
         with socket.create_connection(("127.0.0.1", port)) as stalled:
-            head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+            key = asyncio.run(a_key(env["FAREBOX_STATE"]))
+            head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Length: 9\r\n\r\n"
             stalled.sendall(head.encode() + b"{")
             time.sleep(0.3)
             before = time.monotonic()

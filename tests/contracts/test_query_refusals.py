@@ -145,6 +145,13 @@ def test_a_body_beyond_ten_mebibytes_is_refused_like_anything_else(caller: Calle
     assert (refusal["data"], "10,485,760" in refusal["error"]) == (None, True)
 
 
+def test_whoever_has_no_key_is_told_so_before_a_body_is_read(caller: Caller) -> None:
+    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", caller.service.port), timeout=20) as connection:
+        connection.sendall(head.encode())  # and no body
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
 ENDLESS = b"x" * 2**20
 
 
