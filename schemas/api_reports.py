@@ -78,19 +78,28 @@ class ReportView(View):
     truncated: bool = Field(description="There are more groups than the limit; the total is over all of them")
 
 
+# How much of some requests is in the sum of their costs, which every such sum comes with.
+UnpricedRequests = Annotated[int, Field(description="Requests whose cost is unknown, and so not in it")]
+PricedRequestShare = Annotated[float | None, Field(description="Requests with a known cost; null when there are none")]
+PricedTokenShare = Annotated[
+    float | None,
+    Field(description="Of the tokens that are known, of all classes, those of such requests; null without tokens"),
+]
+UnpricedRequestsWithoutTokens = Annotated[
+    int,
+    Field(description="Of unpriced_requests, those of which no tokens are known either, and so not in that share"),
+]
+
+
 class Spend(View):
     """A cost and what is known of it."""
 
     cost_usd: MaybeUsd = Field(description="Of the requests with a known cost; null when no request has one")
     requests: int
-    unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
-    priced_request_share: float | None = Field(description="Requests with a known cost; null when there are none")
-    priced_token_share: float | None = Field(
-        description="Of the tokens that are known, of all classes, those of such requests; null without tokens"
-    )
-    unpriced_requests_without_tokens: int = Field(
-        description="Of unpriced_requests, those of which no tokens are known either, and so not in that share"
-    )
+    unpriced_requests: UnpricedRequests
+    priced_request_share: PricedRequestShare
+    priced_token_share: PricedTokenShare
+    unpriced_requests_without_tokens: UnpricedRequestsWithoutTokens
 
 
 class FeatureSpend(Spend):

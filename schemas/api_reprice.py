@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import ConfigDict, Field, StrictBool
 
 from schemas.api import Body, MaybeUsd, Moment, View
+from schemas.api_reports import PricedRequestShare, PricedTokenShare, UnpricedRequests, UnpricedRequestsWithoutTokens
 from schemas.price import CostState
 from schemas.reprice import RepriceState
 from schemas.unknown import Cause
@@ -56,14 +57,10 @@ class RepriceRequest(Body):
 class CoverageView(View):
     """How much of some requests is in the sum of their costs."""
 
-    unpriced_requests: int = Field(description="Requests whose cost is unknown, and so not in it")
-    priced_request_share: float | None = Field(description="Requests with a known cost; null when there are none")
-    priced_token_share: float | None = Field(
-        description="Of the tokens that are known, of all classes, those of such requests; null without tokens"
-    )
-    unpriced_requests_without_tokens: int = Field(
-        description="Of unpriced_requests, those of which no tokens are known either, and so not in that share"
-    )
+    unpriced_requests: UnpricedRequests
+    priced_request_share: PricedRequestShare
+    priced_token_share: PricedTokenShare
+    unpriced_requests_without_tokens: UnpricedRequestsWithoutTokens
 
 
 class DifferenceView(View):

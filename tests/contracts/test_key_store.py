@@ -16,6 +16,7 @@ from sqlalchemy.schema import CreateTable
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
 from services.stores.state import _KEYS, SqlKeyStore, hash_of
+from services.stores.write_ahead import switch_to_wal
 
 
 @pytest.fixture
@@ -146,6 +147,15 @@ def test_who_comes_first_to_a_new_file_while_another_writes_it_waits(tmp_path: P
     asyncio.run(store.close())
     ends.join()
     other.close()
+
+
+@pytest.mark.timeout(30)
+def test_nobody_waits_for_a_file_that_can_never_be_written(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "state.sqlite").execute("CREATE TABLE of_another (name TEXT)").connection.close()
+    connection = sqlite3.connect(f"file:{tmp_path}/state.sqlite?mode=ro", uri=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        switch_to_wal(connection, wait_s=3600)
+    connection.close()
 
 
 def test_before_anybody_migrated_the_store_is_unavailable(state_url: str) -> None:
