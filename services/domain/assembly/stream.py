@@ -1,0 +1,89 @@
+"""A stored stream, in whichever of the known formats -> the JSON of one response."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from schemas.unreadable import UNREADABLE
+from services.domain.assembly.anthropic_messages import assemble_message
+from services.domain.assembly.google_generate import assemble_generated
+from services.domain.assembly.growing import Object
+from services.domain.assembly.openai_chat import assemble_chat
+from services.domain.assembly.openai_responses import assemble_response
+from services.domain.streams import events_of, json_lines, looks_like_events
+
+TRUNCATED: Final = "farebox_truncated"  # true in the JSON of a stream that broke off, or was stored in part
+
+_DONE: Final = b"[DONE]"
+_BETWEEN: Final = " \t\r\n,"  # the elements of an array
+
+_Assembler = Callable[[Sequence[Object]], tuple[Object, bool]]
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_elements = json.JSONDecoder(parse_float=Decimal)
+
+
+def assembled(stream: bytes) -> bytes | None:
+    """The JSON of the response that the events of `stream` make; None for what is no stream of a known format.
+
+    Every digit is kept. The response of a stream without its end is what there is of it, with `farebox_truncated`.
+    """
+    try:
+        pieces, done = _pieces(stream)
+        assemble = next(filter(None, map(_assembler, pieces)), None)
+        if assemble is None:
+            return None
+        response, ended = assemble(pieces)
+        return _encoder.encode(response if ended or done else response | {TRUNCATED: True})
+    except UNREADABLE:  # nested too deeply
+        return None
+
+
+def _assembler(piece: Object) -> _Assembler | None:
+    kind = piece.get("type")
+    if isinstance(piece.get("choices"), list):
+        return assemble_chat
+    if isinstance(kind, str) and kind.startswith("response."):
+        return assemble_response
+    if kind in ("message_start", "content_block_start", "content_block_delta", "message_delta"):
+        return assemble_message
+    return assemble_generated if "candidates" in piece or "usageMetadata" in piece else None
+
+
+def _pieces(stream: bytes) -> tuple[list[Object], bool]:
+    """The events that are JSON objects, and whether the stream says that it is done."""
+    if looks_like_events(stream):
+        events = events_of(stream)
+        return [piece for event in events if (piece := _object(event)) is not None], _DONE in events[-2:]
+    if stream.lstrip().startswith(b"["):
+        return list(_array(stream.decode("utf-8", "replace").lstrip())), False
+    lines = json_lines(stream)
+    if len(lines) < 2:  # an answer that was not streamed
+        return [], False
+    return [piece for line in lines if (piece := _object(line)) is not None], False
+
+
+def _object(text: bytes) -> Object | None:
+    try:
+        value: Any = _decoder.decode(text)
+    except UNREADABLE:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _array(text: str) -> Iterator[Object]:
+    """The objects of a JSON array, which may break off."""
+    position = 1
+    while True:
+        while text[position : position + 1] and text[position] in _BETWEEN:
+            position += 1
+        try:
+            value, position = _elements.raw_decode(text, position)
+        except ValueError:
+            return
+        if isinstance(value, dict):
+            yield value

@@ -1,0 +1,133 @@
+"""However a provider cuts its stream into pieces, and wherever it breaks off, the same response comes of it."""
+
+import json
+from itertools import pairwise
+from time import thread_time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.domain.assembly.stream import TRUNCATED, assembled
+from services.domain.streams import looks_like_events
+from tests.golden.cases import GOLDEN_CASES, GoldenCase
+from tests.golden.test_assembly import MESSAGE, REASONED, TOOL_CALLS, TOOL_USE, chat, sse
+
+CASES = [case for case in GOLDEN_CASES if case.streamed and looks_like_events(case.body) and assembled(case.body)]
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+cuts = st.sets(st.integers(1, 29))
+
+
+def _pieces(text: str, places: set[int]) -> list[str]:
+    ends = [0, *sorted(place for place in places if place < len(text)), len(text)]
+    return [text[start:end] for start, end in pairwise(ends)]
+
+
+def _chat(pieces: list[str]) -> bytes:
+    return sse(chat(role="assistant", content=""), *(chat(content=one) for one in pieces), chat(finish_reason="stop"))
+
+
+def _message(pieces: list[str]) -> bytes:
+    deltas = ({"type": "text_delta", "text": one} for one in pieces)
+    return sse(
+        {"type": "message_start", "message": MESSAGE},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
+        {"type": "message_stop"},
+    )
+
+
+def _response(pieces: list[str]) -> bytes:
+    event = {"type": "response.output_text.delta", "output_index": 2, "content_index": 0}
+    return sse(*REASONED, *(event | {"delta": one} for one in pieces))
+
+
+def _generated(pieces: list[str]) -> bytes:
+    return sse(
+        *({"candidates": [{"index": 0, "content": {"parts": [{"text": one}], "role": "model"}}]} for one in pieces),
+        {"candidates": [{"index": 0, "finishReason": "STOP"}]},
+    )
+
+
+@pytest.mark.parametrize("stream", [_chat, _message, _response, _generated])
+@given(text=texts, places=cuts)
+def test_a_text_cut_elsewhere_is_the_same_text(stream: Any, text: str, places: set[int]) -> None:
+    found = assembled(stream(_pieces(text, places)))
+    assert found == assembled(stream([text]))
+    assert json.dumps(text)[1:-1] in json.dumps(json.loads(found or b""))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_other_line_ends_and_comments_change_nothing(case: GoldenCase) -> None:
+    for end in (b"\r\n", b"\r"):
+        assert assembled(case.body.replace(b"\n", end)) == assembled(case.body)
+    assert assembled(b": hello\n\n" + case.body) == assembled(case.body)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_stream_cut_anywhere_makes_what_there_is_of_it_and_says_so(case: GoldenCase) -> None:
+    whole = json.loads(assembled(case.body) or b"")
+    ended = False
+    for end in range((len(case.body) - 1) % 7, len(case.body), 7):
+        found = assembled(case.body[:end])
+        if found is None:
+            assert not ended
+            continue
+        answer = json.loads(found)
+        assert answer.get(TRUNCATED) is True or set(answer) <= set(whole)
+        assert not (ended and answer.get(TRUNCATED))
+        ended = TRUNCATED not in answer
+    assert ended != whole.get(TRUNCATED, False)
+
+
+@pytest.mark.parametrize("stream", [TOOL_CALLS, sse(*TOOL_USE), sse(*REASONED)])
+def test_a_tool_call_cut_anywhere_is_json_all_the_same(stream: bytes) -> None:
+    for end in range(0, len(stream), 3):
+        json.loads(assembled(stream[:end]) or b"null")
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "x", "text_delta", "output_text"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["index", "delta", "text", "type", "content", "parts", "tool_calls", "function", "arguments", "message"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+KINDS = ["response.output_text.delta", "response.output_item.added", "content_block_start", "content_block_delta",
+         "message_start", "message_delta", "error", "x"]  # fmt: skip
+FIELDS = ["choices", "candidates", "item", "output_index", "content_index", "index", "delta", "content_block",
+          "message", "response", "usage", "promptFeedback"]  # fmt: skip
+events = st.lists(
+    st.builds(
+        lambda kind, fields: {"type": kind} | fields,
+        st.sampled_from(KINDS),
+        st.dictionaries(st.sampled_from(FIELDS), junk | st.lists(junk, max_size=2), max_size=4),
+    ),
+    max_size=5,
+)
+
+
+@given(events)
+def test_whatever_stands_in_a_stream_it_is_json_or_no_response(found: list[dict[str, Any]]) -> None:
+    json.loads(assembled(sse(*found)) or b"null")
+
+
+@pytest.mark.parametrize("stream", [_chat, _message, _response, _generated])
+def test_a_stream_of_eight_times_as_many_pieces_takes_about_eight_times_as_long(stream: Any) -> None:
+    short, long = (stream(["word "] * count) for count in (2_000, 16_000))
+
+    def seconds(body: bytes) -> float:
+        start = thread_time()
+        assembled(body)
+        return thread_time() - start
+
+    base = min(seconds(short) for _ in range(3))
+    assert min(seconds(long) for _ in range(3)) < 3 * 8 * base + 0.1
