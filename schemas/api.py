@@ -23,14 +23,15 @@ def _plain(amount: Decimal | None) -> msgspec.Raw | None:
     return msgspec.Raw(digits.rstrip("0").rstrip(".") if "." in digits else digits)
 
 
-def _instant(moment: datetime) -> str:
+def instant(moment: datetime) -> str:
+    """`moment` as all answers show it: UTC, to the millisecond."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def _figure(value: object) -> object:
     if isinstance(value, Decimal):
         return _plain(value)
-    return _instant(value) if isinstance(value, datetime) else value
+    return instant(value) if isinstance(value, datetime) else value
 
 
 Usd = Annotated[Decimal, PlainSerializer(_plain, return_type=Any), WithJsonSchema({"type": "number"})]
@@ -39,7 +40,7 @@ MaybeUsd = Annotated[
     PlainSerializer(_plain, return_type=Any),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
-Moment = Annotated[datetime, PlainSerializer(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[datetime, PlainSerializer(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Figure = Annotated[
     object,
     PlainSerializer(_figure, return_type=Any),
@@ -66,6 +67,12 @@ FILTER_EXAMPLE = {
         "properties": {"UserTier": {"equals": "premium"}},
     }
 }
+
+RAW_EVENTS_HELP = (
+    "Of streamed responses the events as the provider sent them, as text. Otherwise the one JSON response that they "
+    "make, with `farebox_truncated` where the stream broke off"
+)
+RawEvents = Annotated[bool, Field(description=RAW_EVENTS_HELP)]
 
 FilterJson = Annotated[Any, Field(description=FILTER_HELP, examples=[FILTER_EXAMPLE])]
 
@@ -96,8 +103,12 @@ class QueryRequest(Body):
         description="One key and its direction. By default the newest requests come first.",
         examples=[{"created_at": "desc"}, {"properties": {"Feature": "asc"}}, {"random": True}],
     )
-    is_cached: StrictBool | None = Field(None, description="Only requests answered from the response cache, or not")
-    include_inputs: StrictBool = Field(False, description="With the bodies of request and answer")
+    is_cached: StrictBool | None = Field(
+        None,
+        description="Accepted and without effect, as in Helicone, whose clients always send it: filter by `cached`",
+    )
+    include_inputs: StrictBool = Field(False, description="With the bodies of request and response")
+    raw_events: StrictBool = Field(False, description=RAW_EVENTS_HELP)
     is_scored: StrictBool | None = Field(None, description="Only requests with scores, or without; none has any")
     is_part_of_experiment: StrictBool | None = Field(None, description="Accepted and without effect, as in Helicone")
 
@@ -109,8 +120,8 @@ class IdsRequest(Body):
 class RequestView(View):
     """One request, under the names and in the order of Helicone, and then our own."""
 
-    response_id: str | None = None
-    response_body: Any = Field(None, description="With `includeInputs`: JSON where the text is JSON")
+    response_id: str = Field(description="A UUID, made from the request's identity; the provider's is in the body")
+    response_body: Any = Field(None, description="With `includeInputs`: JSON where the text is JSON, or a stream")
     response_created_at: Moment
     response_status: int = Field(description="HTTP status; -2 timed out, -3 the caller hung up")
     request_id: str
@@ -157,6 +168,9 @@ class RequestView(View):
     size_bytes: int
     model: str = Field(description="The model that was billed")
     feedback_created_at: Moment | None = None
+    signed_body_url: str = Field(
+        description='Both bodies as `{"request", "response"}`, without a key: for 30 minutes, and for whoever has it'
+    )
     prompt_image_tokens: int | None = Field(description="Of prompt_tokens, as prompt_audio_tokens are")
     completion_image_tokens: int | None = Field(description="Of completion_tokens, as completion_audio_tokens are")
     prompt_cache_read_audio_tokens: int | None = Field(description="Of prompt_cache_read_tokens")
@@ -178,3 +192,10 @@ class OneRequestView(RequestView):
     """What an id names."""
 
     also_created_at: OthersCreatedAt
+
+
+class BodiesView(View):
+    """What is behind a `signed_body_url`, without the envelope of other answers."""
+
+    request: Any = Field(description="JSON where the text is JSON; null when none is stored")
+    response: Any = Field(description="Likewise; of a stream the one response that its events make")

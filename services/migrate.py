@@ -10,6 +10,7 @@ import sys
 
 from schemas.errors import FareboxError
 from services.settings import MigrateSettings
+from services.stores.deployment_secrets import SqlSecrets
 from services.stores.migrations import migrate_warehouse
 from services.stores.price_rows import SqlPriceRows
 from services.stores.releases import SqlReleases
@@ -39,7 +40,7 @@ async def _migrate_warehouse(url: str) -> list[str]:
 
 
 async def _migrate_state(url: str) -> None:
-    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlReleases(url), SqlReprices(url)):
+    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlReleases(url), SqlReprices(url), SqlSecrets(url)):
         try:
             await store.migrate()
         finally:

@@ -134,6 +134,14 @@ class KeyStore(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """What all processes of a deployment know, and nobody else."""
+
+    async def secret(self, name: str) -> bytes:
+        """256 random bits, the same for ever and in every process. Raises: StoreUnavailable."""
+        ...
+
+
 class PriceRows(Protocol):
     """The operator's own prices. Rows are added and ended, never deleted, so that each cost can be defended."""
 

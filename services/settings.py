@@ -36,6 +36,12 @@ class Settings(BaseModel):
         description="SQLAlchemy URL of keys, prices and re-pricings: "
         "sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
     )
+    query_url: str = Field(
+        "",
+        pattern=rf"^$|{_WEB}",
+        description="Where clients reach the query service, for `signed_body_url` and for the proxy, which names it to "
+        "those who ask there; when empty, the address that a client asked",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the processes log, as JSON lines on standard error"
     )
@@ -60,6 +66,15 @@ class Settings(BaseModel):
             raise InvalidSetting(f"setting {PREFIX}{field.upper()}{wrong}") from None
 
 
+# Of every process that takes events in: the query service takes logged calls too.
+_CAPTURE_BYTES = Field(
+    4 * 2**20,
+    ge=0,
+    description="How much of each body is kept, and of a larger answer its end too; the rest passes and is counted",
+)
+_KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
+
+
 class ProxySettings(Settings):
     proxy_host: str = Field("127.0.0.1", description="Address the proxy listens on")
     proxy_port: int = Field(8787, ge=0, le=65535, description="Port the proxy listens on")
@@ -80,11 +95,7 @@ class ProxySettings(Settings):
         description="When an event is safe: relaxed, within 50 ms of the answer; standard, 10 ms; "
         "strict, before its last byte",
     )
-    capture_bytes: int = Field(
-        4 * 2**20,
-        ge=0,
-        description="How much of each body is kept, and of a larger answer its end too; the rest passes and is counted",
-    )
+    capture_bytes: int = _CAPTURE_BYTES
     capture_total_bytes: int = Field(
         256 * 2**20,
         ge=0,
@@ -115,7 +126,7 @@ class ProxySettings(Settings):
     drain_timeout_s: float = Field(120, gt=0, description="Seconds for which an answer is read on without its caller")
     drain_bytes: int = Field(4 * 2**20, ge=0, description="Bytes of it that are read on")
     drain_count: int = Field(256, ge=0, description="How many answers are read on at once; above it they are cancelled")
-    kafka_spill: str = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
+    kafka_spill: str = _KAFKA_SPILL
 
 
 class WorkerSettings(Settings):
@@ -142,6 +153,8 @@ class QuerySettings(Settings):
     query_host: str = Field("127.0.0.1", description="Address the query service listens on")
     query_port: int = Field(8788, ge=0, le=65535, description="Port the query service listens on")
     query_timeout_s: float = Field(30, gt=0, description="Seconds a question may take in the warehouse")
+    capture_bytes: int = _CAPTURE_BYTES
+    kafka_spill: str = _KAFKA_SPILL
 
 
 class MigrateSettings(Settings):

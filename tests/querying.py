@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -19,13 +20,19 @@ from schemas.key import Permission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import AmendableWarehouse
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Keyring
+from services.proxy.log_endpoint import log_endpoint
 from services.query.app import create_app
 from services.query.server import query_server
+from services.stores.deployment_secrets import SqlSecrets
+from services.stores.journal_sink import JournalSink
 from services.stores.memory import ManualClock
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
 from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
+from services.telemetry import Metrics
 from tests.builders import MOMENT, a_record, some_bodies
 
 LIST = "/v1/request/query-clickhouse"
@@ -35,8 +42,15 @@ class QueryService:
     """What a test knows of a running service."""
 
     def __init__(
-        self, port: int, warehouse: AmendableWarehouse, keys: SqlKeyStore, reprices: SqlReprices, clock: ManualClock
+        self,
+        port: int,
+        warehouse: AmendableWarehouse,
+        keys: SqlKeyStore,
+        reprices: SqlReprices,
+        clock: ManualClock,
+        journal: Path,
     ) -> None:
+        self.journal = journal
         self.port = port
         self.reprices = reprices
         self.warehouse = warehouse
@@ -136,7 +150,7 @@ def leaf(**columns: object) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[QueryService]:
+def query_service(warehouse: AmendableWarehouse, folder: Path, *, public_url: str = "") -> Iterator[QueryService]:
     """A service on a free port, in a thread with a loop of its own."""
     clock = ManualClock(MOMENT + timedelta(days=1))
     keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
@@ -145,6 +159,18 @@ def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[Query
     asyncio.run(price_rows.migrate())
     reprices = SqlReprices(f"sqlite:///{folder}/state.sqlite")
     asyncio.run(reprices.migrate())
+    secrets = SqlSecrets(f"sqlite:///{folder}/state.sqlite")
+    asyncio.run(secrets.migrate())
+    metrics = Metrics()
+    sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
+    logs = log_endpoint(
+        keys=Keyring(keys),
+        sink=sink,
+        clock=clock,
+        draw_id=RequestIds(os.urandom).draw,
+        metrics=metrics,
+        capture_bytes=2**20,
+    )
     app = create_app(
         warehouse=warehouse,
         keys=keys,
@@ -152,6 +178,9 @@ def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[Query
         shipped=ShippedPrices(),
         reprices=reprices,
         clock=clock,
+        secrets=secrets,
+        logs=logs,
+        public_url=public_url,
     )
     server = query_server(app, grace_s=5, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run)
@@ -161,10 +190,12 @@ def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[Query
         assert thread.is_alive()
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield QueryService(port, warehouse, keys, reprices, clock)
+        yield QueryService(port, warehouse, keys, reprices, clock, folder / "journal.sqlite")
     finally:
         server.should_exit = True
         thread.join()
         asyncio.run(keys.close())
         asyncio.run(price_rows.close())
         asyncio.run(reprices.close())
+        asyncio.run(secrets.close())
+        asyncio.run(sink.close())

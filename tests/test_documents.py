@@ -8,16 +8,21 @@ from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.settings_list import environment_file
 from services.domain.manual_log import LOG_PATHS
 from services.domain.providers import Routes, origin_of
+from services.proxy.keys import Keyring
+from services.proxy.log_endpoint import log_endpoint
 from services.query.app import create_app
 from services.settings import ALL_SETTINGS, PREFIX
 from services.sql.measures import MEASURES
 from services.sql.order import SORTS
 from services.stores.clock import SystemClock
+from services.stores.deployment_secrets import SqlSecrets
+from services.stores.memory import MemoryLog, MemorySink
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
 from services.stores.reprices import SqlReprices
 from services.stores.state import SqlKeyStore
 from services.stores.warehouse import ClickHouseWarehouse
+from services.telemetry import Metrics
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -96,13 +101,17 @@ def test_every_setting_is_named_with_its_default_and_no_other() -> None:
 
 def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
     state = f"sqlite:///{tmp_path}/none"
+    keys, clock, metrics = SqlKeyStore(state), SystemClock(), Metrics()
+    sink = MemorySink(MemoryLog(), metrics=metrics)
     app = create_app(
         warehouse=ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1),
-        keys=SqlKeyStore(state),
+        keys=keys,
         price_rows=SqlPriceRows(state),
         shipped=ShippedPrices(),
         reprices=SqlReprices(state),
-        clock=SystemClock(),
+        clock=clock,
+        secrets=SqlSecrets(state),
+        logs=log_endpoint(keys=Keyring(keys), sink=sink, clock=clock, draw_id=str, metrics=metrics, capture_bytes=1),
     )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Ask what it cost")))

@@ -6,6 +6,7 @@ it would beside a worker process that stopped: calls pass, their events wait in 
 
 import asyncio
 import logging
+import os
 import socket
 import threading
 from concurrent.futures import Future
@@ -16,20 +17,26 @@ import uvicorn
 import uvloop
 
 from schemas.errors import FareboxError
-from services.ports import EventSource
+from services.ports import EventSink, EventSource
 from services.process import closed_by
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Keyring
+from services.proxy.log_endpoint import log_endpoint
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.connect import (
+    open_event_sink,
     open_event_source,
     open_keys,
     open_price_rows,
     open_releases,
     open_reprices,
+    open_secrets,
     open_warehouse,
 )
+from services.stores.deployment_secrets import SqlSecrets
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
 from services.stores.releases import SqlReleases
@@ -64,6 +71,8 @@ class _Stores(msgspec.Struct, frozen=True, kw_only=True):
     price_rows: SqlPriceRows
     releases: SqlReleases
     reprices: SqlReprices
+    secrets: SqlSecrets
+    sink: EventSink
 
 
 class AccountingStopped(FareboxError):
@@ -128,7 +137,7 @@ class Accounting:
             stores = await self._open(stack)
             live = _Live(asyncio.get_running_loop(), stores.source, asyncio.Event())
             shipped = ShippedPrices()
-            server = _query_server(stores, shipped)
+            server = self._query_server(stack, stores, shipped)
             worker_stop = asyncio.Event()
             look_for_cycles_rarely()
             work = run_worker(
@@ -153,6 +162,29 @@ class Accounting:
                 await _drained(stores.source)
                 worker_stop.set()
 
+    def _query_server(self, stack: AsyncExitStack, stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
+        clock = SystemClock()
+        logs = log_endpoint(
+            keys=closed_by(stack, Keyring(stores.keys)),
+            sink=stores.sink,
+            clock=clock,
+            draw_id=RequestIds(os.urandom).draw,
+            metrics=self._metrics,
+            capture_bytes=self._query.capture_bytes,
+        )
+        app = create_app(
+            warehouse=stores.warehouse,
+            keys=stores.keys,
+            price_rows=stores.price_rows,
+            shipped=shipped,
+            reprices=stores.reprices,
+            clock=clock,
+            secrets=stores.secrets,
+            logs=logs,
+            public_url=self._query.query_url,
+        )
+        return query_server(app, grace_s=DRAIN_S)
+
     async def _open(self, stack: AsyncExitStack) -> _Stores:
         """What is open closes with `stack`. Raises: FareboxError."""
         warehouse = closed_by(
@@ -163,6 +195,12 @@ class Accounting:
         price_rows = closed_by(stack, open_price_rows(self._query.state))
         releases = closed_by(stack, open_releases(self._query.state))
         reprices = closed_by(stack, open_reprices(self._query.state))
+        secrets = closed_by(stack, open_secrets(self._query.state))
+        # A second writer beside the proxy's, on this loop: a log is answered when it is durable.
+        sink = await open_event_sink(
+            self._query.event_log, durability="standard", spill=self._query.kafka_spill, metrics=self._metrics
+        )
+        closed_by(stack, sink)
         return _Stores(
             source=source,
             warehouse=warehouse,
@@ -170,19 +208,9 @@ class Accounting:
             price_rows=price_rows,
             releases=releases,
             reprices=reprices,
+            secrets=secrets,
+            sink=sink,
         )
-
-
-def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
-    app = create_app(
-        warehouse=stores.warehouse,
-        keys=stores.keys,
-        price_rows=stores.price_rows,
-        shipped=shipped,
-        reprices=stores.reprices,
-        clock=SystemClock(),
-    )
-    return query_server(app, grace_s=DRAIN_S)
 
 
 def _reason(error: BaseException) -> str:

@@ -96,6 +96,7 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
             proxy.event_log, durability=proxy.durability, spill=proxy.kafka_spill, metrics=metrics
         )
         stack.push_async_callback(sink.close)
+        proxy = proxy.model_copy(update={"query_url": proxy.query_url or query_url})
         server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
         running = Running(
             proxy_url=url_of(proxy_socket),

@@ -30,6 +30,7 @@ from services.domain.headers import Pair, read_labels
 from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read_payload
 from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
 from services.domain.streams import looks_like_events
+from services.domain.typed_log import TYPED_PATH
 
 LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
     "/custom/v1/log": "CUSTOM",
@@ -38,6 +39,7 @@ LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload 
     "/googleapis/v1/log": "GOOGLE",
     "/v1/trace/custom/v1/log": "OPENAI",  # as with Helicone
     "/v1/trace/custom/log": "OPENAI",
+    TYPED_PATH: "OPENAI",
 }
 
 _ENDINGS: Final = {-3: Ending.CLIENT_GONE, -2: Ending.TIMED_OUT}  # by Helicone's statuses that are not HTTP's

@@ -21,6 +21,11 @@ class UnknownMethod(Rejected):
     status = 501
 
 
+class MisdirectedRequest(Rejected):
+    code = "misdirected_request"
+    status = 421
+
+
 class HeadTooLarge(Rejected):
     code = "head_too_large"
     status = 431
@@ -38,6 +43,7 @@ REASONS = {
     404: b"Not Found",
     408: b"Request Timeout",
     413: b"Content Too Large",
+    421: b"Misdirected Request",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented",
     502: b"Bad Gateway",

@@ -1,33 +1,40 @@
 """The ASGI entry, for every path that is no provider's: logged calls, health, metrics, and a 404 that says what is."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from schemas.errors import FareboxError, NotFound, Unavailable
 from services.domain.manual_log import LOG_PATHS
-from services.proxy.answers import error_body, status_of
-from services.proxy.manual_log import LogIntake, Receive
+from services.proxy.answers import MisdirectedRequest, error_body, status_of
+from services.proxy.log_endpoint import LogEndpoint, Send
+from services.proxy.manual_log import Receive
 from services.telemetry import Metrics
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Pairs = list[tuple[bytes, bytes]]
 
+# Paths of the query service, which Helicone's clients ask at the address that they log to.
+QUERIES: Final = ("/v1/request", "/v1/report", "/v1/prices", "/v1/reprice")
+
 _JSON = (b"content-type", b"application/json")
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
 class ProxyApp:
     """Plain ASGI; only `http` scopes reach it."""
 
-    def __init__(self, *, metrics: Metrics, routes: Sequence[str], logs: LogIntake) -> None:
+    def __init__(self, *, metrics: Metrics, routes: Sequence[str], logs: LogEndpoint, query_url: str) -> None:
+        """`query_url`: where clients reach the query service; '' when this process does not know."""
+        self._query_url = query_url
         self._metrics = metrics
         self._routes = routes
         self._logs = logs
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST" and scope["path"].rstrip("/") in LOG_PATHS:
+            await self._logs(scope, receive, send)
+            return
         try:
-            headers, body = await self._answer(scope, receive)
+            headers, body = self._answer(scope["path"].rstrip("/"))
             status = 200
         except FareboxError as error:
             self._metrics.add("proxy_refused_total")
@@ -36,11 +43,7 @@ class ProxyApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[Pairs, bytes]:
-        path = scope["path"].rstrip("/")
-        if scope["method"] == "POST" and path in LOG_PATHS:
-            request_id = await self._logs.take(_headers(scope), LOG_PATHS[path], receive)
-            return [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
+    def _answer(self, path: str) -> tuple[Pairs, bytes]:
         match path:
             case "/healthz":
                 if self._metrics.trouble:
@@ -48,11 +51,8 @@ class ProxyApp:
                 return [_JSON], b'{"status":"ok"}'
             case "/metrics":
                 return [_METRICS], self._metrics.exposition().encode()
+        if any(path == query or path.startswith(f"{query}/") for query in QUERIES):
+            where = f"at {self._query_url}" if self._query_url else "at an address of its own (FAREBOX_QUERY_URL)"
+            raise MisdirectedRequest(f"this is the proxy: {path[:200]} is answered by the query service, {where}")
         there = ", ".join([*self._routes, *(f"POST {path}" for path in LOG_PATHS), "/healthz"])
         raise NotFound(f"no route has this path; there are {there} and /metrics")
-
-
-def _headers(scope: dict[str, Any]) -> Pairs:
-    """With their names as spelled, where the server tells: properties keep the spelling of their first use."""
-    spelled: Pairs = scope.get("extensions", {}).get("farebox", {}).get("headers", scope["headers"])
-    return spelled

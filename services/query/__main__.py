@@ -2,16 +2,28 @@
 
 import asyncio
 import logging
+import os
 import signal
 from contextlib import AsyncExitStack
 
 from services.process import GRACE_S, closed_by, run_process
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Keyring
+from services.proxy.log_endpoint import log_endpoint
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_keys, open_price_rows, open_reprices, open_warehouse
+from services.stores.connect import (
+    open_event_sink,
+    open_keys,
+    open_price_rows,
+    open_reprices,
+    open_secrets,
+    open_warehouse,
+)
 from services.stores.prices import ShippedPrices
+from services.telemetry import Metrics
 
 logger = logging.getLogger("farebox.query")
 
@@ -26,13 +38,31 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
         keys = closed_by(stack, open_keys(settings.state))
         price_rows = closed_by(stack, open_price_rows(settings.state))
         reprices = closed_by(stack, open_reprices(settings.state))
+        secrets = closed_by(stack, open_secrets(settings.state))
+        clock, metrics = SystemClock(), Metrics()
+        # A log is answered when it is durable, so it shares its write with those that come within milliseconds.
+        sink = await open_event_sink(
+            settings.event_log, durability="standard", spill=settings.kafka_spill, metrics=metrics
+        )
+        closed_by(stack, sink)
+        logs = log_endpoint(
+            keys=closed_by(stack, Keyring(keys)),
+            sink=sink,
+            clock=clock,
+            draw_id=RequestIds(os.urandom).draw,
+            metrics=metrics,
+            capture_bytes=settings.capture_bytes,
+        )
         app = create_app(
             warehouse=warehouse,
             keys=keys,
             price_rows=price_rows,
             shipped=ShippedPrices(),
             reprices=reprices,
-            clock=SystemClock(),
+            clock=clock,
+            logs=logs,
+            secrets=secrets,
+            public_url=settings.query_url,
         )
         server = query_server(app, grace_s=grace_s, host=settings.query_host, port=settings.query_port)
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})

@@ -32,6 +32,11 @@ def answer(data: object, status: int = 200) -> Response:
     return _json({"data": data, "error": None}, status)
 
 
+def bare(data: object, headers: dict[str, str]) -> Response:
+    """`data` without an envelope."""
+    return _json(data, 200, headers)
+
+
 def _dumped(view: object) -> dict[str, Any]:
     """For what msgspec cannot encode by itself. Raises: NotImplementedError, as it asks for."""
     if isinstance(view, BaseModel):

@@ -8,13 +8,16 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from schemas.api import Answer, OneRequestView, RequestView
+from schemas.api import Answer, BodiesView, OneRequestView, RequestView
 from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
 from schemas.api_reports import ReportView, Summary
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import ShippedBook
-from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
+from services.domain.manual_log import LOG_PATHS
+from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
 from services.query.answers import ExactRoute, answer_errors
 from services.query.by_id import get_request, query_ids
 from services.query.csv_answers import CSV_TOO
@@ -26,6 +29,7 @@ from services.query.reports import report, report_summary
 from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
 from services.query.requests import count_requests, query_requests
 from services.query.service import Service
+from services.query.signed_body import get_body
 from services.query.unknown import unknown_models
 
 _ABOUT = """What LLM traffic cost. Answers have Helicone's shape; a cost that is unknown is null and never zero.
@@ -40,10 +44,24 @@ def create_app(
     shipped: ShippedBook,
     reprices: Reprices,
     clock: Clock,
+    secrets: Secrets,
+    logs: ASGIApp,
+    public_url: str = "",
 ) -> FastAPI:
-    """The query service. Its interactive documentation is at /docs and needs no internet."""
+    """The query service. Its interactive documentation is at /docs and needs no internet.
+
+    `logs` takes the calls that are logged afterwards, on the paths that the proxy has too.
+    `public_url`: where clients reach it, for the URLs that it gives; '' for the address that each of them asked.
+    """
     service = Service(
-        warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, reprices=reprices, clock=clock
+        warehouse=warehouse,
+        keys=keys,
+        price_rows=price_rows,
+        shipped=shipped,
+        reprices=reprices,
+        clock=clock,
+        secrets=secrets,
+        public_url=public_url.rstrip("/"),
     )
 
     @asynccontextmanager
@@ -61,7 +79,9 @@ def create_app(
     app.state.service = service
     answer_errors(app)
     _add_pages(app)
-    for routes in (_requests(), _reports(), _prices(), _reprices()):
+    for path in LOG_PATHS:
+        app.router.routes.append(Route(path, logs, methods=["POST"], include_in_schema=False))
+    for routes in (_requests(), _signed(), _reports(), _prices(), _reprices()):
         app.include_router(routes)
     return app
 
@@ -69,6 +89,7 @@ def create_app(
 def _add_pages(app: FastAPI) -> None:
     app.add_api_route("/", _documentation, methods=["GET"], include_in_schema=False)
     app.add_api_route("/healthz", healthy, methods=["GET"], response_model=Answer[str])
+    app.add_api_route("/healthcheck", healthy, methods=["GET"], response_model=Answer[str], include_in_schema=False)
     app.add_api_route("/readyz", ready, methods=["GET"], response_model=Answer[str], responses=refusals(503))
 
 
@@ -95,6 +116,13 @@ def _requests() -> APIRouter:
     post("/count/query", count_requests, response_model=Answer[int], responses=_WITH_BODY)
     get("/{request_id}", get_request, response_model=Answer[OneRequestView], responses=_WITH_ID)
     get("/{request_id}/cost", get_receipt, response_model=Answer[ReceiptView], responses=_WITH_ID)
+    return routes
+
+
+def _signed() -> APIRouter:
+    """For whoever has a URL that was signed here: no key is asked for."""
+    routes = APIRouter(prefix="/v1/request", responses=refusals(403, 503))
+    routes.add_api_route("/{request_id}/body", get_body, response_model=BodiesView, responses=_WITH_ID)
     return routes
 
 

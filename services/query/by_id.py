@@ -7,11 +7,13 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from schemas.api import MAX_OTHERS, IdsRequest, OneRequestView
+from schemas.api import MAX_OTHERS, IdsRequest, OneRequestView, RawEvents
 from schemas.errors import InvalidRequest, NotFound
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.query.answers import answer
 from services.query.auth import Reader
+from services.query.bodies import BodyForm
+from services.query.body_urls import GivenBodyUrls
 from services.query.requests import views_of
 from services.query.service import GivenService, Service
 from services.query.views import Row
@@ -28,7 +30,7 @@ CreatedAt = Annotated[
 ]
 
 
-async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenService) -> Response:
+async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenService, urls: GivenBodyUrls) -> Response:
     """All requests with these ids, without bodies, the newest first; several for an id that was used again."""
     ids = tuple(sorted({str(request_id) for request_id in body.request_ids}))
     if not ids:
@@ -43,20 +45,23 @@ async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenSer
     rows = await service.warehouse.query(print_listing(listing))
     if len(rows) > _MAX_ROWS:
         raise InvalidRequest(f"requestIds: more than {_MAX_ROWS} requests have these ids; a filter gives them in pages")
-    return answer(await views_of(organization_id, rows, service, with_bodies=False))
+    return answer(await views_of(organization_id, rows, service, urls, BodyForm.LEFT_OUT))
 
 
 async def get_request(
     request_id: UUID,
     organization_id: Reader,
     service: GivenService,
+    urls: GivenBodyUrls,
     *,
     includeBody: bool = False,  # noqa: N803
+    rawEvents: RawEvents = False,  # noqa: N803
     created_at: CreatedAt = None,
 ) -> Response:
     """One request by its id; the latest, where an id was used again and `created_at` does not say which."""
     row, others = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
-    (view,) = await views_of(organization_id, [row], service, with_bodies=includeBody)
+    form = BodyForm.asked(included=includeBody, raw_events=rawEvents)
+    (view,) = await views_of(organization_id, [row], service, urls, form)
     return answer(OneRequestView(**dict(view), also_created_at=others))
 
 

@@ -17,7 +17,9 @@ CSV_TOO: Final[dict[int | str, dict[str, Any]]] = {
     "2XX": {"description": "With `Accept: text/csv`", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 
+_FIRST: Final = "request_id"
 _AGAIN: Final = frozenset({"cost", "costUSD", "request_properties"})  # other names of columns that are there
+_FLEETING: Final = "signed_body_url"  # good for minutes, and without a key: nothing for a file
 # What makes a spreadsheet program take a cell for a formula, in Japanese ones too. Plain numbers are none.
 _FORMULA: Final = re.compile(r"[\s\x00-\x20]*[=+\-@＝＋－＠]|[\t\r]")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII)
@@ -34,9 +36,9 @@ WantsCsv = Annotated[bool, Depends(_wants_csv)]
 
 
 def requests_csv(views: Sequence[RequestView]) -> Response:
-    """A line for each request under the names of the JSON, each value once; properties are JSON in one cell."""
+    """A line for each request under the names of the JSON, each value once, its id first; properties are JSON."""
     names = [field.serialization_alias or name for name, field in RequestView.model_fields.items()]
-    head = [name for name in names if name not in _AGAIN]
+    head = [_FIRST, *(name for name in names if name not in {*_AGAIN, _FIRST, _FLEETING})]
     lines = (view.model_dump(by_alias=True) for view in views)
     return _answer("requests", head, ([line[name] for name in head] for line in lines), 201)
 

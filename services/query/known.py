@@ -1,11 +1,11 @@
-"""What is remembered between questions, for seconds: whose a key is, and how properties are spelled."""
+"""What is remembered between questions: for seconds whose a key is and how properties are spelled; for good secrets."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from schemas.key import Permission
-from services.ports import Clock, KeyStore, Warehouse
+from services.ports import Clock, KeyStore, Secrets, Warehouse
 from services.sql.printer import print_spellings
 
 _KEYS_FOR = timedelta(seconds=5)  # so long may a revoked key still be let in
@@ -57,3 +57,17 @@ class Spellings:
             self._known.clear()
         self._known[organization_id] = (now + _SPELLINGS_FOR, spellings)
         return spellings
+
+
+class KnownSecrets:
+    """The deployment's secrets, which never change."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._known: dict[str, bytes] = {}
+
+    async def of(self, name: str) -> bytes:
+        """Raises: StoreUnavailable."""
+        if name not in self._known:
+            self._known[name] = await self._secrets.secret(name)
+        return self._known[name]

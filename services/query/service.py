@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from schemas.price import ShippedBook
-from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
-from services.query.known import KnownKeys, Spellings
+from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
+from services.query.known import KnownKeys, KnownSecrets, Spellings
 from services.query.repricing import Repricing
 
 
@@ -22,12 +22,17 @@ class Service:
         shipped: ShippedBook,
         reprices: Reprices,
         clock: Clock,
+        secrets: Secrets,
+        public_url: str,
     ) -> None:
+        """`public_url`: where clients reach the service; '' for the address that each of them asked."""
         self.warehouse = warehouse
         self.price_rows = price_rows
         self.shipped = shipped
         self.reprices = reprices
         self.clock = clock
+        self.public_url = public_url
+        self.secrets = KnownSecrets(secrets)
         self.keys = KnownKeys(keys, clock)
         self.spellings = Spellings(warehouse, clock)
         self.repricing = Repricing(

@@ -1,15 +1,28 @@
 """Stored rows into what callers are shown."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC
+from typing import Any, Final
+from uuid import UUID, uuid5
 
 import msgspec
 
 from schemas.api import RequestView
 from schemas.moments import from_unix_us
 from schemas.usage import COUNTS, UsageSource
+from services.sql.nodes import Key, key_of
 
 Row = Mapping[str, Any]
+
+_RESPONSES: Final = UUID("6f3f4d5e-6a51-5d6c-9c5e-0f1b7a2d9e40")  # any, and for ever this one
+
+
+class ShownBodies(msgspec.Struct, frozen=True):
+    """JSON where the text is JSON, else the text; None where nothing is stored, or nothing was asked for."""
+
+    request: msgspec.Raw | str | None = None
+    response: msgspec.Raw | str | None = None
+
 
 # Columns that Helicone shows as properties.
 _AS_PROPERTIES = {
@@ -25,14 +38,17 @@ _AS_STORED = (
 )
 
 
-def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> RequestView:
+def view_of(
+    row: Row, spellings: Mapping[str, str], bodies: ShownBodies, *, organization_id: str, body_url: str
+) -> RequestView:
     properties = _properties(row, spellings)
     return RequestView(
-        response_body=_body(bodies, "response_body"),
+        response_id=response_id_of(organization_id, key_of(row)),
+        response_body=bodies.response,
         response_created_at=row["response_created_at"],
         response_status=row["status"],
         request_id=str(row["request_id"]),
-        request_body=_body(bodies, "request_body"),
+        request_body=bodies.request,
         request_created_at=row["request_created_at"],
         request_user_id=row["user_id"],
         request_properties=properties,
@@ -59,7 +75,17 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         updated_at=from_unix_us(row["version"]),
         size_bytes=row["request_bytes"] + row["response_bytes"],
         model=row["model"],
+        signed_body_url=body_url,
     )
+
+
+def response_id_of(organization_id: str, key: Key) -> str:
+    """A UUID for the response of a request, as Helicone has one: always the same, and that of no other request.
+
+    The provider's own id stands in the response's body; not every provider gives one, and few are UUIDs.
+    """
+    created_at = key.request_created_at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return str(uuid5(_RESPONSES, f"{organization_id}\n{created_at}\n{key.request_id}"))
 
 
 def _counts(row: Row) -> dict[str, Any]:
@@ -73,10 +99,6 @@ def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:
     own = {spelling.lower(): spelling for spelling in row["property_spellings"]}
     properties = {spellings.get(key, own.get(key, key)): value for key, value in row["properties"].items()}
     return properties | {name: row[column] for column, name in _AS_PROPERTIES.items() if row[column]}
-
-
-def _body(bodies: Row | None, name: str) -> msgspec.Raw | str | None:
-    return json_or_text(bodies[name]) if bodies else None
 
 
 def json_or_text(text: str) -> msgspec.Raw | str | None:

@@ -5,6 +5,7 @@ Kafka's client is loaded only where there is a Kafka: the embedded shape starts 
 
 from schemas.errors import InvalidSetting
 from services.ports import DeadLetters, EventSink, EventSource
+from services.stores.deployment_secrets import SqlSecrets
 from services.stores.journal_dead_letters import JournalDeadLetters
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
@@ -75,6 +76,11 @@ def open_releases(url: str) -> SqlReleases:
 def open_reprices(url: str) -> SqlReprices:
     """The record of re-pricings; connects when first asked. Raises: InvalidSetting."""
     return SqlReprices(url)
+
+
+def open_secrets(url: str) -> SqlSecrets:
+    """What the deployment signs by; connects when first asked. Raises: InvalidSetting."""
+    return SqlSecrets(url)
 
 
 def _split(url: str) -> tuple[str, str]:

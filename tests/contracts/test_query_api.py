@@ -183,7 +183,7 @@ def test_a_random_order_shows_every_row_once(caller: Caller) -> None:
     assert sorted(caller.ids(sort={"random": True}, limit=20)) == sorted(ids)
 
 
-def test_cached_requests_can_be_asked_for_and_left_out(caller: Caller) -> None:
+def test_cached_requests_can_be_filtered_and_isCached_hides_none_as_in_helicone(caller: Caller) -> None:  # noqa: N802
     reference = str(uuid.uuid4())
     cached, plain = caller.keep(
         {
@@ -194,10 +194,11 @@ def test_cached_requests_can_be_asked_for_and_left_out(caller: Caller) -> None:
         },
         {},
     )
-    assert caller.ids(isCached=True) == caller.ids(leaf(cached={"equals": True})) == [cached]
-    assert caller.ids(isCached=False) == caller.ids(leaf(cache_reference_id={"equals": NIL})) == [plain]
-    assert caller.page(isCached=True)[0]["cache_reference_id"] == reference
-    assert caller.page(isCached=True)[0]["cost"] == 0
+    assert caller.ids(leaf(cached={"equals": True})) == [cached]
+    assert caller.ids(leaf(cache_reference_id={"equals": NIL})) == [plain]
+    assert caller.ids(isCached=True) == caller.ids(isCached=False) == [plain, cached]
+    (row,) = caller.page(leaf(cached={"equals": True}), isCached=False)
+    assert (row["cache_reference_id"], row["cost"]) == (reference, 0)
 
 
 def test_nothing_has_scores(caller: Caller) -> None:

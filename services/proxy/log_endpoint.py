@@ -1,0 +1,70 @@
+"""The log routes as an ASGI application. The proxy has one, and the query service is given one.
+
+Helicone's clients know one base URL for all they do, so both services take logged calls, by the same code.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from schemas.errors import FareboxError, InvalidRequest
+from services.domain.manual_log import LOG_PATHS
+from services.domain.typed_log import TYPED_PATH, typed_faults
+from services.ports import Clock, EventSink, Headers
+from services.proxy.answers import error_body, status_of
+from services.proxy.manual_log import LogIntake, Receive
+from services.proxy.terms import KeyCheck
+from services.telemetry import Metrics
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class LogEndpoint:
+    """For POST on one of LOG_PATHS, with or without a slash behind it."""
+
+    def __init__(self, logs: LogIntake, metrics: Metrics) -> None:
+        self._logs = logs
+        self._metrics = metrics
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        path = scope["path"].rstrip("/")
+        try:
+            request_id = await self._logs.take(_headers(scope), LOG_PATHS[path], receive)
+            status, headers, body = 200, [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
+        except FareboxError as error:
+            self._metrics.add("proxy_refused_total")
+            status, headers, body = status_of(error), [_JSON], _refusal(error, path)
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _refusal(error: FareboxError, path: str) -> bytes:
+    if path == TYPED_PATH and isinstance(error, InvalidRequest):
+        return msgspec.json.encode(typed_faults(str(error)))
+    return error_body(error)
+
+
+def _headers(scope: dict[str, Any]) -> Headers:
+    """With their names as spelled, where the server tells: properties keep the spelling of their first use."""
+    spelled: Headers = scope.get("extensions", {}).get("farebox", {}).get("headers", scope["headers"])
+    return spelled
+
+
+def log_endpoint(
+    *,
+    keys: KeyCheck,
+    sink: EventSink,
+    clock: Clock,
+    draw_id: Callable[[datetime], str],
+    metrics: Metrics,
+    capture_bytes: int,
+) -> LogEndpoint:
+    """The log routes of one process, as LogIntake takes these; its owner closes `keys` and `sink`."""
+    logs = LogIntake(keys=keys, sink=sink, clock=clock, draw_id=draw_id, metrics=metrics, capture_bytes=capture_bytes)
+    return LogEndpoint(logs, metrics)
