@@ -41,7 +41,7 @@ export FAREBOX_KEY=$(cat {key_file}) HELICONE_API_KEY=$(cat {key_file})
 Ask what premium users cost, as the guide does:
 
 curl -s {query_url}/v1/request/query-clickhouse \\
-  -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+  -H "Authorization: Bearer $(cat {key_file})" -H 'Content-Type: application/json' \\
   -d '{{"filter": {{"request_response_rmt": {{"request_created_at": {{"gte": "2024-01-01T00:00:00Z"}}, \
 "properties": {{"UserTier": {{"equals": "premium"}}}}}}}}, "limit": 3}}'
 
@@ -52,7 +52,7 @@ from openai import OpenAI
 client = OpenAI(
     base_url="{proxy_url}/oai/v1",
     api_key="sk-simulated",
-    default_headers={{"Helicone-Auth": "Bearer {key}"}},
+    default_headers={{"Helicone-Auth": "Bearer " + open({key_path!r}).read().strip()}},
 )
 answer = client.chat.completions.create(
     model="gpt-4o-mini",
@@ -122,7 +122,7 @@ def _show_results(running: Running, folder: DataFolder, console: Console) -> Non
     told = _TO_TRY.format(
         query_url=running.query_url,
         proxy_url=running.proxy_url,
-        key=running.key,
+        key_path=str(folder.key_file),
         key_file=key_file,
         folder=path,
         doctor=doctor,

@@ -10,7 +10,8 @@ from services.cli.embedded import Running, resident_mb
 def show_running(running: Running, folder: DataFolder, console: Console, *, beside: str = "", ending: str = "") -> None:
     """Where things are, the key when it is new, and how much memory this process takes; `beside` says for what else.
 
-    `ending` is said last.
+    `ending` is said last. The key itself is shown on a terminal only: what is written to a file, or to the log of a
+    container or a service, is kept and read by others.
     """
     console.print(Text("Farebox is up.", style="bold"))
     facts = [
@@ -21,7 +22,7 @@ def show_running(running: Running, folder: DataFolder, console: Console, *, besi
         ("Memory", f"{resident_mb()} MB, of this whole process{beside}"),
     ]
     if running.key_is_new:
-        facts.insert(0, ("New key", running.key))
+        facts.insert(0, ("New key", running.key if console.file.isatty() else f"in {folder.key_file}"))
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         console.print(Text(f"  {name.ljust(width)}  {value}"), soft_wrap=True)

@@ -168,7 +168,7 @@ def test_the_first_start_makes_a_key_that_only_its_owner_can_read(
 ) -> None:
     folder, _, process = up
     kept = folder / "data/api-key"
-    assert f"New key             {kept.read_text().strip()}" in process.output()
+    assert f"New key             in {kept}" in process.output()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
@@ -274,6 +274,7 @@ def test_on_a_terminal_the_welcome_is_not_mixed_with_logs(tmp_path: Path) -> Non
     os.close(outside)
     lines = told.decode().splitlines()
     assert "Farebox is up." in lines[0]
+    assert lines[1].split() == ["New", "key", (tmp_path / "data/api-key").read_text().strip()]
     assert not [line for line in lines if line.startswith("{")]
 
 
@@ -290,4 +291,7 @@ def test_it_stops_cleanly_and_keeps_its_key(tmp_path: Path) -> None:
             assert process.stop() == 0
         outputs.append(process.output())
     assert ["New key" in output for output in outputs] == [True, False]
+    key = (tmp_path / "data/api-key").read_text().strip()
+    assert key
+    assert not any(key in output for output in outputs), "what is no terminal is a file that others may read"
     assert not any("Traceback" in output or '"level": "error"' in output for output in outputs)

@@ -66,13 +66,14 @@ def test_every_setting_it_gives_is_one_that_the_processes_read(services: dict[st
     for kind, name in zip(ALL_SETTINGS, ("proxy", "worker", "query", "migrate"), strict=False):
         settings = kind.from_environ(filled[name])
         assert settings.event_log == "kafka://kafka:9092"
-        assert settings.warehouse == "http://farebox:farebox@clickhouse:8123/farebox"
-        assert settings.state == "postgresql+psycopg://farebox:farebox@postgres/farebox"
+        assert settings.warehouse == "http://farebox:given@clickhouse:8123/farebox"
+        assert settings.state == "postgresql+psycopg://farebox:given@postgres/farebox"
 
 
 def _filled(environment: dict[str, str]) -> dict[str, str]:
-    """With the defaults that compose would fill in."""
-    return {name: re.sub(r"\$\{\w+:-([^}]*)}", r"\1", value) for name, value in environment.items()}
+    """With the defaults that compose would fill in, and `given` for what it asks for."""
+    given = {name: re.sub(r"\$\{\w+:\?[^}]*}", "given", value) for name, value in environment.items()}
+    return {name: re.sub(r"\$\{\w+:-([^}]*)}", r"\1", value) for name, value in given.items()}
 
 
 def test_processes_can_be_watched_and_asked_from_other_containers(services: dict[str, dict[str, Any]]) -> None:
@@ -90,28 +91,48 @@ def test_only_the_proxy_and_the_query_service_are_published_and_only_to_this_mac
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_passwords_come_from_the_environment(services: dict[str, dict[str, Any]]) -> None:
-    """A password may be written in the file only as the default of a variable."""
+def test_there_is_no_password_to_start_with(services: dict[str, dict[str, Any]]) -> None:
+    """A password is what the environment gives: without it compose refuses, and says where it belongs."""
+    asked = set()
     for service in services.values():
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name or ("://" in str(value) and "@" in value):
-                assert re.search(r"\$\{\w+_PASSWORD:-\w+}", value), name
+                (variable,) = re.findall(r"\$\{(\w+_PASSWORD):\?set it in \.env}", value)
+                assert value.count("${") == 1, name
+                asked.add(variable)
+    assert asked == {"CLICKHOUSE_PASSWORD", "POSTGRES_PASSWORD"}
+    assert "/.env" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_no_container_may_gain_privileges_or_write_beside_its_volumes(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & set(service), name
+        assert any(place.startswith("/tmp:") for place in service["tmpfs"]), name
+        assert all("size=" in place for place in service["tmpfs"]), name
+    # Whose image begins as root and then becomes another user, which takes privileges that are not there any more.
+    for name in ("clickhouse", "postgres"):
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", services[name]["user"]), name
 
 
 def test_data_outlives_containers(services: dict[str, dict[str, Any]]) -> None:
     declared = set(yaml.safe_load(COMPOSE.read_text())["volumes"])
     kept = {name: service["volumes"][0].split(":") for name, service in services.items() if "volumes" in service}
     assert {place for place, *_ in kept.values()} == declared
-    assert set(kept) == SERVERS | {"proxy"}
+    assert set(kept) == SERVERS | {"proxy", "query"}
+    assert kept["proxy"] == kept["query"], "both take events, and either empties what waits"
     spill = Path("/var/lib/farebox", ProxySettings.from_environ({}).kafka_spill)
     assert spill.parent == Path(kept["proxy"][1])
     assert f"WORKDIR {spill.parent.parent}\n" in DOCKERFILE
 
 
-def test_images_are_pinned(services: dict[str, dict[str, Any]]) -> None:
-    images = [services[name]["image"] for name in SERVERS] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(images) == 5
-    assert all(re.fullmatch(r"[\w./-]+:\d[\w.-]+", image) for image in images), images
+def test_images_are_pinned_by_digest(services: dict[str, dict[str, Any]]) -> None:
+    images = [services[name]["image"] for name in SERVERS] + re.findall(r"^ARG PYTHON=(\S+)", DOCKERFILE, re.MULTILINE)
+    assert len(images) == 4
+    assert all(re.fullmatch(r"[\w./-]+:\d[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images), images
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON}"}
 
 
 def test_the_image_holds_what_it_names_and_runs_as_nobody_in_particular() -> None:

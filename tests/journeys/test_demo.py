@@ -117,7 +117,10 @@ def test_the_examples_of_the_readme_run_against_it_as_they_are_printed(
 
 def test_what_it_says_to_export_is_the_key_and_memory_is_told_honestly(demo: tuple[Process, str]) -> None:
     (exports,) = re.findall(r"^(export FAREBOX_KEY=.*)$", demo[1], re.MULTILINE)
-    (key,) = re.findall(r"New key +(\S+)", demo[1])
+    (kept,) = re.findall(r"New key +in (\S+)", demo[1])
+    key = Path(kept).read_text().strip()
+    assert key
+    assert key not in demo[1], "this is no terminal"
     assert _pasted(f"{exports}; echo $FAREBOX_KEY $HELICONE_API_KEY") == f"{key} {key}\n"
     assert "with the SDKs and the simulated providers" in demo[1]
     assert demo[1].count("Ctrl-C stops") == 1
