@@ -1,15 +1,14 @@
 """Every path of the query service, and what answers it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from schemas.api import Answer, BodiesView, OneRequestView, RequestView
 from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
@@ -32,6 +31,8 @@ from services.query.service import Service
 from services.query.signed_body import get_body
 from services.query.unknown import unknown_models
 
+Logs = Callable[[dict[str, Any], Any, Any], Awaitable[None]]  # an object that is an ASGI application
+
 _ABOUT = """What LLM traffic cost. Answers have Helicone's shape; a cost that is unknown is null and never zero.
 Amounts are exact: read them as decimals where the last digit counts."""
 
@@ -45,7 +46,7 @@ def create_app(
     reprices: Reprices,
     clock: Clock,
     secrets: Secrets,
-    logs: ASGIApp,
+    logs: Logs,
     public_url: str = "",
 ) -> FastAPI:
     """The query service. Its interactive documentation is at /docs and needs no internet.

@@ -91,7 +91,7 @@ REASONED = [
     {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"city": '},
     {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '"Oslo"}'},
 ]  # fmt: skip
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "content": [],
     "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 5, "output_tokens": 1},
 }  # fmt: skip
