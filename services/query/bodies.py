@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 
@@ -28,11 +28,11 @@ class BodyForm(StrEnum):
     ASSEMBLED = "assembled"  # a stream as the one response that its events make
     RAW_EVENTS = "raw events"
 
-    @classmethod
-    def asked(cls, *, included: bool, raw_events: bool) -> Self:
-        if not included:
-            return cls("left out")
-        return cls("raw events" if raw_events else "assembled")
+
+def form_asked(*, included: bool, raw_events: bool) -> BodyForm:
+    if not included:
+        return BodyForm.LEFT_OUT
+    return BodyForm.RAW_EVENTS if raw_events else BodyForm.ASSEMBLED
 
 
 async def bodies_of(

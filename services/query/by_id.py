@@ -12,7 +12,7 @@ from schemas.errors import InvalidRequest, NotFound
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.query.answers import answer
 from services.query.auth import Reader
-from services.query.bodies import BodyForm
+from services.query.bodies import BodyForm, form_asked
 from services.query.body_urls import GivenBodyUrls
 from services.query.requests import views_of
 from services.query.service import GivenService, Service
@@ -60,7 +60,7 @@ async def get_request(
 ) -> Response:
     """One request by its id; the latest, where an id was used again and `created_at` does not say which."""
     row, others = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
-    form = BodyForm.asked(included=includeBody, raw_events=rawEvents)
+    form = form_asked(included=includeBody, raw_events=rawEvents)
     (view,) = await views_of(organization_id, [row], service, urls, form)
     return answer(OneRequestView(**dict(view), also_created_at=others))
 

@@ -9,7 +9,7 @@ from schemas.api import QueryRequest, RequestView
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.query.answers import answer
 from services.query.auth import Reader
-from services.query.bodies import BodyForm, bodies_of
+from services.query.bodies import BodyForm, bodies_of, form_asked
 from services.query.body_urls import BodyUrls, GivenBodyUrls
 from services.query.csv_answers import WantsCsv, requests_csv
 from services.query.pages import page_of
@@ -37,7 +37,7 @@ async def query_requests(
         offset=body.offset,
     )
     rows = await page_of(listing, service.warehouse)
-    form = BodyForm.asked(included=body.include_inputs, raw_events=body.raw_events)
+    form = form_asked(included=body.include_inputs, raw_events=body.raw_events)
     views = await views_of(organization_id, rows, service, urls, form)
     return requests_csv(views) if as_csv else answer(views, 201)
 

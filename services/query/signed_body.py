@@ -10,7 +10,7 @@ from schemas.errors import Forbidden
 from schemas.tables import REQUEST_RESPONSE
 from services.domain.signed_body import KEPT_AS, SignedBody, is_signed
 from services.query.answers import bare
-from services.query.bodies import BodyForm, bodies_of
+from services.query.bodies import bodies_of, form_asked
 from services.query.by_id import row_of
 from services.query.service import GivenService
 
@@ -34,5 +34,5 @@ async def get_body(
     if int(service.clock.now().timestamp()) > expires:
         raise Forbidden("this URL has expired: ask for the request again, its `signed_body_url` is a new one")
     row, _ = await row_of(REQUEST_RESPONSE, organization, request_id, created_at, service)
-    (bodies,) = await bodies_of(organization, [row], service, BodyForm.asked(included=True, raw_events=rawEvents))
+    (bodies,) = await bodies_of(organization, [row], service, form_asked(included=True, raw_events=rawEvents))
     return bare({"request": bodies.request, "response": bodies.response}, {"Cache-Control": "private, no-store"})

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from anthropic import Anthropic
+from helicone_helpers import HeliconeManualLogger
 from openai import AsyncOpenAI, OpenAI
 
 from services.cli.simulated_tokens import tokens_in
@@ -26,6 +27,7 @@ class Story:
     """One application's calls, and what they must have cost by request id."""
 
     def __init__(self, *, proxy_url: str, query_url: str, key: str) -> None:
+        self.proxy_url = proxy_url
         self.query_url = query_url
         self.key = key
         self.ledger: dict[str, Decimal] = {}
@@ -138,6 +140,25 @@ class Story:
             answer = stream.get_final_message()
         self._saw(request_id, answer)
         return request_id
+
+    def log_at_the_query_service(self, **tags: str) -> str:
+        """A call made elsewhere, logged by Helicone's own client at the address that answers queries."""
+        request_id, headers = _tagged(tags)
+        usage = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
+        answer = {"object": "chat.completion", "model": "gpt-4o-mini", "usage": usage}
+        logger = HeliconeManualLogger(api_key=self.key, logging_endpoint=self.query_url)
+        asked = {"model": "gpt-4o-mini", "messages": []}
+        logger.log_request(asked, lambda recorder: recorder.append_results(answer), headers, provider="openai")
+        self.ledger[request_id] = cost_of("gpt-4o-mini", usage)
+        return request_id
+
+    def fetched(self, url: str) -> tuple[int, Any]:
+        """Status and JSON of what is at `url`, without a key."""
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return answer.status, json.loads(answer.read(), parse_float=Decimal)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, json.loads(refusal.read())
 
     def _saw(self, request_id: str, answer: Any) -> None:
         self.ledger[request_id] = cost_of(answer.model, answer.usage.model_dump())

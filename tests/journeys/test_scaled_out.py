@@ -72,7 +72,11 @@ class Fleet:
 
     def _query(self) -> tuple[Process, str]:
         url = f"http://127.0.0.1:{(port := free_port())}"
-        return self._process("query", 0, self._common | {"FAREBOX_QUERY_PORT": str(port)}, f"{url}/readyz"), url
+        env = self._common | {
+            "FAREBOX_QUERY_PORT": str(port),
+            "FAREBOX_KAFKA_SPILL": f"{self._folder}/spill-query.sqlite",
+        }
+        return self._process("query", 0, env, f"{url}/readyz"), url
 
     def _process(self, name: str, number: int, env: dict[str, str], ready_url: str) -> Process:
         log = self._folder / f"{name}-{number}.log"

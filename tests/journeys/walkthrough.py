@@ -128,6 +128,22 @@ def bad_questions_are_refused(story: Story) -> None:
     assert story.ask(path, {"filter": "all", "limit": 100_000})[0] == 422
 
 
+def helicones_own_clients(story: Story) -> None:
+    """One address is enough for them: it takes logs, and gives bodies behind signed URLs, as its export tool asks."""
+    logged, streamed = story.log_at_the_query_service(), story.chat_streamed()
+    story.rows([logged, streamed])
+    export = {"filter": "all", "isCached": False, "includeInputs": False, "isScored": False, "limit": 1000}
+    status, page = story.ask("/v1/request/query-clickhouse", export)
+    rows = {row["request_id"]: row for row in page["data"]}
+    assert (status, Decimal(rows[logged]["cost"])) == (201, story.ledger[logged])
+    status, bodies = story.fetched(rows[streamed]["signed_body_url"])
+    assert (status, bodies["response"]["object"]) == (200, "chat.completion")
+    assert bodies["response"]["choices"][0]["message"]["content"]
+    assert bodies["request"]["messages"]
+    status, refusal = story.fetched(f"{story.proxy_url}/v1/request/query-clickhouse")
+    assert (status, refusal["error"]["code"]) == (421, "misdirected_request")
+
+
 def tell(story: Story, report_env: dict[str, str]) -> None:
     """The whole walkthrough, in the order of the documents."""
     step_1_cost_tracking_headers(story)
@@ -138,3 +154,4 @@ def tell(story: Story, report_env: dict[str, str]) -> None:
     step_6_query_costs_programmatically(story)
     the_report_agrees(story, report_env)
     bad_questions_are_refused(story)
+    helicones_own_clients(story)
