@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import threading
 import urllib.error
 import urllib.request
@@ -20,9 +19,7 @@ from schemas.key import Permission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import AmendableWarehouse
-from services.proxy.ids import RequestIds
-from services.proxy.keys import Keyring
-from services.proxy.log_endpoint import log_endpoint
+from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import query_server
 from services.stores.deployment_secrets import SqlSecrets
@@ -163,14 +160,7 @@ def query_service(warehouse: AmendableWarehouse, folder: Path, *, public_url: st
     asyncio.run(secrets.migrate())
     metrics = Metrics()
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
-    logs = log_endpoint(
-        keys=Keyring(keys),
-        sink=sink,
-        clock=clock,
-        draw_id=RequestIds(os.urandom).draw,
-        metrics=metrics,
-        capture_bytes=2**20,
-    )
+    logs = LogService(keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=2**20)
     app = create_app(
         warehouse=warehouse,
         keys=keys,

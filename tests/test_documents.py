@@ -8,8 +8,7 @@ from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.settings_list import environment_file
 from services.domain.manual_log import LOG_PATHS
 from services.domain.providers import Routes, origin_of
-from services.proxy.keys import Keyring
-from services.proxy.log_endpoint import log_endpoint
+from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.settings import ALL_SETTINGS, PREFIX
 from services.sql.measures import MEASURES
@@ -111,7 +110,7 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
         reprices=SqlReprices(state),
         clock=clock,
         secrets=SqlSecrets(state),
-        logs=log_endpoint(keys=Keyring(keys), sink=sink, clock=clock, draw_id=str, metrics=metrics, capture_bytes=1),
+        logs=LogService(keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=1),
     )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Ask what it cost")))

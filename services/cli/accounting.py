@@ -6,7 +6,6 @@ it would beside a worker process that stopped: calls pass, their events wait in 
 
 import asyncio
 import logging
-import os
 import socket
 import threading
 from concurrent.futures import Future
@@ -19,9 +18,7 @@ import uvloop
 from schemas.errors import FareboxError
 from services.ports import EventSink, EventSource
 from services.process import closed_by
-from services.proxy.ids import RequestIds
-from services.proxy.keys import Keyring
-from services.proxy.log_endpoint import log_endpoint
+from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings, WorkerSettings
@@ -164,14 +161,14 @@ class Accounting:
 
     def _query_server(self, stack: AsyncExitStack, stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
         clock = SystemClock()
-        logs = log_endpoint(
-            keys=closed_by(stack, Keyring(stores.keys)),
+        logs = LogService(
+            keys=stores.keys,
             sink=stores.sink,
             clock=clock,
-            draw_id=RequestIds(os.urandom).draw,
             metrics=self._metrics,
             capture_bytes=self._query.capture_bytes,
         )
+        closed_by(stack, logs)
         app = create_app(
             warehouse=stores.warehouse,
             keys=stores.keys,

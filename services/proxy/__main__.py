@@ -20,7 +20,8 @@ from services.proxy.app import ProxyApp
 from services.proxy.drains import DrainLimits, Drains
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
-from services.proxy.log_endpoint import log_endpoint
+from services.proxy.log_endpoint import LogEndpoint
+from services.proxy.manual_log import LogIntake
 from services.proxy.protocol import RelayProtocol
 from services.proxy.server import ProxyServer
 from services.proxy.terms import Limits, Relay
@@ -61,7 +62,7 @@ def proxy_server(
     )
     drains = _drains(settings, accounts, metrics)
     relay = _relay(settings, upstream=upstream, keyring=keyring, accounts=accounts, drains=drains, metrics=metrics)
-    logs = log_endpoint(
+    logs = LogIntake(
         keys=keyring,
         sink=sink,
         clock=clock,
@@ -69,7 +70,9 @@ def proxy_server(
         metrics=metrics,
         capture_bytes=settings.capture_bytes,
     )
-    app = ProxyApp(metrics=metrics, routes=routes.known, logs=logs, query_url=settings.query_url.rstrip("/"))
+    app = ProxyApp(
+        metrics=metrics, routes=routes.known, logs=LogEndpoint(logs, metrics), query_url=settings.query_url.rstrip("/")
+    )
     protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
     config = _config(settings, app, protocol, grace_s=grace_s)
     return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)

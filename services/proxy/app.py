@@ -24,7 +24,7 @@ class ProxyApp:
 
     def __init__(self, *, metrics: Metrics, routes: Sequence[str], logs: LogEndpoint, query_url: str) -> None:
         """`query_url`: where clients reach the query service; '' when this process does not know."""
-        self._query_url = query_url
+        self._query_url = query_url.rstrip("/")
         self._metrics = metrics
         self._routes = routes
         self._logs = logs

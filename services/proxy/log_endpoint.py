@@ -3,8 +3,8 @@
 Helicone's clients know one base URL for all they do, so both services take logged calls, by the same code.
 """
 
+import os
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -12,10 +12,11 @@ import msgspec
 from schemas.errors import FareboxError, InvalidRequest
 from services.domain.manual_log import LOG_PATHS
 from services.domain.typed_log import TYPED_PATH, typed_faults
-from services.ports import Clock, EventSink, Headers
+from services.ports import Clock, EventSink, Headers, KeyStore
 from services.proxy.answers import error_body, status_of
+from services.proxy.ids import RequestIds
+from services.proxy.keys import Keyring
 from services.proxy.manual_log import LogIntake, Receive
-from services.proxy.terms import KeyCheck
 from services.telemetry import Metrics
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -56,15 +57,24 @@ def _headers(scope: dict[str, Any]) -> Headers:
     return spelled
 
 
-def log_endpoint(
-    *,
-    keys: KeyCheck,
-    sink: EventSink,
-    clock: Clock,
-    draw_id: Callable[[datetime], str],
-    metrics: Metrics,
-    capture_bytes: int,
-) -> LogEndpoint:
-    """The log routes of one process, as LogIntake takes these; its owner closes `keys` and `sink`."""
-    logs = LogIntake(keys=keys, sink=sink, clock=clock, draw_id=draw_id, metrics=metrics, capture_bytes=capture_bytes)
-    return LogEndpoint(logs, metrics)
+class LogService:
+    """A LogEndpoint of a process that is no proxy, with its own keys. It belongs to one event loop."""
+
+    def __init__(self, *, keys: KeyStore, sink: EventSink, clock: Clock, metrics: Metrics, capture_bytes: int) -> None:
+        """Its owner closes it, and then `sink`. `capture_bytes` is the limit of each body of a call."""
+        self._keyring = Keyring(keys)
+        logs = LogIntake(
+            keys=self._keyring,
+            sink=sink,
+            clock=clock,
+            draw_id=RequestIds(os.urandom).draw,
+            metrics=metrics,
+            capture_bytes=capture_bytes,
+        )
+        self._endpoint = LogEndpoint(logs, metrics)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await self._endpoint(scope, receive, send)
+
+    async def close(self) -> None:
+        await self._keyring.close()

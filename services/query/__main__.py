@@ -2,14 +2,11 @@
 
 import asyncio
 import logging
-import os
 import signal
 from contextlib import AsyncExitStack
 
 from services.process import GRACE_S, closed_by, run_process
-from services.proxy.ids import RequestIds
-from services.proxy.keys import Keyring
-from services.proxy.log_endpoint import log_endpoint
+from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings
@@ -45,14 +42,8 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
             settings.event_log, durability="standard", spill=settings.kafka_spill, metrics=metrics
         )
         closed_by(stack, sink)
-        logs = log_endpoint(
-            keys=closed_by(stack, Keyring(keys)),
-            sink=sink,
-            clock=clock,
-            draw_id=RequestIds(os.urandom).draw,
-            metrics=metrics,
-            capture_bytes=settings.capture_bytes,
-        )
+        logs = LogService(keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=settings.capture_bytes)
+        closed_by(stack, logs)
         app = create_app(
             warehouse=warehouse,
             keys=keys,

@@ -20,7 +20,7 @@ from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Repri
 from services.query.answers import ExactRoute, answer_errors
 from services.query.by_id import get_request, query_ids
 from services.query.csv_answers import CSV_TOO
-from services.query.health import healthy, ready
+from services.query.health import healthcheck, healthy, ready
 from services.query.prices import add_price, end_price, list_prices
 from services.query.receipts import get_receipt
 from services.query.refusals import Responses, refusals
@@ -90,7 +90,7 @@ def create_app(
 def _add_pages(app: FastAPI) -> None:
     app.add_api_route("/", _documentation, methods=["GET"], include_in_schema=False)
     app.add_api_route("/healthz", healthy, methods=["GET"], response_model=Answer[str])
-    app.add_api_route("/healthcheck", healthy, methods=["GET"], response_model=Answer[str], include_in_schema=False)
+    app.add_api_route("/healthcheck", healthcheck, methods=["GET"], include_in_schema=False)
     app.add_api_route("/readyz", ready, methods=["GET"], response_model=Answer[str], responses=refusals(503))
 
 

@@ -12,10 +12,10 @@ from schemas.errors import InvalidRequest, NotFound
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.query.answers import answer
 from services.query.auth import Reader
-from services.query.bodies import BodyForm, form_asked
 from services.query.body_urls import GivenBodyUrls
 from services.query.requests import views_of
 from services.query.service import GivenService, Service
+from services.query.shown_bodies import BodyForm, form_asked
 from services.query.views import Row
 from services.sql.nodes import And, Filter, Listing, comparison
 from services.sql.order import NEWEST_FIRST

@@ -9,11 +9,11 @@ from schemas.api import QueryRequest, RequestView
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.query.answers import answer
 from services.query.auth import Reader
-from services.query.bodies import BodyForm, bodies_of, form_asked
 from services.query.body_urls import BodyUrls, GivenBodyUrls
 from services.query.csv_answers import WantsCsv, requests_csv
 from services.query.pages import page_of
 from services.query.service import GivenService, Service
+from services.query.shown_bodies import BodyForm, bodies_of, form_asked
 from services.query.views import Row, view_of
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, Filter, Listing, Not, Report, comparison

@@ -10,9 +10,9 @@ from schemas.errors import Forbidden
 from schemas.tables import REQUEST_RESPONSE
 from services.domain.signed_body import KEPT_AS, SignedBody, is_signed
 from services.query.answers import bare
-from services.query.bodies import bodies_of, form_asked
 from services.query.by_id import row_of
 from services.query.service import GivenService
+from services.query.shown_bodies import bodies_of, form_asked
 
 
 async def get_body(

@@ -211,11 +211,12 @@ def test_a_missing_key_is_told_from_a_wrong_one(up: tuple[Path, Mapping[str, str
     assert told.stderr.strip() == expected
 
 
-def test_asking_the_proxy_tells_its_own_words(up: tuple[Path, Mapping[str, str], Process]) -> None:
+def test_asking_the_proxy_tells_which_address_answers(up: tuple[Path, Mapping[str, str], Process]) -> None:
     url = f"http://127.0.0.1:{up[1]['FAREBOX_PROXY_PORT']}"
     told = farebox("report", "--url", url, "--key", "x")
     assert told.returncode == 1
-    assert told.stderr.startswith(f"farebox: {url} refused: no route has this path")
+    named = f"/v1/report/summary is answered by the query service, at {up[1]['FAREBOX_URL']}"
+    assert told.stderr.strip() == f"farebox: {url} refused: this is the proxy: {named}"
 
 
 def test_the_moments_of_log_lines_name_their_zone(up: tuple[Path, Mapping[str, str], Process]) -> None:

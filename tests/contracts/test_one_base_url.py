@@ -108,7 +108,7 @@ def test_the_typed_route_names_the_field_of_a_fault_on_both_services(
 
 
 def test_healthcheck_is_answered(writer: Caller) -> None:
-    assert writer.ask("/healthcheck")[0] == 200
+    assert writer.ask("/healthcheck") == (200, {"status": "healthy :)"})
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from schemas.key import Permission
-from services.query.bodies import MAX_BODIES_BYTES
+from services.query.shown_bodies import MAX_BODIES_BYTES
 from tests.querying import LIST, AwayWarehouse, Caller, leaf, query_service
 
 GROUPED_BY_NOTHING: list[object] = ["user_id", None, [], {}, {"colour": "red"}]
