@@ -26,17 +26,28 @@ def services() -> dict[str, dict[str, Any]]:
     return composed
 
 
-def test_compose_itself_accepts_the_file() -> None:
+def _configured(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What compose says to the file, with no variables but `environ`. Skips the test where there is no compose."""
     docker = shutil.which("docker")
     if (
         docker is None
         or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode != 0
     ):
         pytest.skip("no docker compose here: the structure is tested instead")
-    checked = subprocess.run(
-        [docker, "compose", "-f", str(COMPOSE), "config", "--quiet"], check=False, capture_output=True, text=True
-    )
+    command = [docker, "compose", "--env-file", os.devnull, "-f", str(COMPOSE), "config", "--quiet"]
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_PASSWORD")}
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=kept | environ)
+
+
+def test_compose_itself_accepts_the_file() -> None:
+    checked = _configured({"CLICKHOUSE_PASSWORD": "a", "POSTGRES_PASSWORD": "b"})
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("given", ["CLICKHOUSE_PASSWORD", "POSTGRES_PASSWORD"])
+def test_compose_itself_refuses_to_start_without_a_password(given: str) -> None:
+    refused = _configured({given: "a"})
+    assert (refused.returncode != 0, "set it in .env" in refused.stderr) == (True, True)
 
 
 def test_there_are_the_three_servers_and_the_four_processes(services: dict[str, dict[str, Any]]) -> None:
