@@ -12,6 +12,7 @@ import typer
 from schemas.api_reports import Summary
 from schemas.errors import InvalidRequest
 from schemas.key import Permission
+from services import __version__
 from services.cli import dead_letters as dead
 from services.cli import keys as key_work
 from services.cli.data_folder import ORGANIZATION, DataFolder, existing
@@ -36,6 +37,22 @@ app = typer.Typer(
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(prices, name="prices")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"farebox {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 Organization = Annotated[str, typer.Option(help="Whose keys.")]
 
