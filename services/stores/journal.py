@@ -5,7 +5,6 @@ interpreter lock each, and a busy event loop gives that back late.
 """
 
 import sqlite3
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,7 @@ import msgspec
 from schemas.errors import BrokerUnavailable
 from services.stores.private_files import make_private_file
 from services.stores.write_ahead import switch_to_wal
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from services.zstd import zstd
 
 BUSY_TIMEOUT_S = 2.0
 FORMAT_VERSION = 1
