@@ -50,6 +50,13 @@ class Metrics:
         """What an operator should look at though everything works, as it is at this moment."""
         return [warning for ask in dict(self.warnings).values() for warning in ask()]
 
+    def health(self) -> str:
+        """`{"status": "ok"}` as JSON; or `degraded` with warnings, or `unavailable` with the trouble."""
+        if self.trouble:
+            return _line({"status": "unavailable", "trouble": self.trouble})
+        warnings = self.warned()
+        return _line({"status": "degraded", "warnings": warnings} if warnings else {"status": "ok"})
+
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
 
@@ -66,6 +73,10 @@ class Metrics:
         gauges = {"accounting": self.worker_inside, "troubles": len(self.troubles), "warnings": len(self.warned())}
         lines += [f"# TYPE farebox_{name} gauge\nfarebox_{name} {int(value)}" for name, value in gauges.items()]
         return "\n".join(lines) + "\n"
+
+
+def _line(content: Mapping[str, object]) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"
 
 
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
