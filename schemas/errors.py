@@ -98,6 +98,12 @@ class BrokerUnavailable(Unavailable):
     code = "broker_unavailable"
 
 
+class JournalDamaged(BrokerUnavailable):
+    """A file of the journal is not as it was written. Events go to a fresh file beside it; somebody must look."""
+
+    code = "journal_damaged"
+
+
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
@@ -22,6 +22,8 @@ Counter = Literal[
     "proxy_drain_cut_total",  # answers not read to their end: too long, too large, or the proxy stopped
     "log_published_total",  # events handed to the event log
     "log_durable_total",  # events the log has made durable
+    "log_write_failures_total",  # attempts to write the journal that failed: what they were to write waits in memory
+    "log_unreadable_total",  # events of damaged journal files that could not be read: in no total until salvaged
     "log_lost_total",  # events given up: each is spend that nobody will see
     "worker_events_total",  # entries taken from the event log
     "worker_rows_total",  # rows written to the warehouse
@@ -35,8 +37,18 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
-        self.trouble = ""  # why the process does not do all of its work, for who asks whether it is well
+        self.troubles: dict[str, str] = {}  # why a part of the process does not do its work at the moment, by part
+        self.warnings: dict[str, Callable[[], Sequence[str]]] = {}  # what works, and needs an operator all the same
         self.worker_inside = False  # as `farebox up` has it
+
+    @property
+    def trouble(self) -> str:
+        """Why the process does not do all of its work, for who asks whether it is well; "" when it does."""
+        return "; ".join(dict(self.troubles).values())
+
+    def warned(self) -> Sequence[str]:
+        """What an operator should look at though everything works, as it is at this moment."""
+        return [warning for ask in dict(self.warnings).values() for warning in ask()]
 
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
@@ -45,9 +57,14 @@ class Metrics:
         return self._counts[name]
 
     def exposition(self) -> str:
-        """All counters in the Prometheus text format, and `farebox_accounting`: 1 with a worker inside, else 0."""
+        """All counters in the Prometheus text format, and how the process is, as gauges.
+
+        `farebox_accounting`: 1 with a worker inside, else 0. `farebox_troubles`: parts that do not do their work at the
+        moment. `farebox_warnings`: what works and needs an operator all the same, such as a damaged journal file.
+        """
         lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
-        lines.append(f"# TYPE farebox_accounting gauge\nfarebox_accounting {int(self.worker_inside)}")
+        gauges = {"accounting": self.worker_inside, "troubles": len(self.troubles), "warnings": len(self.warned())}
+        lines += [f"# TYPE farebox_{name} gauge\nfarebox_{name} {int(value)}" for name, value in gauges.items()]
         return "\n".join(lines) + "\n"
 
 

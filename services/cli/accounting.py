@@ -83,6 +83,7 @@ class Accounting:
         self._query = query
         self._listening = listening
         self._metrics = metrics
+        self._stopped = ""
         self._live: Future[_Live] = Future()
         self._thread = threading.Thread(target=self._run, name="accounting")
 
@@ -99,8 +100,8 @@ class Accounting:
 
     def check(self) -> None:
         """Raises: AccountingStopped, with the reason, when it has stopped by itself."""
-        if self._metrics.trouble:
-            raise AccountingStopped(self._metrics.trouble)
+        if self._stopped:
+            raise AccountingStopped(self._stopped)
 
     def stop(self) -> None:
         """Returns when the log is empty, or as empty as it gets in time, and everything is closed."""
@@ -118,7 +119,8 @@ class Accounting:
                 return
             reason = _reason(error)
             logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
-            self._metrics.trouble = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
+            self._stopped = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
+            self._metrics.troubles["accounting"] = self._stopped
         finally:
             self._metrics.worker_inside = False
             self._listening.close()  # so that who asks is refused, and does not wait for an answer

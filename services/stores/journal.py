@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, JournalDamaged
 from services.stores.private_files import make_private_file
 from services.stores.write_ahead import switch_to_wal
 
@@ -46,6 +46,11 @@ _TABLES = (
          payload BLOB NOT NULL)""",
 )
 
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
+_PAGE_BYTES = 512  # the smallest there is
+_LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+
 _COMPRESSION: Mapping[int, int] = {
     zstd.CompressionParameter.compression_level: 1,
     zstd.CompressionParameter.checksum_flag: 1,
@@ -57,22 +62,80 @@ _decoder = msgspec.msgpack.Decoder(list[bytes])
 def open_journal(path: Path) -> sqlite3.Connection:
     """A connection to the journal at `path`, made when it is not there. Any one thread at a time may use it.
 
-    Raises: BrokerUnavailable.
+    Raises: BrokerUnavailable, and of those JournalDamaged when the file is not as it was written.
     """
     try:
+        _check_sizes(path)
         make_private_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except (sqlite3.Error, OSError) as error:
-        raise BrokerUnavailable(f"journal {path}: {error}") from error
+        raise unavailable(path, error) from error
     try:
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        raise BrokerUnavailable(f"journal {path}: {error}") from error
+        raise unavailable(path, error) from error
     except BrokerUnavailable:
         connection.close()
         raise
     return connection
+
+
+def open_damaged(path: Path) -> sqlite3.Connection:
+    """A connection that reads what can be read of the journal at `path`, whatever its header says of its size.
+
+    Raises: BrokerUnavailable when nothing can.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    try:
+        # Under it SQLite forgives a file that is shorter than its header says.
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("SELECT 1 FROM segment LIMIT 0")
+    except sqlite3.Error as error:
+        connection.close()
+        raise unavailable(path, error) from error
+    return connection
+
+
+def unavailable(path: Path, error: Exception) -> BrokerUnavailable:
+    """What `error` says of the journal at `path`: that it is damaged, or that it cannot be used at the moment."""
+    kind = JournalDamaged if isinstance(error, sqlite3.Error) and _tells_damage(error) else BrokerUnavailable
+    return kind(f"journal {path}: {error}")
+
+
+def _tells_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)  # missing where Python itself complains
+    return code is not None and (code & 0xFF in _DAMAGE or code in _BAD_SECTORS)
+
+
+def _check_sizes(path: Path) -> None:
+    """Finds what SQLite would take for new, or pass over. Raises: BrokerUnavailable, JournalDamaged; OSError."""
+    if not path.is_file():
+        return
+    log = path.with_name(f"{path.name}-wal")
+    log_bytes = log.stat().st_size if log.exists() else 0
+    size_bytes, was_in_use = path.stat().st_size, bool(log_bytes or any(path.parent.glob(f"{path.name}.*.lock")))
+    if not size_bytes and was_in_use:
+        raise JournalDamaged(f"journal {path}: it was in use, and is empty")
+    if size_bytes % _PAGE_BYTES and not was_in_use:
+        raise BrokerUnavailable(f"journal {path}: this is not a journal")
+    if log_bytes and not _is_log(log):
+        raise JournalDamaged(f"journal {path}: its write-ahead log is damaged")
+
+
+def _is_log(file: Path) -> bool:
+    # SQLite locks the database and its index, never this file: to close it takes no lock away.
+    with file.open("rb") as log:
+        return log.read(4) in _LOG_MAGIC
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Awaitable
 from pathlib import Path
 from queue import SimpleQueue
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, JournalDamaged
 from schemas.event import ExchangeEvent, encode_event
-from services.stores.journal import open_journal, pack_segment, unix_ms
+from services.stores.journal import pack_segment, unavailable, unix_ms
+from services.stores.journal_files import JournalFiles
 from services.stores.promises import Losses, Promise
 from services.telemetry import Metrics
 
@@ -23,6 +24,7 @@ GROUPS_PER_SEGMENT = 4  # groups that pile up behind a slow disk share a write
 FIRST_RETRY_S = 0.05
 LAST_RETRY_S = 1.0
 RETRY_LOG_INTERVAL_S = 10.0
+_TROUBLE = "log"
 
 _INSERT = """
 INSERT INTO segment (created_at_ms, event_count, events_through, payload)
@@ -43,7 +45,10 @@ class _Group:
 
 
 class JournalSink:
-    """An EventSink on the SQLite file `path`. Several processes may have one on the same file.
+    """An EventSink on the journal at `path`. Several processes may have one on the same journal.
+
+    While the disk is full or cannot be reached, or there are no descriptors left, it tries again. When the file is
+    damaged, events go to a fresh one beside it. `metrics` says both.
 
     `group_s` is how long an event waits for others before it is written. When the disk stalls, events are kept up
     to `queue_bytes`; above that they are given up. All methods belong to one event loop.
@@ -60,6 +65,7 @@ class JournalSink:
     ) -> None:
         """Raises: BrokerUnavailable when the file cannot be opened now; once open, a failing disk is waited for."""
         self._path = Path(path)
+        self._files = JournalFiles(path)
         self._metrics = metrics
         self._losses = Losses(metrics)
         self._group_s = group_s
@@ -70,7 +76,9 @@ class JournalSink:
         self._closed = False
         self._sealed: SimpleQueue[_Group | None] = SimpleQueue()
         self._abandoned = threading.Event()
-        self._connection: sqlite3.Connection | None = open_journal(self._path)
+        self._connection: sqlite3.Connection | None
+        self._file, self._connection = self._files.open_newest()
+        metrics.warnings[f"journal {path}"] = self._files.warnings
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer = threading.Thread(target=self._write_until_closed, name="journal-writer", daemon=True)
         self._writer.start()
@@ -142,8 +150,7 @@ class JournalSink:
             groups = [group for group in queued if group is not None]
             if groups:
                 self._report(groups, self._write(groups))
-        if self._connection is not None:
-            self._connection.close()
+        self._disconnect()
 
     def _report(self, groups: list[_Group], error: BrokerUnavailable | None) -> None:
         assert self._loop is not None, "a group is opened on a loop"
@@ -158,26 +165,47 @@ class JournalSink:
         segment = (unix_ms(), len(payloads), pack_segment(payloads))
         delay_s, next_log_s = FIRST_RETRY_S, 0.0
         while (error := self._try_insert(segment)) is not None:
+            self._metrics.add("log_write_failures_total")
+            self._metrics.troubles[_TROUBLE] = f"the event log cannot be written, events are kept in memory: {error}"
             if time.monotonic() >= next_log_s:
                 next_log_s = time.monotonic() + RETRY_LOG_INTERVAL_S
                 logger.warning("journal cannot be written, events are kept in memory", extra={"reason": str(error)})
             if self._abandoned.wait(delay_s):
                 return error
             delay_s = min(2 * delay_s, LAST_RETRY_S)
+        self._metrics.troubles.pop(_TROUBLE, None)
         return None
 
     def _try_insert(self, segment: tuple[int, int, bytes]) -> BrokerUnavailable | None:
         try:
-            if self._connection is None:
-                self._connection = open_journal(self._path)
+            connection = self._connected()
             # One statement is one transaction: each further one would wait for the interpreter lock again.
-            self._connection.execute(_INSERT, segment)
+            connection.execute(_INSERT, segment)
         except BrokerUnavailable as error:
             return error
-        except sqlite3.Error as cause:
-            # After a failing disk a connection may stay broken; a new one costs a millisecond.
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-            return BrokerUnavailable(f"journal {self._path}: {cause}")
+        except (sqlite3.Error, OSError) as cause:
+            return self._failed(unavailable(self._file, cause))
         return None
+
+    def _connected(self) -> sqlite3.Connection:
+        """To the file that takes events, which is another one once somebody found this one damaged."""
+        if self._connection is not None and self._files.after(self._file).exists():
+            self._disconnect()
+        if self._connection is None:
+            self._file, self._connection = self._files.open_newest()
+        return self._connection
+
+    def _failed(self, error: BrokerUnavailable) -> BrokerUnavailable:
+        # After a failing disk a connection may stay broken; a new one costs a millisecond.
+        self._disconnect()
+        if isinstance(error, JournalDamaged):
+            try:
+                self._files.begin_after(self._file, str(error))
+            except BrokerUnavailable as no_fresh_file:
+                return no_fresh_file
+        return error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
