@@ -42,7 +42,7 @@ class Operator:
     """Types commands where Farebox runs, and remembers what must still be true after a restart."""
 
     def __init__(self, story: Story, *, env: Mapping[str, str], data: Path, proxy_url: str, organization: str) -> None:
-        """`env` is what the processes of this Farebox, a worker among them, are started with; `data` is for `--data`."""
+        """`env` is what the processes of this Farebox, a worker among them, start with; `data` is for `--data`."""
         self._story = story
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("FAREBOX_")} | dict(env)
         self._data = data
