@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -18,12 +19,13 @@ class BrokenOff(Exception):
 class Load:
     """`requests` calls over `connections` connections, spread over the proxies in turn.
 
-    `ledger` holds the cost of every call whose answer arrived whole; `at` runs a deed once so many are completed.
-    Each connection rests `pause_s` between two calls. `stop` ends it early, also from another thread.
+    `ledger` holds the cost of every call whose answer arrived whole, `completed_s` when; `at` runs a deed once so many
+    are completed. Each connection rests `pause_s` between two calls. `stop` ends it early, also from another thread.
     """
 
     def __init__(self, ports: Sequence[int], *, key: str, requests: int, connections: int, pause_s: float = 0) -> None:
         self.ledger: dict[str, Decimal] = {}
+        self.completed_s: dict[str, float] = {}
         self.broken = 0
         self._ports = ports
         self._key = key
@@ -74,6 +76,7 @@ class Load:
         stream = number % 5 == 0
         writer.write(_request(self._key, request_id, number, stream=stream))
         status, body = await _answer(reader)
+        completed_s = time.monotonic()
         if status == 200:
             answer = _last_chunk(body) if stream else json.loads(body)
             self.ledger[request_id] = cost_of(answer["model"], answer["usage"])
@@ -81,6 +84,7 @@ class Load:
             self.ledger[request_id] = Decimal(0)
         else:
             raise BrokenOff(status)
+        self.completed_s[request_id] = completed_s
 
 
 def _request(key: str, request_id: str, number: int, *, stream: bool) -> bytes:

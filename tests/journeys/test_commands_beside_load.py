@@ -51,7 +51,7 @@ def assert_nothing_lost(story: Story, load: Load) -> None:
     assert {request_id: Decimal(row["cost_usd"]) for request_id, row in rows.items()} == load.ledger
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_command_beside_a_loaded_farebox_up(tmp_path: Path) -> None:
     data = tmp_path / "data"
     proxy_port, query_port = free_port(), free_port()
@@ -81,7 +81,7 @@ def test_every_command_beside_a_loaded_farebox_up(tmp_path: Path) -> None:
             story.close()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_command_beside_a_loaded_system_that_is_scaled_out(
     tmp_path: Path, kafka: str, clickhouse: str, postgres: str
 ) -> None:
