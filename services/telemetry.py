@@ -85,6 +85,13 @@ class Metrics:
         """What an operator should look at though everything works, as it is at this moment."""
         return [warning for ask in dict(self.warnings).values() for warning in ask()]
 
+    def health(self) -> str:
+        """`{"status": "ok"}` as JSON; or `degraded` with warnings, or `unavailable` with the trouble."""
+        if self.trouble:
+            return _line({"status": "unavailable", "trouble": self.trouble})
+        warnings = self.warned()
+        return _line({"status": "degraded", "warnings": warnings} if warnings else {"status": "ok"})
+
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
 
@@ -106,6 +113,10 @@ class Metrics:
         lines += [f"# TYPE farebox_{name} gauge\nfarebox_{name} {int(value)}" for name, value in gauges.items()]
         lines += [timing.exposition(f"farebox_{name}") for name, timing in self._timings.items()]
         return "\n".join(lines) + "\n"
+
+
+def _line(content: Mapping[str, object]) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"
 
 
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}

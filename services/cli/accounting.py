@@ -161,7 +161,10 @@ class Accounting:
             stack, await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
         )
         keys = closed_by(stack, open_keys(self._query.state))
-        source = closed_by(stack, await open_event_source(self._worker.event_log, group=self._worker.worker_group))
+        source = closed_by(
+            stack,
+            await open_event_source(self._worker.event_log, group=self._worker.worker_group, metrics=self._metrics),
+        )
         price_rows = closed_by(stack, open_price_rows(self._query.state))
         releases = closed_by(stack, open_releases(self._query.state))
         reprices = closed_by(stack, open_reprices(self._query.state))

@@ -15,6 +15,7 @@ from schemas.key import Permission
 from services.cli import dead_letters as dead
 from services.cli import keys as key_work
 from services.cli.data_folder import ORGANIZATION, DataFolder, existing
+from services.cli.journal import journal
 from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
@@ -36,6 +37,7 @@ app = typer.Typer(
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(prices, name="prices")
+app.add_typer(journal, name="journal")
 
 Organization = Annotated[str, typer.Option(help="Whose keys.")]
 

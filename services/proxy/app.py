@@ -45,7 +45,7 @@ class ProxyApp:
             case "/healthz":
                 if self._metrics.trouble:
                     raise Unavailable(self._metrics.trouble)
-                return [_JSON], b'{"status":"ok"}'
+                return [_JSON], self._metrics.health().encode()
             case "/metrics":
                 return [_METRICS], self._metrics.exposition().encode()
         there = ", ".join([*self._routes, *(f"POST {path}" for path in LOG_PATHS), "/healthz"])

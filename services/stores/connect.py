@@ -32,11 +32,11 @@ async def open_event_sink(url: str, *, durability: str, spill: str, metrics: Met
     return await KafkaSink.open(place, spill=spill, metrics=metrics)
 
 
-async def open_event_source(url: str, *, group: str) -> EventSource:
+async def open_event_source(url: str, *, group: str, metrics: Metrics) -> EventSource:
     """The reading end of the log at `url`, for one member of `group`. Raises: InvalidSetting, BrokerUnavailable."""
     kind, place = _split(url)
     if kind == "journal":
-        return JournalSource(place, consumer=group)
+        return JournalSource(place, consumer=group, metrics=metrics)
     from services.stores.kafka_source import KafkaSource
 
     return await KafkaSource.open(place, group=group)

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
+from schemas.event import DeadLetter
 from services.stores.private_files import make_private_file
 from services.stores.write_ahead import switch_to_wal
 
@@ -57,6 +58,14 @@ _BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUP
 _PAGE_BYTES = 512  # the smallest there is
 _LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
+# How far the log ever went, on a page of its own: when the newest segments are damaged, it says how many there were.
+_TAIL = (
+    "CREATE TABLE IF NOT EXISTS tail (id INTEGER PRIMARY KEY, segment_id INTEGER, events_through INTEGER)",
+    """CREATE TRIGGER IF NOT EXISTS tail_moves AFTER INSERT ON segment BEGIN
+         INSERT OR REPLACE INTO tail VALUES (1, NEW.id, NEW.events_through);
+       END""",
+)
+
 _COMPRESSION: Mapping[int, int] = {
     zstd.CompressionParameter.compression_level: 1,
     zstd.CompressionParameter.checksum_flag: 1,
@@ -90,8 +99,10 @@ def open_journal(path: Path) -> sqlite3.Connection:
 def open_damaged(path: Path) -> sqlite3.Connection:
     """A connection that reads what can be read of the journal at `path`, whatever its header says of its size.
 
-    Raises: BrokerUnavailable when nothing can.
+    Raises: JournalDamaged when nothing can; BrokerUnavailable.
     """
+    if not path.stat().st_size:  # SQLite would take it for new, and delete the log beside it
+        raise JournalDamaged(f"journal {path}: it is empty")
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw",
@@ -108,6 +119,8 @@ def open_damaged(path: Path) -> sqlite3.Connection:
         connection.execute("SELECT 1 FROM segment LIMIT 0")
     except sqlite3.Error as error:
         connection.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # there is no such table
+            raise JournalDamaged(f"journal {path}: {error}") from error
         raise unavailable(path, error) from error
     return connection
 
@@ -150,14 +163,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == FORMAT_VERSION:
-        return
-    if version:
+    if version not in (0, FORMAT_VERSION):
         raise BrokerUnavailable(f"journal {path}: format {version} is not one this version of Farebox reads")
+    if not version:
+        _run(connection, (*_TABLES, *_TAIL, f"PRAGMA user_version = {FORMAT_VERSION}"))
+    elif not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tail_moves'").fetchone():
+        _run(connection, _TAIL)  # a journal of before there was one, which older versions read and write all the same
+
+
+def _run(connection: sqlite3.Connection, statements: Sequence[str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    for table in _TABLES:
-        connection.execute(table)
-    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    for statement in statements:
+        connection.execute(statement)
     connection.execute("COMMIT")
 
 
@@ -172,6 +189,18 @@ def unpack_segment(packed: bytes) -> list[bytes] | None:
         return _decoder.decode(zstd.decompress(packed))
     except (zstd.ZstdError, msgspec.DecodeError, MemoryError):
         return None
+
+
+def insert_letters(connection: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:
+    """Puts `letters` into the grave. Replaced by position: a batch that comes again buries its letters again."""
+    rows = [(letter.position, letter.code, letter.reason, unix_ms(), letter.payload) for letter in letters]
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.executemany("INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?)", rows)
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        connection.rollback()
+        raise
 
 
 def unix_ms() -> int:

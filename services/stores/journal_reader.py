@@ -81,7 +81,14 @@ class FileReader:
         return batch
 
     def store(self, mark: Mark) -> None:
-        """Writes down that all before `mark` is done with; in a damaged file, if it can. Raises: BrokerUnavailable."""
+        """Writes down that all before `mark` is done with. Raises: BrokerUnavailable.
+
+        Not in a damaged file: what could not be read was passed over, and whoever salvages it must not pass it over too.
+        It is read again after a restart, which changes nothing.
+        """
+        if self.damage:
+            self.committed = mark
+            return
         values = (*mark, unix_ms(), self._consumer)
         statement = "UPDATE consumer SET segment_id = ?, events_through = ?, updated_at_ms = ? WHERE name = ?"
         self.attempt(lambda connection: connection.execute(statement, values), None)

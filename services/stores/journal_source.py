@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery
-from services.stores.journal import unavailable, unix_ms
+from services.stores.journal import insert_letters, unavailable, unix_ms
 from services.stores.journal_files import JournalFiles
 from services.stores.journal_reader import Batch, FileReader, Mark
 from services.stores.private_files import make_private_file
@@ -86,9 +86,8 @@ class JournalSource:
             await self._run(self._prune)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        rows = [(letter.position, letter.code, letter.reason, unix_ms(), letter.payload) for letter in letters]
-        if rows:
-            await self._run(lambda: self._insert_dead(rows))
+        if letters:
+            await self._run(lambda: self._insert_dead(letters))
 
     async def backlog(self) -> int:
         """Events in the journal that this consumer has not committed. Raises: BrokerUnavailable."""
@@ -166,10 +165,15 @@ class JournalSource:
             reader.store(mark)
             self._see_to(reader)
 
-    def _insert_dead(self, rows: Sequence[tuple[str, str, str, int, bytes]]) -> None:
+    def _insert_dead(self, letters: Sequence[DeadLetter]) -> None:
         self._open_readers()
         newest = self._readers[-1]
-        if not newest.attempt(lambda connection: _insert_letters(connection, rows), False):
+
+        def insert(connection: sqlite3.Connection) -> bool:
+            insert_letters(connection, letters)
+            return True
+
+        if not newest.attempt(insert, False):
             self._see_to(newest)
             raise BrokerUnavailable(f"journal {newest.path} is damaged: dead letters go to the next file")
 
@@ -218,18 +222,6 @@ class JournalSource:
             size_bytes += length
         rows.close()
         return last
-
-
-def _insert_letters(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, str, int, bytes]]) -> bool:
-    # Replaced by position: a batch that comes again buries its letters again.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.executemany("INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?)", rows)
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        connection.rollback()
-        raise
-    return True
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:

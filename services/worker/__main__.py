@@ -26,7 +26,9 @@ async def run(settings: WorkerSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         # The log first: a wrong setting is told at once, while a warehouse that is not there yet is waited for.
-        source = closed_by(stack, await open_event_source(settings.event_log, group=settings.worker_group))
+        source = closed_by(
+            stack, await open_event_source(settings.event_log, group=settings.worker_group, metrics=metrics)
+        )
         warehouse = closed_by(stack, await open_warehouse(settings.warehouse))
         price_rows = closed_by(stack, open_price_rows(settings.state))
         releases = closed_by(stack, open_releases(settings.state))

@@ -1,4 +1,4 @@
-"""The worker's own address: `/healthz` while it works, `/metrics` for Prometheus. Two pages, read only."""
+"""The worker's own address: `/healthz`, 200 while it works, and `/metrics` for Prometheus. Two pages, read only."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,8 @@ def _answer(head: bytes, metrics: Metrics) -> bytes:
     if path == b"/metrics":
         return _page(b"200 OK", metrics.exposition(), "text/plain; version=0.0.4")
     if path == b"/healthz":
-        return _page(b"200 OK", '{"status":"ok"}\n', "application/json")
+        status = b"503 Service Unavailable" if metrics.trouble else b"200 OK"
+        return _page(status, metrics.health(), "application/json")
     return _page(b"404 Not Found", "/healthz or /metrics\n", "text/plain")
 
 

@@ -22,12 +22,15 @@ from services.worker.rows import Row, dead_letter, rows_of
 
 FIRST_DELAY_S: Final = 0.1
 MAX_DELAY_S: Final = 15.0
+TROUBLE_DELAY_S: Final = 3.0  # after some six seconds of retrying, whoever asks whether all is well hears of it
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
 # More than this share of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
 BURY_SHARE: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
 MAX_BURIED: Final = 100  # of a window, whatever the share
+
+_TROUBLE: Final = "worker"
 
 logger = logging.getLogger("farebox.worker")
 
@@ -205,12 +208,17 @@ class _Worker:
         delay_s = FIRST_DELAY_S
         while True:
             try:
-                return await attempt()
+                done = await attempt()
             except Unavailable as error:
                 self._metrics.add("worker_retries_total")
+                if delay_s >= TROUBLE_DELAY_S:
+                    self._metrics.troubles[_TROUBLE] = f"events wait to be counted: {error}"
                 logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
                 if await self._stopped_within(delay_s):
                     raise
+            else:
+                self._metrics.troubles.pop(_TROUBLE, None)
+                return done
             delay_s = min(2 * delay_s, MAX_DELAY_S)
 
     async def _stopped_within(self, delay_s: float) -> bool:
