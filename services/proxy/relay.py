@@ -156,8 +156,9 @@ class Exchange(Asking):
             else:
                 asyncio.ensure_future(durable).add_done_callback(self._let_go)
         else:
-            self._client.finish()
+            # First the event, then the end: who has the whole answer may rely on it that a killed proxy recorded it.
             self._finish(ending)
+            self._client.finish()
 
     def _tell_rest(self) -> None:
         """What was held back of a stream whose usage is taken out."""

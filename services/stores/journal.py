@@ -42,6 +42,12 @@ _TABLES = (
          payload BLOB NOT NULL)""",
 )
 
+# When it was created, how many events, their packed form.
+INSERT_SEGMENT = """
+INSERT INTO segment (created_at_ms, event_count, events_through, payload)
+VALUES (?1, ?2, ?2 + ifnull((SELECT events_through FROM segment ORDER BY id DESC LIMIT 1), 0), ?3)
+"""
+
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 _PAGE_BYTES = 512  # the smallest there is
