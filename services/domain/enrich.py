@@ -12,6 +12,7 @@ from schemas.moments import unix_us
 from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Reading, Usage, UsageSource
+from schemas.versions import version_of
 from services.domain.asked import MAX_NAME_CHARACTERS, Asked, asked_of
 from services.domain.billing import charge_of
 from services.domain.body_text import Body, read_body
@@ -94,7 +95,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         organization_id=request.organization_id,
         request_created_at=request.created_at,
         request_id=request.request_id,
-        version=max(0, unix_us(recorded_at_of(event))),
+        version=version_of(recorded_at_of(event), logged=request.logged),
         response_created_at=_later(request.created_at, latency_ms),
         provider=request.provider,
         model=bill.model,
@@ -129,6 +130,9 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         cache_saved_usd=bill.saved_usd,
         request_bytes=_within(request.body_bytes, _MAX_BYTES),
         response_bytes=_within(response.body_bytes, _MAX_BYTES),
+        key_id=request.key_id,
+        first_logged_us=max(1, unix_us(recorded_at_of(event))) if request.logged else 0,
+        replaced="",
     )
 
 

@@ -53,6 +53,7 @@ class LoggedBy(msgspec.Struct, frozen=True, kw_only=True):
     """Who logs, and what the logging request itself says."""
 
     organization_id: str
+    key_id: str
     provider: str  # of the path
     labels: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
 
@@ -90,6 +91,8 @@ def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> Re
         content_type="application/json",
         body=body,
         body_bytes=len(body),
+        key_id=by.key_id,
+        logged=True,
     )
 
 

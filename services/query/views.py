@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
-from schemas.api import RequestView
+from schemas.api import ReplacedView, RequestView
 from schemas.moments import from_unix_us
 from schemas.usage import COUNTS, UsageSource
+from schemas.versions import written_us
+from services.domain.logged_again import replaced_of
 
 Row = Mapping[str, Any]
 
@@ -56,10 +58,17 @@ def view_of(row: Row, spellings: Mapping[str, str], bodies: Row | None) -> Reque
         price_id=row["price_id"],
         **{name: row[name] for name in _AS_STORED},
         prompt_id=row["prompt_id"],
-        updated_at=from_unix_us(row["version"]),
+        updated_at=from_unix_us(written_us(row["version"])),
         size_bytes=row["request_bytes"] + row["response_bytes"],
         model=row["model"],
+        key_id=row["key_id"],
+        is_logged=row["first_logged_us"] > 0,
+        replaced=_replaced(row["replaced"]),
     )
+
+
+def _replaced(text: str) -> list[ReplacedView]:
+    return [ReplacedView(**msgspec.structs.asdict(one)) for one in replaced_of(text)]
 
 
 def _counts(row: Row) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def read(
     log: dict[str, Any] | bytes, *labels: Pair, provider: str = "OPENAI", capture_bytes: int = 2**20
 ) -> ExchangeEvent:
     payload = log if isinstance(log, bytes) else json.dumps(log).encode()
-    by = LoggedBy(organization_id=ORGANIZATION, provider=provider, labels=labels)
+    by = LoggedBy(organization_id=ORGANIZATION, key_id="key-1", provider=provider, labels=labels)
     return read_log(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
 
 
