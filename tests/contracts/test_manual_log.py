@@ -184,11 +184,15 @@ async def test_the_python_client_logs_calls(books: Books, monkeypatch: pytest.Mo
     tool = {"_type": "tool", "toolName": "weather", "input": {"city": "Oslo"}}
     await asyncio.to_thread(client.log_request, tool, lambda recorder: recorder.append_results({"degrees": 3}))
 
-    chat, message, step = [to_record(event, PRICES)[0] for event in await books.events()]
+    data = {"_type": "data", "name": "orders", "query": "of today"}
+    await asyncio.to_thread(client.log_request, data, lambda recorder: recorder.append_results({"rows": 3}))
+
+    chat, message, step, rows = [to_record(event, PRICES)[0] for event in await books.events()]
     assert (chat.provider, chat.cost_usd, chat.user_id) == ("OPENAI", Decimal("0.00024"), "user-123")
     assert chat.properties == {"feature": "chat"}
     assert (message.provider, message.cost_usd) == ("ANTHROPIC", Decimal("0.010575"))
     assert (step.model, step.cost_usd, step.cost_state) == ("tool:weather", Decimal(0), CostState.FREE)
+    assert (rows.model, rows.cost_usd) == ("data:orders", Decimal(0))
 
 
 async def test_the_python_client_logs_streams(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
