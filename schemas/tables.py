@@ -191,11 +191,11 @@ REQUEST_BODY = Table(
     shown=("request_created_at", "request_id", "request_body", "response_body"),
     columns={},
 )
-ORGANIZATION_PROPERTY = Table(
-    name="organization_property",
+PROPERTY_SPELLING = Table(
+    name="property_spelling",
     tenant="organization_id",
-    identity=("organization_id", "property_key"),
-    shown=("property_key", "first_use"),
+    identity=("organization_id", "property_key", "spelling"),
+    shown=(),
     columns={},
 )
 COST_CORRECTION = Table(

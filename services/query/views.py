@@ -78,7 +78,7 @@ def _counts(row: Row) -> dict[str, Any]:
 
 
 def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:
-    """As first spelled in the organization; a name too new to be known there, as spelled in the request."""
+    """As the organization spells them; a name too new to be known there, as spelled in the request."""
     own = {spelling.lower(): spelling for spelling in row["property_spellings"]}
     properties = {spellings.get(key, own.get(key, key)): value for key, value in row["properties"].items()}
     return properties | {name: row[column] for column, name in _AS_PROPERTIES.items() if row[column]}

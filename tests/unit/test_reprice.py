@@ -1,6 +1,6 @@
 """Which stored rows are charged again, at which price, and what the differences add up to."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
