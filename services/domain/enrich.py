@@ -19,6 +19,7 @@ from services.domain.body_text import Body, read_body
 from services.domain.charge import FREE
 from services.domain.consumption import Consumption, consumption_of
 from services.domain.cut_answer import reading_of
+from services.domain.folded_cache import with_cache_unfolded
 from services.domain.tiers import with_asked, with_region
 from services.domain.told_cost import kept_usd
 from services.domain.unbilled import request_generates
@@ -56,6 +57,8 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     )
     asked = asked_of(request, asked_body)
     reading = as_asked(reading_of(event, asked_body, answer_body), request.provider, asked_body)
+    if request.logged:
+        reading = with_cache_unfolded(reading, asked_body, answer_body)
     consumption = consumption_of(event, reading, asked_body.content)
     bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)
