@@ -76,6 +76,12 @@ class UnreadableExchange(PoisonMessage):
     code = "unreadable"
 
 
+class LogConflict(PoisonMessage):
+    """A logged call that would replace what it may not. No version makes a row of it."""
+
+    code = "log_conflict"
+
+
 class UnstorableRecord(PoisonMessage):
     """A record of a batch holds a value that its column cannot: a smaller batch tells which one."""
 

@@ -31,6 +31,7 @@ Counter = Literal[
     "worker_events_total",  # entries taken from the event log
     "worker_rows_total",  # rows written to the warehouse
     "worker_dead_letters_total",  # entries buried
+    "worker_log_conflicts_total",  # logs refused, as they would replace what they may not; buried too
     "worker_retries_total",  # batches tried again because the world was away
 ]
 

@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from schemas.errors import FareboxError
-from services.ports import EventSource
+from services.ports import EventSource, Warehouse
 from services.process import closed_by
 from services.query.app import create_app
 from services.query.server import query_server
@@ -52,6 +52,7 @@ class _Live(msgspec.Struct, frozen=True):
 
     loop: asyncio.AbstractEventLoop
     source: EventSource
+    warehouse: ClickHouseWarehouse
     stop: asyncio.Event
 
 
@@ -92,6 +93,11 @@ class Accounting:
         self._thread.start()
         self._live.result()
 
+    @property
+    def warehouse(self) -> Warehouse:
+        """To be asked from any loop, once both work."""
+        return self._live.result().warehouse
+
     def backlog(self) -> int:
         """Events that are in the log and not yet rows. Raises: BrokerUnavailable, AccountingStopped."""
         self.check()
@@ -128,7 +134,7 @@ class Accounting:
     async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
             stores = await self._open(stack)
-            live = _Live(asyncio.get_running_loop(), stores.source, asyncio.Event())
+            live = _Live(asyncio.get_running_loop(), stores.source, stores.warehouse, asyncio.Event())
             shipped = ShippedPrices()
             server = _query_server(stores, shipped)
             worker_stop = asyncio.Event()

@@ -96,7 +96,9 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
             proxy.event_log, durability=proxy.durability, spill=proxy.kafka_spill, metrics=metrics
         )
         stack.push_async_callback(sink.close)
-        server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
+        server = proxy_server(
+            proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=accounting.warehouse
+        )
         running = Running(
             proxy_url=url_of(proxy_socket),
             query_url=query_url,

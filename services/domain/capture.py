@@ -104,6 +104,7 @@ class Capture:
         "_finished",
         "_first_byte_s",
         "_head",
+        "_key_id",
         "_method",
         "_organization_id",
         "_status",
@@ -121,6 +122,7 @@ class Capture:
         self,
         *,
         organization_id: str,
+        key_id: str,
         request_id: str,
         created_at: datetime,
         began_s: float,
@@ -133,6 +135,7 @@ class Capture:
     ) -> None:
         """`created_at` is the moment when the request began; `began_s` is the same on the monotonic clock."""
         self._organization_id = organization_id
+        self._key_id = key_id
         self.request_id = request_id
         self._created_at = whole_milliseconds(created_at)
         self._began_s = began_s
@@ -177,6 +180,7 @@ class Capture:
         body, _ = self.body.take()
         return RequestEvent(
             organization_id=self._organization_id,
+            key_id=self._key_id,
             request_id=self.request_id,
             created_at=self._created_at,
             provider=self._target.provider,

@@ -53,6 +53,6 @@ class ProxyApp:
 
 
 def _headers(scope: dict[str, Any]) -> Pairs:
-    """With their names as spelled, where the server tells: properties keep the spelling of their first use."""
+    """With their names as spelled, where the server tells: properties keep their spelling."""
     spelled: Pairs = scope.get("extensions", {}).get("farebox", {}).get("headers", scope["headers"])
     return spelled

@@ -11,6 +11,7 @@ from typing import Final
 
 from schemas.errors import FareboxError, TooLarge, UpstreamUnavailable
 from schemas.event import Ending
+from schemas.key import KeyOwner
 from services.domain.capture import Capture
 from services.domain.headers import Pair, wish
 from services.domain.stream_usage import UsageRemoval, with_usage_asked
@@ -149,7 +150,7 @@ class Asking(ABC):
     def _admit(self, verdict: Verdict) -> None:
         if self._finished:
             return
-        if isinstance(verdict, str):
+        if isinstance(verdict, KeyOwner):
             self._capture = self._relay.accounts.open(self._request, verdict)
         elif self._relay.pass_unauthenticated:
             self._relay.metrics.add("proxy_unlogged_total")

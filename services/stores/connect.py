@@ -57,6 +57,16 @@ async def open_warehouse(url: str, *, query_timeout_s: float = 30) -> ClickHouse
     return await ClickHouseWarehouse.open(url, query_timeout_s=query_timeout_s)
 
 
+def open_shared_warehouse(url: str, *, query_timeout_s: float) -> ClickHouseWarehouse | None:
+    """The warehouse at `url` where it is a server; connects when first asked. None for a folder: one process has that.
+
+    Raises: InvalidSetting.
+    """
+    if url.startswith("chdb:"):
+        return None
+    return ClickHouseWarehouse(url, query_timeout_s=query_timeout_s)
+
+
 def open_keys(url: str) -> SqlKeyStore:
     """The API keys; connects when first asked. Raises: InvalidSetting."""
     return SqlKeyStore(url)

@@ -17,6 +17,7 @@ from schemas.price import Price
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
 from services.worker.already_charged import still_to_charge
+from services.worker.logged_rows import settle_logs
 from services.worker.prices import KnownPrices
 from services.worker.rows import Row, dead_letter, rows_of
 
@@ -149,7 +150,9 @@ class _Worker:
             self._count_buried(piece.letters)
             letters += piece.letters
             await self._keep_prices(piece.prices)
-            letters += await self._insert(await self._still_to_charge(piece.rows, charged_until))
+            rows, conflicts = await self._settle_logs(piece.rows)
+            letters += conflicts
+            letters += await self._insert(await self._still_to_charge(rows, charged_until))
             done = piece.end
         if letters:
             await self._patiently(lambda: self._source.bury(letters))
@@ -164,6 +167,14 @@ class _Worker:
         if new:
             await self._patiently(lambda: self._warehouse.keep_prices(new))
             self._kept_prices.update(price.id for price in new)
+
+    async def _settle_logs(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[DeadLetter]]:
+        """Letters for logs that may not replace what is there. No fault of ours, so they do not stop the worker."""
+        left, conflicts = await self._patiently(lambda: settle_logs(rows, self._warehouse))
+        if conflicts:
+            self._metrics.add("worker_log_conflicts_total", len(conflicts))
+            logger.warning("logs would replace what they may not", extra={"count": len(conflicts)})
+        return left, conflicts
 
     async def _still_to_charge(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
         left = await self._patiently(lambda: still_to_charge(rows, self._warehouse, charged_until=charged_until))

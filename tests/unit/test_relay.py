@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from schemas.event import Ending, ExchangeEvent, decode_event
+from schemas.key import KeyOwner
 from schemas.origin import Origin
 from services.domain.capture import CaptureSpace
 from services.domain.headers import read_head
@@ -87,7 +88,7 @@ class Everyone:
     """Lets every key in."""
 
     def check(self, bearer: bytes | None, tell: Tell) -> None:  # noqa: ARG002
-        tell(ORGANIZATION)
+        tell(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
 
 
 class Line:
