@@ -13,6 +13,7 @@ from schemas.errors import InvalidSetting
 PREFIX = "FAREBOX_"
 
 _WEB = r"^https?://[^/\s]\S*$"
+_HOSTS = r"^ *((\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)* *(, *(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)* *)*)?$"
 
 
 class Settings(BaseModel):
@@ -38,6 +39,12 @@ class Settings(BaseModel):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the processes log, as JSON lines on standard error"
+    )
+    hosts: str = Field(
+        "",
+        pattern=_HOSTS,
+        description="DNS names under which pages that need no key (/metrics, /docs, /openapi.json) are shown too, as "
+        "NAME[,NAME...]; *.example.com stands for all below. Addresses, localhost and names without a dot always are",
     )
 
     @classmethod
