@@ -82,6 +82,11 @@ class ProxySettings(Settings):
         "refuse",
         description="Requests without a valid Helicone-Auth: refuse with 401, or pass them on unlogged and count them",
     )
+    ignore_headers: str = Field(
+        "",
+        description="Headers that are refused because they do not work yet (Helicone-RateLimit-Policy and others), and "
+        "are to be passed over instead, as NAME[,NAME...]",
+    )
     durability: Literal["relaxed", "standard", "strict"] = Field(
         "standard",
         description="When an event is safe: relaxed, within 50 ms of the answer; standard, 10 ms; "

@@ -2,10 +2,11 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 Counter = Literal[
     "proxy_requests_total",  # requests let through to a provider
@@ -29,12 +30,17 @@ Counter = Literal[
     "worker_retries_total",  # batches tried again because the world was away
 ]
 
+MAX_HEADER_NAMES: Final = 100  # that are counted by themselves
+OTHER_HEADERS: Final = "other"
+_HEADER_NAME: Final = re.compile(r"[a-z0-9_.-]{1,80}")
+
 
 class Metrics:
     """Counters of one process, and how it is. Adding is one dictionary operation: it is done on the hot path."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
+        self._unknown_headers: dict[str, int] = {}
         self.trouble = ""  # why the process does not do all of its work, for who asks whether it is well
         self.worker_inside = False  # as `farebox up` has it
 
@@ -44,9 +50,22 @@ class Metrics:
     def get(self, name: Counter) -> int:
         return self._counts[name]
 
+    def add_unknown_header(self, name: str) -> None:
+        """A request had a header `name`, in lower case, that has no meaning. Odd and further names count as one."""
+        counts = self._unknown_headers
+        if name not in counts and (len(counts) >= MAX_HEADER_NAMES or not _HEADER_NAME.fullmatch(name)):
+            name = OTHER_HEADERS
+        counts[name] = counts.get(name, 0) + 1
+
     def exposition(self) -> str:
-        """All counters in the Prometheus text format, and `farebox_accounting`: 1 with a worker inside, else 0."""
+        """All counters in the Prometheus text format, and `farebox_accounting`: 1 with a worker inside, else 0.
+
+        `farebox_proxy_unknown_headers_total` has a line for each name of a header that has no meaning.
+        """
         lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
+        lines.append("# TYPE farebox_proxy_unknown_headers_total counter")
+        unknown = self._unknown_headers.items()
+        lines += [f'farebox_proxy_unknown_headers_total{{name="{name}"}} {count}' for name, count in unknown]
         lines.append(f"# TYPE farebox_accounting gauge\nfarebox_accounting {int(self.worker_inside)}")
         return "\n".join(lines) + "\n"
 

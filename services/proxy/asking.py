@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from schemas.errors import FareboxError, TooLarge, UpstreamUnavailable
+from schemas.errors import FareboxError, Rejected, TooLarge, UpstreamUnavailable
 from schemas.event import Ending
 from services.domain.capture import Capture
 from services.domain.headers import Pair, wish
+from services.domain.helicone_headers import refusal_of, unknown_names
 from services.domain.stream_usage import UsageRemoval, with_usage_asked
 from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
 from services.proxy.accounts import Request
@@ -149,6 +150,9 @@ class Asking(ABC):
     def _admit(self, verdict: Verdict) -> None:
         if self._finished:
             return
+        if self._request.head.unserved and (refusal := self._unserved(verdict)):
+            self._break_off(Ending.REFUSED, refusal)
+            return
         if isinstance(verdict, str):
             self._capture = self._relay.accounts.open(self._request, verdict)
         elif self._relay.pass_unauthenticated:
@@ -168,6 +172,19 @@ class Asking(ABC):
             self._keep()
         else:
             self._ask()
+
+    def _unserved(self, verdict: Verdict) -> Rejected | None:
+        """Why headers that do nothing here forbid that the request passes. Unknown ones do not, and are counted.
+
+        A wrong key is the first thing to say; and without a key nobody may fill the counters.
+        """
+        relay, head = self._relay, self._request.head
+        if isinstance(verdict, str):
+            for name in unknown_names(head.unserved):
+                relay.metrics.add_unknown_header(name)
+        elif not relay.pass_unauthenticated:
+            return None
+        return refusal_of(head.unserved, self._request.target.origin, relay.ignored_headers)
 
     def _ask(self) -> None:
         head = self._request.head

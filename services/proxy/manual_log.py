@@ -13,6 +13,7 @@ from typing import Any, Final
 from schemas.errors import BrokerUnavailable, FareboxError, StoreUnavailable, TooLarge, Unauthenticated
 from schemas.event import ExchangeEvent
 from services.domain.headers import Head, read_head
+from services.domain.helicone_headers import unknown_names
 from services.domain.manual_log import LoggedBy, read_log
 from services.ports import Clock, EventSink, Headers
 from services.proxy.answers import MalformedRequest, RequestTooSlow
@@ -56,6 +57,8 @@ class LogIntake:
         """
         head = read_head(headers)
         organization_id = await self._organization(head)
+        for name in unknown_names(head.unserved):
+            self._metrics.add_unknown_header(name)
         payload = await self._payload(head, receive)
         now = self._clock.now()
         event = read_log(
