@@ -1,12 +1,17 @@
 """Every header of Helicone's, over real sockets: obeyed, refused before a byte leaves, or passed over."""
 
+import asyncio
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from schemas.errors import InvalidSetting
 from schemas.event import Ending, ExchangeEvent
+from services.cli.doctor import print_findings
+from services.cli.health import counting_part
 from services.domain.helicone_headers import KNOWN_HEADERS, Treatment, ignored_headers, nearest_known
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
@@ -262,6 +267,19 @@ async def test_unknown_headers_are_passed_over_and_counted_by_name() -> None:
     assert 'farebox_proxy_unknown_headers_total{name="helicone-userid"} 2\n' in said
     assert 'farebox_proxy_unknown_headers_total{name="helicone-zzz"} 1\n' in said
     assert "canary-value" not in said
+
+
+async def test_the_doctor_shows_unknown_headers_with_what_was_probably_meant() -> None:
+    async with rig() as proxy, proxy.client() as client:
+        for _ in range(2):
+            await client.post(CHAT, json=PLAIN, headers={"Helicone-UserId": "u"})
+        await client.post(CHAT, json=PLAIN, headers={"Helicone-Zzz": "1"})
+        part = await asyncio.to_thread(counting_part, "proxy", proxy.url)
+    screen = StringIO()
+    print_findings([part], None, Console(file=screen, width=200))
+    assert "  helicone-userid: 2 requests; Helicone-User-Id was probably meant\n  helicone-zzz: 1 request\n" in (
+        screen.getvalue()
+    )
 
 
 async def test_unknown_headers_of_logged_calls_are_counted_too() -> None:
