@@ -1,7 +1,7 @@
 """The asking half of an exchange: a request is let in, waits for what it must wait for, and goes to its provider.
 
-Bodies pass piece by piece, unread, but for OpenAI chat: there a body is kept until it is whole, so that streams can be
-asked for their usage. Bodies that are large, compressed or of unknown length are not kept, and not asked.
+Bodies pass piece by piece, unread, but for OpenAI chat and completions: there a body is kept until it is whole, so that
+streams can be asked for their usage. Bodies that are large, compressed or of unknown length pass as they are.
 """
 
 from abc import ABC, abstractmethod
