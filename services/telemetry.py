@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,10 @@ Counter = Literal[
     "worker_log_conflicts_total",  # logs refused, as they would replace what they may not; buried too
     "worker_retries_total",  # batches tried again because the world was away
 ]
+
+MAX_HEADER_NAMES: Final = 100  # that are counted by themselves
+OTHER_HEADERS: Final = "other"
+_HEADER_NAME: Final = re.compile(r"[a-z0-9_.-]{1,80}")
 
 
 Timing = Literal["log_durable_seconds"]  # from the end of the response until its event is durable
@@ -73,6 +78,7 @@ class Metrics:
     def __init__(self) -> None:
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
         self._timings: dict[str, Histogram] = {name: Histogram() for name in get_args(Timing)}
+        self._unknown_headers: dict[str, int] = {}
         self.troubles: dict[str, str] = {}  # why a part of the process does not do its work at the moment, by part
         self.warnings: dict[str, Callable[[], Sequence[str]]] = {}  # what works, and needs an operator all the same
         self.worker_inside = False  # as `farebox up` has it
@@ -103,13 +109,24 @@ class Metrics:
     def get(self, name: Counter) -> int:
         return self._counts[name]
 
+    def add_unknown_header(self, name: str) -> None:
+        """A request had a header `name`, in lower case, that has no meaning. Odd and further names count as one."""
+        counts = self._unknown_headers
+        if name not in counts and (len(counts) >= MAX_HEADER_NAMES or not _HEADER_NAME.fullmatch(name)):
+            name = OTHER_HEADERS
+        counts[name] = counts.get(name, 0) + 1
+
     def exposition(self) -> str:
         """All counters and histograms in the Prometheus text format, and how the process is, as gauges.
 
         `farebox_accounting`: 1 with a worker inside, else 0. `farebox_troubles`: parts that do not do their work at the
         moment. `farebox_warnings`: what works and needs an operator all the same, such as a damaged journal file.
+        `farebox_proxy_unknown_headers_total` has a line for each name of a header that has no meaning.
         """
         lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
+        lines.append("# TYPE farebox_proxy_unknown_headers_total counter")
+        unknown = self._unknown_headers.items()
+        lines += [f'farebox_proxy_unknown_headers_total{{name="{name}"}} {count}' for name, count in unknown]
         gauges = {"accounting": self.worker_inside, "troubles": len(self.troubles), "warnings": len(self.warned())}
         lines += [f"# TYPE farebox_{name} gauge\nfarebox_{name} {int(value)}" for name, value in gauges.items()]
         lines += [timing.exposition(f"farebox_{name}") for name, timing in self._timings.items()]

@@ -1,6 +1,7 @@
 """The commands of `farebox`: what may be typed, and which piece of work it starts."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -23,6 +24,7 @@ from services.cli.report import fetch_summary, print_report
 from services.cli.reprice_commands import doctor, reprice
 from services.cli.screen import counted, print_lines, screen, seen
 from services.cli.settings_list import environment_file
+from services.process import warn_of_service_links
 from services.settings import ProxySettings, Settings
 from services.telemetry import configure_logging
 
@@ -72,6 +74,7 @@ def up(data: Data = DATA) -> None:
         level = "warning" if sys.stderr.isatty() else "info"
         environ = {"FAREBOX_LOG_LEVEL": level} | os.environ
         configure_logging(Settings.from_environ(environ).log_level)
+        warn_of_service_links(environ, logging.getLogger("farebox"))
         folder, console = DataFolder(data), screen()
         serve(folder, environ, lambda running: show_running(running, folder, console, ending="Ctrl-C stops Farebox."))
 

@@ -10,6 +10,9 @@ from urllib.request import urlopen
 import msgspec
 
 _TIMEOUT_S: Final = 5
+_UNKNOWN_HEADER: Final = re.compile(
+    r'^farebox_proxy_unknown_headers_total\{name="([a-z0-9_.-]+)"\} (\d+)$', re.MULTILINE
+)
 _COUNT: Final = re.compile(r"^farebox_(\w+) (\d+)$", re.MULTILINE)
 
 # What somebody should look at when it is not zero, and why.
@@ -40,6 +43,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     told: str
     warnings: Sequence[str] = ()  # what works, and needs somebody all the same
     counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it does not tell
+    unknown_headers: Mapping[str, int] = {}  # how often requests had them, by name
 
     @property
     def alarms(self) -> list[str]:
@@ -72,7 +76,14 @@ def counting_part(name: str, url: str) -> Part:
     counts = {counter: int(count) for counter, count in _COUNT.findall(metrics)}
     if status != 200 or not counts:
         return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
-    return Part(name=name, ok=True, told=url, counts=counts, warnings=_health(health).warnings)
+    return Part(
+        name=name,
+        ok=True,
+        told=url,
+        counts=counts,
+        warnings=_health(health).warnings,
+        unknown_headers={header: int(count) for header, count in _UNKNOWN_HEADER.findall(metrics)},
+    )
 
 
 def worker_inside(proxy: Part, address: str) -> Part:

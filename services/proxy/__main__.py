@@ -12,6 +12,8 @@ from typing import Any, Final
 import uvicorn
 
 from services.domain.capture import CaptureSpace
+from services.domain.helicone_headers import ignored_headers
+from services.domain.host import host_names
 from services.domain.providers import Routes, origin_of
 from services.ports import Clock, EventSink, KeyStore, Upstream, Warehouse
 from services.process import GRACE_S, closed_by, run_process
@@ -73,7 +75,7 @@ def proxy_server(
         metrics=metrics,
         capture_bytes=settings.capture_bytes,
     )
-    app = ProxyApp(metrics=metrics, routes=routes.known, logs=logs)
+    app = ProxyApp(metrics=metrics, routes=routes.known, logs=logs, hosts=host_names(settings.hosts))
     protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
     config = _config(settings, app, protocol, grace_s=grace_s)
     return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)
@@ -95,6 +97,7 @@ def _relay(
         metrics=metrics,
         drains=drains,
         kept=CaptureSpace(KEPT_BYTES),
+        ignored_headers=ignored_headers(settings.ignore_headers),
         asks_usage=settings.stream_usage == "inject",
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,

@@ -21,6 +21,21 @@ class UnknownMethod(Rejected):
     status = 501
 
 
+class MethodNotAllowed(Rejected):
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, path: str, allowed: str) -> None:
+        """`allowed` as the Allow header has it."""
+        super().__init__(f"{path} takes {allowed}")
+        self.allowed = allowed
+
+
+class NoWebSockets(Rejected):
+    code = "websocket_not_implemented"
+    status = 501
+
+
 class HeadTooLarge(Rejected):
     code = "head_too_large"
     status = 431
@@ -36,6 +51,7 @@ REASONS = {
     401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
+    405: b"Method Not Allowed",
     408: b"Request Timeout",
     409: b"Conflict",
     413: b"Content Too Large",

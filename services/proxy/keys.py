@@ -21,6 +21,7 @@ Verdict = KeyOwner | FareboxError  # whose key it is, or why not
 Tell = Callable[[Verdict], None]
 
 _BEARER = re.compile(rb"[Bb]earer +([!-~]{8,256})")
+_ONE_WORD: Final = re.compile(rb"[Bb]earer +[^ \t]+")
 
 
 class Keyring:
@@ -58,7 +59,7 @@ class Keyring:
         waiting = self._asking.get(bearer)
         if found is None:
             if tell is not None:
-                tell(Unauthenticated("Helicone-Auth is malformed: it must be 'Bearer <key>'"))
+                tell(_no_key(bearer))
         elif waiting is not None:
             if tell is not None:
                 waiting.append(tell)
@@ -104,9 +105,20 @@ class Keyring:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+def _no_key(bearer: bytes) -> Unauthenticated:
+    """For what cannot be a key that was ever made. In the right form it is wrong, not malformed."""
+    if _ONE_WORD.fullmatch(bearer):
+        return _unknown_key()
+    return Unauthenticated("Helicone-Auth is malformed: it must be 'Bearer <key>'")
+
+
+def _unknown_key() -> Unauthenticated:
+    return Unauthenticated("Helicone-Auth holds a key that is unknown or revoked")
+
+
 def _verdict(key: ApiKey | None) -> Verdict:
     if key is None:
-        return Unauthenticated("Helicone-Auth holds a key that is unknown or revoked")
+        return _unknown_key()
     if key.permission is Permission.READ:
         return Forbidden("this key may read only; requests need a key that may write")
     return KeyOwner(organization_id=key.organization_id, key_id=key.id)

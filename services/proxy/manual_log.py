@@ -14,6 +14,7 @@ from schemas.errors import BrokerUnavailable, FareboxError, StoreUnavailable, To
 from schemas.event import ExchangeEvent
 from schemas.key import KeyOwner
 from services.domain.headers import Head, read_head
+from services.domain.helicone_headers import unknown_names
 from services.domain.manual_log import LoggedBy, read_log
 from services.ports import Clock, EventSink, Headers
 from services.proxy.answers import MalformedRequest, RequestTooSlow
@@ -60,6 +61,8 @@ class LogIntake:
         """
         head = read_head(headers)
         owner = await self._owner(head)
+        for name in unknown_names(head.unserved):
+            self._metrics.add_unknown_header(name)
         payload = await self._payload(head, receive)
         now = self._clock.now()
         drawn_id = self._draw_id(now)

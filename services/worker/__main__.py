@@ -6,6 +6,7 @@ import signal
 from contextlib import AsyncExitStack
 
 from schemas.errors import InvalidSetting
+from services.domain.host import host_names
 from services.process import closed_by, run_process
 from services.settings import WorkerSettings
 from services.stores.connect import open_event_source, open_price_rows, open_releases, open_warehouse
@@ -44,7 +45,9 @@ async def run(settings: WorkerSettings) -> None:
 
 async def _listen(settings: WorkerSettings, metrics: Metrics) -> asyncio.Server:
     try:
-        return await serve_health(metrics, host=settings.worker_host, port=settings.worker_port)
+        return await serve_health(
+            metrics, host=settings.worker_host, port=settings.worker_port, hosts=host_names(settings.hosts)
+        )
     except OSError as error:
         raise InvalidSetting(f"worker_host, worker_port: {error.strerror}") from error
 
