@@ -32,7 +32,7 @@ class Buried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PutBack(msgspec.Struct, frozen=True, kw_only=True):
-    """How many letters are events in the log again, how many are no events yet, and whether the first are gone."""
+    """How many letters are events in the log again, how many can be no rows, and whether the first are gone."""
 
     back: int
     unreadable: int
@@ -60,7 +60,7 @@ async def export(event_log: str, file: Path) -> int:
 
 
 async def put_back(settings: ProxySettings) -> PutBack:
-    """Publishes again what this version can read. Counted once all the same: an event replaces its own row.
+    """Publishes again what can become a row now. Counted once all the same: an event replaces its own row.
 
     Raises: BrokerUnavailable, InvalidSetting.
     """
