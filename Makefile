@@ -8,13 +8,15 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 RUNTIME := .venv/.runtime-installed
 TOOLS := .venv/.tools-installed
 
-.PHONY: help demo up test check lock bench-proxy bench-worker bench-query clean
+.PHONY: help demo up test unit coverage check lock bench-proxy bench-worker bench-query clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo   start Farebox with a simulated provider, send traffic through it, show what it cost'
 	@echo 'make up     start Farebox alone, with everything it keeps in ./data'
 	@echo 'make test   install what the tests need, check the code, run every test'
+	@echo 'make unit   the tests that need no server, in seconds, and which share of the code they run'
+	@echo 'make coverage  every test, and which lines of the code none of them runs'
 	@echo 'make check  formatting, lint, types and import rules only'
 	@echo 'make bench-proxy | bench-worker | bench-query   print the figures of the README'
 	@echo 'make lock   pin the newest dependencies that pyproject.toml allows'
@@ -29,6 +31,14 @@ up: $(RUNTIME)
 test: $(TOOLS) check
 	$(BIN)/python -m tests.servers
 	$(BIN)/pytest $(PYTEST)
+
+unit: $(TOOLS)
+	$(BIN)/pytest -q --cov --cov-report= tests/unit tests/golden $(PYTEST)
+	$(BIN)/coverage report --format=total | sed 's/.*/coverage of unit and golden tests: &%/'
+
+coverage: $(TOOLS)
+	$(BIN)/python -m tests.servers
+	$(BIN)/pytest --cov --cov-report=term-missing $(PYTEST)
 
 check: $(TOOLS)
 	$(BIN)/ruff format --check .

@@ -117,6 +117,16 @@ class IdsRequest(Body):
     request_ids: list[UUID] = Field(max_length=1000)
 
 
+class ReplacedView(View):
+    """What a row said before the same key logged its call again."""
+
+    written_at: Moment = Field(description="When it was logged, or re-priced since")
+    user_id: str
+    model: str
+    cost_usd: MaybeUsd
+    cost_state: CostState
+
+
 class RequestView(View):
     """One request, under the names and in the order of Helicone, and then our own."""
 
@@ -186,6 +196,9 @@ class RequestView(View):
     provider_cost_usd: MaybeUsd = Field(description="What the provider itself says that it costs")
     reprice_id: str = Field(description="Of the re-pricing that changed the cost last; empty when none did")
     as_charged_usd: MaybeUsd = Field(description="With a reprice_id: the cost before any re-pricing; null when unknown")
+    key_id: str = Field(description="Of the key that sent or logged the request; empty where that was not kept")
+    is_logged: bool = Field(description="The client logged the call afterwards: it did not pass the proxy")
+    replaced: list[ReplacedView] = Field(description="What stood here before the call was logged again, oldest first")
 
 
 class OneRequestView(RequestView):

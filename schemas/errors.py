@@ -76,6 +76,12 @@ class UnreadableExchange(PoisonMessage):
     code = "unreadable"
 
 
+class LogConflict(PoisonMessage):
+    """A logged call that would replace what it may not. No version makes a row of it."""
+
+    code = "log_conflict"
+
+
 class UnstorableRecord(PoisonMessage):
     """A record of a batch holds a value that its column cannot: a smaller batch tells which one."""
 
@@ -96,6 +102,12 @@ class Unavailable(FareboxError):
 
 class BrokerUnavailable(Unavailable):
     code = "broker_unavailable"
+
+
+class JournalDamaged(BrokerUnavailable):
+    """A file of the journal is not as it was written. Events go to a fresh file beside it; somebody must look."""
+
+    code = "journal_damaged"
 
 
 class StoreUnavailable(Unavailable):

@@ -57,6 +57,8 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     content_encoding: str = ""
     body: bytes = b""  # as sent by the caller, cut at the capture limit
     body_bytes: int = 0  # as sent, before any cut
+    key_id: str = ""  # of the Farebox key that sent or logged it; '' in events of older writers
+    logged: bool = False  # by its client, afterwards: it did not pass the proxy
     step: str = ""  # of a logged step beside the model, its name: "tool:weather", "vector_db", "data:orders"
 
 

@@ -13,6 +13,13 @@ class Permission(StrEnum):
     WRITE = "w"
 
 
+class KeyOwner(msgspec.Struct, frozen=True, kw_only=True):
+    """On whose behalf a request is sent, and by which key."""
+
+    organization_id: str
+    key_id: str
+
+
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A stored key. The secret itself is not here: only its hash is kept, and it is shown once."""
 

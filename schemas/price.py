@@ -3,9 +3,13 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
+
+# Which rules charge. Raised whenever the same event comes out with another usage or cost: workers of two versions may
+# run beside each other during an upgrade, and a golden test says when it has to be.
+PRICING_VERSION: Final = 1
 
 
 class CostState(StrEnum):

@@ -65,6 +65,9 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cache_saved_usd: Decimal | None  # what a cached answer would have cost; None when not cached or unknown
     request_bytes: int
     response_bytes: int
+    key_id: str  # of the Farebox key that sent or logged it; '' where an older event does not say
+    first_logged_us: int  # unix microseconds when its client logged it first; 0 for what passed the proxy
+    replaced: str  # JSON: what stood here before the same call was logged again, the oldest first; '' for nothing
 
 
 class RequestBodies(msgspec.Struct, frozen=True, kw_only=True):

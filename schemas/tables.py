@@ -147,6 +147,9 @@ _COLUMNS = (
     _column("cache_saved_usd", Kind.MONEY, nullable=True),
     _column("request_bytes", Kind.NUMBER),
     _column("response_bytes", Kind.NUMBER),
+    _column("key_id", Kind.TEXT),
+    _column("is_logged", Kind.FLAG, "(first_logged_us > 0)"),
+    _column("is_replaced", Kind.FLAG, "(replaced != '')"),
     _column("request_body", Kind.BODY),
     _column("response_body", Kind.BODY),
     # What Helicone's rows may have and ours never do: the answers are truthful for every row.
@@ -177,7 +180,7 @@ REQUEST_RESPONSE = Table(
         *("properties", "property_spellings", *USAGE_CLASSES, "usage_source", "usage_mismatch", "usage_incomplete"),
         *("service_tier", "cost_usd", "cost_state", "price_id", "provider_cost_usd", "reprice_id", "as_charged_usd"),
         *("cache_enabled", "cache_reference_id", "cache_saved_usd"),
-        *("request_bytes", "response_bytes"),
+        *("request_bytes", "response_bytes", "key_id", "first_logged_us", "replaced"),
     ),
     columns={column.name: column for column in _COLUMNS},
 )
@@ -188,11 +191,11 @@ REQUEST_BODY = Table(
     shown=("request_created_at", "request_id", "request_body", "response_body"),
     columns={},
 )
-ORGANIZATION_PROPERTY = Table(
-    name="organization_property",
+PROPERTY_SPELLING = Table(
+    name="property_spelling",
     tenant="organization_id",
-    identity=("organization_id", "property_key"),
-    shown=("property_key", "first_use"),
+    identity=("organization_id", "property_key", "spelling"),
+    shown=(),
     columns={},
 )
 COST_CORRECTION = Table(

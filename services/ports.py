@@ -123,6 +123,10 @@ class KeyStore(Protocol):
         """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable."""
         ...
 
+    async def key_of(self, secret: str) -> ApiKey | None:
+        """The key that `secret` is; None when unknown or revoked. Raises: StoreUnavailable."""
+        ...
+
     async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
         """The new key and its secret, which is never to be had again."""
         ...

@@ -3,14 +3,14 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, Protocol, TypeVar
 
 import uvloop
 
 from schemas.errors import FareboxError
-from services.settings import Settings
+from services.settings import Settings, service_links
 from services.telemetry import configure_logging
 
 GRACE_S: Final = 8  # for what is under way when a process is told to stop: container engines kill after ten
@@ -34,10 +34,18 @@ def run_process(
     try:
         settings = kind.from_environ(os.environ)
         configure_logging(settings.log_level)
+        warn_of_service_links(os.environ, logger)
         uvloop.run(run(settings))
     except FareboxError as error:
         logger.error(failed, extra={"reason": str(error), "code": error.code})  # noqa: TRY400
         sys.exit(1)
+
+
+def warn_of_service_links(environ: Mapping[str, str], logger: logging.Logger) -> None:
+    """Variables that Kubernetes added are no settings, though one may hide a setting that somebody believes in."""
+    if links := service_links(environ):
+        hint = "Kubernetes adds them for a Service of that name: set enableServiceLinks: false in the pod, or rename it"
+        logger.warning("variables were ignored that are no settings", extra={"variables": links, "hint": hint})
 
 
 def closed_by(stack: AsyncExitStack, store: AnyStore) -> AnyStore:

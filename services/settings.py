@@ -3,6 +3,7 @@
 A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. deploy/env.example lists all; a test compares.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Literal, Self
 
@@ -13,6 +14,25 @@ from schemas.errors import InvalidSetting
 PREFIX = "FAREBOX_"
 
 _WEB = r"^https?://[^/\s]\S*$"
+_HOSTS = r"^ *((\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)* *(, *(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)* *)*)?$"
+
+
+# Of a Service `farebox` or `farebox-proxy`. Source: https://kubernetes.io/docs/concepts/services-networking/service/
+_LINK = re.compile(
+    PREFIX + r"(\w+?_)??(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|(?P<url>PORT))"
+)
+_LINK_URL = re.compile(r"(tcp|udp|sctp)://\S+")
+
+
+def service_links(environ: Mapping[str, str]) -> list[str]:
+    """The variables that Kubernetes, or a container engine with links, adds for services whose names begin alike.
+
+    FAREBOX_PROXY_PORT is a setting of ours, and theirs only with an address as its value.
+    """
+    found = {name: _LINK.fullmatch(name) for name in environ}
+    return sorted(
+        name for name, match in found.items() if match and (not match["url"] or _LINK_URL.fullmatch(environ[name]))
+    )
 
 
 class Settings(BaseModel):
@@ -45,12 +65,26 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the processes log, as JSON lines on standard error"
     )
+    hosts: str = Field(
+        "",
+        pattern=_HOSTS,
+        description="DNS names under which pages that need no key (/metrics, /docs, /openapi.json) are shown too, as "
+        "NAME[,NAME...]; *.example.com stands for all below. Addresses, localhost and names without a dot always are",
+    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Raises: InvalidSetting, which names the variable and what is wrong with it."""
+        """What Kubernetes adds for its services (see `service_links`) is left out.
+
+        Raises: InvalidSetting, which names the variable and what is wrong with it.
+        """
         known = {name for kind in ALL_SETTINGS for name in kind.model_fields}
-        given = {name[len(PREFIX) :].lower(): value for name, value in environ.items() if name.startswith(PREFIX)}
+        links = service_links(environ)
+        given = {
+            name[len(PREFIX) :].lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and name not in links
+        }
         # FAREBOX_TEST_… tell the tests where a server is, and may stand in the environment of any process.
         unknown = sorted(name for name in given if name not in known and not name.startswith("test_"))
         if unknown:
@@ -90,6 +124,11 @@ class ProxySettings(Settings):
         "refuse",
         description="Requests without a valid Helicone-Auth: refuse with 401, or pass them on unlogged and count them",
     )
+    ignore_headers: str = Field(
+        "",
+        description="Headers that are refused because they do not work yet (Helicone-RateLimit-Policy and others), and "
+        "are to be passed over instead, as NAME[,NAME...]",
+    )
     durability: Literal["relaxed", "standard", "strict"] = Field(
         "standard",
         description="When an event is safe: relaxed, within 50 ms of the answer; standard, 10 ms; "
@@ -118,7 +157,8 @@ class ProxySettings(Settings):
     max_connections: int = Field(1000, gt=0, description="Most connections to one provider; further requests wait")
     stream_usage: Literal["inject", "off"] = Field(
         "inject",
-        description="OpenAI chat streams whose callers do not ask for usage: ask, and take the answer out, or do not",
+        description="OpenAI chat and completion streams whose clients do not ask for usage: ask, and take the answer "
+        "out, or do not",
     )
     on_disconnect: Literal["drain", "cancel"] = Field(
         "drain", description="Answers whose caller has gone: read on, to learn what is billed, or cancel"

@@ -48,6 +48,8 @@ def an_event(
     ending: Ending = Ending.COMPLETED,
     status: int | None = 200,
     recorded_at: datetime | None = None,
+    key_id: str = "",
+    logged: bool = False,
     **response: Any,
 ) -> ExchangeEvent:
     """A completed, plain OpenAI chat exchange unless told otherwise."""
@@ -64,6 +66,8 @@ def an_event(
             content_type="application/json",
             body=request_body,
             body_bytes=len(request_body),
+            key_id=key_id,
+            logged=logged,
         ),
         response=ResponseEvent(
             ending=ending,
@@ -133,6 +137,9 @@ def a_record(**changes: Any) -> RequestRecord:
         "cache_saved_usd": None,
         "request_bytes": 71,
         "response_bytes": 300,
+        "key_id": "",
+        "first_logged_us": 0,
+        "replaced": "",
     }
     return RequestRecord(**(values | changes))
 

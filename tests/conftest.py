@@ -10,6 +10,7 @@ import pytest
 
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer, clickhouse_server
+from tests.postgres_server import postgres_server
 from tests.servers import kafka_server
 from tests.warehouses import fresh_database, migrated
 
@@ -75,6 +76,17 @@ def warehouse(request: pytest.FixtureRequest) -> ClickHouseWarehouse:
     """Both shapes of the warehouse, one after the other. Tests keep apart by `organization_id`."""
     opened: ClickHouseWarehouse = request.getfixturevalue(f"{request.param}_warehouse")
     return opened
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_server())
+        except NoServer as reason:
+            unavailable("PostgreSQL", reason)
+        yield url
 
 
 @pytest.fixture

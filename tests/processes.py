@@ -56,6 +56,11 @@ class Process:
         assert code == 0, f"{self.command} ended with {code}:\n{self.output()[-4000:]}"
         return self.output()
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
     def kill(self) -> None:
         """SIGKILL: no chance to tidy up."""
         assert self._child is not None

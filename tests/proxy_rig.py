@@ -1,6 +1,7 @@
 """A real proxy on loopback sockets, in this process, before a scripted provider. Its events land in memory."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,18 +11,23 @@ import httpx
 from schemas.errors import StoreUnavailable
 from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, Permission
-from services.ports import Clock, EventSink
+from services.ports import Clock, EventSink, Warehouse
 from services.proxy.__main__ import proxy_server
 from services.proxy.server import ProxyServer
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.memory import MemoryLog, MemorySink
 from services.telemetry import Metrics
-from tests.builders import ORGANIZATION
+from tests.builders import MOMENT, ORGANIZATION
 from tests.scripted_provider import ScriptedProvider
 
 SECRET = "sk-helicone-canary1-canary2-canary3-canary4"
 PROVIDER_KEY = "sk-provider-canary-5f1c"
+
+
+def key_id_of(secret: str) -> str:
+    """The id by which `Keys` know a key."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, secret))
 
 
 class Keys:
@@ -39,6 +45,15 @@ class Keys:
         if self.away:
             raise StoreUnavailable("keys")
         return self.known.get(secret)
+
+    async def key_of(self, secret: str) -> ApiKey | None:
+        known = await self.organization_of(secret)
+        if known is None:
+            return None
+        id_ = key_id_of(secret)
+        return ApiKey(
+            id=id_, organization_id=known[0], name="", permission=known[1], hint=secret[-4:], created_at=MOMENT
+        )
 
     async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
         raise NotImplementedError
@@ -112,7 +127,12 @@ def head(
 
 @asynccontextmanager
 async def rig(
-    *, sink: EventSink | None = None, clock: Clock | None = None, grace_s: int = 2, **settings: Any
+    *,
+    sink: EventSink | None = None,
+    clock: Clock | None = None,
+    warehouse: Warehouse | None = None,
+    grace_s: int = 2,
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A proxy whose routes lead to a scripted provider; `settings` are those of ProxySettings."""
     provider, keys, log, metrics = ScriptedProvider(), Keys(), MemoryLog(), Metrics()
@@ -122,7 +142,9 @@ async def rig(
         taken = sink or MemorySink(log, metrics=metrics)
         one = Rig(provider, keys, log, metrics)
         time = clock or SystemClock()
-        one.server = proxy_server(chosen, sink=taken, keys=keys, metrics=metrics, clock=time, grace_s=grace_s)
+        one.server = proxy_server(
+            chosen, sink=taken, keys=keys, metrics=metrics, clock=time, warehouse=warehouse, grace_s=grace_s
+        )
         serving = asyncio.create_task(one.server.serve())
         while not one.server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.005)

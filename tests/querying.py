@@ -160,7 +160,7 @@ def query_service(warehouse: AmendableWarehouse, folder: Path, *, public_url: st
     asyncio.run(secrets.migrate())
     metrics = Metrics()
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
-    logs = LogService(keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=2**20)
+    logs = LogService(warehouse=warehouse, keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=2**20)
     app = create_app(
         warehouse=warehouse,
         keys=keys,

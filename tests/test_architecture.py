@@ -23,7 +23,11 @@ def test_the_import_contracts_hold() -> None:
 def test_every_room_is_in_a_layer() -> None:
     layers = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
     known = {room.strip() for layer in layers for room in layer.split("|")}
-    rooms = {path.stem for path in (ROOT / "services").iterdir() if path.stem not in ("__init__", "__pycache__")}
+    rooms = {
+        path.stem
+        for path in (ROOT / "services").iterdir()
+        if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").exists()
+    }
     assert rooms == known
 
 

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
-from schemas.event import RequestTags
+import pytest
+
 from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.settings_list import environment_file
+from services.domain.helicone_headers import KNOWN_HEADERS, Treatment
 from services.domain.manual_log import LOG_PATHS
 from services.domain.providers import Routes, origin_of
+from services.proxy.app import PAGES
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.settings import ALL_SETTINGS, PREFIX
@@ -39,16 +42,11 @@ KINDS = {  # as the table of columns calls them
 TERMS = {part for term in re.findall(r"`([^`\n]+)`", README) for part in (term, *term.split())}
 
 
-def _headers() -> set[str]:
-    """The headers that fill a tag, those that the proxy needs itself, and those that it answers with."""
-    answered = {
-        name.decode()
-        for source in (ROOT / "services/proxy").glob("*.py")
-        for name in re.findall(rb'b"(Helicone-[A-Za-z-]+)"', source.read_bytes())
-    }
-    tags = set(RequestTags.__struct_fields__) - {"properties"}
-    read = {f"Helicone-{tag.replace('_', '-')}" for tag in tags} | {"Helicone-Auth", "Helicone-Request-Id"}
-    return {name.lower() for name in read | answered | {"Helicone-Property"}}
+def _first_cells(section: str, title: str) -> list[str]:
+    """The terms in the first column of the table whose first column has this title."""
+    found = re.search(rf"^\| {re.escape(title)} \|.*\n\|---.*\n((?:\|.*\n)*)", section, re.MULTILINE)
+    assert found, title
+    return [term for row in found[1].splitlines() for term in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
 def _section(title: str) -> str:
@@ -58,11 +56,25 @@ def _section(title: str) -> str:
     return found[1]
 
 
-def test_every_header_is_named_and_no_other() -> None:
-    told = {
-        name.lower() for name in re.findall(r"^\| `(Helicone-[\w-]+?)(?:-<Name>)?`", _section("Headers"), re.MULTILINE)
-    }
-    assert told == _headers()
+TITLES = {
+    Treatment.OBEYED: "obeyed header",
+    Treatment.REFUSED: "refused header",
+    Treatment.HARMLESS: "header passed over",
+}
+
+
+@pytest.mark.parametrize("treatment", Treatment)
+def test_every_header_of_a_request_is_named_under_what_becomes_of_it_and_no_other(treatment: Treatment) -> None:
+    told = _first_cells(_section("Headers"), TITLES[treatment])
+    known = [known.name for known in KNOWN_HEADERS.values() if known.treatment is treatment]
+    assert sorted(told) == sorted(known)
+
+
+def test_every_header_of_an_answer_is_named_and_no_other() -> None:
+    sources = [(ROOT / "services/proxy" / name).read_text() for name in ("answers.py", "relay.py", "app.py")]
+    named = {name for source in sources for name in re.findall(r'\(b"(helicone-[a-z-]+)", ', source, re.IGNORECASE)}
+    told = _first_cells(_section("Headers"), "answer header")
+    assert sorted(told) == sorted({name.title() for name in named})
 
 
 def test_every_column_is_named_under_its_operators() -> None:
@@ -110,7 +122,14 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
         reprices=SqlReprices(state),
         clock=clock,
         secrets=SqlSecrets(state),
-        logs=LogService(keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=1),
+        logs=LogService(
+            warehouse=ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1),
+            keys=keys,
+            sink=sink,
+            clock=clock,
+            metrics=metrics,
+            capture_bytes=1,
+        ),
     )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Ask what it cost")))
@@ -119,7 +138,7 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
 
 def test_every_path_of_the_proxy_is_named() -> None:
     origin = origin_of("https://example.com")
-    assert {*Routes({b"oai": origin, b"anthropic": origin}).known, *LOG_PATHS, "/healthz", "/metrics"} <= TERMS
+    assert {*Routes({b"oai": origin, b"anthropic": origin}).known, *LOG_PATHS, *PAGES} <= TERMS
 
 
 def test_files_that_are_pointed_at_are_there() -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Bound, Statement
 from services.ports import Warehouse
+from services.sql.printer import print_spellings
 from services.stores.migrations import migrate_warehouse
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT, a_record
@@ -72,11 +73,8 @@ def total_of(warehouse: Warehouse, organization_id: str) -> tuple[int, Decimal]:
 
 
 def spellings_of(warehouse: Warehouse, organization_id: str) -> dict[str, str]:
-    sql = (
-        "SELECT property_key, tupleElement(min(first_use), 'spelling') AS spelling "
-        "FROM organization_property WHERE organization_id = {o:String} GROUP BY property_key"
-    )
-    return {row["property_key"]: row["spelling"] for row in ask(warehouse, sql, o=organization_id)}
+    rows = asyncio.run(warehouse.query(print_spellings(organization_id)))
+    return {row["property_key"]: row["spelling"] for row in rows}
 
 
 def many(organization_id: str, count: int) -> list[RequestRecord]:

@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from schemas.errors import FareboxError
-from services.ports import EventSink, EventSource
+from services.ports import EventSink, EventSource, Warehouse
 from services.process import closed_by
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
@@ -56,6 +56,7 @@ class _Live(msgspec.Struct, frozen=True):
 
     loop: asyncio.AbstractEventLoop
     source: EventSource
+    warehouse: ClickHouseWarehouse
     stop: asyncio.Event
 
 
@@ -89,6 +90,7 @@ class Accounting:
         self._query = query
         self._listening = listening
         self._metrics = metrics
+        self._stopped = ""
         self._live: Future[_Live] = Future()
         self._thread = threading.Thread(target=self._run, name="accounting")
 
@@ -96,6 +98,11 @@ class Accounting:
         """Returns when both work. Raises: FareboxError when they cannot."""
         self._thread.start()
         self._live.result()
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """To be asked from any loop, once both work."""
+        return self._live.result().warehouse
 
     def backlog(self) -> int:
         """Events that are in the log and not yet rows. Raises: BrokerUnavailable, AccountingStopped."""
@@ -105,8 +112,8 @@ class Accounting:
 
     def check(self) -> None:
         """Raises: AccountingStopped, with the reason, when it has stopped by itself."""
-        if self._metrics.trouble:
-            raise AccountingStopped(self._metrics.trouble)
+        if self._stopped:
+            raise AccountingStopped(self._stopped)
 
     def stop(self) -> None:
         """Returns when the log is empty, or as empty as it gets in time, and everything is closed."""
@@ -124,7 +131,8 @@ class Accounting:
                 return
             reason = _reason(error)
             logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
-            self._metrics.trouble = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
+            self._stopped = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
+            self._metrics.troubles["accounting"] = self._stopped
         finally:
             self._metrics.worker_inside = False
             self._listening.close()  # so that who asks is refused, and does not wait for an answer
@@ -132,7 +140,7 @@ class Accounting:
     async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
             stores = await self._open(stack)
-            live = _Live(asyncio.get_running_loop(), stores.source, asyncio.Event())
+            live = _Live(asyncio.get_running_loop(), stores.source, stores.warehouse, asyncio.Event())
             shipped = ShippedPrices()
             server = self._query_server(stack, stores, shipped)
             worker_stop = asyncio.Event()
@@ -162,6 +170,7 @@ class Accounting:
     def _query_server(self, stack: AsyncExitStack, stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
         clock = SystemClock()
         logs = LogService(
+            warehouse=stores.warehouse,
             keys=stores.keys,
             sink=stores.sink,
             clock=clock,
@@ -188,7 +197,10 @@ class Accounting:
             stack, await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
         )
         keys = closed_by(stack, open_keys(self._query.state))
-        source = closed_by(stack, await open_event_source(self._worker.event_log, group=self._worker.worker_group))
+        source = closed_by(
+            stack,
+            await open_event_source(self._worker.event_log, group=self._worker.worker_group, metrics=self._metrics),
+        )
         price_rows = closed_by(stack, open_price_rows(self._query.state))
         releases = closed_by(stack, open_releases(self._query.state))
         reprices = closed_by(stack, open_reprices(self._query.state))

@@ -1,6 +1,7 @@
 """The commands of `farebox`: what may be typed, and which piece of work it starts."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -12,15 +13,18 @@ import typer
 from schemas.api_reports import Summary
 from schemas.errors import InvalidRequest
 from schemas.key import Permission
+from services import __version__
 from services.cli import dead_letters as dead
 from services.cli import keys as key_work
 from services.cli.data_folder import ORGANIZATION, DataFolder, existing
+from services.cli.journal import journal
 from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.price_commands import prices
 from services.cli.report import fetch_summary, print_report
 from services.cli.reprice_commands import doctor, reprice
 from services.cli.screen import counted, print_lines, screen, seen
 from services.cli.settings_list import environment_file
+from services.process import warn_of_service_links
 from services.settings import ProxySettings, Settings
 from services.telemetry import configure_logging
 
@@ -36,6 +40,23 @@ app = typer.Typer(
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(prices, name="prices")
+app.add_typer(journal, name="journal")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"farebox {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
 
 Organization = Annotated[str, typer.Option(help="Whose keys.")]
 
@@ -53,6 +74,7 @@ def up(data: Data = DATA) -> None:
         level = "warning" if sys.stderr.isatty() else "info"
         environ = {"FAREBOX_LOG_LEVEL": level} | os.environ
         configure_logging(Settings.from_environ(environ).log_level)
+        warn_of_service_links(environ, logging.getLogger("farebox"))
         folder, console = DataFolder(data), screen()
         serve(folder, environ, lambda running: show_running(running, folder, console, ending="Ctrl-C stops Farebox."))
 

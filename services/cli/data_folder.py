@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schemas.errors import InvalidSetting
+from services.stores.journal_files import JournalFiles
 from services.stores.private_files import make_private_folder
 
 _FILES = ("journal:", "sqlite:///")
@@ -18,8 +19,10 @@ def existing(url: str) -> str:
     For what is only looked at: opening a file makes it, and an empty one would say that there is nothing.
     """
     for kind in _FILES:
-        if url.startswith(kind) and not Path(url.removeprefix(kind)).is_file():
-            raise InvalidSetting(f"{url.removeprefix(kind)} does not exist: --data names the folder of a Farebox")
+        file = Path(url.removeprefix(kind))
+        # The first file of a journal is set aside once it was salvaged: others follow it.
+        if url.startswith(kind) and not JournalFiles(file).newest().is_file():
+            raise InvalidSetting(f"{file} does not exist: --data names the folder of a Farebox")
     return url
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 import msgspec
 from rich.text import Text
 
-from schemas.errors import InvalidSetting, PoisonMessage
+from schemas.errors import InvalidSetting, LogConflict, PoisonMessage
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
 from services.cli.screen import counted, minute, plain
 from services.ports import DeadLetters
@@ -32,7 +32,7 @@ class Buried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PutBack(msgspec.Struct, frozen=True, kw_only=True):
-    """How many letters are events in the log again, how many are no events yet, and whether the first are gone."""
+    """How many letters are events in the log again, how many can be no rows, and whether the first are gone."""
 
     back: int
     unreadable: int
@@ -60,7 +60,7 @@ async def export(event_log: str, file: Path) -> int:
 
 
 async def put_back(settings: ProxySettings) -> PutBack:
-    """Publishes again what this version can read. Counted once all the same: an event replaces its own row.
+    """Publishes again what can become a row now. Counted once all the same: an event replaces its own row.
 
     Raises: BrokerUnavailable, InvalidSetting.
     """
@@ -73,7 +73,7 @@ async def put_back(settings: ProxySettings) -> PutBack:
         try:
             async for letter in letters.read():
                 event = _event(letter)
-                if event is None:
+                if event is None or letter.code == LogConflict.code:
                     unreadable += 1
                     continue
                 await sink.publish(event)
@@ -98,7 +98,7 @@ def listed(letters: Iterable[Buried]) -> Iterator[Text]:
                 yield Text(f"    {plain(one.request)}")
         if len(its) > _SHOWN:
             yield Text(f"  and {len(its) - _SHOWN:,} more: --export FILE writes them all")
-    readable = sum(1 for its in found.values() for one in its if one.request)
+    readable = sum(1 for code, its in found.items() for one in its if one.request and code != LogConflict.code)
     if readable:
         yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that back into the log.")
 
@@ -109,7 +109,7 @@ def put_back_lines(result: PutBack) -> Iterator[Text]:
     if result.back and not result.forgotten:
         yield Text("Kafka keeps its copies. Putting them back once more changes nothing.")
     if result.unreadable:
-        yield Text(f"{counted(result.unreadable, 'dead letter')} left that this version cannot read.")
+        yield Text(f"{counted(result.unreadable, 'dead letter')} left that no row can be made of.")
 
 
 def _buried(letter: DeadLetter) -> Buried:

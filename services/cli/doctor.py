@@ -11,6 +11,7 @@ from schemas.api_reprice import UnknownModel, UnknownModels
 from services.cli.health import Part
 from services.cli.report import REASONS, model_of
 from services.cli.screen import counted, day, minute, print_lines
+from services.domain.helicone_headers import nearest_known
 
 _STATES: Final = {True: ("ok", "green"), False: ("down", "red"), None: ("unknown", "yellow")}
 _SHOWN: Final = 20  # models; the endpoint has all
@@ -34,6 +35,7 @@ def _lines(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[Tex
     if alarms:
         yield _heading("What went wrong since it was started")
         yield from (Text(f"  {alarm}.", style="yellow") for alarm in alarms)
+    yield from _headers(parts)
     if unknown is None:
         return
     yield _heading(f"What could not be priced since {minute(unknown.start)} (UTC)")
@@ -59,6 +61,17 @@ def _parts(parts: Iterable[Part]) -> Iterator[Text]:
     for part in parts:
         state, style = _STATES[part.ok]
         yield Text.assemble(f"  {part.name:<6}  ", (f"{state:<7}", style), f"  {part.told}")
+
+
+def _headers(parts: Iterable[Part]) -> Iterator[Text]:
+    """Headers that were passed over because they have no meaning: most of them are misspelled."""
+    counts = [one for part in parts for one in part.unknown_headers.items()]
+    if not counts:
+        return
+    yield _heading("Headers that were passed over, since nothing here knows them")
+    for name, count in sorted(counts, key=lambda one: (-one[1], one[0])):
+        meant = nearest_known(name)
+        yield Text(f"  {name}: {counted(count, 'request')}{f'; {meant} was probably meant' if meant else ''}")
 
 
 def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:

@@ -97,7 +97,9 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
         )
         stack.push_async_callback(sink.close)
         proxy = proxy.model_copy(update={"query_url": proxy.query_url or query_url})
-        server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
+        server = proxy_server(
+            proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=accounting.warehouse
+        )
         running = Running(
             proxy_url=url_of(proxy_socket),
             query_url=query_url,

@@ -123,12 +123,13 @@ def covered(spend: Spend | CoverageView) -> str:
     """Of how much the cost is known."""
     told = f"{percent(spend.priced_request_share)} of requests"
     if spend.priced_token_share is not None:
-        told += f", {tokens_priced(spend)} of tokens"
+        known = "known " if spend.unpriced_requests_without_tokens else ""
+        told += f", {percent(spend.priced_token_share)} of {known}tokens"
     untold = spend.unpriced_requests_without_tokens
     return f"{told}; of {counted(untold, 'request')} nobody knows the tokens" if untold else told
 
 
 def tokens_priced(spend: Spend | CoverageView) -> str:
-    """The share; with "≤" where it leaves out unpriced tokens that nobody knows, and so may be smaller."""
-    may_be_less = spend.unpriced_requests_without_tokens and spend.priced_token_share
-    return ("≤" if may_be_less else "") + percent(spend.priced_token_share)
+    """The share; of the tokens that are known, where unpriced requests have some that are not."""
+    leaves_out = spend.unpriced_requests_without_tokens and spend.priced_token_share
+    return percent(spend.priced_token_share) + (" of known" if leaves_out else "")

@@ -8,8 +8,10 @@ from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, Resp
 from schemas.moments import whole_milliseconds
 from services.domain.headers import NO_NOTES, Head
 from services.domain.providers import Target
+from services.domain.streams import ends_stream
 
 TAIL_BYTES: Final = 64 * 2**10  # of an answer that is larger than the capture limit, kept beside its beginning
+LAST_EVENT_BYTES: Final = 2**20  # of a stream's end, in which its last event is looked for: OpenAI's may hold all of it
 MAX_LOOSE: Final = 256  # pieces of a body; more are joined, since each takes some forty bytes beside its own
 
 
@@ -75,6 +77,18 @@ class CapturedBody:
             self._take_tail(tail)
             self.tail_bytes = 0
 
+    def end(self, size: int) -> bytes:
+        """The last bytes that are held, up to `size` or somewhat more. They stay held."""
+        if self._tail is not None:
+            return bytes(self._tail[-size:])
+        found: list[bytes] = []
+        for piece in reversed(self._pieces):
+            if size <= 0:
+                break
+            found.append(piece)
+            size -= len(piece)
+        return b"".join(reversed(found))
+
     @property
     def truncated(self) -> bool:
         """Whether something between its first and its last bytes, or all behind the first, was not kept."""
@@ -104,6 +118,7 @@ class Capture:
         "_finished",
         "_first_byte_s",
         "_head",
+        "_key_id",
         "_method",
         "_organization_id",
         "_status",
@@ -121,6 +136,7 @@ class Capture:
         self,
         *,
         organization_id: str,
+        key_id: str,
         request_id: str,
         created_at: datetime,
         began_s: float,
@@ -133,6 +149,7 @@ class Capture:
     ) -> None:
         """`created_at` is the moment when the request began; `began_s` is the same on the monotonic clock."""
         self._organization_id = organization_id
+        self._key_id = key_id
         self.request_id = request_id
         self._created_at = whole_milliseconds(created_at)
         self._began_s = began_s
@@ -161,6 +178,15 @@ class Capture:
         readable_end = answer.tail_bytes > 0 and b"content-encoding" not in self._answer_notes
         return not answer.dropped and (readable_end or not answer.truncated)
 
+    @property
+    def stream_ended(self) -> bool:
+        """Whether what has come of the answer is a whole stream, though its connection may not have said so yet."""
+        notes = self._answer_notes
+        if self._status != 200 or b"content-encoding" in notes or self.answer.dropped:
+            return False
+        is_stream = notes.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+        return is_stream and ends_stream(self.answer.end(LAST_EVENT_BYTES))
+
     def answer_began(self, at_s: float) -> None:
         """The first byte of the answer's body has come."""
         self._first_byte_s = at_s
@@ -177,6 +203,7 @@ class Capture:
         body, _ = self.body.take()
         return RequestEvent(
             organization_id=self._organization_id,
+            key_id=self._key_id,
             request_id=self.request_id,
             created_at=self._created_at,
             provider=self._target.provider,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import brotli
-from backports import zstd
+
+from services.zstd import zstd
 
 MAX_BYTES: Final = 16 * 2**20  # far above any text; reading more would keep all other events waiting
 MAX_RATIO: Final = 100

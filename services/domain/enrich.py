@@ -12,12 +12,14 @@ from schemas.moments import unix_us
 from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Reading, Usage, UsageSource
+from schemas.versions import version_of
 from services.domain.asked import MAX_NAME_CHARACTERS, Asked, asked_of
 from services.domain.billing import charge_of
 from services.domain.body_text import Body, read_body
 from services.domain.charge import FREE
 from services.domain.consumption import Consumption, consumption_of
 from services.domain.cut_answer import reading_of
+from services.domain.folded_cache import with_cache_unfolded
 from services.domain.tiers import with_asked, with_region
 from services.domain.told_cost import kept_usd
 from services.domain.unbilled import request_generates
@@ -55,6 +57,8 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     )
     asked = asked_of(request, asked_body)
     reading = as_asked(reading_of(event, asked_body, answer_body), request.provider, asked_body)
+    if request.logged:
+        reading = with_cache_unfolded(reading, asked_body, answer_body)
     consumption = consumption_of(event, reading, asked_body.content)
     bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)
@@ -94,7 +98,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         organization_id=request.organization_id,
         request_created_at=request.created_at,
         request_id=request.request_id,
-        version=max(0, unix_us(recorded_at_of(event))),
+        version=version_of(recorded_at_of(event), logged=request.logged),
         response_created_at=_later(request.created_at, latency_ms),
         provider=request.provider,
         model=bill.model,
@@ -129,6 +133,9 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         cache_saved_usd=bill.saved_usd,
         request_bytes=_within(request.body_bytes, _MAX_BYTES),
         response_bytes=_within(response.body_bytes, _MAX_BYTES),
+        key_id=request.key_id,
+        first_logged_us=max(1, unix_us(recorded_at_of(event))) if request.logged else 0,
+        replaced="",
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
+from services.domain.helicone_headers import KNOWN_HEADERS, Treatment
 
 T = TypeVar("T")
 Pair = tuple[bytes, bytes]  # name as spelled on the wire, value
@@ -29,7 +30,7 @@ NO_NOTES: Final[Mapping[bytes, bytes]] = {}
 
 
 # What becomes of a header; what is only noted is read here, then made anew or left out.
-Fate = Literal["kept", "kept and noted", "noted", "label", "bearer", "dropped"]
+Fate = Literal["kept", "kept and noted", "noted", "label", "bearer", "unserved", "dropped"]
 
 _FATES: Final[Mapping[bytes, Fate]] = {
     b"connection": "noted",
@@ -41,10 +42,11 @@ _FATES: Final[Mapping[bytes, Fate]] = {
     b"host": "noted",
     b"http2-settings": "dropped",
     b"keep-alive": "dropped",
+    b"sec-websocket-key": "noted",
     b"te": "dropped",
     b"trailer": "dropped",
     b"transfer-encoding": "noted",
-    b"upgrade": "dropped",
+    b"upgrade": "noted",
 }
 
 
@@ -67,8 +69,11 @@ def _fate(spelled: bytes) -> tuple[Fate, bytes]:
     name = spelled.lower()
     if name in _FATES:
         return _FATES[name], name
+    known = KNOWN_HEADERS.get(name)
+    if known is not None and known.treatment is Treatment.REFUSED:
+        return "unserved", name
     if name.startswith(_OWN_PREFIX):
-        return "label", name
+        return "label" if known is not None or name.startswith(_PROPERTY_PREFIX) else "unserved", name
     return "dropped" if name.startswith(b"proxy-") else "kept", name
 
 
@@ -79,11 +84,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The headers of a request or an answer, sorted by whom they are for."""
 
     kept: list[Pair]  # for the other side
-    labels: Sequence[Pair]  # for us: everything `Helicone-*` but the key
+    labels: Sequence[Pair]  # for us: everything `Helicone-*` that is known, but the key
     bearer: bytes | None  # the value of Helicone-Auth
     notes: Mapping[bytes, bytes]  # what had to be looked at, by lower-case name; repeated ones joined by ", "
     body_bytes: int | None  # what Content-Length says; None when it is not there
     chunked: bool
+    unserved: Sequence[Pair] = ()  # names in lower case: headers that are refused, and `Helicone-*` that is unknown
 
     @property
     def expects_continue(self) -> bool:
@@ -96,6 +102,7 @@ def read_head(headers: Iterable[Pair]) -> Head:
     kept: list[Pair] = []
     labels: list[Pair] = []
     notes: dict[bytes, bytes] = {}
+    unserved: Sequence[Pair] = ()
     bearer = None
     for pair in headers:
         fate, name = _FATE_OF[pair[0]]
@@ -105,6 +112,8 @@ def read_head(headers: Iterable[Pair]) -> Head:
             labels.append(pair)
         elif fate == "bearer":
             bearer = pair[1]
+        elif fate == "unserved":
+            unserved = (*unserved, (name, pair[1]))
         elif fate != "dropped":
             earlier = notes.get(name)
             notes[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
@@ -112,9 +121,16 @@ def read_head(headers: Iterable[Pair]) -> Head:
                 kept.append(pair)
     chunked = _is_chunked(notes) if b"transfer-encoding" in notes else False
     length = _length(notes[b"content-length"]) if b"content-length" in notes else None
-    if b"connection" in notes:
-        kept = _without_named(kept, notes[b"connection"])
-    return Head(kept=kept, labels=labels, bearer=bearer, notes=notes, body_bytes=length, chunked=chunked)
+    connection = notes.get(b"connection")
+    return Head(
+        kept=kept if connection is None else _without_named(kept, connection),
+        labels=labels,
+        bearer=bearer,
+        notes=notes,
+        body_bytes=length,
+        chunked=chunked,
+        unserved=unserved,
+    )
 
 
 def _is_chunked(notes: Mapping[bytes, bytes]) -> bool:

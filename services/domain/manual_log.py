@@ -55,6 +55,7 @@ class LoggedBy(msgspec.Struct, frozen=True, kw_only=True):
     """Who logs, and what the logging request itself says."""
 
     organization_id: str
+    key_id: str
     provider: str  # of the path
     labels: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
 
@@ -68,7 +69,7 @@ def read_log(payload: bytes, by: LoggedBy, *, drawn_id: str, now: datetime, capt
     call = read_payload(payload)
     request = _request(call, by, drawn_id, now)
     response = _response(call.provider_response, call.timing)
-    step = _step(response.body) or _step(request.body)
+    step = _step(_named_in(request.body), _named_in(response.body))
     body, tail = beginning_and_end(response.body, capture_bytes)
     return ExchangeEvent(
         request=msgspec.structs.replace(request, body=request.body[:capture_bytes], step=step),
@@ -92,6 +93,8 @@ def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> Re
         content_type="application/json",
         body=body,
         body_bytes=len(body),
+        key_id=by.key_id,
+        logged=True,
     )
 
 
@@ -193,24 +196,35 @@ class _Named(msgspec.Struct, frozen=True):
     name: Any = None
 
 
+_STEPS: Final = ("tool", "data", "vector_db")
+_NAMELESS: Final = "unknown"
+
 _named = msgspec.json.Decoder(_Named)
 
 
-def _step(body: bytes) -> str:
-    """The name of a step beside the model, by Helicone's names for its model; '' for calls of models."""
+def _named_in(body: bytes) -> _Named:
     try:
-        named = _named.decode(body)
+        return _named.decode(body)
     except UNREADABLE:
-        return ""
-    match named.kind:
+        return _Named()
+
+
+def _step(request: _Named, response: _Named) -> str:
+    """The name of a step beside the model, by Helicone's names for its model; '' for calls of models.
+
+    The Python client writes the kind into both bodies and the name of data into the request alone, where the name in
+    the response may be one of the results.
+    """
+    match response.kind if response.kind in _STEPS else request.kind:
         case "tool":
-            return f"tool:{_name(named.tool)}"
+            return f"tool:{_name(request.tool) or _name(response.tool) or _NAMELESS}"
         case "data":
-            return f"data:{_name(named.name)}"
+            return f"data:{_name(request.name) or _name(response.name) or _NAMELESS}"
         case "vector_db":
             return "vector_db"
     return ""
 
 
-def _name(told: object) -> str:
-    return told[:MAX_NAME_CHARACTERS] if isinstance(told, str) and told else "unknown"
+def _name(value: object) -> str:
+    """'' for what is no name; the Python client says `unknown` where it has none."""
+    return value[:MAX_NAME_CHARACTERS] if isinstance(value, str) and value != _NAMELESS else ""

@@ -14,7 +14,7 @@ from schemas.origin import Origin
 PROVIDERS: Final[Mapping[bytes, str]] = {b"oai": "OPENAI", b"anthropic": "ANTHROPIC"}  # path label -> stored name
 ROUTE_SHAPES: Final = (b"/%b", b"/v1/gateway/%b")  # the short path, and the one of Helicone's self-hosted gateway
 _LOG_SUFFIX: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
-_CHAT: Final = b"/chat/completions"
+_COMPLETIONS: Final = b"/completions"  # of chats, and of the older kind without
 
 _VISIBLE = re.compile(rb"[!-~]*")
 _SUSPECT = re.compile(rb"/\.|//|[%\\;#]")  # nothing a path can be misread by lacks all of these
@@ -83,7 +83,7 @@ def _target(url: bytes, provider: str, origin: Origin) -> Target | None:
         path_and_query=path + mark + query,
         url=f"{_site(origin)}{path.decode('ascii')}",
         secret=secret,
-        tells_usage_when_asked=provider == "OPENAI" and path.endswith(_CHAT),
+        tells_usage_when_asked=provider == "OPENAI" and path.endswith(_COMPLETIONS),
     )
 
 

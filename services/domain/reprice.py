@@ -6,10 +6,10 @@ from functools import reduce
 from typing import Final
 
 from schemas.event import Ending
-from schemas.moments import unix_us
 from schemas.price import Charge, CostState, PriceBook
 from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, Outcome
 from schemas.usage import TOKEN_CLASSES, UsageSource
+from schemas.versions import version_after
 from services.domain.charge import charge_stored
 
 REST: Final = "(other)"  # models beyond those that are told apart
@@ -56,11 +56,6 @@ def correction_of(row: ChargedRow, prices: PriceBook, *, reprice_id: str, moment
         prior_as_charged_usd=row.as_charged_usd,
         prior_reprice_id=row.reprice_id,
     )
-
-
-def version_after(version: int, moment: datetime) -> int:
-    """Unix microseconds of `moment`, and in any case more than `version`."""
-    return max(unix_us(moment), version + 1)
 
 
 class Differences:

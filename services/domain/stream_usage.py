@@ -1,8 +1,10 @@
-"""OpenAI chat streams tell their usage only when asked: how the question gets into a body, and the answer out again.
+"""OpenAI chat and completion streams tell their usage only when asked: how the question gets into a body, and the
+answer out again.
 
 The usage then comes in one more chunk at the end, without choices, and the other chunks say `"usage": null`. A caller
 who did not ask gets neither.
 Source: https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
+and https://platform.openai.com/docs/api-reference/completions/create#completions-create-stream_options
 """
 
 import re

@@ -7,8 +7,14 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 import re
 from base64 import b64decode
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+
+from schemas.unreadable import UNREADABLE
+
+_DONE: Final = b"[DONE]"
+_LAST_TYPES: Final = ("message_stop", "response.completed", "response.incomplete", "response.failed")
 _BOM: Final = b"\xef\xbb\xbf"
 _PRELUDE: Final = Struct(">III")  # of a binary frame: its length, its headers' length, a checksum of the two
 _CHECKSUM_BYTES: Final = 4
@@ -18,9 +24,7 @@ _FIRST_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:
 
 def events_of(body: bytes) -> list[bytes]:
     """The data of all events of a whole stream; a last one may lack its blank line. Data lines are joined by LF."""
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    found = map(_data_of, body.removeprefix(_BOM).split(b"\n\n"))
+    found = map(_data_of, _with_line_feeds(body).removeprefix(_BOM).split(b"\n\n"))
     return [data for data in found if data is not None]
 
 
@@ -36,6 +40,36 @@ def _data_of(block: bytes) -> bytes | None:
 
 def _value(line: bytes) -> bytes:
     return line[5:].removeprefix(b" ")
+
+
+class _Typed(msgspec.Struct):
+    type: Any = None
+
+
+_typed = msgspec.json.Decoder(_Typed)
+
+
+def ends_stream(end: bytes) -> bool:
+    """Whether the last whole event in `end`, the last bytes of a stream so far, is one that none follows.
+
+    Clients leave behind it: OpenAI's after [DONE], without waiting for the end of the body.
+    """
+    if not end.endswith((b"\n", b"\r")):
+        return False
+    block = _with_line_feeds(end).rstrip(b"\n").rpartition(b"\n\n")[2]
+    data = _data_of(block)
+    return data is not None and (data.strip() == _DONE or _type_of(data) in _LAST_TYPES)
+
+
+def _type_of(event: bytes) -> Any:
+    try:
+        return _typed.decode(event).type
+    except UNREADABLE:
+        return None
+
+
+def _with_line_feeds(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
 
 
 def looks_like_events(body: bytes) -> bool:

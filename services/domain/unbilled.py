@@ -1,4 +1,4 @@
-"""Which requests no provider bills: those that only look, and those that have something kept, counted or judged.
+"""Which requests no provider bills: those that only look or manage, and what is kept, counted or judged.
 
 An answer that is made in the background, or in a batch, is begun by a request that cannot say yet what it will use,
 and is looked at afterwards, as often as anybody likes. So the request that began it stays unknown, which every total
@@ -11,6 +11,7 @@ from typing import Final
 
 from schemas.event import RequestEvent
 from schemas.usage import Reading
+from services.domain.management import only_manages
 
 _ANYBODY: Final = "CUSTOM"  # calls logged without a provider: nobody knows what their paths mean
 
@@ -27,9 +28,6 @@ _ONLY_CHANGES: Final = re.compile(
     r"(?:responses|interactions|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel"
     r"|chat/completions/chat[^/]+|threads/[^/]+/runs/run_[^/]+)/?$"
 )
-# OpenAI's makings of what is asked later, and billed then. Elsewhere a conversation is begun by a question.
-_MAKINGS: Final = re.compile(rf"{_VERSION}(?:threads|assistants|conversations|realtime/client_secrets)/?$")
-_OPENAIS: Final = frozenset({"OPENAI", "AZURE"})
 _MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with OpenAI, and billed by Mistral
 
 
@@ -52,6 +50,4 @@ def _is_unbilled(provider: str, target_url: str) -> bool:
         return False
     if provider == "OPENAI" and _MODERATIONS.search(target_url) is not None:
         return True
-    if provider in _OPENAIS and _MAKINGS.search(target_url) is not None:
-        return True
-    return _UNBILLED.search(target_url) is not None
+    return only_manages(provider, target_url) or _UNBILLED.search(target_url) is not None

@@ -12,14 +12,17 @@ from typing import Any, Final
 import uvicorn
 
 from services.domain.capture import CaptureSpace
+from services.domain.helicone_headers import ignored_headers
+from services.domain.host import host_names
 from services.domain.providers import Routes, origin_of
-from services.ports import Clock, EventSink, KeyStore, Upstream
+from services.ports import Clock, EventSink, KeyStore, Upstream, Warehouse
 from services.process import GRACE_S, closed_by, run_process
 from services.proxy.accounts import Accounts
 from services.proxy.app import ProxyApp
 from services.proxy.drains import DrainLimits, Drains
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
+from services.proxy.log_conflicts import LOOK_UP_S, LogConflicts
 from services.proxy.log_endpoint import LogEndpoint
 from services.proxy.manual_log import LogIntake
 from services.proxy.protocol import RelayProtocol
@@ -27,7 +30,7 @@ from services.proxy.server import ProxyServer
 from services.proxy.terms import Limits, Relay
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_event_sink, open_keys
+from services.stores.connect import open_event_sink, open_keys, open_shared_warehouse
 from services.stores.upstream import UpstreamPool
 from services.telemetry import Metrics
 
@@ -43,10 +46,12 @@ def proxy_server(
     keys: KeyStore,
     metrics: Metrics,
     clock: Clock,
+    warehouse: Warehouse | None = None,
     grace_s: int = GRACE_S,
 ) -> ProxyServer:
     """A proxy to be served on a running event loop. Its owner closes `sink` after it, never before.
 
+    `warehouse` tells it which logs would replace what they may not; without one only the worker decides.
     Told to stop, it gives exchanges in flight `grace_s` to end. Raises: InvalidSetting.
     """
     upstream = UpstreamPool(max_connections=settings.max_connections, connect_timeout_s=settings.connect_timeout_s)
@@ -64,6 +69,7 @@ def proxy_server(
     relay = _relay(settings, upstream=upstream, keyring=keyring, accounts=accounts, drains=drains, metrics=metrics)
     logs = LogIntake(
         keys=keyring,
+        conflicts=LogConflicts(warehouse),
         sink=sink,
         clock=clock,
         draw_id=draw_id,
@@ -71,7 +77,11 @@ def proxy_server(
         capture_bytes=settings.capture_bytes,
     )
     app = ProxyApp(
-        metrics=metrics, routes=routes.known, logs=LogEndpoint(logs, metrics), query_url=settings.query_url.rstrip("/")
+        metrics=metrics,
+        routes=routes.known,
+        logs=LogEndpoint(logs, metrics),
+        query_url=settings.query_url,
+        hosts=host_names(settings.hosts),
     )
     protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
     config = _config(settings, app, protocol, grace_s=grace_s)
@@ -94,6 +104,7 @@ def _relay(
         metrics=metrics,
         drains=drains,
         kept=CaptureSpace(KEPT_BYTES),
+        ignored_headers=ignored_headers(settings.ignore_headers),
         asks_usage=settings.stream_usage == "inject",
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
@@ -138,7 +149,10 @@ async def run(settings: ProxySettings) -> None:
             settings.event_log, durability=settings.durability, spill=settings.kafka_spill, metrics=metrics
         )
         closed_by(stack, sink)
-        server = proxy_server(settings, sink=sink, keys=keys, metrics=metrics, clock=SystemClock())
+        warehouse = open_shared_warehouse(settings.warehouse, query_timeout_s=LOOK_UP_S)
+        if warehouse is not None:
+            closed_by(stack, warehouse)
+        server = proxy_server(settings, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=warehouse)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
         gc.collect()

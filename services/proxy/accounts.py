@@ -8,6 +8,7 @@ from time import monotonic
 import msgspec
 
 from schemas.event import Ending
+from schemas.key import KeyOwner
 from schemas.moments import whole_milliseconds
 from services.domain.capture import Capture, CaptureSpace
 from services.domain.headers import Head, read_labels
@@ -49,13 +50,15 @@ class Accounts:
         self._space = CaptureSpace(capture_total_bytes)
         self._given = GivenIds()
 
-    def open(self, request: Request, organization_id: str) -> Capture:
+    def open(self, request: Request, owner: KeyOwner) -> Capture:
+        organization_id = owner.organization_id
         tags, request_id = read_labels(request.head.labels)
         if request_id and not self._given.is_new(organization_id, request_id, whole_milliseconds(request.created_at)):
             self._metrics.add("proxy_ids_replaced_total")
             request_id = None
         return Capture(
             organization_id=organization_id,
+            key_id=owner.key_id,
             request_id=request_id or self._draw_id(request.created_at),
             created_at=request.created_at,
             began_s=request.began_s,

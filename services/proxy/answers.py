@@ -26,6 +26,21 @@ class MisdirectedRequest(Rejected):
     status = 421
 
 
+class MethodNotAllowed(Rejected):
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, path: str, allowed: str) -> None:
+        """`allowed` as the Allow header has it."""
+        super().__init__(f"{path} takes {allowed}")
+        self.allowed = allowed
+
+
+class NoWebSockets(Rejected):
+    code = "websocket_not_implemented"
+    status = 501
+
+
 class HeadTooLarge(Rejected):
     code = "head_too_large"
     status = 431
@@ -41,7 +56,9 @@ REASONS = {
     401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
+    405: b"Method Not Allowed",
     408: b"Request Timeout",
+    409: b"Conflict",
     413: b"Content Too Large",
     421: b"Misdirected Request",
     431: b"Request Header Fields Too Large",

@@ -1,7 +1,7 @@
 """The asking half of an exchange: a request is let in, waits for what it must wait for, and goes to its provider.
 
-Bodies pass piece by piece, unread, but for OpenAI chat: there a body is kept until it is whole, so that streams can be
-asked for their usage. Bodies that are large, compressed or of unknown length are not kept, and not asked.
+Bodies pass piece by piece, unread, but for OpenAI chat and completions: there a body is kept until it is whole, so that
+streams can be asked for their usage. Bodies that are large, compressed or of unknown length pass as they are.
 """
 
 from abc import ABC, abstractmethod
@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from schemas.errors import FareboxError, TooLarge, UpstreamUnavailable
+from schemas.errors import FareboxError, Rejected, TooLarge, UpstreamUnavailable
 from schemas.event import Ending
+from schemas.key import KeyOwner
 from services.domain.capture import Capture
 from services.domain.headers import Pair, wish
+from services.domain.helicone_headers import refusal_of, unknown_names
 from services.domain.stream_usage import UsageRemoval, with_usage_asked
 from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
 from services.proxy.accounts import Request
@@ -149,7 +151,10 @@ class Asking(ABC):
     def _admit(self, verdict: Verdict) -> None:
         if self._finished:
             return
-        if isinstance(verdict, str):
+        if self._request.head.unserved and (refusal := self._unserved(verdict)):
+            self._break_off(Ending.REFUSED, refusal)
+            return
+        if isinstance(verdict, KeyOwner):
             self._capture = self._relay.accounts.open(self._request, verdict)
         elif self._relay.pass_unauthenticated:
             self._relay.metrics.add("proxy_unlogged_total")
@@ -168,6 +173,19 @@ class Asking(ABC):
             self._keep()
         else:
             self._ask()
+
+    def _unserved(self, verdict: Verdict) -> Rejected | None:
+        """Why headers that do nothing here forbid that the request passes. Unknown ones do not, and are counted.
+
+        A wrong key is the first thing to say; and without a key nobody may fill the counters.
+        """
+        relay, head = self._relay, self._request.head
+        if isinstance(verdict, KeyOwner):
+            for name in unknown_names(head.unserved):
+                relay.metrics.add_unknown_header(name)
+        elif not relay.pass_unauthenticated:
+            return None
+        return refusal_of(head.unserved, self._request.target.origin, relay.ignored_headers)
 
     def _ask(self) -> None:
         head = self._request.head

@@ -21,6 +21,7 @@ from services.proxy.accounts import Accounts
 from services.telemetry import Metrics
 
 ON_DISCONNECT: Final = b"Helicone-On-Disconnect"
+ENDED_S: Final = 5.0  # for the connection to follow where the stream in it has ended
 
 
 class DrainLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +43,20 @@ class Drains:
         self._none_open = asyncio.Event()
         self._none_open.set()
 
-    def take(self, call: UpstreamCall, capture: Capture, labels: Sequence[Pair]) -> bool:
-        """Whether the answer to `call`, whose request was sent whole, is read on. Its event is then made here."""
+    def take(self, call: UpstreamCall, capture: Capture, labels: Sequence[Pair], ending: Ending) -> bool:
+        """Whether the answer to `call`, whose request was sent whole, is read on. Its event is then made here.
+
+        `ending` is COMPLETED where the client left with the whole stream: then only its connection is saved.
+        """
         said = wish(labels, ON_DISCONNECT)
         if said == b"cancel" or (said != b"drain" and not self._wanted) or not capture.tells_usage:
             return False
         if len(self._open) >= self.limits.max_drains:
             self.metrics.add("proxy_drain_refused_total")
             return False
-        self.metrics.add("proxy_drained_total")
-        self._open.add(Drain(self, call, capture))
+        if ending is Ending.CLIENT_GONE:
+            self.metrics.add("proxy_drained_total")
+        self._open.add(Drain(self, call, capture, ending))
         self._none_open.clear()
         return True
 
@@ -62,7 +67,7 @@ class Drains:
 
     def sweep(self, now_s: float) -> None:
         """Ends those that took too long. To be called several times a second."""
-        for drain in [one for one in self._open if now_s - one.began_s > self.limits.timeout_s]:
+        for drain in [one for one in self._open if now_s > one.deadline_s]:
             drain.cut()
 
     async def close(self, within_s: float) -> None:
@@ -77,10 +82,12 @@ class Drains:
 class Drain:
     """An AnswerReceiver that nobody listens to."""
 
-    __slots__ = ("_bytes_left", "_call", "_capture", "_home", "began_s")
+    __slots__ = ("_bytes_left", "_call", "_capture", "_ending", "_home", "deadline_s")
 
-    def __init__(self, home: Drains, call: UpstreamCall, capture: Capture) -> None:
-        self.began_s = monotonic()
+    def __init__(self, home: Drains, call: UpstreamCall, capture: Capture, ending: Ending) -> None:
+        timeout_s = home.limits.timeout_s
+        self.deadline_s = monotonic() + (timeout_s if ending is Ending.CLIENT_GONE else min(timeout_s, ENDED_S))
+        self._ending = ending
         self._home = home
         self._call: UpstreamCall | None = call
         self._capture = capture
@@ -91,7 +98,8 @@ class Drain:
     def cut(self) -> None:
         """Leaves the provider in the middle of its answer."""
         if self._call is not None:
-            self._home.metrics.add("proxy_drain_cut_total")
+            if self._ending is Ending.CLIENT_GONE:
+                self._home.metrics.add("proxy_drain_cut_total")
             self._call.abort()
             self._finish()
 
@@ -131,4 +139,4 @@ class Drain:
     def _finish(self) -> None:
         self._call = None
         self._home.discard(self)
-        self._home.accounts.close(self._capture, Ending.CLIENT_GONE)
+        self._home.accounts.close(self._capture, self._ending)

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final
 
 from schemas.errors import FareboxError, Forbidden, StoreUnavailable, Unauthenticated
-from schemas.key import Permission
+from schemas.key import ApiKey, KeyOwner, Permission
 from services.ports import KeyStore
 
 FRESH_S: Final = 60.0  # a verdict is used without asking
@@ -17,10 +17,11 @@ RETRY_S: Final = 5.0  # between two questions about a known key while the store 
 MAX_VERDICTS: Final = 10_000
 MAX_QUESTIONS: Final = 256
 
-Verdict = str | FareboxError  # an organization, or why not
+Verdict = KeyOwner | FareboxError  # whose key it is, or why not
 Tell = Callable[[Verdict], None]
 
 _BEARER = re.compile(rb"[Bb]earer +([!-~]{8,256})")
+_ONE_WORD: Final = re.compile(rb"[Bb]earer +[^ \t]+")
 
 
 class Keyring:
@@ -33,7 +34,7 @@ class Keyring:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def check(self, bearer: bytes | None, tell: Tell) -> None:
-        """Calls `tell` with the organization, or with Unauthenticated, Forbidden or StoreUnavailable.
+        """Calls `tell` with the owner, or with Unauthenticated, Forbidden or StoreUnavailable.
 
         At once when the key was seen lately; after the store has answered otherwise.
         """
@@ -58,7 +59,7 @@ class Keyring:
         waiting = self._asking.get(bearer)
         if found is None:
             if tell is not None:
-                tell(Unauthenticated("Helicone-Auth is malformed: it must be 'Bearer <key>'"))
+                tell(_no_key(bearer))
         elif waiting is not None:
             if tell is not None:
                 waiting.append(tell)
@@ -72,7 +73,7 @@ class Keyring:
 
     async def _resolve(self, bearer: bytes, secret: str) -> None:
         try:
-            verdict = _verdict(await self._store.organization_of(secret))
+            verdict = _verdict(await self._store.key_of(secret))
         except StoreUnavailable:
             verdict = self._while_away(bearer)
         except BaseException:
@@ -104,10 +105,20 @@ class Keyring:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _verdict(found: tuple[str, Permission] | None) -> Verdict:
-    if found is None:
-        return Unauthenticated("Helicone-Auth holds a key that is unknown or revoked")
-    organization_id, permission = found
-    if permission is Permission.READ:
+def _no_key(bearer: bytes) -> Unauthenticated:
+    """For what cannot be a key that was ever made. In the right form it is wrong, not malformed."""
+    if _ONE_WORD.fullmatch(bearer):
+        return _unknown_key()
+    return Unauthenticated("Helicone-Auth is malformed: it must be 'Bearer <key>'")
+
+
+def _unknown_key() -> Unauthenticated:
+    return Unauthenticated("Helicone-Auth holds a key that is unknown or revoked")
+
+
+def _verdict(key: ApiKey | None) -> Verdict:
+    if key is None:
+        return _unknown_key()
+    if key.permission is Permission.READ:
         return Forbidden("this key may read only; requests need a key that may write")
-    return organization_id
+    return KeyOwner(organization_id=key.organization_id, key_id=key.id)

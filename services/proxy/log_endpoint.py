@@ -12,10 +12,11 @@ import msgspec
 from schemas.errors import FareboxError, InvalidRequest
 from services.domain.manual_log import LOG_PATHS
 from services.domain.typed_log import TYPED_PATH, typed_faults
-from services.ports import Clock, EventSink, Headers, KeyStore
+from services.ports import Clock, EventSink, Headers, KeyStore, Warehouse
 from services.proxy.answers import error_body, status_of
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
+from services.proxy.log_conflicts import LogConflicts
 from services.proxy.manual_log import LogIntake, Receive
 from services.telemetry import Metrics
 
@@ -60,11 +61,21 @@ def _headers(scope: dict[str, Any]) -> Headers:
 class LogService:
     """A LogEndpoint of a process that is no proxy, with its own keys. It belongs to one event loop."""
 
-    def __init__(self, *, keys: KeyStore, sink: EventSink, clock: Clock, metrics: Metrics, capture_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        keys: KeyStore,
+        warehouse: Warehouse,
+        sink: EventSink,
+        clock: Clock,
+        metrics: Metrics,
+        capture_bytes: int,
+    ) -> None:
         """Its owner closes it, and then `sink`. `capture_bytes` is the limit of each body of a call."""
         self._keyring = Keyring(keys)
         logs = LogIntake(
             keys=self._keyring,
+            conflicts=LogConflicts(warehouse),
             sink=sink,
             clock=clock,
             draw_id=RequestIds(os.urandom).draw,

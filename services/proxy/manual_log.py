@@ -12,11 +12,14 @@ from typing import Any, Final
 
 from schemas.errors import BrokerUnavailable, FareboxError, StoreUnavailable, TooLarge, Unauthenticated
 from schemas.event import ExchangeEvent
+from schemas.key import KeyOwner
 from services.domain.headers import Head, read_head
+from services.domain.helicone_headers import unknown_names
 from services.domain.manual_log import LoggedBy, read_log
 from services.ports import Clock, EventSink, Headers
 from services.proxy.answers import MalformedRequest, RequestTooSlow
 from services.proxy.keys import Verdict
+from services.proxy.log_conflicts import LogConflicts
 from services.proxy.terms import KeyCheck
 from services.telemetry import Metrics
 
@@ -34,6 +37,7 @@ class LogIntake:
         self,
         *,
         keys: KeyCheck,
+        conflicts: LogConflicts,
         sink: EventSink,
         clock: Clock,
         draw_id: Callable[[datetime], str],
@@ -42,6 +46,7 @@ class LogIntake:
     ) -> None:
         """`draw_id` makes the id of a call that names none; `capture_bytes` is the limit of each body of a call."""
         self._keys = keys
+        self._conflicts = conflicts
         self._sink = sink
         self._clock = clock
         self._draw_id = draw_id
@@ -55,21 +60,26 @@ class LogIntake:
         Raises: Rejected, StoreUnavailable when the key cannot be checked, BrokerUnavailable when the event was lost.
         """
         head = read_head(headers)
-        organization_id = await self._organization(head)
+        owner = await self._owner(head)
+        for name in unknown_names(head.unserved):
+            self._metrics.add_unknown_header(name)
         payload = await self._payload(head, receive)
         now = self._clock.now()
+        drawn_id = self._draw_id(now)
         event = read_log(
             payload,
-            LoggedBy(organization_id=organization_id, provider=provider, labels=head.labels),
-            drawn_id=self._draw_id(now),
+            LoggedBy(organization_id=owner.organization_id, key_id=owner.key_id, provider=provider, labels=head.labels),
+            drawn_id=drawn_id,
             now=now,
             capture_bytes=self._capture_bytes,
         )
+        if event.request.request_id != drawn_id:
+            await self._conflicts.check(event)
         self._count(event)
         await self._publish(event)
         return event.request.request_id
 
-    async def _organization(self, head: Head) -> str:
+    async def _owner(self, head: Head) -> KeyOwner:
         bearer = head.bearer or next((value for name, value in head.kept if name.lower() == b"authorization"), None)
         if bearer is None:
             raise Unauthenticated("the key is missing: send 'Authorization: Bearer <key>'")

@@ -7,6 +7,7 @@ the order in which the requests came, whichever way they are made.
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -17,10 +18,11 @@ from uvicorn.server import ServerState
 
 from schemas.errors import Rejected
 from services.domain.headers import Head, read_head
+from services.domain.host import parse_host
 from services.domain.providers import Routes, Target
 from services.ports import Clock
 from services.proxy.accounts import Request
-from services.proxy.answers import MalformedRequest, RequestTooSlow, UnknownMethod, answer_error
+from services.proxy.answers import MalformedRequest, NoWebSockets, RequestTooSlow, UnknownMethod, answer_error
 from services.proxy.reading import ReadingProtocol
 from services.proxy.relay import Exchange
 from services.proxy.reply import Reply
@@ -114,21 +116,24 @@ class RelayProtocol(ReadingProtocol):
 
     def _take(self) -> None:
         head = read_head(self.headers)
-        self._check_request(head.notes.get(b"host"))
+        self._check_request(head.notes)
         target = self._routes.resolve(self.url)
         if target is None:
             self._pass_to_app()
         else:
             self._relay_to(target, head)
 
-    def _check_request(self, host: bytes | None) -> None:
+    def _check_request(self, notes: Mapping[bytes, bytes]) -> None:
         method = self.parser.get_method()
         if method in UNSERVED_METHODS:
             raise UnknownMethod(f"{method.decode('ascii')} is not served here")
-        several = host is not None and b", " in host
-        missing = host is None and self.parser.get_http_version() != "1.0"
-        if several or missing:
+        host = notes.get(b"host")
+        if host is not None:
+            parse_host(host)  # two of them are joined, and so are no host
+        elif self.parser.get_http_version() != "1.0":
             raise MalformedRequest("a request has one Host header")
+        if b"upgrade" in notes or b"sec-websocket-key" in notes:
+            _refuse_web_socket(notes)
 
     def _relay_to(self, target: Target, head: Head) -> None:
         version = self.parser.get_http_version()
@@ -273,3 +278,12 @@ class RelayProtocol(ReadingProtocol):
         if isinstance(self._current, Exchange):
             self._current.stop()
         self.transport.close()
+
+
+def _refuse_web_socket(notes: Mapping[bytes, bytes]) -> None:
+    """Passed on, the request would reach the provider as a plain GET. Other offers to change the protocol are declined.
+
+    A server before this one may have taken the offer itself out, and left the key.
+    """
+    if b"sec-websocket-key" in notes or b"websocket" in notes[b"upgrade"].lower():
+        raise NoWebSockets("WebSockets are not implemented yet; connect to the provider itself, or use its HTTP API")

@@ -96,8 +96,9 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade()
-            return data[upgrade.args[0] :]
+            if not self._deaf:  # or else the head was refused, and its framing may be none
+                self._decline_upgrade()
+                return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError:
             logger.exception("a request could not be taken")
             self.transport.abort()

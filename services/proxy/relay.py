@@ -63,7 +63,9 @@ class Exchange(Asking):
     def client_gone(self) -> None:
         self._held_since_s = None
         if not self._finished:
-            self._leave_provider(Ending.CLIENT_GONE)
+            capture = self._capture
+            has_all = capture is not None and not self._client_slow and capture.stream_ended
+            self._leave_provider(Ending.COMPLETED if has_all else Ending.CLIENT_GONE)
 
     def client_slow(self) -> None:
         self._client_slow = True
@@ -156,8 +158,9 @@ class Exchange(Asking):
             else:
                 asyncio.ensure_future(durable).add_done_callback(self._let_go)
         else:
-            self._client.finish()
+            # First the event, then the end: who has the whole answer may rely on it that a killed proxy recorded it.
             self._finish(ending)
+            self._client.finish()
 
     def _tell_rest(self) -> None:
         """What was held back of a stream whose usage is taken out."""
@@ -204,16 +207,16 @@ class Exchange(Asking):
             answer_error(self._client, error, request_id=request_id, bodiless=self._request.method == b"HEAD")
 
     def _leave_provider(self, ending: Ending) -> None:
-        """Gives the call up; or leaves it to a drain, when it was begun and the caller is the one who has gone."""
+        """Gives the call up; or leaves it to a drain, when it was begun and the client is the one who has left."""
         call, capture = self._call, self._capture
         if call is None:
             self._finish(ending)
         elif (
-            ending is Ending.CLIENT_GONE
+            ending in (Ending.CLIENT_GONE, Ending.COMPLETED)
             and capture is not None
             and call.begun
             and self._request_ended
-            and self._relay.drains.take(call, capture, self._request.head.labels)
+            and self._relay.drains.take(call, capture, self._request.head.labels, ending)
         ):
             self._finished = True
             self._call = None

@@ -1,5 +1,6 @@
 """What the exchanges of one process share."""
 
+from collections.abc import Set
 from typing import Protocol
 
 import msgspec
@@ -33,6 +34,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     drains: Drains
     kept: CaptureSpace  # room for bodies that are kept until it is known whether usage is to be asked for
+    ignored_headers: Set[bytes] = frozenset()  # refused ones, in lower case, that the operator wants passed over
     asks_usage: bool = True  # unless a request says otherwise
     strict: bool = False
     pass_unauthenticated: bool = False

@@ -42,7 +42,14 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
             settings.event_log, durability="standard", spill=settings.kafka_spill, metrics=metrics
         )
         closed_by(stack, sink)
-        logs = LogService(keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=settings.capture_bytes)
+        logs = LogService(
+            warehouse=warehouse,
+            keys=keys,
+            sink=sink,
+            clock=clock,
+            metrics=metrics,
+            capture_bytes=settings.capture_bytes,
+        )
         closed_by(stack, logs)
         app = create_app(
             warehouse=warehouse,

@@ -112,6 +112,7 @@ def answer_errors(app: FastAPI) -> None:
     """The class of an error decides its answer, here and nowhere else."""
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(OSError, _unavailable)  # no descriptors left, or a disk that fails
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(StarletteHTTPException, _refused)
     app.add_exception_handler(Exception, _failed)

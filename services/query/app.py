@@ -15,6 +15,7 @@ from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, Re
 from schemas.api_reports import ReportView, Summary
 from schemas.api_reprice import RepriceView, UnknownModels
 from schemas.price import ShippedBook
+from services import __version__
 from services.domain.manual_log import LOG_PATHS
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
 from services.query.answers import ExactRoute, answer_errors
@@ -73,7 +74,7 @@ def create_app(
     app = FastAPIOffline(
         title="Farebox",
         description=_ABOUT,
-        version="1",
+        version=__version__,
         redoc_url=None,
         lifespan=running,
     )

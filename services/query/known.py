@@ -38,7 +38,7 @@ class KnownKeys:
 
 
 class Spellings:
-    """How each organization first spelled its properties; asked again after a while, or for a name not seen yet."""
+    """How each organization spells its properties; asked again after a while, or for a name not seen yet."""
 
     def __init__(self, warehouse: Warehouse, clock: Clock) -> None:
         self._warehouse = warehouse

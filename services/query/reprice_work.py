@@ -12,13 +12,14 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.errors import FareboxError, Unavailable
+from schemas.moments import unix_us
 from schemas.price import Price, PriceBook
 from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
 from schemas.usage import USAGE_CLASSES
 from services.domain.price_book import NotingBook
-from services.domain.reprice import Differences, correction_of, version_after
+from services.domain.reprice import Differences, correction_of
 from services.ports import AmendableWarehouse, Clock, Reprices
 from services.query.views import Row
 from services.sql.corrections import (
@@ -90,7 +91,7 @@ class RepriceWork:
         known when it was recorded, and stays. Raises: Unavailable, TurnLost.
         """
         run = self.run
-        moment_us = version_after(0, self._clock.now())
+        moment_us = unix_us(self._clock.now())
         after = None
         otherwise = 0
         (total,) = await self._query(print_correction_count(run.organization_id, run.id))

@@ -7,9 +7,11 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from schemas.api import RequestView
+from schemas.api import ReplacedView, RequestView
 from schemas.moments import from_unix_us
 from schemas.usage import COUNTS, UsageSource
+from schemas.versions import written_us
+from services.domain.logged_again import replaced_of
 from services.sql.nodes import Key, key_of
 
 Row = Mapping[str, Any]
@@ -72,11 +74,18 @@ def view_of(
         price_id=row["price_id"],
         **{name: row[name] for name in _AS_STORED},
         prompt_id=row["prompt_id"],
-        updated_at=from_unix_us(row["version"]),
+        updated_at=from_unix_us(written_us(row["version"])),
         size_bytes=row["request_bytes"] + row["response_bytes"],
         model=row["model"],
+        key_id=row["key_id"],
+        is_logged=row["first_logged_us"] > 0,
+        replaced=_replaced(row["replaced"]),
         signed_body_url=body_url,
     )
+
+
+def _replaced(text: str) -> list[ReplacedView]:
+    return [ReplacedView(**msgspec.structs.asdict(one)) for one in replaced_of(text)]
 
 
 def response_id_of(organization_id: str, key: Key) -> str:
@@ -95,7 +104,7 @@ def _counts(row: Row) -> dict[str, Any]:
 
 
 def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:
-    """As first spelled in the organization; a name too new to be known there, as spelled in the request."""
+    """As the organization spells them; a name too new to be known there, as spelled in the request."""
     own = {spelling.lower(): spelling for spelling in row["property_spellings"]}
     properties = {spellings.get(key, own.get(key, key)): value for key, value in row["properties"].items()}
     return properties | {name: row[column] for column, name in _AS_PROPERTIES.items() if row[column]}

@@ -13,6 +13,7 @@ from schemas.reprice import ChargedRow, Criteria
 from schemas.statement import Statement
 from schemas.tables import COST_CORRECTION, REQUEST_RESPONSE, Operator
 from schemas.usage import USAGE_CLASSES
+from schemas.versions import LOGGED_BELOW, LOGGED_LESS_US
 from services.sql.nodes import And, Everything, Filter, Key, comparison
 from services.sql.printer import print_filter
 from services.sql.scope import Scope, from_rows
@@ -93,7 +94,8 @@ def print_restored(organization_id: str, reprice_id: str, span: Span, moment_us:
     """
     scope = Scope(organization_id, Everything())
     replaced = {name: f"c.prior_{name}" for name in ("reprice_id", *_MONEY)}
-    replaced["version"] = f"greatest(r.version + 1, {scope.bind(moment_us, 'UInt64')})"
+    least = f"{scope.bind(moment_us, 'UInt64')} - if(r.version < {LOGGED_BELOW}, {LOGGED_LESS_US}, 0)"
+    replaced["version"] = f"greatest(r.version + 1, toUInt64({least}))"
     # FINAL: where a row has been restored or corrected since, the version that the run wrote may still be there.
     as_left = f"{_within(span, scope)} AND reprice_id = {scope.bind(reprice_id, 'String')}"
     left = from_rows(REQUEST_RESPONSE, as_left, scope)

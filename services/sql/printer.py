@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from schemas.statement import Statement
-from schemas.tables import ORGANIZATION_PROPERTY, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator
+from schemas.tables import PROPERTY_SPELLING, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator
 from services.sql.nodes import (
     And,
     ByColumn,
@@ -103,11 +103,16 @@ def print_report(report: Report) -> Statement:
 
 
 def print_spellings(organization_id: str) -> Statement:
-    """`property_key` in lower case and `spelling` as it was first used, of every property of the organization."""
+    """`property_key` in lower case and the `spelling` to show, of every property of the organization.
+
+    That is the most used one with capitals, which some HTTP libraries drop; where there is none, the key itself.
+    """
     scope = Scope(organization_id, Everything())
-    rows = from_rows(ORGANIZATION_PROPERTY, "1", scope, final=False)
-    spelling = "tupleElement(min(first_use), 'spelling') AS spelling"
-    return scope.statement(f"SELECT property_key, {spelling} {rows} GROUP BY property_key")
+    rows = from_rows(PROPERTY_SPELLING, "1", scope, final=False)
+    used = "uniqCombinedMerge(12)(requests) AS used, min(first_use) AS first"
+    spelled = f"FROM (SELECT property_key, spelling, {used} {rows} GROUP BY property_key, spelling)"
+    rank = "(spelling = property_key, -toInt64(used), first, spelling)"
+    return scope.statement(f"SELECT property_key, argMin(spelling, {rank}) AS spelling {spelled} GROUP BY property_key")
 
 
 def print_filter(node: Filter, scope: Scope) -> str:

@@ -1,8 +1,10 @@
 """Client handles on ClickHouse, by URL: a server over HTTP, or the engine in this process. And what its errors mean."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,6 +41,10 @@ _NOT_NOW = frozenset(
         "UNKNOWN_STATUS_OF_INSERT", "UNKNOWN_TABLE", "UNKNOWN_USER",
     }
 )  # fmt: skip
+
+
+# What the operating system says when the machine is short of something, whatever the engine makes of it.
+_MACHINE_FAULTS = tuple(os.strerror(code) for code in (EMFILE, ENFILE, ENOSPC, EDQUOT, EFBIG, EIO, EROFS, ENOMEM))
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,8 +143,12 @@ def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_dat
             tz_mode="aware",
         )
     except OSError as error:
+        if error.strerror in _MACHINE_FAULTS:
+            raise
         raise InvalidSetting(f"warehouse: cannot make {address.folder}: {error.strerror}") from error
     except ProgrammingError as error:
+        if fault := next((fault for fault in _MACHINE_FAULTS if fault in str(error)), ""):
+            raise StoreUnavailable(f"open {address.text}: {fault}") from error
         raise InvalidSetting(
             f"warehouse: cannot open {address.folder}: a folder belongs to one process, and a process to one folder"
         ) from error
@@ -151,6 +161,9 @@ def translated(action: str) -> Iterator[None]:
         yield
     except HTTPError as error:
         raise StoreUnavailable(f"{action}: the connection broke") from error
+    except OSError as error:
+        # The driver passes batches to the engine in files.
+        raise StoreUnavailable(f"{action}: {error.strerror or type(error).__name__}") from error
     except Error as error:
         if _not_now(error):
             raise StoreUnavailable(f"{action}: {error.name or 'no answer'}") from error
@@ -159,6 +172,6 @@ def translated(action: str) -> Iterator[None]:
 
 def _not_now(error: Error) -> bool:
     if error.code is not None:
-        return error.name in _NOT_NOW
+        return error.name in _NOT_NOW or any(fault in str(error) for fault in _MACHINE_FAULTS)
     # Without a code nobody at the other end was a ClickHouse that had read the statement.
     return isinstance(error, OperationalError) or type(error) is DatabaseError

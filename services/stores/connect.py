@@ -33,11 +33,11 @@ async def open_event_sink(url: str, *, durability: str, spill: str, metrics: Met
     return await KafkaSink.open(place, spill=spill, metrics=metrics)
 
 
-async def open_event_source(url: str, *, group: str) -> EventSource:
+async def open_event_source(url: str, *, group: str, metrics: Metrics) -> EventSource:
     """The reading end of the log at `url`, for one member of `group`. Raises: InvalidSetting, BrokerUnavailable."""
     kind, place = _split(url)
     if kind == "journal":
-        return JournalSource(place, consumer=group)
+        return JournalSource(place, consumer=group, metrics=metrics)
     from services.stores.kafka_source import KafkaSource
 
     return await KafkaSource.open(place, group=group)
@@ -56,6 +56,16 @@ async def open_dead_letters(url: str) -> DeadLetters:
 async def open_warehouse(url: str, *, query_timeout_s: float = 30) -> ClickHouseWarehouse:
     """A connected warehouse, waited for if it is not there yet. Raises: InvalidSetting, StoreUnavailable."""
     return await ClickHouseWarehouse.open(url, query_timeout_s=query_timeout_s)
+
+
+def open_shared_warehouse(url: str, *, query_timeout_s: float) -> ClickHouseWarehouse | None:
+    """The warehouse at `url` where it is a server; connects when first asked. None for a folder: one process has that.
+
+    Raises: InvalidSetting.
+    """
+    if url.startswith("chdb:"):
+        return None
+    return ClickHouseWarehouse(url, query_timeout_s=query_timeout_s)
 
 
 def open_keys(url: str) -> SqlKeyStore:

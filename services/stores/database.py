@@ -1,6 +1,7 @@
 """The state database on SQLAlchemy: SQLite for one machine, PostgreSQL for many. What its stores have in common."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from sqlalchemy import Column, Connection, DateTime, Dialect, Engine, Table, cre
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     InterfaceError,
     InternalError,
     NoSuchModuleError,
@@ -153,7 +155,19 @@ def _translated(what: str) -> Iterator[None]:
         raise StoreUnavailable(f"{what}: all connections are busy") from error
     except (OperationalError, InterfaceError, InternalError) as error:
         raise StoreUnavailable(f"{what}: {type(error.orig).__name__}") from error
+    except (sqlite3.OperationalError, OSError) as error:
+        # While connecting, where SQLAlchemy does not see them: no descriptor or no room is left, a disk fails.
+        raise StoreUnavailable(f"{what}: {type(error).__name__}") from error
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", "") != _UNDEFINED_TABLE:
             raise
         raise StoreUnavailable(f"{what}: the table is missing until somebody migrates") from error
+    except DatabaseError as error:
+        if not _tells_damage(error.orig):
+            raise
+        raise StoreUnavailable(f"{what}: the state database is damaged") from error
+
+
+def _tells_damage(error: BaseException | None) -> bool:
+    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in codes

@@ -9,9 +9,12 @@ from collections.abc import Awaitable
 from pathlib import Path
 from queue import SimpleQueue
 
-from schemas.errors import BrokerUnavailable
+from schemas.errors import BrokerUnavailable, JournalDamaged
 from schemas.event import ExchangeEvent, encode_event
-from services.stores.journal import open_journal, pack_segment, unix_ms
+from services.stores.intake import INTAKE_BYTES, Intake, Mark
+from services.stores.journal import INSERT_SEGMENT, pack_segment, unavailable, unix_ms
+from services.stores.journal_files import JournalFiles
+from services.stores.journal_recovery import Recovery
 from services.stores.promises import Losses, Promise
 from services.telemetry import Metrics
 
@@ -23,30 +26,33 @@ GROUPS_PER_SEGMENT = 4  # groups that pile up behind a slow disk share a write
 FIRST_RETRY_S = 0.05
 LAST_RETRY_S = 1.0
 RETRY_LOG_INTERVAL_S = 10.0
-
-_INSERT = """
-INSERT INTO segment (created_at_ms, event_count, events_through, payload)
-VALUES (?1, ?2, ?2 + ifnull((SELECT events_through FROM segment ORDER BY id DESC LIMIT 1), 0), ?3)
-"""
+_TROUBLE = "log"
 
 
 class _Group:
     """Events that become durable together."""
 
-    __slots__ = ("payloads", "promise", "size_bytes", "timer")
+    __slots__ = ("mark", "payloads", "promise", "published_s", "size_bytes", "timer")
 
     def __init__(self, promise: Promise, timer: asyncio.TimerHandle) -> None:
         self.payloads: list[bytes] = []
+        self.published_s: list[float] = []
         self.size_bytes = 0
+        self.mark = Mark(0, 0)  # behind its last event in the intake
         self.promise = promise
         self.timer = timer
 
 
 class JournalSink:
-    """An EventSink on the SQLite file `path`. Several processes may have one on the same file.
+    """An EventSink on the journal at `path`. Several processes may have one on the same journal.
 
-    `group_s` is how long an event waits for others before it is written. When the disk stalls, events are kept up
-    to `queue_bytes`; above that they are given up. All methods belong to one event loop.
+    While the disk is full or cannot be reached, or there are no descriptors left, it tries again. When the file is
+    damaged, events go to a fresh one beside it. `metrics` says both.
+
+    An event is with the operating system when `publish` returns, so that a killed process loses none; and on the disk
+    a little later. `group_s` is how long it waits for others before that. When the disk stalls, events are kept up to
+    `queue_bytes`; above that they are given up. With `intake_bytes` 0 somebody else answers for a killed process.
+    All methods belong to one event loop.
     """
 
     def __init__(
@@ -57,9 +63,11 @@ class JournalSink:
         group_s: float = 0.010,
         queue_bytes: int = 256 * 2**20,
         close_timeout_s: float = 10.0,
+        intake_bytes: int = INTAKE_BYTES,
     ) -> None:
         """Raises: BrokerUnavailable when the file cannot be opened now; once open, a failing disk is waited for."""
         self._path = Path(path)
+        self._files = JournalFiles(path)
         self._metrics = metrics
         self._losses = Losses(metrics)
         self._group_s = group_s
@@ -70,7 +78,11 @@ class JournalSink:
         self._closed = False
         self._sealed: SimpleQueue[_Group | None] = SimpleQueue()
         self._abandoned = threading.Event()
-        self._connection: sqlite3.Connection | None = open_journal(self._path)
+        self._connection: sqlite3.Connection | None
+        self._file, self._connection = self._files.open_newest()
+        metrics.warnings[f"journal {path}"] = self._files.warnings
+        self._intake = Intake(self._path, metrics=metrics, size_bytes=intake_bytes)
+        self._recovery = Recovery(self._path, metrics) if intake_bytes else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer = threading.Thread(target=self._write_until_closed, name="journal-writer", daemon=True)
         self._writer.start()
@@ -86,7 +98,9 @@ class JournalSink:
             return self._refuse()
         self._held_bytes += size_bytes
         group = self._group or self._open_group()
+        self._intake.add(payload)
         group.payloads.append(payload)
+        group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
         if group.size_bytes >= GROUP_BYTES or len(group.payloads) >= GROUP_EVENTS:
             self._seal()
@@ -99,6 +113,7 @@ class JournalSink:
         await asyncio.to_thread(self._writer.join, self._close_timeout_s)
         self._abandoned.set()
         await asyncio.to_thread(self._writer.join)
+        self._intake.close()
         self._losses.log("the journal was closed")
 
     def _open_group(self) -> _Group:
@@ -109,6 +124,7 @@ class JournalSink:
     def _seal(self) -> None:
         if self._group is not None:
             self._group.timer.cancel()
+            self._group.mark = self._intake.mark
             self._sealed.put(self._group)
             self._group = None
 
@@ -120,11 +136,12 @@ class JournalSink:
         promise.fail(error)
         return promise
 
-    def _settle(self, groups: list[_Group], error: BrokerUnavailable | None) -> None:
+    def _settle(self, groups: list[_Group], error: BrokerUnavailable | None, settled_s: float) -> None:
         for group in groups:
             self._held_bytes -= group.size_bytes
             if error is None:
                 self._metrics.add("log_durable_total", len(group.payloads))
+                self._metrics.observe("log_durable_seconds", group.published_s, settled_s)
                 group.promise.settle()
             else:
                 self._losses.add(len(group.payloads), error)
@@ -134,6 +151,7 @@ class JournalSink:
 
     def _write_until_closed(self) -> None:
         is_open = True
+        self._recover()
         while is_open:
             queued = [self._sealed.get()]
             while len(queued) < GROUPS_PER_SEGMENT and self._sealed.qsize():
@@ -141,14 +159,16 @@ class JournalSink:
             is_open = None not in queued
             groups = [group for group in queued if group is not None]
             if groups:
-                self._report(groups, self._write(groups))
-        if self._connection is not None:
-            self._connection.close()
+                error = self._write(groups)
+                self._intake.release(groups[-1].mark)
+                self._report(groups, error)
+                self._recover()
+        self._disconnect()
 
     def _report(self, groups: list[_Group], error: BrokerUnavailable | None) -> None:
         assert self._loop is not None, "a group is opened on a loop"
         try:
-            self._loop.call_soon_threadsafe(self._settle, groups, error)
+            self._loop.call_soon_threadsafe(self._settle, groups, error, time.monotonic())
         except RuntimeError:
             logger.debug("event loop ended before the journal was closed")
 
@@ -156,28 +176,54 @@ class JournalSink:
         """Tries until the segment is durable; the last error when the sink was abandoned meanwhile."""
         payloads = [payload for group in groups for payload in group.payloads]
         segment = (unix_ms(), len(payloads), pack_segment(payloads))
+        self._intake.begin_segment(segment[0])
         delay_s, next_log_s = FIRST_RETRY_S, 0.0
         while (error := self._try_insert(segment)) is not None:
+            self._metrics.add("log_write_failures_total")
+            self._metrics.troubles[_TROUBLE] = f"the event log cannot be written, events are kept in memory: {error}"
             if time.monotonic() >= next_log_s:
                 next_log_s = time.monotonic() + RETRY_LOG_INTERVAL_S
                 logger.warning("journal cannot be written, events are kept in memory", extra={"reason": str(error)})
             if self._abandoned.wait(delay_s):
                 return error
             delay_s = min(2 * delay_s, LAST_RETRY_S)
+        self._metrics.troubles.pop(_TROUBLE, None)
         return None
+
+    def _recover(self) -> None:
+        if self._recovery is not None:
+            self._recovery.attempt(self._connected)
 
     def _try_insert(self, segment: tuple[int, int, bytes]) -> BrokerUnavailable | None:
         try:
-            if self._connection is None:
-                self._connection = open_journal(self._path)
+            connection = self._connected()
             # One statement is one transaction: each further one would wait for the interpreter lock again.
-            self._connection.execute(_INSERT, segment)
+            connection.execute(INSERT_SEGMENT, segment)
         except BrokerUnavailable as error:
             return error
-        except sqlite3.Error as cause:
-            # After a failing disk a connection may stay broken; a new one costs a millisecond.
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-            return BrokerUnavailable(f"journal {self._path}: {cause}")
+        except (sqlite3.Error, OSError) as cause:
+            return self._failed(unavailable(self._file, cause))
         return None
+
+    def _connected(self) -> sqlite3.Connection:
+        """To the file that takes events, which is another one once somebody found this one damaged."""
+        if self._connection is not None and self._files.after(self._file).exists():
+            self._disconnect()
+        if self._connection is None:
+            self._file, self._connection = self._files.open_newest()
+        return self._connection
+
+    def _failed(self, error: BrokerUnavailable) -> BrokerUnavailable:
+        # After a failing disk a connection may stay broken; a new one costs a millisecond.
+        self._disconnect()
+        if isinstance(error, JournalDamaged):
+            try:
+                self._files.begin_after(self._file, str(error))
+            except BrokerUnavailable as no_fresh_file:
+                return no_fresh_file
+        return error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None

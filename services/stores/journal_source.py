@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery
-from services.stores.journal import open_journal, unix_ms, unpack_segment
+from services.stores.journal import insert_letters, unavailable, unix_ms
+from services.stores.journal_files import JournalFiles
+from services.stores.journal_reader import Batch, FileReader, Mark
 from services.stores.private_files import make_private_file
+from services.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +30,14 @@ SLACK_PAGES = 8192  # free pages that stay in the file: the next segments need t
 T = TypeVar("T")
 
 
-class _Mark(NamedTuple):
-    """A place between two segments: after `segment_id`, when `events_through` events had passed."""
-
-    segment_id: int
-    events_through: int
-
-
 class JournalSource:
-    """An EventSource on the SQLite file `path`, for the only live consumer called `consumer`.
+    """An EventSource on the journal at `path`, for the only live consumer called `consumer`.
 
     Committed segments go when they are older than `keep_s`, and oldest first while the file uses more than
     `keep_bytes`. What any consumer of the file has not committed stays, unless that one is not alive and has committed
     nothing for `keep_s`: it is forgotten, and begins anew with what is left if it comes again.
+
+    Damaged files are read as far as they can be; `metrics` counts what cannot.
     """
 
     def __init__(
@@ -49,134 +47,169 @@ class JournalSource:
         consumer: str = "farebox-workers",
         keep_s: float = 72 * 3600,
         keep_bytes: int = 10 * 2**30,
+        metrics: Metrics | None = None,
     ) -> None:
-        """Raises: BrokerUnavailable when the file cannot be opened, or when another `consumer` is alive on it."""
+        """Raises: BrokerUnavailable when a file cannot be used now, or when another `consumer` is alive on it."""
         self._path = Path(path)
+        self._files = JournalFiles(path)
         self._consumer = consumer
         self._keep_ms = int(keep_s * 1000)
         self._keep_bytes = keep_bytes
-        self._connection = open_journal(self._path)
+        self._metrics = metrics or Metrics()
+        self._metrics.warnings[f"journal {path}"] = self._files.warnings
+        self._readers: list[FileReader] = []
+        self._open_readers()
         try:
             self._lease = _lease(self._path, consumer)
-            self._committed = self._taken = self._register()
+            self._reopen_readers()  # where they left off may have moved until the lease was ours
         except BrokerUnavailable:
-            self._connection.close()
+            self._close_readers()
             raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
 
     async def take(self, *, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
         deadline_s = time.monotonic() + wait_s
         while True:
-            deliveries, mark = await self._run(lambda: self._read(self._taken, max_events, max_bytes))
+            deliveries, marks = await self._run(lambda: self._read(max_events, max_bytes))
             left_s = deadline_s - time.monotonic()
             if deliveries or left_s <= 0:
                 # Only now, when they are surely handed over: a take that is cancelled has taken nothing.
-                self._taken = mark
+                for reader, mark in marks:
+                    reader.taken = mark
                 return deliveries
             await asyncio.sleep(min(POLL_S, left_s))
 
     async def commit(self) -> None:
-        mark = self._taken
-        if mark != self._committed:
-            await self._run(lambda: self._store(mark))
-            self._committed = mark
+        done = [(reader, reader.taken) for reader in self._readers if reader.taken != reader.committed]
+        if done:
+            await self._run(lambda: self._store(done))
             await self._run(self._prune)
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
-        rows = [(letter.position, letter.code, letter.reason, unix_ms(), letter.payload) for letter in letters]
-        if rows:
-            await self._run(lambda: self._insert_dead(rows))
+        if letters:
+            await self._run(lambda: self._insert_dead(letters))
 
     async def backlog(self) -> int:
         """Events in the journal that this consumer has not committed. Raises: BrokerUnavailable."""
-        query = "SELECT ifnull(max(events_through), 0) FROM segment WHERE id = (SELECT max(id) FROM segment)"
-        through: int = await self._run(lambda: self._connection.execute(query).fetchone()[0])
-        return max(0, through - self._committed.events_through)
+        return await self._run(lambda: sum(reader.backlog() for reader in self._readers))
 
     async def close(self) -> None:
         await asyncio.to_thread(self._thread.shutdown)
-        self._connection.close()
+        self._close_readers()
         self._lease.close()
 
     async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            raise BrokerUnavailable(f"journal {self._path}: {error}") from error
-
-    def _register(self) -> _Mark:
-        """Where this consumer goes on; a new one is written down, so that pruning waits for it."""
-        try:
-            self._connection.execute("INSERT OR IGNORE INTO consumer VALUES (?, 0, 0, ?)", (self._consumer, unix_ms()))
-            query = "SELECT segment_id, events_through FROM consumer WHERE name = ?"
-            return _Mark(*self._connection.execute(query, (self._consumer,)).fetchone())
-        except sqlite3.Error as error:
-            self._lease.close()
-            raise BrokerUnavailable(f"journal {self._path}: {error}") from error
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # From here on: the reader thread.
 
-    def _read(self, mark: _Mark, max_events: int, max_bytes: int) -> tuple[list[Delivery], _Mark]:
+    def _read(self, max_events: int, max_bytes: int) -> tuple[list[Delivery], list[tuple[FileReader, Mark]]]:
+        self._open_readers()
         deliveries: list[Delivery] = []
+        marks: list[tuple[FileReader, Mark]] = []
         size_bytes = 0
-        rows = self._connection.execute(
-            "SELECT id, events_through, payload FROM segment WHERE id > ? ORDER BY id", (mark.segment_id,)
-        )
-        try:
-            for segment_id, events_through, packed in rows:
-                mark = _Mark(segment_id, events_through)
-                arrived = _deliveries(segment_id, packed)
-                deliveries += arrived
-                size_bytes += sum(len(delivery.payload) for delivery in arrived)
-                if len(deliveries) >= max_events or size_bytes >= max_bytes:
-                    break
-        finally:
-            rows.close()  # an open read would keep the write-ahead log from being folded in
-        return deliveries, mark
+        for reader in self._readers:
+            if len(deliveries) >= max_events or size_bytes >= max_bytes:
+                break
+            batch = self._batch(reader, max_events - len(deliveries), max_bytes - size_bytes)
+            deliveries += batch.deliveries
+            size_bytes += batch.size_bytes
+            marks.append((reader, batch.mark))
+        return deliveries, marks
 
-    def _store(self, mark: _Mark) -> None:
-        self._connection.execute(
-            "UPDATE consumer SET segment_id = ?, events_through = ?, updated_at_ms = ? WHERE name = ?",
-            (*mark, unix_ms(), self._consumer),
-        )
+    def _batch(self, reader: FileReader, max_events: int, max_bytes: int) -> Batch:
+        skipped = reader.unreadable_events
+        batch = reader.read(max_events=max_events, max_bytes=max_bytes)
+        self._see_to(reader)
+        if reader.unreadable_events > skipped:
+            count = reader.unreadable_events - skipped
+            self._metrics.add("log_unreadable_total", count)
+            logger.error("events of a damaged journal cannot be read", extra={"count": count, "file": str(reader.path)})
+        return batch
 
-    def _insert_dead(self, rows: Sequence[tuple[str, str, str, int, bytes]]) -> None:
-        # Replaced by position: a batch that comes again buries its letters again.
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _open_readers(self) -> None:
+        """One for each file that is there: fresh ones come, salvaged ones go. Raises: BrokerUnavailable."""
         try:
-            self._connection.executemany("INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?)", rows)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error:
-            self._connection.rollback()
-            raise
+            paths = self._files.paths()
+        except OSError as error:
+            raise unavailable(self._path, error) from error
+        if paths == [reader.path for reader in self._readers]:
+            return
+        known = {reader.path: reader for reader in self._readers}
+        readers = [known.pop(path, None) or self._reader(path) for path in paths]
+        for gone in known.values():
+            gone.close()
+        self._readers = readers
+        for reader in readers:
+            self._see_to(reader)
+
+    def _reader(self, path: Path) -> FileReader:
+        return FileReader(path, self._consumer, label=self._files.label(path))
+
+    def _reopen_readers(self) -> None:
+        self._close_readers()
+        self._open_readers()
+
+    def _close_readers(self) -> None:
+        for reader in self._readers:
+            reader.close()
+        self._readers = []
+
+    def _see_to(self, reader: FileReader) -> None:
+        """Has further events go elsewhere once a file is damaged. Raises: BrokerUnavailable."""
+        if reader.damage is not None:
+            self._files.begin_after(reader.path, str(reader.damage))
+
+    def _store(self, done: Sequence[tuple[FileReader, Mark]]) -> None:
+        for reader, mark in done:
+            reader.store(mark)
+            self._see_to(reader)
+
+    def _insert_dead(self, letters: Sequence[DeadLetter]) -> None:
+        self._open_readers()
+        newest = self._readers[-1]
+
+        def insert(connection: sqlite3.Connection) -> bool:
+            insert_letters(connection, letters)
+            return True
+
+        if not newest.attempt(insert, False):
+            self._see_to(newest)
+            raise BrokerUnavailable(f"journal {newest.path} is damaged: dead letters go to the next file")
 
     def _prune(self) -> None:
+        """What is done with, in the file that takes events; a damaged one is left as it is."""
+        newest = self._readers[-1]
         try:
-            self._forget_absent()
-            last = self._last_prunable()
-            if last:
-                self._connection.execute("DELETE FROM segment WHERE id <= ?", (last,))
-                self._shrink()
-        except sqlite3.Error as error:  # the commit stands; the next one prunes again
+            newest.attempt(self._prune_file, None)
+            self._see_to(newest)
+        except BrokerUnavailable as error:  # the commit stands; the next one prunes again
             logger.warning("journal not pruned", extra={"reason": str(error)})
 
-    def _forget_absent(self) -> None:
+    def _prune_file(self, connection: sqlite3.Connection) -> None:
+        self._forget_absent(connection)
+        last = self._last_prunable(connection)
+        if last:
+            connection.execute("DELETE FROM segment WHERE id <= ?", (last,))
+            _shrink(connection)
+
+    def _forget_absent(self, connection: sqlite3.Connection) -> None:
         """A name that nobody uses any more would hold back all pruning for good."""
-        absent = self._connection.execute(
+        absent = connection.execute(
             "SELECT name FROM consumer WHERE name != ? AND updated_at_ms < ?",
             (self._consumer, unix_ms() - self._keep_ms),
         )
         for (name,) in absent.fetchall():
             # Refused where it is alive, and has only had nothing to commit for long.
             with contextlib.suppress(BrokerUnavailable), contextlib.closing(_lease(self._path, name)):
-                self._connection.execute("DELETE FROM consumer WHERE name = ?", (name,))
+                connection.execute("DELETE FROM consumer WHERE name = ?", (name,))
 
-    def _last_prunable(self) -> int:
+    def _last_prunable(self, connection: sqlite3.Connection) -> int:
         """The id up to which one step may delete; 0 for nothing."""
-        excess_bytes = self._used_bytes() - self._keep_bytes
+        excess_bytes = _used_bytes(connection) - self._keep_bytes
         oldest_ms = unix_ms() - self._keep_ms
         last = size_bytes = 0
-        rows = self._connection.execute(
+        rows = connection.execute(
             """SELECT id, created_at_ms, length(payload) FROM segment
                WHERE id <= (SELECT min(segment_id) FROM consumer) AND id < (SELECT max(id) FROM segment)
                ORDER BY id LIMIT ?""",
@@ -190,37 +223,35 @@ class JournalSource:
         rows.close()
         return last
 
-    def _used_bytes(self) -> int:
-        return (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
 
-    def _shrink(self) -> None:
-        """Gives pages that are not needed soon back to the file system, some at a time."""
-        if self._pragma("freelist_count") > SLACK_PAGES:
-            # Not `execute`: it stops after the first step, which is one page.
-            self._connection.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
-
-    def _pragma(self, name: str) -> int:
-        value: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-        return value
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    pages = _pragma(connection, "page_count") - _pragma(connection, "freelist_count")
+    return pages * _pragma(connection, "page_size")
 
 
-def _deliveries(segment_id: int, packed: bytes) -> list[Delivery]:
-    payloads = unpack_segment(packed)
-    if payloads is None:  # as it is, for the worker to bury: one damaged segment does not stop the log
-        return [Delivery(payload=packed, position=f"journal:{segment_id}")]
-    return [
-        Delivery(payload=payload, position=f"journal:{segment_id}/{index}") for index, payload in enumerate(payloads)
-    ]
+def _shrink(connection: sqlite3.Connection) -> None:
+    """Gives pages that are not needed soon back to the file system, some at a time."""
+    if _pragma(connection, "freelist_count") > SLACK_PAGES:
+        # Not `execute`: it stops after the first step, which is one page.
+        connection.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
 
 
 def _lease(path: Path, consumer: str) -> sqlite3.Connection:
     """Held while open. SQLite's own file lock on an empty file beside the journal: gone when the process is."""
     file = path.with_name(f"{path.name}.{quote(consumer, safe='')}.lock")
+    lease: sqlite3.Connection | None = None
     try:
         make_private_file(file)
         lease = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         lease.execute("BEGIN EXCLUSIVE")
     except (sqlite3.Error, OSError) as error:
+        if lease is not None:
+            lease.close()
         is_held = isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
         reason = f"already has a live consumer {consumer!r}" if is_held else f"cannot lock {file}: {error}"
         raise BrokerUnavailable(f"journal {path} {reason}") from error

@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import ExchangeEvent, encode_event
+from services.stores.intake import Intake, Mark
 from services.stores.kafka import PREFIX, Entry, broker_list, entry_of, events_topic
 from services.stores.kafka_shorten import shortened
 from services.stores.kafka_spill import Spill
@@ -35,17 +36,22 @@ class SinkLimits(NamedTuple):
 class _Group:
     """Events that travel together."""
 
-    __slots__ = ("born_s", "entries", "promise", "size_bytes")
+    __slots__ = ("born_s", "entries", "mark", "promise", "published_s", "size_bytes")
 
     def __init__(self, promise: Promise) -> None:
         self.entries: list[Entry] = []
+        self.published_s: list[float] = []
         self.size_bytes = 0
+        self.mark = Mark(0, 0)  # behind its last event in the intake
         self.promise = promise
         self.born_s = time.monotonic()
 
 
 class KafkaSink:
     """An EventSink on Kafka. It starts and serves while Kafka is away. All methods belong to one event loop.
+
+    An event is with the operating system when `publish` returns; what a killed process leaves there is taken over by
+    the next one with the same spill file, or by another that lives.
 
     What Kafka has not acknowledged in time, or what makes half of the queue, goes to the spill journal and from
     there to Kafka when it is back; so an event may arrive twice. Above the whole queue events are given up.
@@ -83,6 +89,7 @@ class KafkaSink:
             queue_bytes=limits.queue_bytes,
             delivery_timeout_s=limits.delivery_timeout_s,
         )
+        self._intake = Intake(Path(spill), metrics=metrics)
         self._group: _Group | None = None
         self._held_bytes = 0
         self._closed = False
@@ -100,7 +107,9 @@ class KafkaSink:
         if 2 * self._held_bytes > self._limits.queue_bytes:
             self._stop_waiting()
         group = self._group or self._open_group()
+        self._intake.add(payload)
         group.entries.append(entry_of(event, payload))
+        group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
         if group.size_bytes >= SHIPMENT_BYTES:
             self._seal()
@@ -115,6 +124,7 @@ class KafkaSink:
         self._stop_waiting()
         await self._shipper
         await self._spill.close()
+        self._intake.close()
         await self._writer.close()
         self._losses.log("the log was closed")
 
@@ -127,6 +137,7 @@ class KafkaSink:
     def _seal(self, group: _Group | None = None) -> None:
         """Lets the group that is open go; a timer that comes late must not touch the one after its own."""
         if self._group is not None and group in (None, self._group):
+            self._group.mark = self._intake.mark
             self._sealed.put_nowait(self._group)
             self._group = None
 
@@ -156,6 +167,7 @@ class KafkaSink:
                 self._settle(groups)
             else:
                 await asyncio.gather(*map(self._put_aside, groups))
+            self._intake.release(groups[-1].mark)
 
     async def _delivered(self, groups: list[_Group]) -> bool:
         entries = [entry for group in groups for entry in group.entries]
@@ -173,6 +185,7 @@ class KafkaSink:
         for group in groups:
             self._held_bytes -= group.size_bytes
             self._metrics.add("log_durable_total", len(group.entries))
+            self._observe(group)
             group.promise.settle()
 
     async def _put_aside(self, group: _Group) -> None:
@@ -182,5 +195,9 @@ class KafkaSink:
         except BrokerUnavailable as error:
             group.promise.fail(error)
         else:
+            self._observe(group)
             group.promise.settle()
         self._held_bytes -= group.size_bytes
+
+    def _observe(self, group: _Group) -> None:
+        self._metrics.observe("log_durable_seconds", group.published_s, time.monotonic())

@@ -1,6 +1,7 @@
 """Where events wait while Kafka is away: a journal file, emptied into Kafka when it is back."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from schemas.errors import BrokerUnavailable, PoisonMessage
 from schemas.event import DeadLetter, Delivery, decode_event
+from services.stores.journal_files import JournalFiles
+from services.stores.journal_recovery import Recovery
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.stores.kafka import Entry, entry_of
@@ -36,7 +39,9 @@ class Spill:
         self._writer = writer
         self._losses = Losses(metrics)
         self._delivery_timeout_s = delivery_timeout_s
-        self._sink = JournalSink(path, metrics=metrics, group_s=GROUP_S, queue_bytes=queue_bytes)
+        # What comes here is covered until it is durable by who brings it.
+        self._sink = JournalSink(path, metrics=metrics, group_s=GROUP_S, queue_bytes=queue_bytes, intake_bytes=0)
+        self._recovery = Recovery(Path(path), metrics)
         self._look_at_s = 0.0  # at once: there may be events from an earlier life of the process
         self._carrier = asyncio.create_task(self._carry_on())
 
@@ -61,6 +66,7 @@ class Spill:
             if self._writer.is_connected and time.monotonic() >= self._look_at_s:
                 self._look_at_s = time.monotonic() + LOOK_S
                 try:
+                    await asyncio.to_thread(self._recover)
                     await self._empty()
                 except BrokerUnavailable as error:
                     self._look_at_s = 0.0
@@ -71,6 +77,11 @@ class Spill:
                     logger.exception("spilled events could not be carried")
                     await asyncio.sleep(MISHAP_S)
             await asyncio.sleep(POLL_S)
+
+    def _recover(self) -> None:
+        _, connection = JournalFiles(self._path).open_newest()
+        with contextlib.closing(connection):
+            self._recovery.attempt(lambda: connection)
 
     async def _empty(self) -> None:
         # A source of its own each time: what was taken and not acknowledged comes again to the next.

@@ -134,12 +134,15 @@ class KafkaWriter:
                 if not is_logged:
                     logger.warning("kafka is away", extra={"topic": self._topic, "reason": str(error)})
                 is_logged = True
-                await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, LAST_RETRY_S)
+            except Exception:
+                # A bug of the client's must not keep events in the spill until the next start.
+                logger.exception("kafka client failed", extra={"topic": self._topic})
             else:
                 self._connected.set()
                 logger.info("kafka connected", extra={"topic": self._topic})
                 return
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, LAST_RETRY_S)
 
     async def _start_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(

@@ -1,7 +1,10 @@
 """Files that only the user who runs Farebox may read: what people said to models is in them, and who they are."""
 
 import os
+import threading
 from pathlib import Path
+
+_creating = threading.Lock()
 
 
 def make_private_folder(folder: Path) -> None:
@@ -12,6 +15,15 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(file: Path) -> None:
-    """Makes `file`, empty, where it is missing, and its folder; what is there keeps its mode. Raises: OSError."""
+    """Makes `file`, empty, where it is missing, and its folder; what is there is left alone. Raises: OSError.
+
+    A file that is there is never opened: when any descriptor of a file closes, POSIX drops all locks that this process
+    holds on it, SQLite's too. Another process then takes itself for the database's last user and deletes its log.
+    """
     make_private_folder(file.parent)
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    with _creating:  # nobody gets to open the new file before its first descriptor is closed
+        try:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return
+        os.close(descriptor)

@@ -1,21 +1,17 @@
 """The Releases port on the state database: who charges events here, and until when."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import genai_prices
 from sqlalchemy import Column, Connection, MetaData, String, Table, case, func, literal, select
 from sqlalchemy.exc import IntegrityError
 
+from schemas.price import PRICING_VERSION
 from services.stores.database import Database, UtcMoment
 from services.stores.price_rows import LEAD
 
 LEASE: Final = timedelta(minutes=1)  # how far ahead a release says that it charges, so that few batches have to
-
-_SERVICES: Final = Path(__file__).parents[1]
-_RULES: Final = ("domain/*.py", "stores/price*.py")  # what an answer is read by and a price made of
 
 _RELEASES: Final = Table(
     "charging_release",
@@ -26,11 +22,8 @@ _RELEASES: Final = Table(
 
 
 def release_here() -> str:
-    """The rules of this installation, by their content: the same in every process that charges in the same way."""
-    digest = hashlib.sha256()
-    for file in sorted(file for pattern in _RULES for file in _SERVICES.glob(pattern)):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return f"farebox {digest.hexdigest()[:16]}, genai-prices {genai_prices.__version__}"
+    """What this installation charges by: the same in every process that charges in the same way."""
+    return f"pricing {PRICING_VERSION}, genai-prices {genai_prices.__version__}"
 
 
 class SqlReleases:

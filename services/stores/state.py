@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, select
+from sqlalchemy import Column, Connection, MetaData, RowMapping, String, Table, select
 
 from schemas.key import ApiKey, Permission
 from services.stores.database import Database, UtcMoment
@@ -41,10 +41,15 @@ class SqlKeyStore:
 
     async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
         """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable."""
+        key = await self.key_of(secret)
+        return None if key is None else (key.organization_id, key.permission)
+
+    async def key_of(self, secret: str) -> ApiKey | None:
+        """The key that `secret` is; None when unknown or revoked. Raises: StoreUnavailable."""
         in_force = (_KEYS.c.secret_hash == hash_of(secret)) & _KEYS.c.revoked_at.is_(None)
-        its_owner = select(_KEYS.c.organization_id, _KEYS.c.permission).where(in_force)
-        row = await self._database.read(lambda connection: connection.execute(its_owner).one_or_none())
-        return None if row is None else (row.organization_id, Permission(row.permission))
+        its_row = select(*_SHOWN).where(in_force)
+        row = await self._database.read(lambda connection: connection.execute(its_row).mappings().one_or_none())
+        return None if row is None else _key(row)
 
     async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
         """The new key and its secret, which is never to be had again. Raises: StoreUnavailable."""
@@ -68,7 +73,7 @@ class SqlKeyStore:
 
         def read(connection: Connection) -> list[ApiKey]:
             rows = connection.execute(its_keys.order_by(_KEYS.c.created_at, _KEYS.c.id)).mappings()
-            return [ApiKey(**{**row, "permission": Permission(row["permission"])}) for row in rows]
+            return [_key(row) for row in rows]
 
         return await self._database.read(read)
 
@@ -80,6 +85,10 @@ class SqlKeyStore:
 
     async def close(self) -> None:
         await self._database.close()
+
+
+def _key(row: RowMapping) -> ApiKey:
+    return ApiKey(**{**row, "permission": Permission(row["permission"])})
 
 
 def hash_of(secret: str) -> str:

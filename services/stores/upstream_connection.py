@@ -12,7 +12,9 @@ from schemas.errors import UpstreamUnavailable
 from services.ports import AnswerReceiver
 
 MAX_HEAD_BYTES: Final = 256 * 2**10
+SWITCHING_PROTOCOLS: Final = 101
 WRITE_BUFFER_BYTES: Final = 256 * 2**10
+_FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
 
 logger = logging.getLogger(__name__)
 
@@ -129,9 +131,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserCallbackError as error:
             logger.exception("an answer could not be passed on")
             self._fail(UpstreamUnavailable("the answer could not be passed on"), error)
-        except httptools.HttpParserUpgrade as error:
-            self._fail(UpstreamUnavailable("the provider changed the protocol unasked"), error)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             # After a whole answer this is only about bytes nobody asked for.
             self._keep = False
             self._fail(UpstreamUnavailable(f"the answer is not valid HTTP: {error}"), error)
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
             self._fail(UpstreamUnavailable(f"the provider closed the connection {where}"), error)
 
     def _ends_with_connection(self) -> bool:
-        return not {name.lower() for name, _ in self._headers} & {b"content-length", b"transfer-encoding"}
+        return not {name.lower() for name, _ in self._headers} & _FRAMING
 
     def pause_writing(self) -> None:
         self.writable = False
@@ -214,6 +214,7 @@ class Connection(asyncio.Protocol):
         if self._answered or self._call is None:
             return
         if status < 200:
+            self._check_interim(status)
             self._headers = []
             return
         self._headed = True
@@ -224,9 +225,18 @@ class Connection(asyncio.Protocol):
             self._keep = False
             self._finish_answer()
 
+    def _check_interim(self, status: int) -> None:
+        """Before the answer others may come that are heads only. What is none of these would shift later answers."""
+        if status < 100:
+            self._fail(UpstreamUnavailable(f"the answer's status is {status:03}, which is none"), None)
+        elif status == SWITCHING_PROTOCOLS:
+            self._fail(UpstreamUnavailable("the provider changed the protocol unasked"), None)
+        elif any(name.lower() in _FRAMING and value != b"0" for name, value in self._headers):
+            self._fail(UpstreamUnavailable(f"the interim answer {status} announces a body, which it cannot have"), None)
+
     def on_body(self, body: bytes) -> None:
         self._fed_bytes = 0
-        if self._call is not None and not self._answered:
+        if self._call is not None and self._headed and not self._answered:
             self._call.receiver.answer_piece(body)
 
     def on_message_complete(self) -> None:

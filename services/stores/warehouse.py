@@ -162,7 +162,11 @@ class _Handles:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="warehouse")
 
     async def run(self, call: Callable[[Client], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, call)
+        try:
+            result = asyncio.get_running_loop().run_in_executor(self._threads, self._run, call)
+        except RuntimeError as error:
+            raise StoreUnavailable("the warehouse is closed") from error
+        return await result
 
     def _run(self, call: Callable[[Client], T]) -> T:
         try:

@@ -6,6 +6,7 @@ import signal
 from contextlib import AsyncExitStack
 
 from schemas.errors import InvalidSetting
+from services.domain.host import host_names
 from services.process import closed_by, run_process
 from services.settings import WorkerSettings
 from services.stores.connect import open_event_source, open_price_rows, open_releases, open_warehouse
@@ -26,7 +27,9 @@ async def run(settings: WorkerSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         # The log first: a wrong setting is told at once, while a warehouse that is not there yet is waited for.
-        source = closed_by(stack, await open_event_source(settings.event_log, group=settings.worker_group))
+        source = closed_by(
+            stack, await open_event_source(settings.event_log, group=settings.worker_group, metrics=metrics)
+        )
         warehouse = closed_by(stack, await open_warehouse(settings.warehouse))
         price_rows = closed_by(stack, open_price_rows(settings.state))
         releases = closed_by(stack, open_releases(settings.state))
@@ -42,7 +45,9 @@ async def run(settings: WorkerSettings) -> None:
 
 async def _listen(settings: WorkerSettings, metrics: Metrics) -> asyncio.Server:
     try:
-        return await serve_health(metrics, host=settings.worker_host, port=settings.worker_port)
+        return await serve_health(
+            metrics, host=settings.worker_host, port=settings.worker_port, hosts=host_names(settings.hosts)
+        )
     except OSError as error:
         raise InvalidSetting(f"worker_host, worker_port: {error.strerror}") from error
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from schemas.moments import whole_milliseconds
+from schemas.moments import unix_us, whole_milliseconds
 from schemas.record import RequestRecord
-from services.domain.reprice import version_after
 from services.ports import Warehouse
 from services.sql.kept_versions import print_kept_versions
 from services.sql.nodes import Key, key_of
@@ -37,7 +36,7 @@ async def still_to_charge(
     if charged_until is None:
         return rows
     kept: set[int] = set()
-    for organization_id, doubtful in _together(rows, version_after(0, charged_until)):
+    for organization_id, doubtful in _together(rows, unix_us(charged_until)):
         versions = await _kept_versions(organization_id, [row.key for row in doubtful], warehouse)
         kept.update(row.place for row in doubtful if versions.get(row.key, -1) >= row.version)
     return [row for place, row in enumerate(rows) if place not in kept] if kept else rows
@@ -48,7 +47,7 @@ def _together(rows: Sequence[Row], last_version: int) -> Iterator[tuple[str, Seq
     by_organization = defaultdict(list)
     for place, row in enumerate(rows):
         record = row.record
-        key = _key(record) if record.version <= last_version else None
+        key = key_in_warehouse(record) if record.version <= last_version else None
         if key is not None:
             by_organization[record.organization_id].append(_Doubtful(place, key, record.version))
     for organization_id, doubtful in by_organization.items():
@@ -56,7 +55,7 @@ def _together(rows: Sequence[Row], last_version: int) -> Iterator[tuple[str, Seq
             yield organization_id, doubtful[start : start + ASKED_AT_ONCE]
 
 
-def _key(record: RequestRecord) -> Key | None:
+def key_in_warehouse(record: RequestRecord) -> Key | None:
     """As the warehouse has it, in whole milliseconds; None for what is no key there, and so is not kept either."""
     moment = record.request_created_at
     try:

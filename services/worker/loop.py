@@ -17,17 +17,21 @@ from schemas.price import Price
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
 from services.worker.already_charged import still_to_charge
+from services.worker.logged_rows import settle_logs
 from services.worker.prices import KnownPrices
 from services.worker.rows import Row, dead_letter, rows_of
 
 FIRST_DELAY_S: Final = 0.1
 MAX_DELAY_S: Final = 15.0
+TROUBLE_DELAY_S: Final = 3.0  # after some six seconds of retrying, whoever asks whether all is well hears of it
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
 # More than this share of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
 BURY_SHARE: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
 MAX_BURIED: Final = 100  # of a window, whatever the share
+
+_TROUBLE: Final = "worker"
 
 logger = logging.getLogger("farebox.worker")
 
@@ -146,7 +150,9 @@ class _Worker:
             self._count_buried(piece.letters)
             letters += piece.letters
             await self._keep_prices(piece.prices)
-            letters += await self._insert(await self._still_to_charge(piece.rows, charged_until))
+            rows, conflicts = await self._settle_logs(piece.rows)
+            letters += conflicts
+            letters += await self._insert(await self._still_to_charge(rows, charged_until))
             done = piece.end
         if letters:
             await self._patiently(lambda: self._source.bury(letters))
@@ -161,6 +167,14 @@ class _Worker:
         if new:
             await self._patiently(lambda: self._warehouse.keep_prices(new))
             self._kept_prices.update(price.id for price in new)
+
+    async def _settle_logs(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[DeadLetter]]:
+        """Letters for logs that may not replace what is there. No fault of ours, so they do not stop the worker."""
+        left, conflicts = await self._patiently(lambda: settle_logs(rows, self._warehouse))
+        if conflicts:
+            self._metrics.add("worker_log_conflicts_total", len(conflicts))
+            logger.warning("logs would replace what they may not", extra={"count": len(conflicts)})
+        return left, conflicts
 
     async def _still_to_charge(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
         left = await self._patiently(lambda: still_to_charge(rows, self._warehouse, charged_until=charged_until))
@@ -205,12 +219,17 @@ class _Worker:
         delay_s = FIRST_DELAY_S
         while True:
             try:
-                return await attempt()
+                done = await attempt()
             except Unavailable as error:
                 self._metrics.add("worker_retries_total")
+                if delay_s >= TROUBLE_DELAY_S:
+                    self._metrics.troubles[_TROUBLE] = f"events wait to be counted: {error}"
                 logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
                 if await self._stopped_within(delay_s):
                     raise
+            else:
+                self._metrics.troubles.pop(_TROUBLE, None)
+                return done
             delay_s = min(2 * delay_s, MAX_DELAY_S)
 
     async def _stopped_within(self, delay_s: float) -> bool:

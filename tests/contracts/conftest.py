@@ -1,6 +1,5 @@
 """Fixtures of the contracts: a running query service, and both kinds of state database."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +7,6 @@ import pytest
 
 from schemas.key import Permission
 from services.stores.warehouse import ClickHouseWarehouse
-from tests.clickhouse_server import NoServer
-from tests.conftest import unavailable
-from tests.postgres_server import postgres_server
 from tests.querying import Caller, QueryService, query_service
 
 
@@ -38,17 +34,6 @@ def admin(embedded_service: QueryService, organization_id: str) -> Caller:
 @pytest.fixture
 def caller(service: QueryService, organization_id: str) -> Caller:
     return Caller(service, organization_id, service.key(organization_id))
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a real PostgreSQL."""
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(postgres_server())
-        except NoServer as reason:
-            unavailable("PostgreSQL", reason)
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

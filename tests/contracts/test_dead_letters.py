@@ -101,6 +101,16 @@ def test_dead_letters_that_can_be_read_are_put_back_once_and_the_rest_stays(jour
     asyncio.run(taken())
 
 
+def test_a_log_that_may_replace_nothing_is_not_put_back(tmp_path: Path) -> None:
+    conflict = DeadLetter(payload=EVENT.payload, position="here:3", code="log_conflict", reason="another key")
+    log = InJournal(tmp_path / "data/journal.sqlite")
+    asyncio.run(bury(log, conflict))
+    here = ("--data", str(log.path.parent))
+    assert "can read" not in farebox("dead-letters", *here).stdout
+    told = farebox("dead-letters", "--retry", *here).stdout
+    assert told == "0 events put back into the log.\n1 dead letter left that no row can be made of.\n"
+
+
 def test_no_dead_letters_are_said_to_be_none(tmp_path: Path) -> None:
     JournalDeadLetters(tmp_path / "journal.sqlite")
     assert "There are no dead letters" in farebox("dead-letters", "--data", str(tmp_path)).stdout

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.event import encode_event
-from services.stores import journal_source
+from services.stores import journal_reader
 from services.stores.connect import open_event_sink
 from services.stores.journal import unpack_segment
 from services.stores.journal_sink import JournalSink
@@ -74,7 +74,7 @@ UNPACK = unpack_segment
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    monkeypatch.setattr(journal_source, "unpack_segment", gate.pass_through)
+    monkeypatch.setattr(journal_reader, "unpack_segment", gate.pass_through)
     yield gate
     gate.open.set()
 

@@ -145,7 +145,8 @@ async def test_a_call_that_is_logged_twice_is_one_row(
         assert await books.log(OPENAI, a_log(meta={"Helicone-Request-Id": REQUEST_ID})) == (200, REQUEST_ID)
     rows = [to_record(event, PRICES) for event in await books.events()]
     (first, _), (second, _) = rows
-    assert msgspec.structs.replace(first, version=second.version) == second
+    again = msgspec.structs.replace(first, version=second.version, first_logged_us=second.first_logged_us)
+    assert again == second
     await embedded_warehouse.insert([record for record, _ in rows], [kept for _, kept in rows if kept is not None])
     sql = "SELECT count() AS n, sum(cost_usd) AS usd FROM request_response_rmt FINAL WHERE organization_id = {o:String}"
     found = await embedded_warehouse.query(Statement(sql=sql, parameters={"o": organization_id}))
@@ -184,11 +185,15 @@ async def test_the_python_client_logs_calls(books: Books, monkeypatch: pytest.Mo
     tool = {"_type": "tool", "toolName": "weather", "input": {"city": "Oslo"}}
     await asyncio.to_thread(client.log_request, tool, lambda recorder: recorder.append_results({"degrees": 3}))
 
-    chat, message, step = [to_record(event, PRICES)[0] for event in await books.events()]
+    data = {"_type": "data", "name": "orders", "query": "of today"}
+    await asyncio.to_thread(client.log_request, data, lambda recorder: recorder.append_results({"rows": 3}))
+
+    chat, message, step, rows = [to_record(event, PRICES)[0] for event in await books.events()]
     assert (chat.provider, chat.cost_usd, chat.user_id) == ("OPENAI", Decimal("0.00024"), "user-123")
     assert chat.properties == {"feature": "chat"}
     assert (message.provider, message.cost_usd) == ("ANTHROPIC", Decimal("0.010575"))
     assert (step.model, step.cost_usd, step.cost_state) == ("tool:weather", Decimal(0), CostState.FREE)
+    assert (rows.model, rows.cost_usd) == ("data:orders", Decimal(0))
 
 
 async def test_the_python_client_logs_streams(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

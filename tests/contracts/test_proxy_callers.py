@@ -41,7 +41,9 @@ BAD_KEYS: dict[str, tuple[dict[str, str], int, str]] = {
     "missing": ({}, 401, "missing"),
     "without the word Bearer": ({"Helicone-Auth": SECRET}, 401, "malformed"),
     "empty": ({"Helicone-Auth": "Bearer"}, 401, "malformed"),
-    "too long to be one": ({"Helicone-Auth": f"Bearer {'x' * 300}"}, 401, "malformed"),
+    "too long to be one": ({"Helicone-Auth": f"Bearer {'x' * 300}"}, 401, "unknown or revoked"),
+    "too short to be one": ({"Helicone-Auth": "Bearer wrong"}, 401, "unknown or revoked"),
+    "two words": ({"Helicone-Auth": f"Bearer {SECRET} {SECRET}"}, 401, "malformed"),
     "unknown": ({"Helicone-Auth": "Bearer sk-helicone-nobody"}, 401, "unknown or revoked"),
     "for reading only": ({"Helicone-Auth": "Bearer sk-helicone-reader"}, 403, "read only"),
 }
@@ -118,6 +120,8 @@ async def test_a_key_that_is_not_looked_up_in_time_is_no_silence_of_the_provider
 # Requests that are odd, or no requests
 
 
+WEB_SOCKET = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+
 MALFORMED: dict[str, tuple[bytes, int]] = {
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00", 400),
     "another version": (head(CHAT, version="2.0"), 400),
@@ -144,6 +148,22 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
     "no host": (head("/oai/v1/x").replace(b"Host: proxy\r\n", b""), 400),
     "no host, and no provider": (head("/healthz", method="GET").replace(b"Host: proxy\r\n", b""), 400),
     "two hosts": (head("/oai/v1/x", "host: other"), 400),
+    "an empty host": (head("/oai/v1/x").replace(b"Host: proxy", b"Host:"), 400),
+    "an empty host, and no provider": (head("/healthz").replace(b"Host: proxy", b"Host: "), 400),
+    "a host with a user": (head("/oai/v1/x").replace(b"Host: proxy", b"Host: user@proxy"), 400),
+    "a host with a path": (head("/oai/v1/x").replace(b"Host: proxy", b"Host: proxy/oai"), 400),
+    "a host with a port that is none": (head("/oai/v1/x").replace(b"Host: proxy", b"Host: proxy:99999"), 400),
+    "a WebSocket": (head("/oai/v1/realtime", *WEB_SOCKET, method="GET"), 501),
+    "a WebSocket behind a server that takes offers out": (head("/oai/v1/realtime", WEB_SOCKET[2], method="GET"), 501),
+    "a WebSocket of no provider": (head("/realtime", *WEB_SOCKET, method="GET"), 501),
+    "an offer in no framing": (head(CHAT, "Connection: Upgrade", "Upgrade: h2c", "Transfer-Encoding: identity"), 400),
+    "an offer in another framing": (head(CHAT, "Connection: Upgrade", "Upgrade: h2c", "Transfer-Encoding: gzip"), 400),
+    "an offer at too great length": (
+        head(CHAT, "Connection: Upgrade", "Upgrade: h2c", f"Content-Length: {9**17}"),
+        400,
+    ),
+    "another method for a page": (head("/metrics", "Content-Length: 0"), 405),
+    "another method for a log": (head("/oai/v1/log", method="GET"), 405),
     "too large a head": (head(CHAT, f"X-Large: {'x' * 40_000}"), 431),
     "too large a head without end": (head(CHAT, f"X-Large: {'x' * 20_000}")[:-2] + b"X" * 40_000, 431),
     "too many headers": (head(CHAT, *[f"X-{number}: 1" for number in range(100)]), 431),
@@ -155,7 +175,9 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_what_cannot_be_passed_on_is_refused_clearly_and_asks_no_provider(name: str) -> None:
+async def test_what_cannot_be_passed_on_is_refused_clearly_and_asks_no_provider(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     sent, status = MALFORMED[name]
     async with rig() as proxy:
         reader, writer = await proxy.connect()
@@ -170,6 +192,7 @@ async def test_what_cannot_be_passed_on_is_refused_clearly_and_asks_no_provider(
         assert b'"message":' in got
         assert proxy.provider.heads == []
         assert proxy.metrics.get("proxy_refused_total") == 1
+    assert not [record for record in caplog.records if record.exc_info], "a traceback for what clients sent"
 
 
 async def test_a_body_that_was_announced_too_large_leaves_an_event_as_its_key_was_valid() -> None:

@@ -112,13 +112,11 @@ def test_session_and_prompt_are_properties_too(caller: Caller) -> None:
     assert row["properties"]["Helicone-Session-Name"] == "Analysis"
 
 
-def test_a_property_is_shown_as_first_spelled_and_matched_in_any_case(caller: Caller) -> None:
-    caller.keep(
-        {"properties": {"usertier": "a"}, "property_spellings": ["UserTier"]},
-        {"properties": {"usertier": "b"}, "property_spellings": ["USERTIER"]},
-    )
+def test_a_property_is_shown_in_its_most_used_spelling_with_capitals_and_matched_in_any_case(caller: Caller) -> None:
+    spellings = ["usertier", "USERTIER", "UserTier", "UserTier", "usertier", "usertier"]
+    caller.keep(*({"properties": {"usertier": "a"}, "property_spellings": [spelling]} for spelling in spellings))
     rows = caller.page(leaf(properties={"userTIER": {"contains": ""}}))
-    assert [row["properties"] for row in rows] == [{"UserTier": "b"}, {"UserTier": "a"}]
+    assert [row["properties"] for row in rows] == [{"UserTier": "a"}] * len(spellings)
 
 
 def test_a_key_sees_its_organization_only(caller: Caller) -> None:

@@ -1,7 +1,6 @@
 """What Releases owe, asked of SQLite and of PostgreSQL."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from schemas.errors import StoreUnavailable
+from schemas.price import PRICING_VERSION
 from services.stores import releases
 from services.stores.price_rows import LEAD
 from services.stores.releases import LEASE, SqlReleases, release_here
@@ -109,16 +109,5 @@ def test_a_table_that_is_not_there_yet_is_an_outage(tmp_path: Path) -> None:
     asyncio.run(store.close())
 
 
-def test_a_release_is_named_by_what_it_reads_and_charges_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = release_here()
-    assert here.endswith(f", genai-prices {genai_prices.__version__}")
-    copy = tmp_path / "services"
-    for room in ("domain", "stores"):
-        shutil.copytree(releases._SERVICES / room, copy / room)
-    monkeypatch.setattr(releases, "_SERVICES", copy)
-    assert release_here() == here
-    (copy / "stores" / "journal.py").unlink()
-    assert release_here() == here
-    with (copy / "domain" / "usage.py").open("a") as file:
-        file.write("# reads otherwise")
-    assert release_here() != here
+def test_a_release_is_named_by_its_rules_and_its_prices() -> None:
+    assert release_here() == f"pricing {PRICING_VERSION}, genai-prices {genai_prices.__version__}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +19,7 @@ from schemas.usage import Usage, UsageSource
 from services.stores.migrations import MIGRATIONS, migrate_warehouse, read_migrations
 from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
-from tests.warehouses import ask, fresh_database, insert, total_of
+from tests.warehouses import ask, fresh_database, insert, spellings_of, total_of
 
 NAMES = [migration.name for migration in read_migrations(MIGRATIONS)]
 
@@ -77,7 +78,7 @@ def test_every_insert_is_on_disk_when_it_returns(warehouse: ClickHouseWarehouse)
     assert set(engines) == {
         "request_response_rmt",
         "request_response_body",
-        "organization_property",
+        "property_spelling",
         "price",
         "cost_correction",
         "schema_migration",
@@ -119,6 +120,22 @@ def test_a_new_migration_is_applied_to_what_is_there(empty_warehouse: ClickHouse
     (folder / "0999_more.sql").write_text("CREATE TABLE IF NOT EXISTS more (n UInt8) ENGINE = Memory;\n-- the end;\n")
     assert asyncio.run(migrate_warehouse(empty_warehouse, folder)) == ["0999_more"]
     assert ask(empty_warehouse, "SELECT count() AS n FROM more") == [{"n": 0}]
+
+
+def test_properties_of_before_are_spelled_as_they_were_used_most(
+    empty_warehouse: ClickHouseWarehouse, tmp_path: Path, organization_id: str
+) -> None:
+    folder = shutil.copytree(MIGRATIONS, tmp_path / "sql")
+    (folder / "0010_property_spelling.sql").unlink()
+    asyncio.run(migrate_warehouse(empty_warehouse, folder))
+    spellings = ["plan", "PLAN", "Plan", "Plan", "plan", "plan"]
+    records = [
+        a_record(organization_id=organization_id, request_id=str(uuid.UUID(int=number)), property_spellings=[spelling])
+        for number, spelling in enumerate(spellings)
+    ]
+    insert(empty_warehouse, records)
+    asyncio.run(migrate_warehouse(empty_warehouse))
+    assert spellings_of(empty_warehouse, organization_id) == {"plan": "Plan"}
 
 
 def test_a_migration_that_broke_off_is_taken_up_again(empty_warehouse: ClickHouseWarehouse, tmp_path: Path) -> None:

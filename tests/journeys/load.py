@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -18,20 +19,27 @@ class BrokenOff(Exception):
 class Load:
     """`requests` calls over `connections` connections, spread over the proxies in turn.
 
-    `ledger` holds the cost of every call whose answer arrived whole; `at` runs a deed once so many are completed.
+    `ledger` holds the cost of every call whose answer arrived whole, `completed_s` when; `at` runs a deed once so many
+    are completed. Each connection rests `pause_s` between two calls. `stop` ends it early, also from another thread.
     """
 
-    def __init__(self, ports: Sequence[int], *, key: str, requests: int, connections: int) -> None:
+    def __init__(self, ports: Sequence[int], *, key: str, requests: int, connections: int, pause_s: float = 0) -> None:
         self.ledger: dict[str, Decimal] = {}
+        self.completed_s: dict[str, float] = {}
         self.broken = 0
         self._ports = ports
         self._key = key
         self._connections = connections
+        self._pause_s = pause_s
+        self._stopped = False
         self._numbers: Iterator[int] = iter(range(requests))
         self._deeds: list[tuple[int, Callable[[], None]]] = []
 
     def at(self, completed: int, deed: Callable[[], None]) -> None:
         self._deeds.append((completed, deed))
+
+    def stop(self) -> None:
+        self._stopped = True
 
     async def run(self) -> None:
         ports = itertools.islice(itertools.cycle(self._ports), self._connections)
@@ -41,6 +49,8 @@ class Load:
         """One connection's calls; it connects again whenever the proxy goes away."""
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         for number in self._numbers:
+            if self._stopped:
+                break
             await self._do_deeds()
             try:
                 streams = streams or await asyncio.open_connection("127.0.0.1", port)
@@ -51,6 +61,8 @@ class Load:
                     streams[1].close()
                 streams = None
                 await asyncio.sleep(0.05)
+            if self._pause_s:
+                await asyncio.sleep(self._pause_s)
         if streams:
             streams[1].close()
 
@@ -64,6 +76,7 @@ class Load:
         stream = number % 5 == 0
         writer.write(_request(self._key, request_id, number, stream=stream))
         status, body = await _answer(reader)
+        completed_s = time.monotonic()
         if status == 200:
             answer = _last_chunk(body) if stream else json.loads(body)
             self.ledger[request_id] = cost_of(answer["model"], answer["usage"])
@@ -71,6 +84,7 @@ class Load:
             self.ledger[request_id] = Decimal(0)
         else:
             raise BrokenOff(status)
+        self.completed_s[request_id] = completed_s
 
 
 def _request(key: str, request_id: str, number: int, *, stream: bool) -> bytes:

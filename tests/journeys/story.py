@@ -182,7 +182,7 @@ class Story:
         deadline = time.monotonic() + within_s
         while True:
             # Rows that arrive between two pages push others on to the next one, so one may be seen twice here.
-            found = {row["request_id"]: row for row in self._paged()}
+            found = {row["request_id"]: row for row in self.paged()}
             if wanted <= set(found):
                 return {request_id: found[request_id] for request_id in wanted}
             missing = sorted(wanted - set(found))
@@ -197,7 +197,7 @@ class Story:
         count = -1
         while count != (count := self._count()):
             time.sleep(still_s)
-        rows = list(self._paged())
+        rows = list(self.paged())
         found = {row["request_id"]: row for row in rows}
         assert len(rows) == len(found) == count
         return found
@@ -205,7 +205,7 @@ class Story:
     def _count(self) -> int:
         return int(self.ask("/v1/request/count/query", {"filter": "all"})[1]["data"])
 
-    def _paged(self) -> Iterator[dict[str, Any]]:
+    def paged(self) -> Iterator[dict[str, Any]]:
         offset = 0
         while True:
             question = {"filter": "all", "limit": 1000, "offset": offset, "sort": {"created_at": "asc"}}

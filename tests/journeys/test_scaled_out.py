@@ -21,21 +21,21 @@ REQUESTS = 20_000
 class Fleet:
     """Every process of a scaled-out Farebox, each on its own port, wired by environment only."""
 
-    def __init__(self, folder: Path, *, kafka: str, clickhouse: str, provider_url: str) -> None:
+    def __init__(self, folder: Path, *, kafka: str, clickhouse: str, provider_url: str, state: str = "") -> None:
         self._folder = folder
-        self._common = {
+        self.common = {
             "FAREBOX_EVENT_LOG": f"kafka://{kafka}",
             "FAREBOX_WAREHOUSE": clickhouse,
-            "FAREBOX_STATE": f"sqlite:///{folder}/state.sqlite",
+            "FAREBOX_STATE": state or f"sqlite:///{folder}/state.sqlite",
         }
-        self.state = self._common["FAREBOX_STATE"]
+        self.state = self.common["FAREBOX_STATE"]
         self._upstreams = {"FAREBOX_OPENAI_URL": provider_url, "FAREBOX_ANTHROPIC_URL": provider_url}
         self.proxies = [self._proxy(number) for number in range(2)]
         self.workers = [self._worker(number) for number in range(3)]
         self.query, self.query_url = self._query()
 
     def migrate(self) -> None:
-        Process(["-m", "services.migrate"], env=self._common, log=self._folder / "migrate.log").run()
+        Process(["-m", "services.migrate"], env=self.common, log=self._folder / "migrate.log").run()
 
     def start(self) -> None:
         everyone = [*(proxy for proxy, _ in self.proxies), *self.workers, self.query]
@@ -57,7 +57,7 @@ class Fleet:
         port = free_port()
         # Strict: an answer that was completed is in the log, whatever happens to the proxy.
         env = {
-            **self._common,
+            **self.common,
             **self._upstreams,
             "FAREBOX_PROXY_PORT": str(port),
             "FAREBOX_DURABILITY": "strict",
@@ -67,12 +67,12 @@ class Fleet:
 
     def _worker(self, number: int) -> Process:
         port = free_port()
-        env = self._common | {"FAREBOX_WORKER_PORT": str(port)}
+        env = self.common | {"FAREBOX_WORKER_PORT": str(port)}
         return self._process("worker", number, env, f"http://127.0.0.1:{port}/healthz")
 
     def _query(self) -> tuple[Process, str]:
         url = f"http://127.0.0.1:{(port := free_port())}"
-        env = self._common | {
+        env = self.common | {
             "FAREBOX_QUERY_PORT": str(port),
             "FAREBOX_KAFKA_SPILL": f"{self._folder}/spill-query.sqlite",
         }
@@ -94,13 +94,22 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, kafka: str, clickhouse: str)
         fleet.stop()
 
 
-def _story(fleet: Fleet, organization_id: str, proxy: int = 0) -> Story:
+def new_key(fleet: Fleet, organization_id: str) -> str:
+    """The secret of an administrator's key."""
+
     async def create() -> str:
         keys = open_keys(fleet.state)
-        return (await keys.create_key(organization_id=organization_id, name="t", permission=Permission.ADMIN))[1]
+        try:
+            return (await keys.create_key(organization_id=organization_id, name="t", permission=Permission.ADMIN))[1]
+        finally:
+            await keys.close()
 
+    return asyncio.run(create())
+
+
+def _story(fleet: Fleet, organization_id: str, proxy: int = 0) -> Story:
     proxy_url = f"http://127.0.0.1:{fleet.proxies[proxy][1]}"
-    return Story(proxy_url=proxy_url, query_url=fleet.query_url, key=asyncio.run(create()))
+    return Story(proxy_url=proxy_url, query_url=fleet.query_url, key=new_key(fleet, organization_id))
 
 
 def test_the_walkthrough_comes_true_on_kafka_and_clickhouse(fleet: Fleet) -> None:

@@ -9,7 +9,6 @@ from time import thread_time
 
 import brotli
 import pytest
-from backports import zstd
 from msgspec.structs import replace
 
 from schemas.errors import InvalidRequest
@@ -22,6 +21,7 @@ from services.domain.providers import Routes, origin_of
 from services.domain.stream_usage import UsageRemoval, with_usage_asked
 from services.settings import ProxySettings
 from services.stores.prices import ShippedPrices
+from services.zstd import zstd
 from tests.builders import an_event
 
 PRICES = ShippedPrices()

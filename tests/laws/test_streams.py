@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import brotli
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from services.domain.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
 from services.domain.enrich import to_record
 from services.domain.streams import events_of, looks_like_events
 from services.domain.usage import read_answer
+from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
 streams = st.lists(

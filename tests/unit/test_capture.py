@@ -19,6 +19,7 @@ def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Captur
     assert target is not None
     return Capture(
         organization_id=ORGANIZATION,
+        key_id="key-1",
         request_id=REQUEST_ID,
         created_at=datetime(2026, 11, 1, 12, 0, 0, 123_999, tzinfo=UTC),
         began_s=10.0,

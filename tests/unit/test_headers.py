@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
 from services.domain.headers import Pair, read_head, read_labels, wish
+from services.domain.helicone_headers import KNOWN_HEADERS
 
 REQUEST_ID = "0192f0c1-2a00-7abc-8def-0123456789ab"
 
@@ -160,3 +161,14 @@ def test_a_wish_is_read_in_any_spelling_and_not_at_all_when_it_contradicts_itsel
     assert wish(labels, b"Helicone-Stream-Usage") == b""
     assert wish([*labels, *lines("Helicone-On-Disconnect: Cancel")], b"Helicone-On-Disconnect") == b"cancel"
     assert wish([*labels, *lines("Helicone-On-Disconnect: drain")], b"Helicone-On-Disconnect") == b""
+
+
+def test_whatever_fills_a_tag_is_a_known_header() -> None:
+    tags = set(RequestTags.__struct_fields__) - {"properties"} | {"request_id"}
+    assert {f"helicone-{tag.replace('_', '-')}".encode() for tag in tags} <= KNOWN_HEADERS.keys()
+
+
+def test_what_does_nothing_here_is_set_aside_and_travels_nowhere() -> None:
+    head = read_head(lines("HELICONE-Target-Url: x", "aws-secret-key: s", "Helicone-Typo: 1", "Helicone-Node-Id: n"))
+    assert list(head.unserved) == lines("helicone-target-url: x", "aws-secret-key: s", "helicone-typo: 1")
+    assert (head.kept, head.labels) == ([], lines("Helicone-Node-Id: n"))

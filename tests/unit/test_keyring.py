@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from schemas.errors import Forbidden, StoreUnavailable, Unauthenticated
-from schemas.key import Permission
+from schemas.key import KeyOwner, Permission
 from services.proxy import keys
 from services.proxy.keys import Keyring, Verdict
 from tests.builders import ORGANIZATION
-from tests.proxy_rig import SECRET, Keys
+from tests.proxy_rig import SECRET, Keys, key_id_of
 
 BEARER = f"Bearer {SECRET}".encode()
+OWNER = KeyOwner(organization_id=ORGANIZATION, key_id=key_id_of(SECRET))
 Told = list[Verdict]
 
 
@@ -58,7 +59,7 @@ def test_a_good_key_is_asked_for_once_a_minute_and_nobody_waits_for_that(time: T
             time.now_s = 1000.0 + seconds
             told: Told = []
             ring.check(BEARER, told.append)
-            assert (told == [ORGANIZATION]) == (seconds > 0)  # at once, but for the first time
+            assert (told == [OWNER]) == (seconds > 0)  # at once, but for the first time
             await asyncio.sleep(0.01)
             assert store.asked == asked
 
@@ -67,10 +68,10 @@ def test_a_good_key_is_asked_for_once_a_minute_and_nobody_waits_for_that(time: T
 
 def test_a_revoked_key_is_refused_after_a_minute_and_one_request(time: Time) -> None:
     async def story(store: Keys, ring: Keyring) -> None:
-        assert await verdict(ring) == ORGANIZATION
+        assert await verdict(ring) == OWNER
         store.known.clear()
         time.now_s += 61
-        assert await verdict(ring) == ORGANIZATION
+        assert await verdict(ring) == OWNER
         assert isinstance(await verdict(ring), Unauthenticated)
 
     run(story)
@@ -78,7 +79,7 @@ def test_a_revoked_key_is_refused_after_a_minute_and_one_request(time: Time) -> 
 
 def test_a_key_that_rested_for_long_is_asked_for_before_it_is_used(time: Time) -> None:
     async def story(store: Keys, ring: Keyring) -> None:
-        assert await verdict(ring) == ORGANIZATION
+        assert await verdict(ring) == OWNER
         store.known.clear()
         time.now_s += 121
         assert isinstance(await verdict(ring), Unauthenticated)
@@ -88,11 +89,11 @@ def test_a_key_that_rested_for_long_is_asked_for_before_it_is_used(time: Time) -
 
 def test_known_keys_work_however_long_the_store_is_away(time: Time) -> None:
     async def story(store: Keys, ring: Keyring) -> None:
-        assert await verdict(ring) == ORGANIZATION
+        assert await verdict(ring) == OWNER
         store.away = True
         for _ in range(5):
             time.now_s += 100_000
-            assert await verdict(ring) == ORGANIZATION
+            assert await verdict(ring) == OWNER
         assert isinstance(await verdict(ring, b"Bearer sk-helicone-somebody"), StoreUnavailable)
 
     run(story)
@@ -105,7 +106,7 @@ def test_an_unknown_key_works_seconds_after_it_was_made(time: Time) -> None:
         store.known = known
         assert isinstance(await verdict(ring), Unauthenticated)
         time.now_s += 5
-        assert await verdict(ring) == ORGANIZATION
+        assert await verdict(ring) == OWNER
 
     run(story)
 
@@ -115,7 +116,7 @@ def test_a_key_for_reading_may_not_write_and_every_other_may(permission: Permiss
     async def story(store: Keys, ring: Keyring) -> None:
         store.known[SECRET] = (ORGANIZATION, permission)
         told = await verdict(ring)
-        assert isinstance(told, Forbidden) if permission is Permission.READ else told == ORGANIZATION
+        assert isinstance(told, Forbidden) if permission is Permission.READ else told == OWNER
 
     run(story)
 

@@ -29,7 +29,7 @@ def read(
     log: dict[str, Any] | bytes, *labels: Pair, provider: str = "OPENAI", capture_bytes: int = 2**20
 ) -> ExchangeEvent:
     payload = log if isinstance(log, bytes) else json.dumps(log).encode()
-    by = LoggedBy(organization_id=ORGANIZATION, provider=provider, labels=labels)
+    by = LoggedBy(organization_id=ORGANIZATION, key_id="key-1", provider=provider, labels=labels)
     return read_log(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
 
 
@@ -344,6 +344,12 @@ def test_bytes_that_are_no_text_are_no_reason_to_lose_a_call() -> None:
         ({"_type": "tool"}, {"_type": "tool"}, "tool:unknown"),
         ({"_type": "vector_db", "operation": "search"}, {"_type": "vector_db", "hits": []}, "vector_db"),
         ({"_type": "data", "name": "orders"}, {"_type": "data", "name": "orders"}, "data:orders"),
+        ({"_type": "data", "name": "orders"}, {"_type": "data", "toolName": "unknown"}, "data:orders"),
+        ({"_type": "data", "name": "people"}, {"_type": "data", "name": "Anna"}, "data:people"),
+        ({}, {"_type": "data", "name": "orders"}, "data:orders"),
+        ({"_type": "data"}, {"_type": "data", "name": "orders"}, "data:orders"),
+        ({"_type": "data", "name": 3}, {"_type": "data"}, "data:unknown"),
+        ({"_type": "tool", "toolName": "weather"}, {"_type": "tool", "toolName": "unknown"}, "tool:weather"),
     ],
 )
 def test_a_step_beside_the_model_goes_by_its_name_and_is_free(asked: Any, answer: Any, name: str) -> None:

@@ -110,4 +110,4 @@ def test_nothing_and_something_of_nothing_are_constants() -> None:
 
 
 def test_spellings_are_those_of_the_organization() -> None:
-    assert "WHERE organization_id = {p0:String} AND 1 GROUP BY property_key" in print_spellings("org-1").sql
+    assert "WHERE organization_id = {p0:String} AND 1 GROUP BY property_key, spelling" in print_spellings("org-1").sql

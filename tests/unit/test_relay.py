@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from schemas.event import Ending, ExchangeEvent, decode_event
+from schemas.key import KeyOwner
 from schemas.origin import Origin
 from services.domain.capture import CaptureSpace
 from services.domain.headers import read_head
@@ -87,7 +88,7 @@ class Everyone:
     """Lets every key in."""
 
     def check(self, bearer: bytes | None, tell: Tell) -> None:  # noqa: ARG002
-        tell(ORGANIZATION)
+        tell(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
 
 
 class Line:
@@ -188,6 +189,27 @@ def test_however_the_providers_bytes_are_cut_caller_and_event_get_the_same(name:
         whole_event.response.status,
     )
     assert (cut_event.request, cut_event.response.body) == (whole_event.request, whole_event.response.body)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["length", "chunks", "close", "error", "nothing"])
+async def test_the_end_of_a_response_leaves_after_its_event(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    line, (data, ends) = Line(), ANSWERS[name]
+    published: list[int] = []
+    write = line.client.write
+
+    def watched(data: bytes) -> None:
+        published.append(len(line.log.entries))
+        write(data)
+
+    monkeypatch.setattr(line.client, "write", watched)
+    line.ask()
+    for place in range(len(data)):
+        line.upstream.connection.data_received(data[place : place + 1])
+    if ends:
+        line.upstream.connection.connection_lost(None)
+    assert line.answers == 1
+    assert published[-1] == 1
 
 
 def test_what_does_not_end_well_is_told_apart() -> None:

@@ -143,14 +143,14 @@ def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() ->
     assert "Priced: 99.9% of requests." in printed(a_summary(total=nearly))
 
 
-def test_a_share_of_tokens_that_leaves_out_unknown_ones_is_the_most_that_it_can_be() -> None:
+def test_a_share_of_tokens_that_leaves_out_unknown_ones_says_so() -> None:
     untold = {"priced_token_share": 1.0, "unpriced_requests_without_tokens": 2}
     total = Spend(**spent("1", 9, 2) | untold)
     user = UserSpend(user_id="user-1", tier=None, **spent("1", 3, 2) | untold)
     text = printed(a_summary(total=total, top_users=[user]))
-    assert "Priced: 78% of requests, ≤100% of tokens; of 2 requests nobody knows the tokens.\n" in text
-    assert lines_with(text, "Total costs") == "Total costs $1.00 7 of 9 ≤100%"
-    assert lines_with(text, "user-1") == "1. user-1 $1.00 1 of 3 ≤100%"
+    assert "Priced: 78% of requests, 100% of known tokens; of 2 requests nobody knows the tokens.\n" in text
+    assert lines_with(text, "Total costs") == "Total costs $1.00 7 of 9 100% of known"
+    assert lines_with(text, "user-1") == "1. user-1 $1.00 1 of 3 100% of known"
     none = Spend(**spent(None, 2, 2) | {"priced_token_share": None, "unpriced_requests_without_tokens": 2})
     assert "Priced: 0% of requests; of 2 requests nobody knows the tokens.\n" in printed(a_summary(total=none))
 

@@ -1,6 +1,6 @@
 """Which stored rows are charged again, at which price, and what the differences add up to."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,9 @@ from schemas.event import Ending
 from schemas.price import CostState, Price, PriceBook, Rate
 from schemas.reprice import ChargedRow
 from schemas.usage import Usage, UsageSource
+from schemas.versions import version_after, version_of
 from services.domain import reprice
-from services.domain.reprice import REST, Differences, charge_again, correction_of, version_after
+from services.domain.reprice import REST, Differences, charge_again, correction_of
 from tests.builders import MOMENT
 
 NEW = Price(
@@ -151,9 +152,10 @@ def test_a_row_that_costs_the_same_is_left_alone_whatever_its_price_is_called() 
 
 
 def test_a_version_follows_the_moment_and_beats_the_row() -> None:
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    assert version_after(7, epoch + timedelta(microseconds=12)) == 12
-    assert version_after(12, epoch + timedelta(microseconds=12)) == 13
+    later = MOMENT + timedelta(microseconds=12)
+    for logged in (False, True):  # the version of a logged call stays below those of calls that passed the proxy
+        assert version_after(version_of(MOMENT, logged=logged), later) == version_of(later, logged=logged)
+        assert version_after(version_of(later, logged=logged), MOMENT) == version_of(later, logged=logged) + 1
     assert version_after(2**63, MOMENT) == 2**63 + 1
 
 

@@ -1,0 +1,69 @@
+"""`farebox journal ...`: what an operator does about a journal file that is damaged."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from schemas.errors import InvalidSetting
+from services.cli.data_folder import DataFolder
+from services.cli.options import DATA, Data, errors_in_one_line
+from services.cli.screen import counted, plain, print_lines, screen
+from services.settings import ProxySettings
+from services.stores.journal_files import JournalFiles
+from services.stores.journal_salvage import Salvaged, salvage
+
+journal = typer.Typer(help="Look after the event log's own file.", no_args_is_help=True)
+
+_SPILL = Annotated[bool, typer.Option("--spill", help="The file that keeps events while Kafka is away, instead.")]
+
+
+@journal.callback()
+def _group() -> None:
+    """Look after the event log's own file."""
+
+
+@journal.command("salvage")
+def salvage_journal(spill: _SPILL = False, data: Data = DATA) -> None:
+    """Put what can be read of damaged files back into the journal, and set them aside. Farebox may run meanwhile."""
+    with errors_in_one_line():
+        files = JournalFiles(_file(data, spill=spill))
+        if not files.newest().is_file():
+            raise InvalidSetting(f"{files.path} does not exist: --data names the folder of a Farebox")
+        print_lines(_lines(asyncio.run(salvage(files.path))), screen())
+
+
+def _file(data: Data, *, spill: bool) -> str:
+    """Raises: InvalidSetting."""
+    settings = ProxySettings.from_environ(DataFolder(data).environ(os.environ))
+    if spill:
+        return settings.kafka_spill
+    if not settings.event_log.startswith("journal:"):
+        raise InvalidSetting("the event log is Kafka: --spill names the file that keeps events while it is away")
+    return settings.event_log.removeprefix("journal:")
+
+
+def _lines(salvaged: Iterable[Salvaged]) -> Iterator[Text]:
+    none = True
+    for one in salvaged:
+        none = False
+        yield Text(plain(one.file), style="bold")
+        back = f"{counted(one.events, 'event')} of {counted(one.segments, 'segment')}"
+        yield Text(f"  {back} back in the log. What was counted before is counted once all the same.")
+        if one.dead_letters:
+            yield Text(f"  {counted(one.dead_letters, 'dead letter')} kept: see `farebox dead-letters`.")
+        yield _lost(one)
+        yield Text(f"  Set aside as {plain(one.set_aside_as)}: delete it when you need it no more.")
+    if none:
+        yield Text("No file of the journal is damaged.")
+
+
+def _lost(one: Salvaged) -> Text:
+    if one.lost_events or one.lost_segments or one.is_lower_bound:
+        lost = f"{counted(one.lost_events, 'event')} of {counted(one.lost_segments, 'segment')}"
+        least = ", or more: the file does not say how many there were" if one.is_lower_bound else ""
+        return Text(f"  {lost} could not be saved{least}. That spend is in no total.", style="red")
+    return Text("  Nothing is lost.")

@@ -1,0 +1,44 @@
+"""Whether a log may be taken, as far as the warehouse knows now. The worker decides again, for good."""
+
+import asyncio
+import logging
+import uuid
+from typing import Final
+
+from schemas.errors import Conflict, StoreUnavailable
+from schemas.event import ExchangeEvent
+from schemas.moments import unix_us
+from services.domain.enrich import recorded_at_of
+from services.domain.logged_again import STANDING, objection, standing_of
+from services.ports import Warehouse
+from services.sql.nodes import Key
+from services.sql.standing import print_standing
+
+LOOK_UP_S: Final = 2.0  # after this, and while the warehouse is unavailable, a log is left to the worker
+
+logger = logging.getLogger(__name__)
+
+
+class LogConflicts:
+    """Looks up what stands under the identity of a log."""
+
+    def __init__(self, warehouse: Warehouse | None) -> None:
+        """`warehouse`: None where this process has none; all logs are left to the worker then."""
+        self._warehouse = warehouse
+
+    async def check(self, event: ExchangeEvent) -> None:
+        """Raises: Conflict when the log `event` would replace what it may not."""
+        if self._warehouse is None:
+            return
+        request = event.request
+        key = Key(request.created_at, str(uuid.UUID(request.request_id)))
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                rows = await self._warehouse.query(print_standing(request.organization_id, [key], STANDING))
+        except (StoreUnavailable, TimeoutError) as error:
+            logger.info("a log is taken unchecked", extra={"reason": str(error) or type(error).__name__})
+            return
+        for row in rows:
+            why_not = objection(standing_of(row), request.key_id, unix_us(recorded_at_of(event)))
+            if why_not:
+                raise Conflict(f"{why_not}: leave Helicone-Request-Id out, or log under another one")

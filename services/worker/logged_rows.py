@@ -1,0 +1,76 @@
+"""Rows of logged calls: each is compared with what stands under its identity before it is written."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from schemas.errors import LogConflict
+from schemas.event import DeadLetter
+from services.domain.logged_again import STANDING, Standing, settled, standing_of
+from services.ports import Warehouse
+from services.sql.nodes import Key, key_of
+from services.sql.standing import print_standing
+from services.worker.already_charged import ASKED_AT_ONCE, key_in_warehouse
+from services.worker.rows import Row, dead_letter
+
+_Identity = tuple[str, Key]
+
+
+async def settle_logs(rows: Sequence[Row], warehouse: Warehouse) -> tuple[Sequence[Row], list[DeadLetter]]:
+    """`rows` to write, and letters for logs that would replace what they may not. Raises: StoreUnavailable.
+
+    All events of one identity come to one worker, in the order of the log. So what stands there, with what came before
+    it among `rows`, is all that a log is to be compared with.
+    """
+    logged = {row.record.request_id for row in rows if row.record.first_logged_us}
+    if not logged:
+        return rows, []
+    standing = await _standing(rows, warehouse)
+    left: list[Row] = []
+    letters: list[DeadLetter] = []
+    for row in rows:
+        identity = _identity(row) if row.record.request_id in logged else None
+        if identity is None:
+            left.append(row)
+            continue
+        try:
+            settled_row = _settled(row, identity, standing)
+        except LogConflict as error:
+            letters.append(dead_letter(row.delivery, error))
+            continue
+        if settled_row is not None:
+            left.append(settled_row)
+    return left, letters
+
+
+def _settled(row: Row, identity: _Identity, standing: dict[_Identity, Standing]) -> Row | None:
+    """What to write of `row`, which is noted in `standing` then; None when it is there. Raises: LogConflict."""
+    before = standing.get(identity)
+    record = settled(row.record, before) if row.record.first_logged_us else row.record
+    if record is None:
+        return None
+    if before is None or record.version > before.version:
+        standing[identity] = standing_of(record)
+    return msgspec.structs.replace(row, record=record)
+
+
+def _identity(row: Row) -> _Identity | None:
+    """None for what the warehouse will not take."""
+    key = key_in_warehouse(row.record)
+    return None if key is None else (row.record.organization_id, key)
+
+
+async def _standing(rows: Sequence[Row], warehouse: Warehouse) -> dict[_Identity, Standing]:
+    asked: dict[str, list[Key]] = defaultdict(list)
+    for row in rows:
+        identity = _identity(row) if row.record.first_logged_us else None
+        if identity is not None:
+            asked[identity[0]].append(identity[1])
+    found: dict[_Identity, Standing] = {}
+    for organization_id, keys in asked.items():
+        for start in range(0, len(keys), ASKED_AT_ONCE):
+            statement = print_standing(organization_id, keys[start : start + ASKED_AT_ONCE], STANDING)
+            for one in await warehouse.query(statement):
+                found[organization_id, key_of(one)] = standing_of(one)
+    return found

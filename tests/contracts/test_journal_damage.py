@@ -1,0 +1,202 @@
+"""A journal whose file is damaged: it is plain to see, events go on beside it, and what can be saved is saved."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from schemas.event import DeadLetter
+from services.stores.journal_salvage import Salvaged
+from services.stores.journal_sink import JournalSink
+from services.stores.journal_source import JournalSource
+from services.telemetry import Metrics
+from tests.logs import events, ids_of, publish_all, take_count, take_rest
+
+pytestmark = pytest.mark.anyio
+
+EVENTS, COMMITTED, PER_SEGMENT = 120, 20, 2
+PAGE = 4096
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+def a_sink(path: Path, metrics: Metrics | None = None) -> JournalSink:
+    return JournalSink(path, metrics=metrics or Metrics(), group_s=0.001)
+
+
+async def fill(path: Path) -> None:
+    """Segments of which each takes several pages; some are done with, one event of them is a dead letter."""
+    sink, source = a_sink(path), JournalSource(path)
+    for first in range(0, EVENTS, PER_SEGMENT):
+        await publish_all(sink, events(PER_SEGMENT, first=first, body=os.urandom(3000)))
+    taken = await source.take(max_events=COMMITTED, max_bytes=2**30, wait_s=5)
+    assert len(taken) == COMMITTED
+    await source.bury([DeadLetter(payload=b"?", position=taken[0].position, code="undecodable", reason="no event")])
+    await source.commit()
+    await source.close()
+    await sink.close()
+
+
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def last_page(path: Path) -> None:
+    overwrite(path, path.stat().st_size - PAGE, os.urandom(PAGE))
+
+
+def middle_pages(path: Path) -> None:
+    middle = path.stat().st_size // PAGE // 2
+    overwrite(path, middle * PAGE, os.urandom(6 * PAGE))
+
+
+def root_of_segments(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    (number,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'segment'").fetchone()
+    connection.close()
+    overwrite(path, (number - 1) * PAGE, os.urandom(PAGE))
+
+
+def positions(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    (number,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'consumer'").fetchone()
+    connection.close()
+    overwrite(path, (number - 1) * PAGE, os.urandom(PAGE))
+
+
+def header(path: Path) -> None:
+    overwrite(path, 0, bytes(100))
+
+
+def first_page(path: Path) -> None:
+    overwrite(path, 0, os.urandom(PAGE))
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size * 2 // 3 // PAGE * PAGE + 1000)
+
+
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    damage.__name__: damage
+    for damage in (
+        last_page,
+        middle_pages,
+        root_of_segments,
+        positions,
+        header,
+        first_page,
+        truncated,
+        emptied,
+    )
+}
+
+
+async def all_of_it(source: JournalSource) -> list[str]:
+    """What comes until nothing does any more."""
+    taken = list(await take_rest(source))
+    while more := await source.take(max_events=1000, max_bytes=2**30, wait_s=0.2):
+        taken += more
+    assert len({delivery.position for delivery in taken}) == len(taken)
+    return ids_of([delivery for delivery in taken if not delivery.payload.startswith(b"\x28\xb5\x2f\xfd")])
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+async def test_damage_from_before_the_start_costs_no_new_event_and_what_can_be_saved_is(path: Path, kind: str) -> None:
+    await fill(path)
+    before = ids_of(events(EVENTS - COMMITTED, first=COMMITTED))
+    DAMAGES[kind](path)
+
+    metrics = Metrics()
+    source = JournalSource(path, metrics=metrics)
+    sink = a_sink(path, metrics)
+    new = ids_of(events(10, first=EVENTS))
+    await publish_all(sink, events(10, first=EVENTS))
+    found = await all_of_it(source)
+    assert Counter(new) <= Counter(found)
+    assert (metrics.get("log_durable_total"), metrics.get("log_lost_total"), metrics.trouble) == (10, 0, "")
+    assert metrics.warned(), "an operator hears of it"
+    assert "degraded" in metrics.health()
+    await source.commit()
+
+    (result,) = await salvaged_elsewhere(path)
+    found += await all_of_it(source)
+    assert not metrics.warned(), "there is nothing to salvage any more"
+    saved = set(before) & set(found)
+    lost = len(before) - len(saved)
+    assert result.is_lower_bound or result.lost_events == lost
+    assert result.lost_events <= lost
+    if kind not in ("emptied", "truncated"):
+        assert lost <= 12 * PER_SEGMENT, "most is saved"
+    if kind in ("last_page", "middle_pages", "root_of_segments", "header", "truncated"):
+        assert not result.is_lower_bound
+    assert Path(result.set_aside_as).stat().st_size or kind == "emptied"
+    await source.commit()
+    await publish_all(sink, events(1, first=1000))
+    assert ids_of(await take_count(source, 1)) == ids_of(events(1, first=1000))
+    await sink.close()
+    await source.close()
+
+
+SALVAGE = """
+    import asyncio, sys
+    import msgspec
+    from services.stores.journal_salvage import salvage
+    print(msgspec.json.encode(asyncio.run(salvage(sys.argv[1]))).decode())
+"""
+
+
+async def salvaged_elsewhere(path: Path) -> list[Salvaged]:
+    """As the command does it: in a process of its own."""
+    import textwrap
+
+    import msgspec
+
+    command = [sys.executable, "-c", textwrap.dedent(SALVAGE), str(path)]
+    done = await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(done.stdout, type=list[Salvaged])
+
+
+@pytest.mark.parametrize("kind", ["last_page", "middle_pages", "root_of_segments", "header", "truncated", "emptied"])
+async def test_damage_below_a_running_log_costs_no_new_event(
+    path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await fill(path)
+    metrics = Metrics()
+    source, sink = JournalSource(path, metrics=metrics), a_sink(path, metrics)
+    await publish_all(sink, events(1, first=500))
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    DAMAGES[kind](path)
+    new = events(30, first=EVENTS)
+    for event in new:
+        await publish_all(sink, [event])
+    await sink.close()
+    found = await all_of_it(source)
+    await source.close()
+    assert (metrics.get("log_durable_total"), metrics.get("log_lost_total")) == (31, 0)
+    again = JournalSource(path)
+    found += await all_of_it(again)
+    await again.close()
+    await salvaged_elsewhere(path)
+    last = JournalSource(path)
+    found += await all_of_it(last)
+    await last.close()
+    missing = set(ids_of(new)) - set(found)
+    assert missing == set(), caplog.records

@@ -1,0 +1,315 @@
+"""Every header of Helicone's, over real sockets: obeyed, refused before a byte leaves, or passed over."""
+
+import asyncio
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from schemas.errors import InvalidSetting
+from schemas.event import Ending, ExchangeEvent
+from services.cli.doctor import print_findings
+from services.cli.health import counting_part
+from services.domain.helicone_headers import KNOWN_HEADERS, Treatment, ignored_headers, nearest_known
+from tests.builders import chat_answer
+from tests.proxy_rig import SECRET, Rig, head, rig
+from tests.scripted_provider import answer, chunked
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/oai/v1/chat/completions"
+PLAIN = {"model": "gpt-4o", "messages": []}
+STREAMED = PLAIN | {"stream": True}
+ID = "0192f0c1-2a00-7abc-8def-0123456789ab"
+PATHS = (CHAT, "/anthropic/v1/messages", "/v1/gateway/oai/v1/models")
+
+
+def treated(treatment: Treatment) -> list[str]:
+    return [known.name for known in KNOWN_HEADERS.values() if known.treatment is treatment]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+# Obeyed: what each is sent with, and what shows that it was obeyed
+
+
+def provider_was_sent(line: bytes) -> Callable[[Rig, ExchangeEvent], bool]:
+    return lambda proxy, _: line in proxy.provider.heads[0]
+
+
+def tagged(**tags: Any) -> Callable[[Rig, ExchangeEvent], bool]:
+    return lambda _, event: all(getattr(event.request.tags, tag) == value for tag, value in tags.items())
+
+
+OBEYED: dict[str, tuple[str, Callable[[Rig, ExchangeEvent], bool]]] = {
+    "Helicone-Auth": (f"Bearer {SECRET}", lambda proxy, _: SECRET.encode() not in proxy.provider.heads[0]),
+    "Authorization": ("Bearer mine", provider_was_sent(b"Authorization: Bearer mine\r\n")),
+    "x-api-key": ("mine", provider_was_sent(b"x-api-key: mine\r\n")),
+    "api-key": ("mine", provider_was_sent(b"api-key: mine\r\n")),
+    "Helicone-Property-<Name>": ("premium", tagged(properties={"<Name>": "premium"})),
+    "Helicone-User-Id": ("u", tagged(user_id="u")),
+    "Helicone-Request-Id": (ID, lambda _, event: event.request.request_id == ID),
+    "Helicone-Model-Override": ("gpt-x", tagged(model_override="gpt-x")),
+    "Helicone-Session-Id": ("s", tagged(session_id="s")),
+    "Helicone-Session-Name": ("s", tagged(session_name="s")),
+    "Helicone-Session-Path": ("/s", tagged(session_path="/s")),
+    "Helicone-Prompt-Id": ("p", tagged(prompt_id="p")),
+    "Helicone-Omit-Request": ("true", tagged(omit_request=True)),
+    "Helicone-Omit-Response": ("true", tagged(omit_response=True)),
+    "Helicone-Stream-Usage": ("true", lambda proxy, _: b"include_usage" in proxy.provider.bodies[0]),
+    "Helicone-On-Disconnect": ("cancel", lambda _, event: not event.response.drained),
+}
+
+
+def test_every_obeyed_header_has_a_case() -> None:
+    assert sorted(OBEYED) == sorted(treated(Treatment.OBEYED))
+
+
+@pytest.mark.parametrize("name", OBEYED)
+async def test_an_obeyed_header_does_what_it_says(name: str) -> None:
+    value, obeyed = OBEYED[name]
+    sent_name = name.replace("<Name>", "UserTier")
+    async with rig(stream_usage="off") as proxy, proxy.client() as client:
+        proxy.provider.script = [answer(chat_answer())]
+        got = await client.post(CHAT, json=STREAMED, headers=[(sent_name.encode(), value.encode())])
+        event = await proxy.event()
+        assert got.status_code == 200
+        if "<Name>" in name:
+            obeyed = tagged(properties={"UserTier": value})
+        assert obeyed(proxy, event), (event, proxy.provider.heads)
+        assert b"helicone-" not in proxy.provider.heads[0].lower()
+
+
+async def test_on_disconnect_decides_whether_an_answer_is_read_on() -> None:
+    for wanted in ("drain", "cancel"):
+        async with rig() as proxy:
+            proxy.provider.script = [chunked(b"data: 1\n\n", end=b""), 0.3, b"0\r\n\r\n"]
+            reader, writer = await proxy.connect()
+            writer.write(head(CHAT, "Content-Length: 2", f"Helicone-On-Disconnect: {wanted}") + b"{}")
+            await reader.readuntil(b"data: 1")
+            writer.close()
+            event = await proxy.event()
+            assert event.response.ending is Ending.CLIENT_GONE
+            assert event.response.drained is (wanted == "drain")
+
+
+# Refused: what asks for something, and what asks for nothing
+
+ASKING: dict[str, list[str]] = {
+    "Helicone-Target-URL": ["https://corp.openai.azure.com", "corp.openai.azure.com", "http://[", "{own}@evil.example"],
+    "Helicone-OpenAI-Api-Base": ["https://corp.openai.azure.com/openai/v1", "https://api.openai.com/v1"],
+    "Helicone-Fallbacks": ['[{"target-url": "https://x.example", "headers": {}, "onCodes": [429]}]', "nonsense"],
+    "Helicone-Retry-Enabled": ["true", "TRUE", "1", "yes", "false, true"],
+    "Helicone-Retry-Num": ["3"],
+    "Helicone-Retry-Factor": ["2"],
+    "Helicone-Retry-Min-Timeout": ["1000"],
+    "Helicone-Retry-Max-Timeout": ["10000"],
+    "Helicone-RateLimit-Policy": ["10;w=60", "10;w=1000;u=cents;s=user", "nonsense"],
+    "Helicone-Moderations-Enabled": ["true"],
+    "Helicone-LLM-Security-Enabled": ["true", "True"],
+    "Helicone-Prompt-Security-Enabled": ["true"],
+    "Helicone-LLM-Security-Advanced": ["true"],
+    "aws-access-key": ["AKIAIOSFODNN7EXAMPLE"],
+    "aws-secret-key": ["canary-secret"],
+    "aws-session-token": ["canary-secret"],
+    "__helicone-mock-response": ['{"choices": []}'],
+}
+NOTHING: dict[str, list[str]] = {
+    "Helicone-Target-URL": ["{own}", "{own}/v1", "{OWN}/"],
+    "Helicone-OpenAI-Api-Base": ["{own}/v1"],
+    "Helicone-Fallbacks": ["[]", "null"],
+    "Helicone-Retry-Enabled": ["false", "False", "0", "no", "off"],
+    "Helicone-Moderations-Enabled": ["false"],
+    "Helicone-LLM-Security-Enabled": ["false"],
+    "Helicone-Prompt-Security-Enabled": ["FALSE"],
+    "Helicone-LLM-Security-Advanced": ["false"],
+}
+
+
+def test_every_refused_header_has_a_case() -> None:
+    assert sorted(ASKING) == sorted(treated(Treatment.REFUSED))
+
+
+@pytest.mark.parametrize("name", ASKING)
+async def test_a_refused_header_is_named_and_not_a_byte_leaves(name: str) -> None:
+    async with rig() as proxy, proxy.client() as client:
+        for count, value in enumerate(ASKING[name], 1):
+            for spelled, path in zip((name, name.lower(), name.upper()), PATHS, strict=True):
+                sent = value.replace("{own}", proxy.provider.url)
+                got = await client.post(path, json=PLAIN, headers={spelled: sent})
+                assert got.status_code == 400, value
+                error = got.json()["error"]
+                assert error["code"] == "unsupported_header"
+                assert f"{name} is not supported yet" in error["message"]
+                assert "FAREBOX_IGNORE_HEADERS" in error["message"]
+                assert "canary" not in error["message"]
+            assert proxy.metrics.get("proxy_refused_total") == 3 * count
+        assert (proxy.provider.heads, proxy.provider.connections) == ([], 0)
+        await proxy.events(0)
+        assert (await client.post(CHAT, json=PLAIN)).status_code == 200, "the connection can be used again"
+
+
+@pytest.mark.parametrize("name", treated(Treatment.REFUSED))
+async def test_a_value_that_asks_for_nothing_is_passed_over(name: str) -> None:
+    async with rig() as proxy, proxy.client() as client:
+        for value in ["", *NOTHING.get(name, [])]:
+            own = proxy.provider.url
+            sent = value.replace("{own}", own).replace("{OWN}", own.upper())
+            assert (await client.post(CHAT, json=PLAIN, headers={name: sent})).status_code == 200, value
+    assert name.lower().encode() not in b"".join(proxy.provider.heads).lower()
+
+
+@pytest.mark.parametrize("name", treated(Treatment.REFUSED))
+async def test_an_operator_can_have_a_refused_header_passed_over(name: str) -> None:
+    async with rig(ignore_headers=f" {name.upper()}, helicone-target-url ") as proxy, proxy.client() as client:
+        got = await client.post(CHAT, json=PLAIN, headers={name: ASKING[name][0]})
+        other = await client.post(CHAT, json=PLAIN, headers={name: ASKING[name][0], "Helicone-Fallbacks": "[1]"})
+        await proxy.events(2 if name == "Helicone-Fallbacks" else 1)
+    assert got.status_code == 200
+    assert other.status_code == (200 if name == "Helicone-Fallbacks" else 400)
+    assert name.lower().encode() not in b"".join(proxy.provider.heads).lower()
+
+
+async def test_what_is_switched_off_or_ignored_needs_no_details() -> None:
+    numbers = {"Helicone-Retry-Num": "3", "Helicone-Retry-Factor": "2"}
+    advanced = {"Helicone-LLM-Security-Advanced": "true"}
+    off = {"Helicone-Retry-Enabled": "false", "Helicone-LLM-Security-Enabled": "false"}
+    async with rig() as proxy, proxy.client() as client:
+        assert (await client.post(CHAT, json=PLAIN, headers=off | numbers | advanced)).status_code == 200
+        twice = [*off.items(), *numbers.items(), ("Helicone-Retry-Enabled", "true")]
+        assert (await client.post(CHAT, json=PLAIN, headers=twice)).status_code == 400
+    async with rig(ignore_headers="Helicone-Retry-Enabled") as proxy, proxy.client() as client:
+        on = {"Helicone-Retry-Enabled": "true"} | numbers
+        assert (await client.post(CHAT, json=PLAIN, headers=on)).status_code == 200
+        assert (await client.post(CHAT, json=PLAIN, headers=on | advanced)).status_code == 400
+
+
+async def test_a_refused_header_is_refused_without_a_key_too_and_a_wrong_key_is_said_first() -> None:
+    asking = {"Helicone-Target-URL": "https://corp.openai.azure.com"}
+    wrong = {"Helicone-Auth": "Bearer sk-helicone-nobody"}
+    async with rig() as proxy, proxy.client() as client:
+        assert (await client.post(CHAT, json=PLAIN, headers=asking | wrong)).status_code == 401
+    async with rig(unauthenticated="pass") as proxy, proxy.client() as client:
+        assert (await client.post(CHAT, json=PLAIN, headers=asking | wrong)).status_code == 400
+        assert (await client.post(CHAT, json=PLAIN, headers={"Helicone-Typo": "1"} | wrong)).status_code == 200
+        assert proxy.metrics.exposition().count("unknown_headers_total{") == 0, "only clients with keys are counted"
+        assert len(proxy.provider.heads) == 1
+
+
+async def test_a_refused_header_behind_a_body_or_an_expectation_is_answered_at_once() -> None:
+    asking = "Helicone-Target-URL: https://corp.openai.azure.com"
+    async with rig() as proxy:
+        got = await proxy.raw(head(CHAT, asking, "Content-Length: 9", "Expect: 100-continue"))
+        assert got.startswith(b"HTTP/1.1 400 ")
+        assert (b"\r\nConnection: close\r\n" in got, proxy.provider.heads) == (True, [])
+
+
+def test_only_refused_headers_can_be_ignored() -> None:
+    assert ignored_headers("") == frozenset()
+    for wrong in ("Helicone-User-Id", "Helicone-Cache-Seed", "Helicone-RateLimitPolicy", "Helicone-Auth"):
+        with pytest.raises(InvalidSetting, match=f"FAREBOX_IGNORE_HEADERS.*'{wrong}'"):
+            ignored_headers(f"Helicone-Fallbacks,{wrong}")
+
+
+async def test_a_proxy_with_a_wrong_name_to_ignore_does_not_start() -> None:
+    with pytest.raises(InvalidSetting, match="Helicone-Usr-Id"):
+        async with rig(ignore_headers="Helicone-Usr-Id"):
+            pass
+
+
+# Harmless, and unknown
+
+TRAVEL_ON = ("Cache-Control", "X-Stripe-Customer-Id")
+
+
+@pytest.mark.parametrize("name", treated(Treatment.HARMLESS))
+async def test_a_harmless_header_is_passed_over(name: str) -> None:
+    async with rig() as proxy, proxy.client() as client:
+        for value in ("true", "canary-value"):
+            got = await client.post(CHAT, json=PLAIN, headers={name: value})
+            assert got.status_code == 200
+        plain, _ = await proxy.events(2)
+        assert (f"{name}:".lower().encode() in proxy.provider.heads[0].lower()) is (name in TRAVEL_ON)
+        assert "unknown_headers_total{" not in proxy.metrics.exposition()
+        assert plain.request.tags.cache_enabled is (name == "Helicone-Cache-Enabled")
+        assert b"canary-value" not in proxy.everything_logged()
+
+
+UNKNOWN = {
+    "Helicone-UserId": "Helicone-User-Id",
+    "Helicone-User": "Helicone-User-Id",
+    "Helicone-Propery-Feature": "Helicone-Property-Feature",
+    "Helicone-Properties-Environment": "Helicone-Property-Environment",
+    "Helicone-Property": "Helicone-Property-<Name>",
+    "Helicone-PropertyFeature": "Helicone-Property-<Name>",
+    "Helicone-Sesion-Id": "Helicone-Session-Id",
+    "Helicone-SessionId": "Helicone-Session-Id",
+    "Helicone-Rate-Limit-Policy": "Helicone-RateLimit-Policy",
+    "Helicone-OpenAI-Base-Url": "Helicone-OpenAI-Api-Base",
+    "Helicone-Promt-Id": "Helicone-Prompt-Id",
+    "Helicone-Zzz": None,
+}
+
+
+async def test_unknown_headers_are_passed_over_and_counted_by_name() -> None:
+    assert {name: nearest_known(name) for name in UNKNOWN} == UNKNOWN
+    async with rig() as proxy, proxy.client() as client:
+        for name in UNKNOWN:
+            assert (await client.post(CHAT, json=PLAIN, headers={name: "canary-value"})).status_code == 200
+        await client.post(CHAT, json=PLAIN, headers=[("HELICONE-USERID", "1"), ("Helicone-UserId", "2")])
+        said = (await client.get("/metrics")).text
+    assert b"helicone-" not in b"".join(proxy.provider.heads).lower()
+    assert 'farebox_proxy_unknown_headers_total{name="helicone-userid"} 2\n' in said
+    assert 'farebox_proxy_unknown_headers_total{name="helicone-zzz"} 1\n' in said
+    assert "canary-value" not in said
+
+
+async def test_the_doctor_shows_unknown_headers_with_what_was_probably_meant() -> None:
+    async with rig() as proxy, proxy.client() as client:
+        for _ in range(2):
+            await client.post(CHAT, json=PLAIN, headers={"Helicone-UserId": "u"})
+        await client.post(CHAT, json=PLAIN, headers={"Helicone-Zzz": "1"})
+        part = await asyncio.to_thread(counting_part, "proxy", proxy.url)
+    screen = StringIO()
+    print_findings([part], None, Console(file=screen, width=200))
+    assert "  helicone-userid: 2 requests; Helicone-User-Id was probably meant\n  helicone-zzz: 1 request\n" in (
+        screen.getvalue()
+    )
+
+
+async def test_unknown_headers_of_logged_calls_are_counted_too() -> None:
+    call = {
+        "providerRequest": {"url": "custom-model-nopath", "json": PLAIN, "meta": {}},
+        "providerResponse": {"status": 200, "json": {}},
+        "timing": {"startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-01T00:00:01Z"},
+    }
+    async with rig() as proxy, proxy.client() as client:
+        headers = {
+            "Helicone-UserId": "u",
+            "Helicone-RateLimit-Policy": "10;w=60",
+        }  # nothing is called, so none is refused
+        got = await client.post("/custom/v1/log", json=call, headers=headers)
+        assert (got.status_code, got.text) == (200, "ok")
+        assert 'unknown_headers_total{name="helicone-userid"} 1\n' in proxy.metrics.exposition()
+
+
+async def test_names_that_are_counted_are_bounded_in_number_and_length_and_plain() -> None:
+    async with rig() as proxy, proxy.client() as client:
+        odd = ["Helicone-" + "x" * 100, "Helicone-`", "Helicone-|", "Helicone-a%b"]
+        for start in range(0, 120, 40):
+            names = [f"Helicone-Unknown-{number}" for number in range(start, start + 40)]
+            await client.post(CHAT, json=PLAIN, headers=dict.fromkeys([*names, *(odd if not start else [])], "1"))
+        lines = [line for line in proxy.metrics.exposition().splitlines() if "unknown_headers_total{" in line]
+    assert len(lines) == 100
+    assert f'farebox_proxy_unknown_headers_total{{name="other"}} {120 - 99 + len(odd)}' in lines
+    assert not [line for line in lines if "x" * 90 in line or {"`", "|", "%"} & set(line)]
+
+
+def test_what_a_header_is_part_of_is_a_refused_header_too() -> None:
+    wholes = {known.part_of.encode() for known in KNOWN_HEADERS.values() if known.part_of}
+    assert {KNOWN_HEADERS[name].treatment for name in wholes} == {Treatment.REFUSED}

@@ -1,0 +1,282 @@
+"""Farebox killed, starved of disk and of descriptors under load, and a ledger that must come out exactly."""
+
+import asyncio
+import os
+import random
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.event import decode_event
+from schemas.key import Permission
+from services.cli.data_folder import ORGANIZATION, DataFolder
+from services.stores.connect import open_keys
+from services.stores.journal import unpack_segment
+from tests.journeys.load import Load
+from tests.journeys.story import Story
+from tests.processes import Process, free_port
+
+CONNECTIONS = 8
+REQUESTS = 10_000_000  # more than there is time for
+UNDER_LOAD_S = (0.05, 1.0)  # from when it answers until it is killed
+STARVED_S = 3.0
+
+
+class Outcome(NamedTuple):
+    """What came of the calls that were made while Farebox was treated badly."""
+
+    kills: int
+    completed: int  # calls whose response arrived whole
+    broken: int  # calls whose response did not
+    lost: int  # completed calls without a row
+    oldest_lost_ms: float  # how long before its proxy was killed the oldest of them was completed
+    wrong: int  # rows whose cost is not what the ledger says
+    doubled_rows: int
+    doubled_events: int  # in the log, which replace each other's row
+
+    @property
+    def is_exact(self) -> bool:
+        return not (self.lost or self.wrong or self.doubled_rows)
+
+
+class Victim:
+    """Farebox in the folder `data`, as `farebox up` or as a proxy alone; the same calls and the same ledger."""
+
+    def __init__(self, data: Path, *, provider_url: str, durability: str) -> None:
+        self.data = data
+        self.proxy_port, self.query_port = free_port(), free_port()
+        self.proxy_url, self.query_url = (f"http://127.0.0.1:{port}" for port in (self.proxy_port, self.query_port))
+        self.env = DataFolder(data).environ(
+            {
+                "FAREBOX_OPENAI_URL": provider_url,
+                "FAREBOX_ANTHROPIC_URL": provider_url,
+                "FAREBOX_PROXY_PORT": str(self.proxy_port),
+                "FAREBOX_QUERY_PORT": str(self.query_port),
+                "FAREBOX_DURABILITY": durability,
+                "FAREBOX_LOG_LEVEL": "warning",
+            }
+        )
+        log = data.parent / f"{data.name}.log"
+        up = ["-m", "services.cli", "up", "--data", str(data)]
+        self.up = Process(up, env=self.env, log=log, ready_url=f"{self.query_url}/readyz")
+        self.proxy = Process(["-m", "services.proxy"], env=self.env, log=log, ready_url=f"{self.proxy_url}/healthz")
+        self.key = asyncio.run(self._new_key())
+        self.killed_s: list[float] = []
+
+    @contextmanager
+    def loaded(self) -> Iterator[Load]:
+        """Calls run while the block does."""
+        load = Load([self.proxy_port], key=self.key, requests=REQUESTS, connections=CONNECTIONS, pause_s=0.002)
+        thread = threading.Thread(target=lambda: asyncio.run(load.run()))
+        thread.start()
+        try:
+            yield load
+        finally:
+            load.stop()
+            thread.join(60)
+
+    def kill(self, process: Process) -> None:
+        process.kill()
+        self.killed_s.append(time.monotonic())
+
+    def outcome(self, load: Load, *, within_s: float = 300) -> Outcome:
+        """Compares the ledger with the rows of a Farebox that runs, once it has caught up."""
+        story = Story(proxy_url=self.proxy_url, query_url=self.query_url, key=self.key)
+        deadline_s = time.monotonic() + within_s
+        rows: dict[str, Decimal | None] = {}
+        listed = 0
+        while time.monotonic() < deadline_s:
+            found = list(story.paged())
+            if len(found) == listed and (set(load.ledger) <= set(rows) or time.monotonic() > deadline_s - within_s / 2):
+                break
+            listed = len(found)
+            rows = {row["request_id"]: None if row["cost_usd"] is None else Decimal(row["cost_usd"]) for row in found}
+            time.sleep(1)
+        story.close()
+        lost = load.ledger.keys() - rows.keys()
+        return Outcome(
+            kills=len(self.killed_s),
+            completed=len(load.ledger),
+            broken=load.broken,
+            lost=len(lost),
+            oldest_lost_ms=max((1000 * self._age_s(load.completed_s[one]) for one in lost), default=0.0),
+            wrong=sum(1 for one, cost in load.ledger.items() if one in rows and rows[one] != cost),
+            doubled_rows=listed - len(rows),
+            doubled_events=sum(count - 1 for count in self._events().values()),
+        )
+
+    def _age_s(self, completed_s: float) -> float:
+        return min((killed_s - completed_s for killed_s in self.killed_s if killed_s > completed_s), default=0.0)
+
+    def _events(self) -> Counter[str]:
+        """How often each request stands in the log."""
+        journal = sqlite3.connect(self.data / "journal.sqlite")
+        try:
+            packed = journal.execute("SELECT payload FROM segment").fetchall()
+        finally:
+            journal.close()
+        payloads = (payload for (one,) in packed for payload in unpack_segment(one) or ())
+        return Counter(decode_event(payload).request.request_id for payload in payloads)
+
+    async def _new_key(self) -> str:
+        keys = open_keys(self.env["FAREBOX_STATE"])
+        try:
+            await keys.migrate()
+            return (await keys.create_key(organization_id=ORGANIZATION, name="kills", permission=Permission.ADMIN))[1]
+        finally:
+            await keys.close()
+
+
+def kill_proxies(
+    data: Path, *, provider_url: str, durability: str, kills: int, within_s: float = 600, seed: int = 1
+) -> Outcome:
+    """A proxy under load is killed at random moments and started again, `kills` times or as often as time allows."""
+    victim, draw = Victim(data, provider_url=provider_url, durability=durability), random.Random(seed)
+    deadline_s = time.monotonic() + within_s
+    victim.proxy.start().ready()
+    with victim.loaded() as load:
+        while len(victim.killed_s) < kills and time.monotonic() < deadline_s:
+            completed = len(load.ledger)
+            time.sleep(draw.uniform(*UNDER_LOAD_S))
+            while len(load.ledger) == completed and time.monotonic() < deadline_s:
+                time.sleep(0.001)
+            victim.kill(victim.proxy)
+            victim.proxy.start().ready()
+    victim.proxy.stop()
+    with victim.up:
+        victim.up.ready()
+        return victim.outcome(load)
+
+
+def kill_beside_commands(data: Path, *, provider_url: str, kills: int, seed: int = 1) -> Outcome:
+    """`farebox up` under load is killed while an operator makes and revokes keys, retries dead letters, adds prices."""
+    victim, draw = Victim(data, provider_url=provider_url, durability="standard"), random.Random(seed)
+    stop = threading.Event()
+    operator = threading.Thread(target=_type_until, args=(victim, stop))
+    victim.up.start().ready()
+    operator.start()
+    try:
+        with victim.loaded() as load:
+            for _ in range(kills):
+                time.sleep(draw.uniform(1, 4))
+                victim.kill(victim.up)
+                victim.up.start().ready()
+    finally:
+        stop.set()
+        operator.join(120)
+        victim.kill(victim.up)
+    with victim.up:
+        victim.up.ready()
+        return victim.outcome(load)
+
+
+def _type_until(victim: Victim, stop: threading.Event) -> None:
+    here = ("--data", str(victim.data))
+    asked = ("--url", victim.query_url, "--key", victim.key)
+    turns: Sequence[Sequence[str]] = (
+        ("keys", "create", *here),
+        ("dead-letters", *here),
+        ("dead-letters", "--retry", *here),
+        ("prices", "add", "a-model-of-nobody", "--input", "1", *asked),
+        ("keys", "list", *here),
+        ("prices", "list", *asked),
+    )
+    while not stop.is_set():
+        for turn in turns:
+            # That it is refused while Farebox is down is as it should be.
+            command = [sys.executable, "-m", "services.cli", *turn]
+            subprocess.run(command, env=victim.up.env, check=False, capture_output=True, timeout=120)
+
+
+def starve(data: Path, *, provider_url: str, begin: Callable[[Victim, int], Callable[[], None]]) -> Outcome:
+    """`farebox up` under load lacks something for a while, and heals by itself; then it is killed.
+
+    `begin` takes it away from the process of that id, and says how it is given back.
+    """
+    victim = Victim(data, provider_url=provider_url, durability="standard")
+    victim.up.start().ready()
+    with victim.loaded() as load:
+        time.sleep(1)
+        give_back = begin(victim, victim.up.pid)
+        try:
+            time.sleep(STARVED_S)
+        finally:
+            give_back()
+        before = len(load.ledger)
+        deadline_s = time.monotonic() + 60
+        while len(load.ledger) < before + 100 and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+    healed = _is_durable(victim.proxy_url)
+    victim.kill(victim.up)
+    assert healed, "what was published is durable again"
+    with victim.up:
+        victim.up.ready()
+        return victim.outcome(load)
+
+
+def _is_durable(proxy_url: str, within_s: float = 60) -> bool:
+    """Whether the log has made everything durable that was published, and lost nothing."""
+    deadline_s = time.monotonic() + within_s
+    while time.monotonic() < deadline_s:
+        counts = _counts(proxy_url)
+        if counts.get("log_published_total", -1) == counts.get("log_durable_total"):
+            return counts["log_lost_total"] == 0
+        time.sleep(0.2)
+    return False
+
+
+def _counts(proxy_url: str) -> dict[str, int]:
+    try:
+        with urllib.request.urlopen(f"{proxy_url}/metrics", timeout=5) as response:
+            lines = [line.split() for line in response.read().decode().splitlines() if not line.startswith("#")]
+    except (urllib.error.URLError, OSError):
+        return {}
+    return {name.removeprefix("farebox_"): int(value) for name, value in lines if value.isdecimal()}
+
+
+def without_disk(victim: Victim, _pid: int) -> Callable[[], None]:
+    """Fills the disk that the data is on, which should be a small one."""
+    ballast = victim.data.parent / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(2**16))
+        except OSError:
+            pass
+    return ballast.unlink
+
+
+def without_descriptors(_victim: Victim, pid: int) -> Callable[[], None]:
+    """No file and no connection may be opened any more."""
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(highest, 3), limits[1]))
+    return lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+
+@contextmanager
+def small_disk(folder: Path, *, size_mb: int = 160) -> Iterator[Path | None]:
+    """A file system of that size; None where none may be mounted."""
+    place = folder / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", str(place)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        yield None
+        return
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False, capture_output=True)

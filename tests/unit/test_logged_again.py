@@ -1,0 +1,87 @@
+"""What a log may replace: only what was itself logged, by the same key, within a day."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.errors import LogConflict
+from schemas.moments import unix_us
+from schemas.price import CostState
+from schemas.record import RequestRecord
+from schemas.versions import LOGGED_BELOW, version_of, written_us
+from services.domain.logged_again import MAX_REPLACED, replaced_of, settled, standing_of
+from tests.builders import MOMENT, a_record
+
+
+def a_log(at: datetime = MOMENT, key_id: str = "key-1", **changes: object) -> RequestRecord:
+    version = version_of(at, logged=True)
+    return a_record(version=version, key_id=key_id, first_logged_us=unix_us(at), **changes)
+
+
+def after(hours: float) -> datetime:
+    return MOMENT + timedelta(hours=hours)
+
+
+def test_the_first_log_of_a_call_is_its_row() -> None:
+    assert settled(a_log(), None) == a_log()
+
+
+def test_a_later_log_of_the_same_key_replaces_and_what_stood_before_stays_visible() -> None:
+    row = a_log(user_id="anna", cost_usd=Decimal("0.10"))
+    for hours, user_id in ((1, "ben"), (24, "cleo")):
+        row = settled(a_log(after(hours), user_id=user_id, cost_usd=None), standing_of(row)) or pytest.fail(
+            "it is there already"
+        )
+    assert (row.user_id, row.first_logged_us) == ("cleo", unix_us(MOMENT))
+    stood = [(one.written_at, one.user_id, one.cost_usd, one.cost_state) for one in replaced_of(row.replaced)]
+    assert stood == [
+        (MOMENT, "anna", Decimal("0.10"), CostState.PRICED),
+        (after(1), "ben", None, CostState.PRICED),
+    ]
+
+
+CONFLICTS = {
+    "what passed the proxy": (a_record(key_id="key-1"), a_log(after(1)), "not logged"),
+    "a row of before keys were kept": (a_record(), a_log(after(1)), "not logged"),
+    "the log of another key": (a_log(), a_log(after(1), key_id="key-2"), "another key"),
+    "the same moment by another key": (a_log(), a_log(key_id="key-2"), "another key"),
+    "what was first logged too long ago": (a_log(), a_log(after(24.001)), "more than 24 hours ago"),
+    "what was replaced within time, first logged too long ago": (
+        replace(a_log(after(23)), first_logged_us=unix_us(MOMENT)),
+        a_log(after(25)),
+        "more than 24 hours ago",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONFLICTS)
+def test_no_log_replaces(name: str) -> None:
+    stands, log, why = CONFLICTS[name]
+    with pytest.raises(LogConflict, match=why):
+        settled(log, standing_of(stands))
+
+
+@pytest.mark.parametrize("hours", [0, 1, 30])
+def test_a_log_that_comes_again_or_late_changes_nothing(hours: float) -> None:
+    assert settled(a_log(), standing_of(a_log(after(hours)))) is None
+
+
+def test_a_call_is_not_replaced_without_end() -> None:
+    row = a_log()
+    for number in range(MAX_REPLACED):
+        row = settled(a_log(MOMENT + timedelta(seconds=number + 1)), standing_of(row)) or pytest.fail(
+            "it is there already"
+        )
+    with pytest.raises(LogConflict, match=f"{MAX_REPLACED} times"):
+        settled(a_log(after(1)), standing_of(row))
+
+
+def test_whatever_passed_the_proxy_has_a_higher_version_than_whatever_was_logged() -> None:
+    moments = [MOMENT + timedelta(days=days) for days in (0, 1, 365, 3650)]
+    logged = [version_of(moment, logged=True) for moment in moments]
+    assert logged == sorted(set(logged))
+    assert max(logged) < LOGGED_BELOW < version_of(MOMENT - timedelta(days=3650), logged=False)
+    for side in (False, True):
+        assert [written_us(version_of(moment, logged=side)) for moment in moments] == list(map(unix_us, moments))
