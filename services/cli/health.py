@@ -68,11 +68,13 @@ def counting_part(name: str, url: str) -> Part:
     """The proxy, or a worker: alive or not, and its counters."""
     try:
         status, health = _page(f"{url}/healthz")
-        _, metrics = _page(f"{url}/metrics")
+        shown, metrics = _page(f"{url}/metrics")
     except OSError:
         return Part(name=name, ok=False, told=f"nothing answers at {url}")
     if status == 503:
         return Part(name=name, ok=False, told=f"{url} answers, but not all of it works: {_trouble(health)}")
+    if shown == 403:
+        return Part(name=name, ok=False, told=f"{url} shows its metrics under other names only: see FAREBOX_HOSTS")
     counts = {counter: int(count) for counter, count in _COUNT.findall(metrics)}
     if status != 200 or not counts:
         return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")

@@ -295,7 +295,7 @@ async def test_what_is_no_call_is_refused_by_name_and_leaves_nothing(books: Book
 async def test_a_log_may_only_be_posted(books: Books) -> None:
     async with books.proxy.client() as client:
         answer = await client.get(OPENAI)
-    assert (answer.status_code, "POST /oai/v1/log" in answer.text) == (404, True)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 async def test_a_payload_that_is_announced_too_large_is_not_read(books: Books) -> None:

@@ -122,7 +122,8 @@ async def test_the_connection_to_the_provider_is_used_again() -> None:
 
 async def test_what_was_not_kept_is_not_known_to_be_complete() -> None:
     stream = DELTA + DONE
-    for settings in ({"capture_total_bytes": 50}, {}):
+    tries: list[dict[str, Any]] = [{"capture_total_bytes": 50}, {}]
+    for settings in tries:
         async with rig(**settings) as proxy:
             more = "" if settings else "Content-Encoding: br\r\n"
             proxy.provider.script = [chunked(stream, end=b"", more=more), 0.1, LAST]

@@ -1,6 +1,7 @@
 """Every header of Helicone's, over real sockets: obeyed, refused before a byte leaves, or passed over."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 from schemas.errors import InvalidSetting
 from schemas.event import Ending, ExchangeEvent
 from services.cli.doctor import print_findings
-from services.cli.health import counting_part
+from services.cli.health import Part, counting_part
 from services.domain.helicone_headers import KNOWN_HEADERS, Treatment, ignored_headers, nearest_known
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
@@ -280,6 +281,23 @@ async def test_the_doctor_shows_unknown_headers_with_what_was_probably_meant() -
     assert "  helicone-userid: 2 requests; Helicone-User-Id was probably meant\n  helicone-zzz: 1 request\n" in (
         screen.getvalue()
     )
+
+
+async def test_the_doctor_says_when_it_asks_by_a_name_that_metrics_are_not_shown_under() -> None:
+    names = {"proxy.evil.example": "127.0.0.1"}
+    async with rig() as proxy:
+        part = await asyncio.to_thread(_counting_part_at, names, f"http://proxy.evil.example:{proxy.server.port}")
+    assert (part.ok, "see FAREBOX_HOSTS" in part.told) == (False, True)
+
+
+def _counting_part_at(names: dict[str, str], url: str) -> Part:
+    """With names that resolve to addresses on this machine."""
+    resolve = socket.getaddrinfo
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            socket, "getaddrinfo", lambda host, *more, **kinds: resolve(names.get(host, host), *more, **kinds)
+        )
+        return counting_part("proxy", url)
 
 
 async def test_unknown_headers_of_logged_calls_are_counted_too() -> None:
