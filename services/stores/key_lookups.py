@@ -43,15 +43,19 @@ class KeyLookups(Generic[Found]):
     async def _answer(self, batch: Sequence[tuple[str, asyncio.Future[Found | None]]]) -> None:
         try:
             rows = await self._query(list({key_hash for key_hash, _ in batch}))
-        except asyncio.CancelledError:
+        except BaseException as error:
             for _, found in batch:
-                found.cancel()
-            raise
-        except Exception as error:
-            for _, found in batch:
-                if not found.done():
-                    found.set_exception(error)
+                _fail(found, error)
+            if not isinstance(error, Exception):
+                raise
         else:
             for key_hash, found in batch:
                 if not found.done():
                     found.set_result(rows.get(key_hash))
+
+
+def _fail(found: asyncio.Future[Found | None], error: BaseException) -> None:
+    if isinstance(error, asyncio.CancelledError):
+        found.cancel()
+    elif not found.done():
+        found.set_exception(error)

@@ -138,7 +138,7 @@ def test_unknown_keys_neither_fill_the_memory_nor_flood_the_store(monkeypatch: p
     run(story)
 
 
-def test_wrong_keys_do_not_evict_a_good_one(time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_keys_do_not_evict_a_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "MAX_GOOD", 10)
     monkeypatch.setattr(keys, "MAX_REFUSED", 10)
 
