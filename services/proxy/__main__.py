@@ -24,6 +24,7 @@ from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
 from services.proxy.log_conflicts import LOOK_UP_S, LogConflicts
 from services.proxy.manual_log import LogIntake
+from services.proxy.paced_work import PacedWork
 from services.proxy.protocol import RelayProtocol
 from services.proxy.server import ProxyServer
 from services.proxy.terms import Limits, Relay
@@ -65,7 +66,16 @@ def proxy_server(
         capture_total_bytes=settings.capture_total_bytes,
     )
     drains = _drains(settings, accounts, metrics)
-    relay = _relay(settings, upstream=upstream, keyring=keyring, accounts=accounts, drains=drains, metrics=metrics)
+    paced = PacedWork()
+    relay = _relay(
+        settings,
+        upstream=upstream,
+        keyring=keyring,
+        accounts=accounts,
+        drains=drains,
+        metrics=metrics,
+        paced=paced,
+    )
     logs = LogIntake(
         keys=keyring,
         conflicts=LogConflicts(warehouse),
@@ -74,6 +84,7 @@ def proxy_server(
         draw_id=draw_id,
         metrics=metrics,
         capture_bytes=settings.capture_bytes,
+        paced=paced,
     )
     app = ProxyApp(metrics=metrics, routes=routes.known, logs=logs, hosts=host_names(settings.hosts))
     protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
@@ -89,6 +100,7 @@ def _relay(
     accounts: Accounts,
     drains: Drains,
     metrics: Metrics,
+    paced: PacedWork,
 ) -> Relay:
     return Relay(
         upstream=upstream,
@@ -96,6 +108,7 @@ def _relay(
         accounts=accounts,
         metrics=metrics,
         drains=drains,
+        paced=paced,
         kept=CaptureSpace(KEPT_BYTES),
         ignored_headers=ignored_headers(settings.ignore_headers),
         asks_usage=settings.stream_usage == "inject",
