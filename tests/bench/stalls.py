@@ -26,7 +26,6 @@ from schemas.key import Permission
 from services.stores.connect import open_keys
 from tests.heavy_bodies import heavy_chats, heavy_logs
 from tests.processes import free_port
-from tests.scripted_provider import ScriptedProvider
 
 Send = Callable[[int, str], Awaitable[None]]
 
@@ -117,6 +116,25 @@ async def make_secret(state: str) -> str:
     return secret
 
 
+async def provide(port: int) -> None:
+    """A provider that answers, in a process of its own, as it would hold up the small calls."""
+
+    async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                got = (await reader.readuntil(b"\r\n\r\n")).lower()
+                for line in got.split(b"\r\n"):
+                    if line.startswith(b"content-length:"):
+                        await reader.readexactly(int(line.split(b":")[1]))
+                    elif line.startswith(b"transfer-encoding:"):
+                        await reader.readuntil(b"\r\n0\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async with await asyncio.start_server(answer_all, "127.0.0.1", port, limit=16 * 2**20) as server:
+        await server.serve_forever()
+
+
 async def measure(port: int, secret: str, name: str, *, connections: int, seconds: float) -> tuple[list[float], str]:
     """Small calls meanwhile, and how often the other client was answered. It is a process of its own."""
     if not name:
@@ -137,7 +155,7 @@ def peak_mib(pid: int) -> int:
 
 
 async def bench(folder: Path, only: str, *, connections: int, seconds: float) -> None:
-    port, provider, state = free_port(), ScriptedProvider(), f"sqlite:///{folder}/state.sqlite"
+    port, provider_port, state = free_port(), free_port(), f"sqlite:///{folder}/state.sqlite"
     secret = await make_secret(state)
     environ = {
         **os.environ,
@@ -147,21 +165,21 @@ async def bench(folder: Path, only: str, *, connections: int, seconds: float) ->
         "FAREBOX_LOG_LEVEL": "error",
     }
     table = Table("sent by another", "answered", "calls", "p50", "p99", "longest", "memory, MiB")
-    async with provider.listening():
-        environ["FAREBOX_OPENAI_URL"] = provider.url
-        proxy = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.proxy", env=environ)
-        try:
-            await wait_for(f"http://127.0.0.1:{port}/healthz")
-            for name in ["", *(name for name in sends() if only in name)]:
-                took_s, answered_count = await measure(port, secret, name, connections=connections, seconds=seconds)
-                provider.bodies.clear()
-                provider.heads.clear()
-                figures = [took_s[len(took_s) // 2], took_s[len(took_s) * 99 // 100], took_s[-1]]
-                shown = [f"{1000 * figure:.1f}" for figure in figures]
-                table.add_row(name or "nothing", answered_count, str(len(took_s)), *shown, str(peak_mib(proxy.pid)))
-        finally:
-            proxy.terminate()
-            await proxy.wait()
+    environ["FAREBOX_OPENAI_URL"] = f"http://127.0.0.1:{provider_port}"
+    ours = ["-m", "tests.bench.stalls", "--provide", "--port", f"{provider_port}"]
+    provider = await asyncio.create_subprocess_exec(sys.executable, *ours)
+    proxy = await asyncio.create_subprocess_exec(sys.executable, "-m", "services.proxy", env=environ)
+    try:
+        await wait_for(f"http://127.0.0.1:{port}/healthz")
+        for name in ["", *(name for name in sends() if only in name)]:
+            took_s, answered_count = await measure(port, secret, name, connections=connections, seconds=seconds)
+            figures = [took_s[len(took_s) // 2], took_s[len(took_s) * 99 // 100], took_s[-1]]
+            shown = [f"{1000 * figure:.1f}" for figure in figures]
+            table.add_row(name or "nothing", answered_count, str(len(took_s)), *shown, str(peak_mib(proxy.pid)))
+    finally:
+        for child in (proxy, provider):
+            child.terminate()
+            await child.wait()
     Console(width=110).print(table)
 
 
@@ -173,7 +191,7 @@ def answers(url: str) -> bool:
 
 async def wait_for(url: str) -> None:
     async with asyncio.timeout(60):
-        while not await asyncio.to_thread(answers, url):
+        while not await asyncio.to_thread(answers, url):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
@@ -182,6 +200,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only what has this in its name")
     parser.add_argument("--connections", type=int, default=4, help="of the other client")
     parser.add_argument("--seconds", type=float, default=3, help="of each")
+    parser.add_argument("--provide", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--send", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--secret", help=argparse.SUPPRESS)
@@ -189,6 +208,9 @@ def main() -> None:
     load = {"connections": chosen.connections, "seconds": chosen.seconds}
     if chosen.send:
         asyncio.run(send_for(chosen.send, chosen.port, chosen.secret, **load))
+        return
+    if chosen.provide:
+        asyncio.run(provide(chosen.port))
         return
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(bench(Path(folder), chosen.only, **load))
