@@ -72,3 +72,33 @@ async def test_a_body_is_not_read_before_its_key_is_known_to_be_good() -> None:
             head = f"POST {path} HTTP/1.1\r\nHost: proxy\r\n{header}: Bearer sk-helicone-nobodys\r\n"
             answer = await proxy.raw(f"{head}Content-Length: 10000000\r\nConnection: close\r\n\r\n".encode())
             assert answer.startswith(b"HTTP/1.1 401 "), path
+
+
+async def test_thousands_of_requests_in_one_write_are_answered_in_order_while_others_are_served() -> None:
+    async with rig() as proxy:
+        wrong = b"GET /oai/v1/models HTTP/1.1\r\nHost: proxy\r\nHelicone-Auth: Bearer sk-helicone-nobodys\r\n\r\n"
+        last = (
+            f"GET /oai/v1/models HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\nHelicone-Auth: Bearer {SECRET}\r\n\r\n"
+        )
+        got, others = await asyncio.gather(
+            proxy.raw(wrong * 5000 + last.encode(), timeout_s=60), statuses_of_calls(proxy)
+        )
+        assert got.count(b"HTTP/1.1 401 ") == 5000
+        assert got.rindex(b"HTTP/1.1 200 ") > got.rindex(b"HTTP/1.1 401 ")
+        assert others == [200] * 20
+
+
+async def statuses_of_calls(proxy: Rig) -> list[int]:
+    async with httpx.AsyncClient(base_url=proxy.url, headers=HEADERS, timeout=30, trust_env=False) as other:
+        return [(await other.get("/oai/v1/models")).status_code for _ in range(20)]
+
+
+async def test_a_body_in_tens_of_thousands_of_chunks_reaches_the_provider_whole() -> None:
+    async with rig() as proxy:
+        head = f"POST /oai/v1/embeddings HTTP/1.1\r\nHost: proxy\r\nHelicone-Auth: Bearer {SECRET}\r\n"
+        chunks = b"".join(b"1\r\n%c\r\n" % (97 + number % 26) for number in range(50_000))
+        framing = "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        got = await proxy.raw((head + framing).encode() + chunks + b"0\r\n\r\n", timeout_s=60)
+        body = bytes(97 + number % 26 for number in range(50_000))
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert (proxy.provider.bodies, (await proxy.event()).request.body) == ([body], body)
