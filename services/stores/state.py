@@ -6,6 +6,7 @@ import string
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Column, Connection, MetaData, RowMapping, String, Table, select
 
@@ -34,7 +35,7 @@ class SqlKeyStore:
     def __init__(self, url: str) -> None:
         """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
         self._database = Database(url, what="keys")
-        self._lookups = KeyLookups(self._in_force)
+        self._lookups = KeyLookups(partial(_in_force, self._database))
 
     async def migrate(self) -> None:
         """Makes the table where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
@@ -49,12 +50,6 @@ class SqlKeyStore:
     async def key_of(self, secret: str) -> ApiKey | None:
         """The key that `secret` is; None when unknown or revoked. Raises: StoreUnavailable."""
         return await self._lookups.find(hash_of(secret))
-
-    async def _in_force(self, hashes: Sequence[str]) -> Mapping[str, ApiKey]:
-        in_force = _KEYS.c.secret_hash.in_(hashes) & _KEYS.c.revoked_at.is_(None)
-        their_rows = select(_KEYS.c.secret_hash, *_SHOWN).where(in_force)
-        rows = await self._database.read(lambda connection: connection.execute(their_rows).mappings().all())
-        return {row["secret_hash"]: _key(row) for row in rows}
 
     async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
         """The new key and its secret, which is never to be had again. Raises: StoreUnavailable."""
@@ -90,6 +85,13 @@ class SqlKeyStore:
 
     async def close(self) -> None:
         await self._database.close()
+
+
+async def _in_force(database: Database, hashes: Sequence[str]) -> Mapping[str, ApiKey]:
+    in_force = _KEYS.c.secret_hash.in_(hashes) & _KEYS.c.revoked_at.is_(None)
+    their_rows = select(_KEYS.c.secret_hash, *_SHOWN).where(in_force)
+    rows = await database.read(lambda connection: connection.execute(their_rows).mappings().all())
+    return {row["secret_hash"]: _key(row) for row in rows}
 
 
 def _key(row: RowMapping) -> ApiKey:
