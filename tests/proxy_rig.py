@@ -11,7 +11,7 @@ import httpx
 from schemas.errors import StoreUnavailable
 from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, Permission
-from services.ports import Clock, EventSink, Warehouse
+from services.ports import Clock, EventSink, KeyStore, Warehouse
 from services.proxy.__main__ import proxy_server
 from services.proxy.server import ProxyServer
 from services.settings import ProxySettings
@@ -131,6 +131,7 @@ async def rig(
     sink: EventSink | None = None,
     clock: Clock | None = None,
     warehouse: Warehouse | None = None,
+    key_store: KeyStore | None = None,
     grace_s: int = 2,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
@@ -143,7 +144,13 @@ async def rig(
         one = Rig(provider, keys, log, metrics)
         time = clock or SystemClock()
         one.server = proxy_server(
-            chosen, sink=taken, keys=keys, metrics=metrics, clock=time, warehouse=warehouse, grace_s=grace_s
+            chosen,
+            sink=taken,
+            keys=key_store or keys,
+            metrics=metrics,
+            clock=time,
+            warehouse=warehouse,
+            grace_s=grace_s,
         )
         serving = asyncio.create_task(one.server.serve())
         while not one.server.started:  # noqa: ASYNC110

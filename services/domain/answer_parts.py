@@ -12,6 +12,7 @@ from schemas.unreadable import UNREADABLE
 from services.domain.figures import Block
 
 NOT_THERE: Final = msgspec.Raw(b"")
+_MAX_BLOCK_BYTES: Final = 64 * 2**10  # no provider's is near it; one of megabytes would hold up all other work
 
 
 class Part(msgspec.Struct):
@@ -88,7 +89,7 @@ def usage_in(part: Part) -> Found | None:
 
 
 def _found(part: Part, raw: msgspec.Raw, *, opening: bool = False) -> Found | None:
-    block = value_of(raw)
+    block = value_of(raw) if len(bytes(raw)) <= _MAX_BLOCK_BYTES else None
     if not isinstance(block, dict) or not block:
         return None
     return Found(part=part, block=block, raw=bytes(raw), opening=opening)

@@ -120,13 +120,13 @@ class Capture:
         "_head",
         "_key_id",
         "_method",
-        "_organization_id",
         "_status",
         "_tags",
         "_target",
         "answer",
         "body",
         "drained",
+        "organization_id",
         "request_id",
         "request_sent",
         "usage_injected",
@@ -148,7 +148,7 @@ class Capture:
         space: CaptureSpace,
     ) -> None:
         """`created_at` is the moment when the request began; `began_s` is the same on the monotonic clock."""
-        self._organization_id = organization_id
+        self.organization_id = organization_id
         self._key_id = key_id
         self.request_id = request_id
         self._created_at = whole_milliseconds(created_at)
@@ -202,7 +202,7 @@ class Capture:
         notes = self._head.notes
         body, _ = self.body.take()
         return RequestEvent(
-            organization_id=self._organization_id,
+            organization_id=self.organization_id,
             key_id=self._key_id,
             request_id=self.request_id,
             created_at=self._created_at,

@@ -12,10 +12,10 @@ name and is free, unless its answer holds usage, which is then priced as any oth
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,7 +27,15 @@ from services.domain.asked import MAX_NAME_CHARACTERS
 from services.domain.capture import beginning_and_end
 from services.domain.charge import MAX_USD
 from services.domain.headers import Pair, read_labels
-from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read_payload
+from services.domain.log_payload import (
+    NOT_THERE,
+    LoggedCall,
+    LoggedResponse,
+    Timing,
+    payload_steps,
+    read_meta,
+    valid_utf8,
+)
 from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
 from services.domain.streams import looks_like_events
 from services.domain.typed_log import TYPED_PATH
@@ -48,6 +56,10 @@ _MAX_URL_CHARACTERS: Final = 2048
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE)
 
+_MAX_RAW_NAME_BYTES: Final = 64 * 2**10
+
+T = TypeVar("T")
+
 _text = msgspec.json.Decoder(str)
 
 
@@ -60,16 +72,40 @@ class LoggedBy(msgspec.Struct, frozen=True, kw_only=True):
     labels: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
 
 
-def read_log(payload: bytes, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int) -> ExchangeEvent:
+def read_log(
+    payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
+) -> ExchangeEvent:
     """The event of the call in `payload`. A call that names its id has the same identity whenever it is logged again.
 
     `drawn_id` is the id of a call that names none; of each body `capture_bytes` are kept, and the end of the answer.
     Raises: InvalidRequest, which names what is wrong.
     """
-    call = read_payload(payload)
+    return result_of(read_log_steps(payload, by, drawn_id=drawn_id, now=now, capture_bytes=capture_bytes))
+
+
+def result_of(steps: Generator[None, None, T]) -> T:
+    """What `steps` return, all of them run at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def read_log_steps(
+    payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
+) -> Generator[None, None, ExchangeEvent]:
+    """Like `read_log`; yields where others may be let in, as each step may take milliseconds for a large `payload`."""
+    call = yield from payload_steps(payload)
+    yield
     request = _request(call, by, drawn_id, now)
+    yield
     response = _response(call.provider_response, call.timing)
-    step = _step(_named_in(request.body), _named_in(response.body))
+    yield
+    step = ""
+    if b'"_type"' in request.body or b'"_type"' in response.body:
+        step = _step(_named_in(request.body), _named_in(response.body))
     body, tail = beginning_and_end(response.body, capture_bytes)
     return ExchangeEvent(
         request=msgspec.structs.replace(request, body=request.body[:capture_bytes], step=step),
@@ -80,7 +116,7 @@ def read_log(payload: bytes, by: LoggedBy, *, drawn_id: str, now: datetime, capt
 
 def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> RequestEvent:
     asked = call.provider_request
-    tags, request_id = read_labels([*by.labels, *_labels(asked.meta or {}, by.labels)])
+    tags, request_id = read_labels([*by.labels, *_labels(read_meta(asked.meta), by.labels)])
     body = _content(asked.json)
     return RequestEvent(
         organization_id=by.organization_id,
@@ -120,7 +156,10 @@ def _content(raw: msgspec.Raw) -> bytes:
     """The JSON of a body, as written; of one that is a text the text, as some callers encode twice."""
     content = bytes(raw)
     if content.startswith(b'"'):
-        return _text.decode(content.decode("utf-8", "replace")).encode()
+        try:
+            return _text.decode(content).encode()
+        except UNREADABLE:
+            return _text.decode(valid_utf8(content)).encode()
     return b"" if content == b"null" else content
 
 
@@ -189,11 +228,11 @@ def _header_value(key: str, value: object) -> bytes:
 
 
 class _Named(msgspec.Struct, frozen=True):
-    """What a body says about the kind of call it was."""
+    """What a body says about the kind of call it was, unread: it may be anything."""
 
-    kind: Any = msgspec.field(default=None, name="_type")
-    tool: Any = msgspec.field(default=None, name="toolName")
-    name: Any = None
+    kind: msgspec.Raw = msgspec.field(default=NOT_THERE, name="_type")
+    tool: msgspec.Raw = msgspec.field(default=NOT_THERE, name="toolName")
+    name: msgspec.Raw = NOT_THERE
 
 
 _STEPS: Final = ("tool", "data", "vector_db")
@@ -215,7 +254,8 @@ def _step(request: _Named, response: _Named) -> str:
     The Python client writes the kind into both bodies and the name of data into the request alone, where the name in
     the response may be one of the results.
     """
-    match response.kind if response.kind in _STEPS else request.kind:
+    kind = _text_of(response.kind)
+    match kind if kind in _STEPS else _text_of(request.kind):
         case "tool":
             return f"tool:{_name(request.tool) or _name(response.tool) or _NAMELESS}"
         case "data":
@@ -225,6 +265,18 @@ def _step(request: _Named, response: _Named) -> str:
     return ""
 
 
-def _name(value: object) -> str:
+def _name(raw: msgspec.Raw) -> str:
     """'' for what is no name; the Python client says `unknown` where it has none."""
-    return value[:MAX_NAME_CHARACTERS] if isinstance(value, str) and value != _NAMELESS else ""
+    name = _text_of(raw)
+    return "" if name == _NAMELESS else name
+
+
+def _text_of(raw: msgspec.Raw) -> str:
+    """The beginning of a text; '' for what is none, or longer than any name."""
+    content = bytes(raw)
+    if not content.startswith(b'"') or len(content) > _MAX_RAW_NAME_BYTES:
+        return ""
+    try:
+        return _text.decode(content)[:MAX_NAME_CHARACTERS]
+    except UNREADABLE:
+        return ""

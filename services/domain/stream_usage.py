@@ -16,11 +16,26 @@ import msgspec
 from schemas.unreadable import UNREADABLE
 
 _MAX_EVENT_BYTES: Final = 2**16  # no chunk that tells usage is larger
+_MAX_QUOTES: Final = 4096  # around names and texts, but for those in what requests are long of
 
 _OPENING: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
-_NAME: Final = re.compile(rb'("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*')
+_NAME: Final = re.compile(rb'("(?:[^"\\]|\\.){0,1024}")[ \t\r\n]*:[ \t\r\n]*')
 _COMMA: Final = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 
+_NOTHING: Final = msgspec.Raw(b"")
+
+
+class _Long(msgspec.Struct):
+    """What a request may be long of. The parser skips it in no time, however many names it holds."""
+
+    messages: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = _NOTHING
+    tools: msgspec.Raw = _NOTHING
+    functions: msgspec.Raw = _NOTHING
+    response_format: msgspec.Raw = _NOTHING
+
+
+_long = msgspec.json.Decoder(_Long)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str)
 
@@ -29,7 +44,7 @@ def with_usage_asked(body: bytes) -> bytes | None:
     """`body` asking for usage too, and otherwise as it was, to the byte.
 
     None when it asks for no stream, for the usage already, or is not plain enough to be sure: no JSON object, names
-    that come twice, options that are none.
+    that come twice, options that are none. Neither is one of thousands of names, which would take a second to look at.
     """
     if b'"stream"' not in body:
         return None
@@ -63,11 +78,20 @@ def _with_option(options: bytes) -> bytes | None:
 def _places(text: bytes) -> Mapping[str, tuple[int, int]] | None:
     """Where the value of each name at the top level of an object stands; None when a name comes twice."""
     try:
+        if _has_many_names(text):
+            return None
         values = _members.decode(text)
         opening = _OPENING.match(text)
         return None if opening is None else _walk(text, opening.end(), values)
     except UNREADABLE:
         return None
+
+
+def _has_many_names(text: bytes) -> bool:
+    quotes = text.count(b'"')
+    if quotes > _MAX_QUOTES:
+        quotes -= sum(bytes(part).count(b'"') for part in msgspec.structs.astuple(_long.decode(text)))
+    return quotes > _MAX_QUOTES
 
 
 def _walk(text: bytes, position: int, values: Mapping[str, msgspec.Raw]) -> Mapping[str, tuple[int, int]] | None:

@@ -25,6 +25,7 @@ from services.proxy.keys import Keyring
 from services.proxy.log_conflicts import LOOK_UP_S, LogConflicts
 from services.proxy.log_endpoint import LogEndpoint
 from services.proxy.manual_log import LogIntake
+from services.proxy.paced_work import PacedWork
 from services.proxy.protocol import RelayProtocol
 from services.proxy.server import ProxyServer
 from services.proxy.terms import Limits, Relay
@@ -66,7 +67,16 @@ def proxy_server(
         capture_total_bytes=settings.capture_total_bytes,
     )
     drains = _drains(settings, accounts, metrics)
-    relay = _relay(settings, upstream=upstream, keyring=keyring, accounts=accounts, drains=drains, metrics=metrics)
+    paced = PacedWork()
+    relay = _relay(
+        settings,
+        upstream=upstream,
+        keyring=keyring,
+        accounts=accounts,
+        drains=drains,
+        metrics=metrics,
+        paced=paced,
+    )
     logs = LogIntake(
         keys=keyring,
         conflicts=LogConflicts(warehouse),
@@ -75,6 +85,7 @@ def proxy_server(
         draw_id=draw_id,
         metrics=metrics,
         capture_bytes=settings.capture_bytes,
+        paced=paced,
     )
     app = ProxyApp(
         metrics=metrics,
@@ -96,6 +107,7 @@ def _relay(
     accounts: Accounts,
     drains: Drains,
     metrics: Metrics,
+    paced: PacedWork,
 ) -> Relay:
     return Relay(
         upstream=upstream,
@@ -103,6 +115,7 @@ def _relay(
         accounts=accounts,
         metrics=metrics,
         drains=drains,
+        paced=paced,
         kept=CaptureSpace(KEPT_BYTES),
         ignored_headers=ignored_headers(settings.ignore_headers),
         asks_usage=settings.stream_usage == "inject",

@@ -20,6 +20,7 @@ from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
 from services.proxy.accounts import Request
 from services.proxy.answers import Downstream
 from services.proxy.keys import Verdict
+from services.proxy.paced_work import SMALL_BYTES
 from services.proxy.terms import Relay
 
 WAITING_BYTES: Final = 64 * 2**10  # of a body whose key is still being looked up; above it the caller is paused
@@ -119,7 +120,7 @@ class Asking(ABC):
         if self._call is not None:
             self._call.finish()
         elif self._keeping:
-            self._ask_with_usage()
+            self._body_is_whole()
 
     def request_flush(self) -> None:
         if not self._finished:
@@ -241,7 +242,7 @@ class Asking(ABC):
         """What came before the turn, if anything did, may be all of the body."""
         self._keeping = True
         if self._request_ended:
-            self._ask_with_usage()
+            self._body_is_whole()
         if self._waiting or self._request_ended:
             self.request_flush()
 
@@ -273,6 +274,19 @@ class Asking(ABC):
         capture.request_sent = False
         if self._keeping:
             self._kept_body()
+
+    def _body_is_whole(self) -> None:
+        """It travels at once, or when the large ones before it have been looked at."""
+        if self._request_bytes <= SMALL_BYTES or self._capture is None:
+            self._ask_with_usage()
+        else:
+            self._relay.paced.run(self._capture.organization_id, self._ask_in_turn)
+
+    def _ask_in_turn(self) -> None:
+        """Meanwhile the client may have left, or the body may travel as it is for want of room."""
+        if self._keeping and not self._finished:
+            self._ask_with_usage()
+            self.request_flush()
 
     def _ask_with_usage(self) -> None:
         """The kept body is whole: it travels, asking for usage where it should."""

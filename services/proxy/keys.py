@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 from schemas.errors import FareboxError, Forbidden, StoreUnavailable, Unauthenticated
 from schemas.key import ApiKey, KeyOwner, Permission
@@ -14,23 +14,32 @@ FRESH_S: Final = 60.0  # a verdict is used without asking
 STALE_S: Final = 120.0  # until then it is still used, while the store is asked in the background
 REFUSED_FRESH_S: Final = 5.0  # a refused key is asked about again, since it may have been created
 RETRY_S: Final = 5.0  # between two questions about a known key while the store is away
-MAX_VERDICTS: Final = 10_000
-MAX_QUESTIONS: Final = 256
+MAX_GOOD: Final = 10_000  # keys that are remembered
+MAX_REFUSED: Final = 10_000
+MAX_KNOWN_LOOKUPS: Final = 1_000  # at once, of keys that were good when last looked up
+MAX_UNKNOWN_LOOKUPS: Final = 5_000  # of all others; the store takes hundreds in one query
 
 Verdict = KeyOwner | FareboxError  # whose key it is, or why not
 Tell = Callable[[Verdict], None]
+T = TypeVar("T")
 
-_BEARER = re.compile(rb"[Bb]earer +([!-~]{8,256})")
+_SCHEME: Final = b"Bearer "
+_BEARER: Final = re.compile(rb"[Bb]earer +([!-~]{8,256})")
 _ONE_WORD: Final = re.compile(rb"[Bb]earer +[^ \t]+")
 
 
 class Keyring:
-    """Verdicts by the raw header value. They live in this process's memory only."""
+    """Verdicts by the raw header value. They live in this process's memory only.
+
+    Good keys have room and lookups of their own, so a flood of wrong ones neither evicts them nor makes them wait.
+    """
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
-        self._verdicts: dict[bytes, tuple[Verdict, float]] = {}  # and the monotonic second it was given
-        self._asking: dict[bytes, list[Tell]] = {}
+        self._good: dict[bytes, tuple[KeyOwner, float]] = {}  # and the monotonic second of the verdict
+        self._refused: dict[bytes, tuple[FareboxError, float]] = {}
+        self._known_lookups: dict[bytes, list[Tell]] = {}
+        self._unknown_lookups: dict[bytes, list[Tell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def check(self, bearer: bytes | None, tell: Tell) -> None:
@@ -41,37 +50,42 @@ class Keyring:
         if bearer is None:
             tell(Unauthenticated("Helicone-Auth is missing: send 'Helicone-Auth: Bearer <key>'"))
             return
-        known = self._verdicts.get(bearer)
-        if known is not None:
-            age_s = monotonic() - known[1]
-            refused = isinstance(known[0], FareboxError)
-            if age_s < (REFUSED_FRESH_S if refused else FRESH_S):
-                tell(known[0])
+        good = self._good.get(bearer)
+        if good is None:
+            found = _BEARER.fullmatch(bearer)
+            if found is None:
+                tell(_no_key(bearer))
                 return
-            if not refused and age_s < STALE_S:
-                tell(known[0])
+            bearer = _SCHEME + found[1]  # a key has one place, however it is spelled
+            good = self._good.get(bearer)
+        if good is not None and (age_s := monotonic() - good[1]) < STALE_S:
+            tell(good[0])
+            if age_s >= FRESH_S:
                 self._ask(bearer, None)
-                return
-        self._ask(bearer, tell)
+            return
+        refused = self._refused.get(bearer)
+        if refused is not None and monotonic() - refused[1] < REFUSED_FRESH_S:
+            tell(refused[0])
+        else:
+            self._ask(bearer, tell)
 
     def _ask(self, bearer: bytes, tell: Tell | None) -> None:
-        found = _BEARER.fullmatch(bearer)
-        waiting = self._asking.get(bearer)
-        if found is None:
-            if tell is not None:
-                tell(_no_key(bearer))
-        elif waiting is not None:
+        is_known = bearer in self._good
+        lookups = self._known_lookups if is_known else self._unknown_lookups
+        waiting = lookups.get(bearer)
+        if waiting is not None:
             if tell is not None:
                 waiting.append(tell)
-        elif len(self._asking) < MAX_QUESTIONS:
-            self._asking[bearer] = [] if tell is None else [tell]
-            task = asyncio.get_running_loop().create_task(self._resolve(bearer, found[1].decode("ascii")))
+        elif len(lookups) < (MAX_KNOWN_LOOKUPS if is_known else MAX_UNKNOWN_LOOKUPS):
+            lookups[bearer] = [] if tell is None else [tell]
+            task = asyncio.get_running_loop().create_task(self._resolve(bearer, lookups))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif tell is not None:
-            tell(StoreUnavailable("too many unknown keys are being looked up; try again"))
+            tell(StoreUnavailable("too many keys are being looked up; try again"))
 
-    async def _resolve(self, bearer: bytes, secret: str) -> None:
+    async def _resolve(self, bearer: bytes, lookups: dict[bytes, list[Tell]]) -> None:
+        secret = bearer.removeprefix(_SCHEME).decode("ascii")
         try:
             verdict = _verdict(await self._store.key_of(secret))
         except StoreUnavailable:
@@ -82,27 +96,35 @@ class Keyring:
         else:
             self._remember(bearer, verdict)
         finally:
-            for tell in self._asking.pop(bearer, ()):
+            for tell in lookups.pop(bearer, ()):
                 tell(verdict)
 
     def _while_away(self, bearer: bytes) -> Verdict:
         """Keys that were good stay good; nobody can tell about the others."""
-        known = self._verdicts.get(bearer)
-        if known is None or isinstance(known[0], FareboxError):
+        good = self._good.get(bearer)
+        if good is None:
             return StoreUnavailable("the key cannot be checked at the moment; try again")
-        self._verdicts[bearer] = (known[0], monotonic() - FRESH_S + RETRY_S)  # fresh for RETRY_S more
-        return known[0]
+        self._good[bearer] = (good[0], monotonic() - FRESH_S + RETRY_S)  # fresh for RETRY_S more
+        return good[0]
 
     def _remember(self, bearer: bytes, verdict: Verdict) -> None:
-        self._verdicts.pop(bearer, None)
-        while len(self._verdicts) >= MAX_VERDICTS:
-            del self._verdicts[next(iter(self._verdicts))]  # the one given longest ago
-        self._verdicts[bearer] = (verdict, monotonic())
+        self._good.pop(bearer, None)
+        self._refused.pop(bearer, None)
+        if isinstance(verdict, KeyOwner):
+            _keep(self._good, bearer, verdict, MAX_GOOD)
+        else:
+            _keep(self._refused, bearer, verdict, MAX_REFUSED)
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _keep(kept: dict[bytes, tuple[T, float]], bearer: bytes, verdict: T, limit: int) -> None:
+    while len(kept) >= limit:
+        del kept[next(iter(kept))]  # the one given longest ago
+    kept[bearer] = (verdict, monotonic())
 
 
 def _no_key(bearer: bytes) -> Unauthenticated:

@@ -10,21 +10,27 @@ from copy import copy
 from datetime import datetime
 from typing import Any, Final
 
-from schemas.errors import BrokerUnavailable, FareboxError, StoreUnavailable, TooLarge, Unauthenticated
+from schemas.errors import BrokerUnavailable, FareboxError, TooLarge, Unauthenticated
 from schemas.event import ExchangeEvent
 from schemas.key import KeyOwner
 from services.domain.headers import Head, read_head
 from services.domain.helicone_headers import unknown_names
-from services.domain.manual_log import LoggedBy, read_log
+from services.domain.manual_log import LoggedBy, read_log_steps, result_of
 from services.ports import Clock, EventSink, Headers
 from services.proxy.answers import MalformedRequest, RequestTooSlow
 from services.proxy.keys import Verdict
 from services.proxy.log_conflicts import LogConflicts
+from services.proxy.paced_work import SMALL_BYTES, PacedWork
+from services.proxy.room import Room
 from services.proxy.terms import KeyCheck
 from services.telemetry import Metrics
 
 MAX_BYTES: Final = 10 * 2**20  # of one log
-MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are being read
+MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are on their way into the event log, but for small ones
+UNCOUNTED_BYTES: Final = 64 * 2**10  # of a small one, which a connection may hold anyway
+MAX_ARRIVING_SHARE: Final = 0.75  # of that, of one organization's
+MAX_WAITING: Final = 1000  # logs, for that room
+ROOM_S: Final = 10.0  # that they wait
 BODY_S: Final = 60.0  # for a log to arrive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -43,6 +49,7 @@ class LogIntake:
         draw_id: Callable[[datetime], str],
         metrics: Metrics,
         capture_bytes: int,
+        paced: PacedWork,
     ) -> None:
         """`draw_id` makes the id of a call that names none; `capture_bytes` is the limit of each body of a call."""
         self._keys = keys
@@ -52,7 +59,13 @@ class LogIntake:
         self._draw_id = draw_id
         self._metrics = metrics
         self._capture_bytes = capture_bytes
-        self._arriving_bytes = 0
+        self._paced = paced
+        self._room = Room(
+            total_bytes=MAX_ARRIVING_BYTES,
+            organization_bytes=int(MAX_ARRIVING_BYTES * MAX_ARRIVING_SHARE),
+            max_waiting=MAX_WAITING,
+            wait_s=ROOM_S,
+        )
 
     async def take(self, headers: Headers, provider: str, receive: Receive) -> str:
         """The id of the call that the ASGI request behind `receive` logs; its event is durable.
@@ -63,21 +76,39 @@ class LogIntake:
         owner = await self._owner(head)
         for name in unknown_names(head.unserved):
             self._metrics.add_unknown_header(name)
-        payload = await self._payload(head, receive)
+        if (head.body_bytes or 0) > MAX_BYTES:
+            raise _too_large()
+        size_bytes = MAX_BYTES if head.chunked else head.body_bytes or 0
+        if size_bytes <= UNCOUNTED_BYTES:
+            return await self._keep(head, owner, provider, receive)
+        async with self._room.held(owner.organization_id, size_bytes):
+            return await self._keep(head, owner, provider, receive)
+
+    async def _keep(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
+        event, is_named = await self._event(head, owner, provider, receive)
+        if is_named:
+            await self._conflicts.check(event)
+        self._count(event)
+        await self._publish(event)
+        return event.request.request_id
+
+    async def _event(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> tuple[ExchangeEvent, bool]:
+        """The event of the call, and whether the client chose its id."""
+        payload = await self._payload(receive)
         now = self._clock.now()
         drawn_id = self._draw_id(now)
-        event = read_log(
+        steps = read_log_steps(
             payload,
             LoggedBy(organization_id=owner.organization_id, key_id=owner.key_id, provider=provider, labels=head.labels),
             drawn_id=drawn_id,
             now=now,
             capture_bytes=self._capture_bytes,
         )
-        if event.request.request_id != drawn_id:
-            await self._conflicts.check(event)
-        self._count(event)
-        await self._publish(event)
-        return event.request.request_id
+        if len(payload) > SMALL_BYTES:
+            event = await self._paced.result_of(owner.organization_id, steps)
+        else:
+            event = result_of(steps)
+        return event, event.request.request_id != drawn_id
 
     async def _owner(self, head: Head) -> KeyOwner:
         bearer = head.bearer or next((value for name, value in head.kept if name.lower() == b"authorization"), None)
@@ -90,9 +121,7 @@ class LogIntake:
             raise copy(verdict)  # what is raised collects its traceback, and the keyring remembers its own
         return verdict
 
-    async def _payload(self, head: Head, receive: Receive) -> bytes:
-        if (head.body_bytes or 0) > MAX_BYTES:
-            raise _too_large()
+    async def _payload(self, receive: Receive) -> bytearray:
         payload = bytearray()
         try:
             async with asyncio.timeout(BODY_S):
@@ -100,9 +129,7 @@ class LogIntake:
                     pass
         except TimeoutError:
             raise RequestTooSlow("the request's body did not come in time") from None
-        finally:
-            self._arriving_bytes -= len(payload)
-        return bytes(payload)
+        return payload
 
     async def _read(self, receive: Receive, payload: bytearray) -> bool:
         """Whether there is more of the body."""
@@ -112,9 +139,6 @@ class LogIntake:
         piece: bytes = message.get("body", b"")
         if len(payload) + len(piece) > MAX_BYTES:
             raise _too_large()
-        if self._arriving_bytes + len(piece) > MAX_ARRIVING_BYTES:
-            raise StoreUnavailable("too many logs arrive at once; try again")
-        self._arriving_bytes += len(piece)
         payload += piece
         return bool(message.get("more_body", False))
 

@@ -31,6 +31,7 @@ from services.proxy.terms import Relay
 HEAD_S: Final = 10.0  # for a request's head, from its first byte
 IDLE_S: Final = 75.0  # between requests, and for a caller to take the rest of its last answer
 LINGER_S: Final = 2.0  # for a caller that still writes to read its last answer
+TURNS_S: Final = 0.005  # for requests of one connection that are answered at once, before others get their turn
 UNSERVED_METHODS: Final = frozenset([b"CONNECT", b"TRACE"])  # a tunnel; an echo of the request, keys and all
 WRITE_BUFFER_BYTES: Final = 256 * 2**10  # to a slow caller; above it the provider is not read
 
@@ -72,6 +73,8 @@ class RelayProtocol(ReadingProtocol):
         self._current: Exchange | RequestResponseCycle | None = None  # who is being answered
         self._backlog: deque[Turn] = deque()
         self._advancing = False
+        self._yielding = False  # to other connections, before the next turn
+        self._turns_until_s = 0.0
         self._last = False  # the server stops: no request after the current one
         self._since_s = 0.0  # when this connection came to rest, or began to leave
 
@@ -95,6 +98,10 @@ class RelayProtocol(ReadingProtocol):
             current.disconnected = True
             current.message_event.set()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._turns_until_s = monotonic() + TURNS_S
+        super().data_received(data)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -149,7 +156,7 @@ class RelayProtocol(ReadingProtocol):
         )
         self._body_of = exchange = Exchange(self._relay, self._reply, request)
         keep_alive = not http_1_0 and self.parser.should_keep_alive()
-        if self._current is None and not self._backlog:
+        if self._current is None and not self._backlog and monotonic() < self._turns_until_s:
             self._begin_exchange(exchange, keep_alive, http_1_0)
         else:
             self._queue(RelayTurn(exchange, keep_alive, http_1_0))
@@ -164,16 +171,30 @@ class RelayProtocol(ReadingProtocol):
         self._advance()
 
     def _advance(self) -> None:
-        """Gives turns until somebody takes time to answer. A loop, as a read may hold thousands of small requests."""
-        if self._advancing:
+        """Gives turns until somebody takes time to answer. A loop, as a read may hold thousands of small requests.
+
+        When those alone take long, other connections get theirs in between.
+        """
+        if self._advancing or self._yielding:
             return
+        if not self._read_bytes:
+            self._turns_until_s = monotonic() + TURNS_S
         self._advancing = True
-        while self._backlog and self._current is None:
+        while self._backlog and self._current is None and monotonic() < self._turns_until_s:
             self._begin(self._backlog.popleft())
         self._advancing = False
-        if self._current is None:
+        if self._current is None and self._backlog:
+            self._yielding = True
+            self.flow.pause_reading()
+            self.loop.call_soon(self._advance_more)
+        elif self._current is None:
             self._since_s = monotonic()
             self.flow.resume_reading()
+
+    def _advance_more(self) -> None:
+        self._yielding = False
+        if self._backlog:  # the client may have left
+            self._advance()
 
     def _begin(self, turn: Turn) -> None:
         match turn:
@@ -266,7 +287,7 @@ class RelayProtocol(ReadingProtocol):
 
     def shutdown(self) -> None:
         self._last = True
-        if self._current is None and not self._in_head:
+        if self._current is None and not self._in_head and not self._backlog:
             self.transport.close()
         elif isinstance(self._current, Exchange):
             self._reply.keep_alive = False

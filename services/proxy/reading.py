@@ -49,6 +49,7 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
         self._head_bytes = 0  # of the reads since that head began, the first one included, or since a body last came
         self._head_start = 0  # of that first one, whose beginning may belong to an earlier request
         self._body_of: Exchange | None = None  # whose body is coming; None also for the app's
+        self._pieces: list[bytes] = []  # of it, in the read that is being parsed: a read may hold tens of thousands
         self._offered = False  # the request offers another protocol; its body is still to come
         self._over = False  # the answer was given while its request was still coming
         self._deaf = False  # what still comes is not read
@@ -94,7 +95,7 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
     def _parse(self, data: bytes) -> bytes | None:
         """What is left to parse by a new parser."""
         try:
-            self.parser.feed_data(data)
+            self._feed(data)
         except httptools.HttpParserUpgrade as upgrade:
             if not self._deaf:  # or else the head was refused, and its framing may be none
                 self._decline_upgrade()
@@ -105,6 +106,18 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
         except httptools.HttpParserError as error:
             self._refuse(MalformedRequest(f"the request is not valid HTTP: {error}"))
         return None
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        finally:
+            if self._pieces:
+                self._tell_body()
+
+    def _tell_body(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if self._body_of is not None and not self._deaf:
+            self._body_of.body(b"".join(pieces))
 
     def _decline_upgrade(self) -> None:
         """Goes on in HTTP/1.1, which a server may: some callers offer HTTP/2 with every request they make.
@@ -167,7 +180,7 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
         if self._deaf:
             return
         if self._body_of is not None:
-            self._body_of.body(body)
+            self._pieces.append(body)
         else:
             super().on_body(body)
 
@@ -175,6 +188,8 @@ class ReadingProtocol(HttpToolsProtocol, ABC):
         if self._deaf or self._offered:
             return
         self._head_bytes = self._head_start
+        if self._pieces:
+            self._tell_body()
         body_of, self._body_of = self._body_of, None
         if body_of is None:
             super().on_message_complete()

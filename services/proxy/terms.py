@@ -10,6 +10,7 @@ from services.ports import Upstream
 from services.proxy.accounts import Accounts
 from services.proxy.drains import Drains
 from services.proxy.keys import Tell
+from services.proxy.paced_work import PacedWork
 from services.telemetry import Metrics
 
 
@@ -34,6 +35,7 @@ class Relay(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     drains: Drains
     kept: CaptureSpace  # room for bodies that are kept until it is known whether usage is to be asked for
+    paced: PacedWork
     ignored_headers: Set[bytes] = frozenset()  # refused ones, in lower case, that the operator wants passed over
     asks_usage: bool = True  # unless a request says otherwise
     strict: bool = False

@@ -4,13 +4,15 @@ import hashlib
 import secrets
 import string
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Column, Connection, MetaData, RowMapping, String, Table, select
 
 from schemas.key import ApiKey, Permission
 from services.stores.database import Database, UtcMoment
+from services.stores.key_lookups import KeyLookups
 
 _KEYS = Table(
     "api_key",
@@ -33,6 +35,7 @@ class SqlKeyStore:
     def __init__(self, url: str) -> None:
         """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
         self._database = Database(url, what="keys")
+        self._lookups = KeyLookups(partial(_in_force, self._database))
 
     async def migrate(self) -> None:
         """Makes the table where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
@@ -46,10 +49,7 @@ class SqlKeyStore:
 
     async def key_of(self, secret: str) -> ApiKey | None:
         """The key that `secret` is; None when unknown or revoked. Raises: StoreUnavailable."""
-        in_force = (_KEYS.c.secret_hash == hash_of(secret)) & _KEYS.c.revoked_at.is_(None)
-        its_row = select(*_SHOWN).where(in_force)
-        row = await self._database.read(lambda connection: connection.execute(its_row).mappings().one_or_none())
-        return None if row is None else _key(row)
+        return await self._lookups.find(hash_of(secret))
 
     async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
         """The new key and its secret, which is never to be had again. Raises: StoreUnavailable."""
@@ -87,8 +87,16 @@ class SqlKeyStore:
         await self._database.close()
 
 
+async def _in_force(database: Database, hashes: Sequence[str]) -> Mapping[str, ApiKey]:
+    in_force = _KEYS.c.secret_hash.in_(hashes) & _KEYS.c.revoked_at.is_(None)
+    their_rows = select(_KEYS.c.secret_hash, *_SHOWN).where(in_force)
+    rows = await database.read(lambda connection: connection.execute(their_rows).mappings().all())
+    return {row["secret_hash"]: _key(row) for row in rows}
+
+
 def _key(row: RowMapping) -> ApiKey:
-    return ApiKey(**{**row, "permission": Permission(row["permission"])})
+    shown = {column.name: row[column.name] for column in _SHOWN}
+    return ApiKey(**{**shown, "permission": Permission(row["permission"])})
 
 
 def hash_of(secret: str) -> str:

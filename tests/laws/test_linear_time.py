@@ -16,7 +16,7 @@ from schemas.event import Ending
 from services.domain.decompress import MAX_ENCODINGS, decompressed
 from services.domain.enrich import to_record
 from services.domain.headers import read_head, read_labels
-from services.domain.log_payload import read_payload
+from services.domain.log_payload import payload_steps
 from services.domain.providers import Routes, origin_of
 from services.domain.stream_usage import UsageRemoval, with_usage_asked
 from services.settings import ProxySettings
@@ -81,7 +81,7 @@ def take_out_usage(text: bytes) -> None:
 
 
 def logged(text: bytes) -> None:
-    read_payload(b'{"providerRequest":{"json":"%b' % text)
+    list(payload_steps(b'{"providerRequest":{"json":"%b' % text))
 
 
 def routed(text: bytes) -> None:

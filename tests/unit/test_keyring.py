@@ -122,8 +122,8 @@ def test_a_key_for_reading_may_not_write_and_every_other_may(permission: Permiss
 
 
 def test_unknown_keys_neither_fill_the_memory_nor_flood_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "MAX_VERDICTS", 10)
-    monkeypatch.setattr(keys, "MAX_QUESTIONS", 4)
+    monkeypatch.setattr(keys, "MAX_REFUSED", 10)
+    monkeypatch.setattr(keys, "MAX_UNKNOWN_LOOKUPS", 4)
 
     async def story(store: Keys, ring: Keyring) -> None:
         for batch in range(10):
@@ -133,6 +133,50 @@ def test_unknown_keys_neither_fill_the_memory_nor_flood_the_store(monkeypatch: p
             await asyncio.sleep(0.005)
             assert [type(each) for each in told] == [StoreUnavailable] * 4 + [Unauthenticated] * 4
         assert store.asked == 40
-        assert len(ring._verdicts) == 10
+        assert len(ring._refused) == 10
+
+    run(story)
+
+
+def test_wrong_keys_do_not_evict_a_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MAX_GOOD", 10)
+    monkeypatch.setattr(keys, "MAX_REFUSED", 10)
+
+    async def story(store: Keys, ring: Keyring) -> None:
+        assert await verdict(ring) == OWNER
+        told: Told = []
+        for number in range(100):
+            ring.check(b"Bearer sk-helicone-%d" % number, told.append)
+        await asyncio.sleep(0.01)
+        store.away = True
+        assert await verdict(ring) == OWNER
+        assert len(told) == 100
+
+    run(story)
+
+
+def test_a_good_key_is_looked_up_again_however_many_unknown_ones_are(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MAX_UNKNOWN_LOOKUPS", 4)
+
+    async def story(store: Keys, ring: Keyring) -> None:
+        assert await verdict(ring) == OWNER
+        time.now_s += 1000
+        store.slow_s = 0.005
+        told: Told = []
+        for number in range(8):
+            ring.check(b"Bearer sk-helicone-%d" % number, told.append)
+        assert await verdict(ring) == OWNER
+
+    run(story)
+
+
+def test_a_key_takes_one_place_however_it_is_spelled() -> None:
+    async def story(store: Keys, ring: Keyring) -> None:
+        for spaces in range(1, 20):
+            for scheme in (b"bearer", b"Bearer"):
+                assert await verdict(ring, scheme + b" " * spaces + SECRET.encode()) == OWNER
+        assert (store.asked, len(ring._good)) == (1, 1)
 
     run(story)

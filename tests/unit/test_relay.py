@@ -23,6 +23,7 @@ from services.proxy.accounts import Accounts, Request
 from services.proxy.drains import DrainLimits, Drains
 from services.proxy.ids import RequestIds
 from services.proxy.keys import Tell
+from services.proxy.paced_work import PacedWork
 from services.proxy.relay import HELD_S, Exchange
 from services.proxy.reply import Reply
 from services.proxy.terms import Limits, Relay
@@ -113,6 +114,7 @@ class Line:
             metrics=metrics,
             drains=Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=True),
             kept=self.kept,
+            paced=PacedWork(),
             strict=strict_sink is not None,
             limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
         )
