@@ -83,8 +83,8 @@ class FileReader:
     def store(self, mark: Mark) -> None:
         """Writes down that all before `mark` is done with. Raises: BrokerUnavailable.
 
-        Not in a damaged file: what could not be read was passed over, and whoever salvages it must not pass it over too.
-        It is read again after a restart, which changes nothing.
+        Not in a damaged file: what could not be read was passed over, and salvaging must not pass it over too. It is
+        read again after a restart, which changes nothing.
         """
         if self.damage:
             self.committed = mark
