@@ -1,9 +1,11 @@
-"""A `farebox up` whose machine runs out of disk or of descriptors for a while: it says so, and heals by itself."""
+"""A `farebox up` whose disk fails it, for a while or by damage, or that has no descriptors: it says so, and goes on."""
 
 import contextlib
 import json
+import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +79,11 @@ class Caller:
     def health(self) -> httpx.Response:
         return self._client.get("/healthz")
 
+    def knock(self) -> None:
+        """A new connection, which may not be taken now, and must not keep later ones from being taken."""
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.get(f"{self._up.proxy_url}/healthz", trust_env=False, timeout=2)
+
     def ready(self) -> int:
         """The query service's status, on a connection of its own; 0 when nothing answers."""
         with contextlib.suppress(httpx.HTTPError):
@@ -114,6 +121,7 @@ def endured(
             caller.call(may_fail=may_fail)
         eventually(lambda: caller.health().status_code == 503, "health says what is wrong", process)
         assert caller.ready() != 200
+        caller.knock()
         caller.call(may_fail=may_fail)
     eventually(lambda: caller.health().status_code == 200, "it is well again", process)
     assert Caller(up).health().status_code == 200, "new connections are taken"
@@ -142,3 +150,55 @@ def test_a_spell_without_descriptors_delays_accounting_and_nothing_else(
     up = Up(tmp_path, provider)
     with up.process("log") as process:
         endured(up, process, without_descriptors(process.pid), may_fail=True)
+
+
+def salvaged(up: Up) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "services.cli", "journal", "salvage", "--data", str(up.data)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_a_journal_that_was_damaged_while_it_was_stopped_loses_no_call_and_is_plain_to_see(
+    tmp_path: Path, provider: SimulatedProvider
+) -> None:
+    up = Up(tmp_path, provider)
+    with up.process("first") as process:
+        process.ready()
+        caller = Caller(up)
+        for _ in range(5):
+            caller.call()
+        eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
+        assert process.stop() == 0
+    with up.journal.open("r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(os.urandom(4096))
+
+    with up.process("second") as process:
+        process.ready()
+        caller = Caller(up)
+        for _ in range(50):
+            caller.call()
+        eventually(lambda: caller.counted() == 55, "calls on a damaged journal are counted", process)
+        assert (caller.metric("log_durable_total"), caller.metric("log_lost_total")) == (50, 0)
+        damaged = f"journal {up.journal} is damaged"
+        assert (caller.health().json()["status"], caller.metric("warnings")) == ("degraded", 1)
+        assert damaged in caller.health().text
+        assert '"message": "journal is damaged' in process.output()
+        doctor = up.farebox("doctor", "--proxy", up.proxy_url)
+        assert doctor.returncode == 1
+        told = "".join(doctor.stdout.split())  # whatever the lines are broken at
+        assert "".join(damaged.split()) in told
+        assert "fareboxjournalsalvage" in told
+
+        salvage = salvaged(up)
+        assert salvage.returncode == 0, salvage.stderr
+        assert "back in the log" in salvage.stdout
+        assert "Set aside as" in salvage.stdout
+        eventually(lambda: caller.metric("warnings") == 0, "there is nothing to warn of any more", process)
+        assert caller.counted() == 55
+        assert process.stop() == 0
+
+    with up.process("third") as process:
+        process.ready()
+        Caller(up).call()
+        eventually(lambda: Caller(up).counted() == 56, "the log goes on after the damaged file is gone", process)
+        assert process.stop() == 0
