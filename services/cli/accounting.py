@@ -136,7 +136,7 @@ class Accounting:
             stores = await self._open(stack)
             live = _Live(asyncio.get_running_loop(), stores.source, stores.warehouse, asyncio.Event())
             shipped = ShippedPrices()
-            server = _query_server(stores, shipped)
+            server = _query_server(stores, shipped, self._metrics)
             worker_stop = asyncio.Event()
             look_for_cycles_rarely()
             work = run_worker(
@@ -184,7 +184,7 @@ class Accounting:
         )
 
 
-def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
+def _query_server(stores: _Stores, shipped: ShippedPrices, metrics: Metrics) -> uvicorn.Server:
     app = create_app(
         warehouse=stores.warehouse,
         keys=stores.keys,
@@ -192,6 +192,7 @@ def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
         shipped=shipped,
         reprices=stores.reprices,
         clock=SystemClock(),
+        trouble=lambda: metrics.trouble,
     )
     return query_server(app, grace_s=DRAIN_S)
 

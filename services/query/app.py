@@ -1,6 +1,6 @@
 """Every path of the query service, and what answers it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -41,10 +41,20 @@ def create_app(
     shipped: ShippedBook,
     reprices: Reprices,
     clock: Clock,
+    trouble: Callable[[], str] = str,
 ) -> FastAPI:
-    """The query service. Its interactive documentation is at /docs and needs no internet."""
+    """The query service. Its interactive documentation is at /docs and needs no internet.
+
+    `trouble`: what keeps a worker in this process from its work, if there is one; "" when nothing does.
+    """
     service = Service(
-        warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, reprices=reprices, clock=clock
+        warehouse=warehouse,
+        keys=keys,
+        price_rows=price_rows,
+        shipped=shipped,
+        reprices=reprices,
+        clock=clock,
+        trouble=trouble,
     )
 
     @asynccontextmanager

@@ -1,5 +1,6 @@
 """What the handlers are given: the ports, and what is remembered between questions."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -22,12 +23,14 @@ class Service:
         shipped: ShippedBook,
         reprices: Reprices,
         clock: Clock,
+        trouble: Callable[[], str],
     ) -> None:
         self.warehouse = warehouse
         self.price_rows = price_rows
         self.shipped = shipped
         self.reprices = reprices
         self.clock = clock
+        self.trouble = trouble
         self.keys = KnownKeys(keys, clock)
         self.spellings = Spellings(warehouse, clock)
         self.repricing = Repricing(
