@@ -19,6 +19,7 @@ import typer
 from schemas.event import DeadLetter, encode_event
 from services.cli.commands import app
 from services.stores.connect import open_event_source
+from services.telemetry import Metrics
 from tests.builders import an_event
 from tests.journeys.story import PROVIDER_KEY, Story
 
@@ -134,7 +135,7 @@ class Operator:
     async def _bury(self) -> None:
         event = an_event(request_id=PUT_BACK_ID, organization_id=self._organization, created_at=datetime.now(UTC))
         letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
-        source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey")
+        source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey", metrics=Metrics())
         await source.bury([letter])
         await source.close()
 
