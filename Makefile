@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 RUNTIME := .venv/.runtime-installed
 TOOLS := .venv/.tools-installed
 
-.PHONY: help demo up test unit coverage check lock bench-proxy bench-worker bench-query clean
+.PHONY: help demo up test unit coverage check lock bench-proxy bench-worker bench-query kill-test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make coverage  every test, and which lines of the code none of them runs'
 	@echo 'make check  formatting, lint, types and import rules only'
 	@echo 'make bench-proxy | bench-worker | bench-query   print the figures of the README'
+	@echo 'make kill-test  kill Farebox under load, starve it, and compare what clients got with its rows'
 	@echo 'make lock   pin the newest dependencies that pyproject.toml allows'
 	@echo 'make clean  remove the environment and ./data'
 
@@ -48,6 +49,9 @@ check: $(TOOLS)
 
 bench-proxy bench-worker bench-query: bench-%: $(TOOLS)
 	$(BIN)/python -m tests.bench.$*
+
+kill-test: $(TOOLS)
+	$(BIN)/python -m tests.bench.kills
 
 # The lock files name every file by its hash, so what is installed is what was tested.
 $(RUNTIME): requirements.lock | $(BIN)/farebox

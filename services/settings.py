@@ -131,8 +131,8 @@ class ProxySettings(Settings):
     )
     durability: Literal["relaxed", "standard", "strict"] = Field(
         "standard",
-        description="When an event is safe: relaxed, within 50 ms of the answer; standard, 10 ms; "
-        "strict, before its last byte",
+        description="When an event is on the disk, which matters when the machine fails: relaxed, 50 ms and a write "
+        "after the response; standard, 10 ms and a write; strict, before its last byte",
     )
     capture_bytes: int = _CAPTURE_BYTES
     capture_total_bytes: int = Field(

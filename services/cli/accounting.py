@@ -187,6 +187,7 @@ class Accounting:
             clock=clock,
             secrets=stores.secrets,
             logs=logs,
+            trouble=lambda: self._metrics.trouble,
             public_url=self._query.query_url,
         )
         return query_server(app, grace_s=DRAIN_S)

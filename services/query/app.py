@@ -48,11 +48,13 @@ def create_app(
     clock: Clock,
     secrets: Secrets,
     logs: Logs,
+    trouble: Callable[[], str] = str,
     public_url: str = "",
 ) -> FastAPI:
     """The query service. Its interactive documentation is at /docs and needs no internet.
 
     `logs` takes the calls that are logged afterwards, on the paths that the proxy has too.
+    `trouble`: what keeps a worker in this process from its work, if there is one; "" when nothing does.
     `public_url`: where clients reach it, for the URLs that it gives; '' for the address that each of them asked.
     """
     service = Service(
@@ -63,6 +65,7 @@ def create_app(
         reprices=reprices,
         clock=clock,
         secrets=secrets,
+        trouble=trouble,
         public_url=public_url.rstrip("/"),
     )
 

@@ -2,6 +2,7 @@
 
 from fastapi import Response
 
+from schemas.errors import Unavailable
 from schemas.tables import REQUEST_RESPONSE
 from services.query.answers import answer, bare
 from services.query.service import GivenService
@@ -21,7 +22,9 @@ async def healthcheck() -> Response:
 
 
 async def ready(service: GivenService) -> Response:
-    """The stores answer: keys can be checked, and a real question can be asked."""
+    """The stores answer: keys can be checked, and a real question can be asked. What comes in is counted, too."""
+    if trouble := service.trouble():
+        raise Unavailable(trouble)
     nobody = Report(
         table=REQUEST_RESPONSE, organization_id="", where=Everything(), measures=(MEASURES["cost_usd"],), by=()
     )

@@ -1,5 +1,6 @@
 """What the handlers are given: the ports, and what is remembered between questions."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -23,6 +24,7 @@ class Service:
         reprices: Reprices,
         clock: Clock,
         secrets: Secrets,
+        trouble: Callable[[], str],
         public_url: str,
     ) -> None:
         """`public_url`: where clients reach the service; '' for the address that each of them asked."""
@@ -31,6 +33,7 @@ class Service:
         self.shipped = shipped
         self.reprices = reprices
         self.clock = clock
+        self.trouble = trouble
         self.public_url = public_url
         self.secrets = KnownSecrets(secrets)
         self.keys = KnownKeys(keys, clock)

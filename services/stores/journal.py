@@ -122,11 +122,12 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
 def unavailable(path: Path, error: Exception) -> BrokerUnavailable:
     """What `error` says of the journal at `path`: that it is damaged, or that it cannot be used at the moment."""
-    kind = JournalDamaged if isinstance(error, sqlite3.Error) and _tells_damage(error) else BrokerUnavailable
+    kind = JournalDamaged if isinstance(error, sqlite3.Error) and tells_damage(error) else BrokerUnavailable
     return kind(f"journal {path}: {error}")
 
 
-def _tells_damage(error: sqlite3.Error) -> bool:
+def tells_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is not as it was written; other errors pass."""
     code = getattr(error, "sqlite_errorcode", None)  # missing where Python itself complains
     return code is not None and (code & 0xFF in _DAMAGE or code in _BAD_SECTORS)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from schemas.errors import JournalDamaged
 from schemas.event import Delivery
-from services.stores.journal import open_damaged, open_journal, unavailable, unix_ms, unpack_segment
+from services.stores.journal import open_damaged, open_journal, tells_damage, unavailable, unix_ms, unpack_segment
 
 PROBES = 20_000  # ids that are tried one by one behind a place that cannot be read
 PROBE_AGAIN_S = 60.0  # for what a writer added that did not know yet
@@ -83,8 +83,8 @@ class FileReader:
     def store(self, mark: Mark) -> None:
         """Writes down that all before `mark` is done with. Raises: BrokerUnavailable.
 
-        Not in a damaged file: what could not be read was passed over, and whoever salvages it must not pass it over too.
-        It is read again after a restart, which changes nothing.
+        Not in a damaged file: what could not be read was passed over, and salvaging must not pass it over too. It is
+        read again after a restart, which changes nothing.
         """
         if self.damage:
             self.committed = mark
@@ -178,7 +178,7 @@ def _segment(connection: sqlite3.Connection, segment_id: int) -> tuple[int, int,
             f"{_SEGMENTS} WHERE id = ?", (segment_id,)
         ).fetchone()
     except sqlite3.DatabaseError as error:
-        if not isinstance(unavailable(Path(), error), JournalDamaged):
+        if not tells_damage(error):
             raise
         return None
     return row

@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.errors import BrokerUnavailable
 from services.stores.intake import Left, take_over
-from services.stores.journal import INSERT_SEGMENT, pack_segment, unix_ms, unpack_segment
+from services.stores.journal import INSERT_SEGMENT, pack_segment, tells_damage, unix_ms, unpack_segment
 from services.telemetry import Metrics
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,14 @@ class Recovery:
 
 
 def _durable(connection: sqlite3.Connection, segment_ms: int) -> frozenset[bytes]:
-    """The events of the segments that were created at that time: a process was killed while it wrote one of them."""
-    rows = connection.execute("SELECT payload FROM segment WHERE created_at_ms = ?", (segment_ms,)).fetchall()
+    """The events of the segments that were created at that time: a process was killed while it wrote one of them.
+
+    None when the journal is damaged: what comes twice is counted once.
+    """
+    try:
+        rows = connection.execute("SELECT payload FROM segment WHERE created_at_ms = ?", (segment_ms,)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not tells_damage(error):
+            raise
+        return frozenset()
     return frozenset(payload for (packed,) in rows for payload in unpack_segment(packed) or ())

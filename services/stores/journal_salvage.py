@@ -11,7 +11,14 @@ import msgspec
 
 from schemas.errors import JournalDamaged
 from schemas.event import DeadLetter
-from services.stores.journal import BUSY_TIMEOUT_S, insert_letters, open_journal, unavailable, unpack_segment
+from services.stores.journal import (
+    BUSY_TIMEOUT_S,
+    insert_letters,
+    open_journal,
+    tells_damage,
+    unavailable,
+    unpack_segment,
+)
 from services.stores.journal_files import JournalFiles
 from services.stores.journal_pages import Pages, Value
 from services.stores.journal_reader import Mark
@@ -93,7 +100,7 @@ def _find_damage(files: JournalFiles) -> None:
         with closing(open_journal(newest)) as connection:
             findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
     except (JournalDamaged, sqlite3.DatabaseError) as error:
-        if not isinstance(error, JournalDamaged) and not isinstance(unavailable(newest, error), JournalDamaged):
+        if isinstance(error, sqlite3.Error) and not tells_damage(error):
             raise unavailable(newest, error) from error
         findings = [str(error)]
     if findings != ["ok"]:

@@ -129,6 +129,8 @@ class JournalSource:
 
     def _open_readers(self) -> None:
         """One for each file that is there: fresh ones come, salvaged ones go. Raises: BrokerUnavailable."""
+        if self._are_all_open():
+            return
         try:
             paths = self._files.paths()
         except OSError as error:
@@ -136,12 +138,18 @@ class JournalSource:
         if paths == [reader.path for reader in self._readers]:
             return
         known = {reader.path: reader for reader in self._readers}
-        readers = [known.pop(path, None) or self._reader(path) for path in paths]
+        readers = [known.pop(path) if path in known else self._reader(path) for path in paths]
         for gone in known.values():
             gone.close()
         self._readers = readers
         for reader in readers:
             self._see_to(reader)
+
+    def _are_all_open(self) -> bool:
+        """A look at names, which takes no descriptor."""
+        if not self._readers or self._files.after(self._readers[-1].path).exists():
+            return False
+        return all(reader.path.exists() for reader in self._readers)
 
     def _reader(self, path: Path) -> FileReader:
         return FileReader(path, self._consumer, label=self._files.label(path))

@@ -41,7 +41,9 @@ def rounds(
 
     def full_disk() -> Outcome | None:
         with small_disk(folder) as disk:
-            return disk and starve(disk / "data", provider_url=provider_url, begin=without_disk)
+            if disk is None:
+                return None
+            return starve(disk / "data", provider_url=provider_url, begin=without_disk)
 
     yield "strict", lambda: proxies("strict")
     yield "standard", lambda: proxies("standard")

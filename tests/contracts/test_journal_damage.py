@@ -2,21 +2,27 @@
 
 import asyncio
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter
+from services.stores.journal_dead_letters import JournalDeadLetters
+from services.stores.journal_files import JournalFiles
 from services.stores.journal_salvage import Salvaged
 from services.stores.journal_sink import JournalSink
 from services.stores.journal_source import JournalSource
 from services.telemetry import Metrics
-from tests.logs import events, ids_of, publish_all, take_count, take_rest
+from tests.logs import events, ids_of, journal_rows, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
 
@@ -144,12 +150,17 @@ async def test_damage_from_before_the_start_costs_no_new_event_and_what_can_be_s
         assert lost <= 12 * PER_SEGMENT, "most is saved"
     if kind in ("last_page", "middle_pages", "root_of_segments", "header", "truncated"):
         assert not result.is_lower_bound
-    assert Path(result.set_aside_as).stat().st_size or kind == "emptied"
+    assert set_aside(result) or kind == "emptied"
     await source.commit()
     await publish_all(sink, events(1, first=1000))
     assert ids_of(await take_count(source, 1)) == ids_of(events(1, first=1000))
     await sink.close()
     await source.close()
+
+
+def set_aside(result: Salvaged) -> int:
+    """How many bytes of the file are still there."""
+    return Path(result.set_aside_as).stat().st_size
 
 
 SALVAGE = """
@@ -163,8 +174,6 @@ SALVAGE = """
 async def salvaged_elsewhere(path: Path) -> list[Salvaged]:
     """As the command does it: in a process of its own."""
     import textwrap
-
-    import msgspec
 
     command = [sys.executable, "-c", textwrap.dedent(SALVAGE), str(path)]
     done = await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True, timeout=60)
@@ -200,3 +209,94 @@ async def test_damage_below_a_running_log_costs_no_new_event(
     await last.close()
     missing = set(ids_of(new)) - set(found)
     assert missing == set(), caplog.records
+
+
+WRITE_UNTIL_KILLED = """
+    import asyncio, sys
+    from services.stores.journal_sink import JournalSink
+    from services.telemetry import Metrics
+    from tests.logs import events
+
+    async def main():
+        sink = JournalSink(sys.argv[1], metrics=Metrics(), group_s=0.001)
+        for event in events(20):
+            await sink.publish(event)
+        print("written", flush=True)
+        await asyncio.sleep(60)
+
+    asyncio.run(main())
+"""
+
+
+def write_until_killed(path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(WRITE_UNTIL_KILLED), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        os.kill(process.pid, signal.SIGKILL)
+
+
+async def test_a_write_ahead_log_that_was_zeroed_is_seen_at_the_start(path: Path) -> None:
+    await asyncio.to_thread(write_until_killed, path)
+    log = path.with_name("journal.sqlite-wal")
+    zeroes = bytes(log.stat().st_size)
+    log.write_bytes(zeroes)
+    metrics = Metrics()
+    sink = a_sink(path, metrics)
+    await publish_all(sink, events(5, first=100))
+    assert len(metrics.warned()) == 1
+    assert log.read_bytes() == zeroes, "what is there may be needed yet"
+    (result,) = await salvaged_elsewhere(path)
+    assert result.is_lower_bound
+    source = JournalSource(path)
+    assert set(ids_of(events(5, first=100))) <= set(await all_of_it(source))
+    await source.close()
+    await sink.close()
+
+
+async def test_all_writers_go_on_in_the_fresh_file_and_ids_stay_unique(path: Path) -> None:
+    await fill(path)
+    sinks = [a_sink(path) for _ in range(3)]
+    source = JournalSource(path)
+    positions(path)
+    JournalFiles(path).begin_after(path, "for the test")
+    for number in range(15):
+        await publish_all(sinks[number % 3], events(1, first=EVENTS + number))
+    rows = journal_rows(path.with_name("journal.2.sqlite"), "SELECT sum(event_count) FROM segment")
+    assert int(rows[0][0]) == 15
+    assert set(ids_of(events(15, first=EVENTS))) <= set(await all_of_it(source))
+    await source.close()
+    for sink in sinks:
+        await sink.close()
+
+
+async def test_the_dead_letters_of_a_damaged_file_are_listed_and_kept(path: Path) -> None:
+    await fill(path)
+    last_page(path)
+    JournalFiles(path).begin_after(path, "for the test")
+    letters = JournalDeadLetters(path)
+    assert [letter.payload async for letter in letters.read()] == [b"?"]
+    await letters.close()
+    (result,) = await salvaged_elsewhere(path)
+    assert result.dead_letters == 1
+    again = JournalDeadLetters(path)
+    assert [letter.payload async for letter in again.read()] == [b"?"]
+    await again.close()
+
+
+async def test_a_journal_without_damage_has_nothing_to_salvage_and_stays_as_it_is(path: Path) -> None:
+    await fill(path)
+    before = set(names(path))
+    assert await salvaged_elsewhere(path) == []
+    assert set(names(path)) == before
+
+
+def names(path: Path) -> list[str]:
+    return [file.name for file in path.parent.iterdir()]
+
+
+def test_a_file_of_another_kind_is_refused_and_nothing_is_put_beside_it(path: Path) -> None:
+    path.write_text("this is a text, and somebody mistyped a path")
+    with pytest.raises(BrokerUnavailable, match="not a journal"):
+        a_sink(path)
+    assert names(path) == ["journal.sqlite"]

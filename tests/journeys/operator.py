@@ -19,6 +19,7 @@ import typer
 from schemas.event import DeadLetter, encode_event
 from services.cli.commands import app
 from services.stores.connect import open_event_source
+from services.telemetry import Metrics
 from tests.builders import an_event
 from tests.journeys.story import PROVIDER_KEY, Story
 
@@ -125,10 +126,16 @@ class Operator:
         assert "put back into the log" in self.type("dead-letters", "--retry", *here)
         self._story.rows([PUT_BACK_ID])
 
+    def salvage(self) -> None:
+        """Nothing is damaged, and what is in use is left as it is."""
+        is_kafka = self._env["FAREBOX_EVENT_LOG"].startswith("kafka:")
+        here = ("--data", str(self._data), *(("--spill",) if is_kafka else ()))
+        assert "No file of the journal is damaged" in self.type("journal", "salvage", *here)
+
     async def _bury(self) -> None:
         event = an_event(request_id=PUT_BACK_ID, organization_id=self._organization, created_at=datetime.now(UTC))
         letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
-        source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey")
+        source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey", metrics=Metrics())
         await source.bury([letter])
         await source.close()
 
@@ -193,6 +200,7 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "settings": Operator.settings,
     "doctor": Operator.doctor,
     "dead-letters": Operator.dead_letters,
+    "journal salvage": Operator.salvage,
 }
 
 # These start a Farebox of their own in a folder, which a scaled-out one does not have.

@@ -99,7 +99,8 @@ def _type_beside(fleet: Fleet, data: Path) -> None:
     organization, ports = "org-commands", [port for _, port in fleet.proxies]
     proxy_url = f"http://127.0.0.1:{ports[0]}"
     story = Story(proxy_url=proxy_url, query_url=fleet.query_url, key=new_key(fleet, organization))
-    operator = Operator(story, env=fleet.workers[0].env, data=data, proxy_url=proxy_url, organization=organization)
+    env = fleet.proxies[0][0].env | fleet.workers[0].env
+    operator = Operator(story, env=env, data=data, proxy_url=proxy_url, organization=organization)
     with loaded(ports, story.key) as load:
         type_all(operator, EVERYWHERE)
     story.rows(load.ledger)

@@ -1,0 +1,204 @@
+"""A `farebox up` whose disk fails it, for a while or by damage, or that has no descriptors: it says so, and goes on."""
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.cli.simulated_provider import SimulatedProvider
+from tests.conftest import unavailable
+from tests.contracts.test_accounting_stops import Up
+from tests.processes import Process
+
+pytestmark = pytest.mark.timeout(240)
+
+DISK_BYTES = 256 * 2**20
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello!"}]}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, small enough to be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        unavailable("a small file system to fill", error)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Not one byte is left."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size_bytes in (2**20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size_bytes):
+                    pass
+    yield
+    filler.unlink()
+
+
+@contextlib.contextmanager
+def without_descriptors(process_id: int) -> Iterator[None]:
+    """Whatever the process has open stays; nothing more can be opened."""
+    before = resource.prlimit(process_id, resource.RLIMIT_NOFILE)
+    resource.prlimit(process_id, resource.RLIMIT_NOFILE, (3, before[1]))
+    yield
+    resource.prlimit(process_id, resource.RLIMIT_NOFILE, before)
+
+
+class Caller:
+    """One connection that stays open."""
+
+    def __init__(self, up: Up) -> None:
+        self._up = up
+        self.passed = 0
+        headers = {"Authorization": "Bearer sk-x", "Helicone-Auth": f"Bearer {up.key}"}
+        limits = httpx.Limits(keepalive_expiry=None)
+        self._client = httpx.Client(base_url=up.proxy_url, headers=headers, trust_env=False, timeout=60, limits=limits)
+
+    def call(self, *, may_fail: bool = False) -> None:
+        """Recorded in any case. In a spell without descriptors there may be no connection to the provider."""
+        answer = self._client.post("/oai/v1/chat/completions", json=CHAT)
+        assert answer.status_code == 200 or (may_fail and answer.status_code == 502), answer.text
+        self.passed += 1
+
+    def health(self) -> httpx.Response:
+        return self._client.get("/healthz")
+
+    def knock(self) -> None:
+        """A new connection, which may not be taken now, and must not keep later ones from being taken."""
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.get(f"{self._up.proxy_url}/healthz", trust_env=False, timeout=2)
+
+    def ready(self) -> int:
+        """The query service's status, on a connection of its own; 0 when nothing answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self._up.query_url}/readyz", trust_env=False, timeout=2).status_code
+        return 0
+
+    def counted(self) -> int:
+        """Requests that are in the report; -1 when it cannot be had."""
+        told = self._up.farebox("report", "--json")
+        return int(json.loads(told.stdout)["total"]["requests"]) if told.returncode == 0 else -1
+
+    def metric(self, name: str) -> int:
+        lines = self._client.get("/metrics").text.splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"farebox_{name} "))
+
+
+def eventually(is_so: Callable[[], bool], what: str, process: Process, within_s: float = 90) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, f"{what}\n{process.output()[-6000:]}"
+        time.sleep(0.2)
+
+
+def endured(
+    up: Up, process: Process, fault: contextlib.AbstractContextManager[None], *, may_fail: bool = False
+) -> None:
+    """Calls pass before, in and after `fault`; each is counted once in the end, without a restart."""
+    process.ready()
+    caller = Caller(up)
+    for _ in range(5):
+        caller.call()
+    eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
+    with fault:
+        for _ in range(20):
+            caller.call(may_fail=may_fail)
+        eventually(lambda: caller.health().status_code == 503, "health says what is wrong", process)
+        assert caller.ready() != 200
+        caller.knock()
+        caller.call(may_fail=may_fail)
+    eventually(lambda: caller.health().status_code == 200, "it is well again", process)
+    assert Caller(up).health().status_code == 200, "new connections are taken"
+    eventually(lambda: caller.ready() == 200, "questions are answered again", process)
+    caller.call()
+    eventually(lambda: caller.counted() == caller.passed, "every call is counted", process)
+    assert caller.metric("log_lost_total") == 0
+    assert process.stop() == 0, process.output()[-3000:]
+
+
+@pytest.fixture
+def provider() -> Iterator[SimulatedProvider]:
+    with SimulatedProvider(seed=1, latency_scale=0) as running:
+        yield running
+
+
+def test_a_full_disk_delays_accounting_and_nothing_else(disk: Path, provider: SimulatedProvider) -> None:
+    up = Up(disk, provider)
+    with up.process("../log") as process:  # not on that disk
+        endured(up, process, full(disk))
+
+
+def test_a_spell_without_descriptors_delays_accounting_and_nothing_else(
+    tmp_path: Path, provider: SimulatedProvider
+) -> None:
+    up = Up(tmp_path, provider)
+    with up.process("log") as process:
+        endured(up, process, without_descriptors(process.pid), may_fail=True)
+
+
+def salvaged(up: Up) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "services.cli", "journal", "salvage", "--data", str(up.data)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_a_journal_that_was_damaged_while_it_was_stopped_loses_no_call_and_is_plain_to_see(
+    tmp_path: Path, provider: SimulatedProvider
+) -> None:
+    up = Up(tmp_path, provider)
+    with up.process("first") as process:
+        process.ready()
+        caller = Caller(up)
+        for _ in range(5):
+            caller.call()
+        eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
+        assert process.stop() == 0
+    with up.journal.open("r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(os.urandom(4096))
+
+    with up.process("second") as process:
+        process.ready()
+        caller = Caller(up)
+        for _ in range(50):
+            caller.call()
+        eventually(lambda: caller.counted() == 55, "calls on a damaged journal are counted", process)
+        assert (caller.metric("log_durable_total"), caller.metric("log_lost_total")) == (50, 0)
+        damaged = f"journal {up.journal} is damaged"
+        assert (caller.health().json()["status"], caller.metric("warnings")) == ("degraded", 1)
+        assert damaged in caller.health().text
+        assert '"message": "journal is damaged' in process.output()
+        doctor = up.farebox("doctor", "--proxy", up.proxy_url)
+        assert doctor.returncode == 1
+        told = "".join(doctor.stdout.split())  # whatever the lines are broken at
+        assert "".join(damaged.split()) in told
+        assert "fareboxjournalsalvage" in told
+
+        salvage = salvaged(up)
+        assert salvage.returncode == 0, salvage.stderr
+        assert "back in the log" in salvage.stdout
+        assert "Set aside as" in salvage.stdout
+        eventually(lambda: caller.metric("warnings") == 0, "there is nothing to warn of any more", process)
+        assert caller.counted() == 55
+        assert process.stop() == 0
+
+    with up.process("third") as process:
+        process.ready()
+        Caller(up).call()
+        eventually(lambda: Caller(up).counted() == 56, "the log goes on after the damaged file is gone", process)
+        assert process.stop() == 0
