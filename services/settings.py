@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import InvalidSetting
+from schemas.omission import Omission
 
 PREFIX = "FAREBOX_"
 
@@ -128,6 +129,11 @@ class ProxySettings(Settings):
         256 * 2**20,
         ge=0,
         description="How much all bodies in flight may hold; above it bodies are not kept, traffic goes on",
+    )
+    omit_bodies: Omission = Field(
+        Omission.NONE,
+        description="Bodies that are kept of nobody, beside those that clients omit: none, request, response or both. "
+        "What they cost is known all the same",
     )
     max_head_bytes: int = Field(
         32 * 2**10,

@@ -29,6 +29,7 @@ from services.domain.charge import MAX_USD
 from services.domain.headers import Pair, read_labels
 from services.domain.log_payload import LoggedCall, LoggedResponse, Timing, read_payload
 from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
+from services.domain.providers import KEY_IN_PATH
 from services.domain.streams import looks_like_events
 
 LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
@@ -148,13 +149,13 @@ def _provider(told: str | None) -> str:
 
 
 def _target(url: str) -> str:
-    """Without what may hold keys: user, query and fragment."""
+    """Without what may hold keys: user, query and fragment, and Farebox's own in the path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         raise InvalidRequest("providerRequest.url is not a URL") from None
     site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f"{site}{parts.path}"[:_MAX_URL_CHARACTERS]
+    return f"{site}{KEY_IN_PATH.sub('', parts.path)}"[:_MAX_URL_CHARACTERS]
 
 
 def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:
