@@ -19,8 +19,7 @@ from services.domain.omission import as_wished, omits, unread, without_bodies
 from services.ports import EventSink
 from services.telemetry import Metrics
 
-AT_ONCE_BYTES: Final = 32 * 2**10  # of both bodies: read at once, in about the time that a thread takes to begin
-AT_ONCE_COMPRESSED_BYTES: Final = 4 * 2**10
+AT_ONCE_BYTES: Final = 16 * 2**10  # of both bodies, uncompressed: read in a millisecond or two, mostly in far less
 MAX_WAITING_BYTES: Final = 64 * 2**20
 
 logger = logging.getLogger("farebox.proxy")
@@ -45,7 +44,7 @@ class OmittingSink:
         if not omits(event):
             return self._sink.publish(event)
         size_bytes = _size_bytes(event)
-        if self._closed or size_bytes <= (AT_ONCE_COMPRESSED_BYTES if _is_compressed(event) else AT_ONCE_BYTES):
+        if self._closed or (size_bytes <= AT_ONCE_BYTES and not _is_compressed(event)):
             return self._sink.publish(_reduced(event))
         if self._waiting_bytes + size_bytes > MAX_WAITING_BYTES:
             self._metrics.add(
