@@ -172,7 +172,7 @@ async def test_what_an_older_version_buried_with_its_bodies_comes_back_without(t
     source = await log.source()
     event = an_event(tags=BOTH, request_body=SAID.encode())
     await source.bury([DeadLetter(payload=encode_event(event), position="here:1", code="unreadable", reason="a bug")])
-    result = await put_back(ProxySettings(event_log=f"journal:{path}"))
+    result = await put_back(ProxySettings.from_environ({"FAREBOX_EVENT_LOG": f"journal:{path}"}))
     assert (result.back, result.forgotten) == (1, True)
     (delivery,) = await take_count(source, 1)
     assert SAID.encode() not in delivery.payload
