@@ -111,6 +111,15 @@ def test_the_depth_of_a_search_that_only_the_request_tells_is_known_without_the_
     _charged_alike(event, ShippedPrices())
 
 
+def test_a_cache_that_a_log_folds_into_its_input_is_known_without_the_bodies() -> None:
+    usage = {"input_tokens": 900, "output_tokens": 9}
+    answer = {"type": "message", "id": "chatcmpl-1", "model": "claude-sonnet-4-5", "content": [], "usage": usage}
+    event = an_event(request_body=json.dumps(REQUESTS[2]).encode(), response_body=json.dumps(answer).encode())
+    event = replace(event, request=replace(event.request, provider="ANTHROPIC", logged=True))
+    assert to_record(event, ShippedPrices())[0].usage_mismatch
+    _charged_alike(event, ShippedPrices())
+
+
 FORMS = [
     (
         "multipart/form-data; boundary=x",
