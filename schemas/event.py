@@ -1,6 +1,7 @@
 """What travels through the event log: one exchange with a provider, as observed.
 
-Events hold facts only. Tokens and cost are worked out later, so a better rule can be applied to old events.
+Events hold facts only. Tokens and cost are worked out later, so a better rule can be applied to old events. Where a
+body is omitted, what was read of it stands in its place: it is read before the event leaves the proxy, and forgotten.
 The wire form is MessagePack: bodies stay raw bytes, unknown fields of newer writers are skipped.
 """
 
@@ -12,6 +13,7 @@ import msgspec
 
 from schemas.errors import UndecodableEvent, UnsupportedVersion
 from schemas.unreadable import UNREADABLE
+from schemas.usage import Reading, RequestHints
 
 SCHEMA_VERSION = 1
 
@@ -59,6 +61,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     body_bytes: int = 0  # as sent, before any cut
     key_id: str = ""  # of the Farebox key that sent or logged it; '' in events of older writers
     logged: bool = False  # by its client, afterwards: it did not pass the proxy
+    hints: RequestHints | None = None  # in place of an omitted body; None where `body` is to be read
     step: str = ""  # of a logged step beside the model, its name: "tool:weather", "vector_db", "data:orders"
 
 
@@ -74,6 +77,7 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     body: bytes = b""  # as received, still compressed, cut at the capture limit
     body_bytes: int = 0  # as received, before any cut
     body_tail: bytes = b""  # the last of the bytes that `body` lacks, at most 64 KiB of them; b'' when it lacks none
+    reading: Reading | None = None  # in place of an omitted body; None where `body` is to be read
     cache_reference_id: str | None = None  # the request that first paid for a cached answer
     request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
     drained: bool = False  # the answer was read on after the caller had gone; `body` holds that part too

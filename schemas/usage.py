@@ -63,7 +63,28 @@ _ADDED: Final = {
 COUNTS: Final[Mapping[str, tuple[str, ...]]] = _ADDED | {name: (name,) for name in USAGE_CLASSES if name not in _ADDED}
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request asks for. '' where it does not say."""
+
+    model: str = ""
+    user: str = ""
+    stream: bool = False
+    tier: str = ""  # of the service, lower case; '' also for the standard one
+    billed_model: str = ""  # where the path alone says what is billed, whatever the answer calls it
+
+
+class RequestHints(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request's body says that decides a charge: names, settings and counts, and none of its texts."""
+
+    asked: Asked = Asked()
+    may_last_an_hour: bool = False  # what is written to the prompt cache, as far as the request says
+    may_be_cached: bool = False  # it asks for prompt caching, as far as it says
+    search_depth: str = ""  # that it asks for; "untold" when nobody can say
+    may_cost_more: bool = False  # a provider may run tools for it that are charged by the call
+    text_characters: int = 0  # of all that was put in as text, for an estimate
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an answer says about itself."""
 
     model: str = ""  # '' when it names none

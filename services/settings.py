@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.errors import InvalidSetting
+from schemas.omission import Omission
 
 PREFIX = "FAREBOX_"
 
@@ -101,6 +102,11 @@ class Settings(BaseModel):
 
 
 # Of every process that takes events in: the query service takes logged calls too.
+_OMIT_BODIES: Any = Field(
+    Omission.NONE,
+    description="Bodies that are kept of nobody, beside those that clients omit: none, request, response or both. "
+    "What they cost is known all the same",
+)
 _CAPTURE_BYTES = Field(
     4 * 2**20,
     ge=0,
@@ -140,6 +146,7 @@ class ProxySettings(Settings):
         ge=0,
         description="How much all bodies in flight may hold; above it bodies are not kept, traffic goes on",
     )
+    omit_bodies: Omission = _OMIT_BODIES
     max_head_bytes: int = Field(
         32 * 2**10,
         ge=1024,
@@ -194,6 +201,7 @@ class QuerySettings(Settings):
     query_port: int = Field(8788, ge=0, le=65535, description="Port the query service listens on")
     query_timeout_s: float = Field(30, gt=0, description="Seconds a question may take in the warehouse")
     capture_bytes: int = _CAPTURE_BYTES
+    omit_bodies: Omission = _OMIT_BODIES
     kafka_spill: str = _KAFKA_SPILL
 
 

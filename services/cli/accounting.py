@@ -176,6 +176,7 @@ class Accounting:
             clock=clock,
             metrics=self._metrics,
             capture_bytes=self._query.capture_bytes,
+            omission=self._query.omit_bodies,
         )
         closed_by(stack, logs)
         app = create_app(

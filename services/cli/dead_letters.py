@@ -13,6 +13,7 @@ from rich.text import Text
 from schemas.errors import InvalidSetting, LogConflict, PoisonMessage
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
 from services.cli.screen import counted, minute, plain
+from services.domain.omission import as_wished, omits, without_bodies
 from services.ports import DeadLetters
 from services.settings import ProxySettings
 from services.stores.connect import open_dead_letters, open_event_sink
@@ -76,7 +77,9 @@ async def put_back(settings: ProxySettings) -> PutBack:
                 if event is None or letter.code == LogConflict.code:
                     unreadable += 1
                     continue
-                await sink.publish(event)
+                event = as_wished(event, settings.omit_bodies)
+                # One that an older version wrote may hold bodies that are to be omitted.
+                await sink.publish(without_bodies(event) if omits(event) else event)
                 back.append(msgspec.structs.replace(letter, payload=b""))
         finally:
             await sink.close()

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.event import RequestEvent
 from schemas.unreadable import UNREADABLE
+from schemas.usage import Asked
 from services.domain.body_text import Body
 from services.domain.tiers import service_tier_of
 
@@ -35,16 +36,6 @@ _CUT_TIER: Final = re.compile(rb'(?<!\\)"service_?[tT]ier"\s*:\s*((?:\{\s*"type"
 _NOT_THERE: Final = msgspec.Raw(b"")
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks for. '' where it does not say."""
-
-    model: str = ""
-    user: str = ""
-    stream: bool = False
-    tier: str = ""  # of the service, lower case; '' also for the standard one
-    billed_model: str = ""  # where the path alone says what is billed, whatever the answer calls it
-
-
 class _Fields(msgspec.Struct):
     model: msgspec.Raw = _NOT_THERE
     user: msgspec.Raw = _NOT_THERE
@@ -57,9 +48,8 @@ _fields = msgspec.json.Decoder(_Fields)
 _text = msgspec.json.Decoder(str)
 
 
-def asked_of(request: RequestEvent, body: Body) -> Asked:
-    """Any request has one; the path speaks where the body does not."""
-    asked = _of_body(body)
+def asked_of(request: RequestEvent, asked: Asked) -> Asked:
+    """What `request` asks for, whose body has `asked` for so much; the path speaks where the body does not."""
     url = request.target_url
     by_path = "stream" in url and _PATH_STREAM.search(url) is not None
     if asked.model and not by_path:
@@ -74,7 +64,8 @@ def asked_of(request: RequestEvent, body: Body) -> Asked:
     )
 
 
-def _of_body(body: Body) -> Asked:
+def asked_in(body: Body) -> Asked:
+    """What the body of a request asks for. Any bytes can be read."""
     if "multipart/form-data" in body.content_type.lower():
         return Asked(model=_form_model(body))
     if not body.content:

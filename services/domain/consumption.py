@@ -7,6 +7,7 @@ import msgspec
 from schemas.event import Ending, ExchangeEvent, ResponseEvent
 from schemas.usage import Reading, Usage, UsageSource
 from services.domain.estimate import estimated_usage
+from services.domain.hints import Hints
 
 
 class Consumption(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ _MAY_HAVE_GENERATED: Final = frozenset({408, 499, 504, 520, 522, 524})
 _UNTOLD = Consumption(None, UsageSource.NONE)
 
 
-def consumption_of(event: ExchangeEvent, reading: Reading, request_body: bytes) -> Consumption:
+def consumption_of(event: ExchangeEvent, reading: Reading, hints: Hints) -> Consumption:
     """From the answer's final figures; without them, for a stream, an estimate from what passed."""
     response = event.response
     if reading.final:
@@ -33,7 +34,7 @@ def consumption_of(event: ExchangeEvent, reading: Reading, request_body: bytes) 
         return Consumption(reading.usage, source) if reading.usage is not None else _UNTOLD
     if reading.usage is None and refused_by_provider(response, reading):
         return _UNTOLD
-    usage = estimated_usage(reading, request_body)
+    usage = estimated_usage(reading, hints)
     return Consumption(usage, UsageSource.ESTIMATED) if usage is not None else _UNTOLD
 
 

@@ -14,6 +14,7 @@ from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading
 from services.domain.answer_parts import part_of
 from services.domain.body_text import Body
+from services.domain.hints import Hints
 from services.domain.streams import looks_like_events
 from services.domain.tool_fees import TOLD_BY, shows_fees
 from services.domain.usage import read_answer
@@ -52,14 +53,14 @@ class _Extras(msgspec.Struct):
 _extras = msgspec.json.Decoder(_Extras)
 
 
-def reading_of(event: ExchangeEvent, asked: Body, answer: Body) -> Reading:
-    """What `answer` says, which is that of `event` to what was `asked`."""
+def reading_of(event: ExchangeEvent, hints: Hints, answer: Body) -> Reading:
+    """What `answer` says, which is that of `event`, to a request with `hints`."""
     provider = event.request.provider
     if answer.whole or _MEDIA.match(answer.content_type):
         return read_answer(answer.content, provider)
     joined = _joined(answer.content, answer.tail, ended=event.response.ending in _ENDED)
     reading = read_answer(joined or answer.content, provider)
-    if joined and reading.final and _is_all(reading, asked, answer, provider):
+    if joined and reading.final and _is_all(reading, hints, answer, provider):
         return reading
     return msgspec.structs.replace(reading, final=False, complete=True, cut=True)
 
@@ -108,10 +109,10 @@ def _last_members(end: bytes) -> bytes:
     return b""
 
 
-def _is_all(reading: Reading, asked: Body, answer: Body, provider: str) -> bool:
+def _is_all(reading: Reading, hints: Hints, answer: Body, provider: str) -> bool:
     """Whether nothing that decides the cost can have been cut away. Embeddings and images name no service tier."""
     usage = reading.usage
-    if usage is None or _may_cost_more(asked, provider):
+    if usage is None or hints.may_cost_more:
         return False
     kept = (answer.content, answer.tail)
     if shows_fees(kept, provider, usage.web_searches) or hides_media(reading.usage_block, kept):
@@ -120,10 +121,10 @@ def _is_all(reading: Reading, asked: Body, answer: Body, provider: str) -> bool:
     return reading.tells_tier or provider not in _NAMES_TIER or not generated
 
 
-def _may_cost_more(asked: Body, provider: str) -> bool:
-    """Whether calls that are charged one by one may stand in what was cut away, and in no usage."""
+def may_cost_more(request_body: bytes, provider: str) -> bool:
+    """Whether calls that are charged one by one may stand in an answer to a request, and in no usage."""
     try:
-        request = _extras.decode(asked.content)
+        request = _extras.decode(request_body)
     except UNREADABLE:
         return True
     given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)

@@ -11,19 +11,18 @@ from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, Resp
 from schemas.moments import unix_us
 from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
-from schemas.usage import Reading, Usage, UsageSource
+from schemas.usage import Asked, Reading, Usage, UsageSource
 from schemas.versions import version_of
-from services.domain.asked import MAX_NAME_CHARACTERS, Asked, asked_of
+from services.domain.asked import MAX_NAME_CHARACTERS, asked_of
 from services.domain.billing import charge_of
-from services.domain.body_text import Body, read_body
+from services.domain.body_text import Body
 from services.domain.charge import FREE
 from services.domain.consumption import Consumption, consumption_of
-from services.domain.cut_answer import reading_of
-from services.domain.folded_cache import with_cache_unfolded
+from services.domain.exchange_bodies import read_request, read_response
+from services.domain.figures_alone import without_text
 from services.domain.tiers import with_asked, with_region
 from services.domain.told_cost import kept_usd
 from services.domain.unbilled import request_generates
-from services.domain.untold import as_asked
 
 TIMED_OUT_STATUS: Final = -2
 CLIENT_GONE_STATUS: Final = -3
@@ -50,16 +49,13 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     The same event and prices give the same row, so that a row can be made again.
     """
     event = _in_utc(event)
-    request, response = event.request, event.response
-    asked_body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
-    answer_body = read_body(
-        response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
-    )
-    asked = asked_of(request, asked_body)
-    reading = as_asked(reading_of(event, asked_body, answer_body), request.provider, asked_body)
-    if request.logged:
-        reading = with_cache_unfolded(reading, asked_body, answer_body)
-    consumption = consumption_of(event, reading, asked_body.content)
+    request = event.request
+    hints, asked_body = read_request(request)
+    reading, answer_body = read_response(event, hints)
+    if request.tags.omit_response:
+        reading = without_text(reading)
+    asked = asked_of(request, hints.asked)
+    consumption = consumption_of(event, reading, hints)
     bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)
     return record, _bodies(record, request.tags, asked_body, answer_body)

@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading, Usage
+from services.domain.hints import Hints
 
 MAX_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
 _CHARACTERS_A_TOKEN: Final = 4
@@ -33,7 +34,7 @@ _Put = Iterator[tuple[int, bool]]  # characters, and whether they are reasoning
 _any = msgspec.json.Decoder()
 
 
-def estimated_usage(reading: Reading, request_body: bytes) -> Usage | None:
+def estimated_usage(reading: Reading, hints: Hints) -> Usage | None:
     """What a stream without final figures used; None when it had put out nothing.
 
     What the provider had said by then counts before what we can guess.
@@ -43,7 +44,7 @@ def estimated_usage(reading: Reading, request_body: bytes) -> Usage | None:
         passed, thought = _tokens(reading.passed_characters), _tokens(reading.thought_characters)
         known = msgspec.structs.replace(known, completion_tokens=passed, reasoning_tokens=thought)
     if reading.usage is None and known != Usage():
-        return msgspec.structs.replace(known, prompt_tokens=_tokens(_asked_characters(request_body)))
+        return msgspec.structs.replace(known, prompt_tokens=_tokens(hints.text_characters))
     return known if known != Usage() else None
 
 
@@ -51,8 +52,11 @@ def _tokens(characters: int) -> int:
     return -(-characters // _CHARACTERS_A_TOKEN)
 
 
-def _asked_characters(request_body: bytes) -> int:
-    """0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile."""
+def asked_characters(request_body: bytes) -> int:
+    """How much text a request puts in.
+
+    0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile.
+    """
     if request_body.count(b"[") + request_body.count(b"{") > MAX_BRACKETS:
         return 0
     try:

@@ -51,6 +51,10 @@ _FAMILIES: Final[Sequence[tuple[str, Family]]] = (
     ("inputTextTokenCount", _BARE),
     ("token_count", _BARE),
 )
+# Every name that is read in a usage block of any family, and those of the objects in it.
+KNOWN_NAMES: Final = frozenset(
+    name for _, family in _FAMILIES for place, names in family.names.items() for name in (place, *names) if name
+)
 WRAPPED: Final = "raw"  # from the sixth on the AI SDK keeps the provider's own block in its own
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading
 from services.domain.body_text import Body
+from services.domain.hints import Hints
 
 _OPENAIS_STOPS: Final = ("stop", "length", "tool_calls", "function_call", "content_filter")
 _OPENAIS_ID: Final = "chatcmpl-"
@@ -30,13 +31,18 @@ class _Message(msgspec.Struct):
 _messages = msgspec.json.Decoder(_Message)
 
 
-def with_cache_unfolded(reading: Reading, asked: Body, answer: Body) -> Reading:
+def with_cache_unfolded(reading: Reading, hints: Hints, answer: Body) -> Reading:
     """`reading`, marked as contradicting itself where what was cached is counted as input and cannot be told apart."""
     if reading.usage is None or '"input_tokens"' not in reading.usage_block or "cache" in reading.usage_block:
         return reading
-    if asked.whole and _ASKS_FOR_CACHING not in asked.content:
+    if not hints.may_be_cached:
         return reading
     return replace(reading, adds_up=False) if _is_litellms(answer.content) else reading
+
+
+def asks_for_caching(request: Body) -> bool:
+    """Whether a request may ask for its prompt to be cached."""
+    return not request.whole or _ASKS_FOR_CACHING in request.content
 
 
 def _is_litellms(content: bytes) -> bool:

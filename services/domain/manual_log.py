@@ -37,6 +37,7 @@ from services.domain.log_payload import (
     valid_utf8,
 )
 from services.domain.log_times import elapsed_ms, first_byte_ms, started_at
+from services.domain.providers import KEY_IN_PATH
 from services.domain.streams import looks_like_events
 from services.domain.typed_log import TYPED_PATH
 
@@ -189,13 +190,13 @@ def _provider(told: str | None) -> str:
 
 
 def _target(url: str) -> str:
-    """Without what may hold keys: user, query and fragment."""
+    """Without what may hold keys: user, query and fragment, and Farebox's own in the path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         raise InvalidRequest("providerRequest.url is not a URL") from None
     site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f"{site}{parts.path}"[:_MAX_URL_CHARACTERS]
+    return f"{site}{KEY_IN_PATH.sub('', parts.path)}"[:_MAX_URL_CHARACTERS]
 
 
 def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:

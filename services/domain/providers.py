@@ -22,6 +22,7 @@ _SEPARATOR = re.compile(rb"[/\\]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SCHEME_AND_AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
 _KEY_SEGMENT = re.compile(rb"/(?:sk|pk)-helicone[^/]*")
+KEY_IN_PATH: Final = re.compile(_KEY_SEGMENT.pattern.decode(), re.IGNORECASE)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

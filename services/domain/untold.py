@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from schemas.unreadable import UNREADABLE
 from schemas.usage import Reading
 from services.domain.body_text import Body
+from services.domain.hints import Hints
 from services.domain.tiers import SEARCH_DEPTH
 
 # A figure of what lasts five minutes or an hour; Bedrock's has the name of neither.
@@ -35,27 +36,31 @@ class _Request(msgspec.Struct):
 _requests = msgspec.json.Decoder(_Request)
 
 
-def as_asked(reading: Reading, provider: str, asked: Body) -> Reading:
-    """`reading` with what the `asked` request alone can tell of it, or marked as incomplete where it cannot."""
+def as_asked(reading: Reading, provider: str, hints: Hints) -> Reading:
+    """`reading` with what the request alone can tell of it, or marked as incomplete where it cannot."""
     usage = reading.usage
     if usage is None:
         return reading
-    if usage.prompt_cache_write_5m_tokens and _may_last_an_hour(reading, asked):
+    if usage.prompt_cache_write_5m_tokens and _may_last_an_hour(reading, hints):
         return replace(reading, complete=False)
     if provider == _CHARGES_BY_DEPTH and not usage.web_searches and SEARCH_DEPTH not in reading.tier:
-        depth = f"{SEARCH_DEPTH}{_depth(asked.content)}"
+        depth = f"{SEARCH_DEPTH}{hints.search_depth}"
         return replace(reading, tier=f"{reading.tier}+{depth}" if reading.tier else depth)
     return reading
 
 
-def _may_last_an_hour(reading: Reading, asked: Body) -> bool:
+def _may_last_an_hour(reading: Reading, hints: Hints) -> bool:
     """Whether some of what was written to a cache is billed higher, and nobody knows how much of it."""
-    if _LIFETIME_TOLD.search(reading.usage_block) is not None:
-        return False
-    return not asked.whole or _AN_HOUR.search(asked.content) is not None
+    return _LIFETIME_TOLD.search(reading.usage_block) is None and hints.may_last_an_hour
 
 
-def _depth(request: bytes) -> str:
+def asks_for_an_hour(request: Body) -> bool:
+    """Whether a request may ask for a cache that lasts an hour."""
+    return not request.whole or _AN_HOUR.search(request.content) is not None
+
+
+def asked_depth(request: bytes) -> str:
+    """How deep a request asks to search: low, medium or high, or a word for not saying."""
     try:
         search = _requests.decode(request).web_search_options
     except UNREADABLE:

@@ -25,6 +25,7 @@ from services.proxy.keys import Keyring
 from services.proxy.log_conflicts import LOOK_UP_S, LogConflicts
 from services.proxy.log_endpoint import LogEndpoint
 from services.proxy.manual_log import LogIntake
+from services.proxy.omitting import OmittingSink
 from services.proxy.paced_work import PacedWork
 from services.proxy.protocol import RelayProtocol
 from services.proxy.server import ProxyServer
@@ -59,8 +60,9 @@ def proxy_server(
     routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
     keyring = Keyring(keys)
     draw_id = RequestIds(os.urandom).draw
+    omitting = OmittingSink(sink, omission=settings.omit_bodies, metrics=metrics)
     accounts = Accounts(
-        sink=sink,
+        sink=omitting,
         metrics=metrics,
         draw_id=draw_id,
         capture_bytes=settings.capture_bytes,
@@ -80,7 +82,7 @@ def proxy_server(
     logs = LogIntake(
         keys=keyring,
         conflicts=LogConflicts(warehouse),
-        sink=sink,
+        sink=omitting,
         clock=clock,
         draw_id=draw_id,
         metrics=metrics,
@@ -96,7 +98,7 @@ def proxy_server(
     )
     protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
     config = _config(settings, app, protocol, grace_s=grace_s)
-    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, grace_s=grace_s)
+    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, omitting=omitting, grace_s=grace_s)
 
 
 def _relay(

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.errors import FareboxError, InvalidRequest
+from schemas.omission import Omission
 from services.domain.manual_log import LOG_PATHS
 from services.domain.typed_log import TYPED_PATH, typed_faults
 from services.ports import Clock, EventSink, Headers, KeyStore, Warehouse
@@ -18,6 +19,8 @@ from services.proxy.ids import RequestIds
 from services.proxy.keys import Keyring
 from services.proxy.log_conflicts import LogConflicts
 from services.proxy.manual_log import LogIntake, Receive
+from services.proxy.omitting import OmittingSink
+from services.proxy.paced_work import PacedWork
 from services.telemetry import Metrics
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -70,17 +73,20 @@ class LogService:
         clock: Clock,
         metrics: Metrics,
         capture_bytes: int,
+        omission: Omission,
     ) -> None:
         """Its owner closes it, and then `sink`. `capture_bytes` is the limit of each body of a call."""
         self._keyring = Keyring(keys)
+        self._omitting = OmittingSink(sink, omission=omission, metrics=metrics)
         logs = LogIntake(
             keys=self._keyring,
             conflicts=LogConflicts(warehouse),
-            sink=sink,
+            sink=self._omitting,
             clock=clock,
             draw_id=RequestIds(os.urandom).draw,
             metrics=metrics,
             capture_bytes=capture_bytes,
+            paced=PacedWork(),
         )
         self._endpoint = LogEndpoint(logs, metrics)
 
@@ -89,3 +95,4 @@ class LogService:
 
     async def close(self) -> None:
         await self._keyring.close()
+        await self._omitting.close()

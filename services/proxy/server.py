@@ -11,6 +11,7 @@ import uvicorn
 from services.ports import Upstream
 from services.proxy.drains import Drains
 from services.proxy.keys import Keyring
+from services.proxy.omitting import OmittingSink
 from services.proxy.protocol import RelayProtocol
 
 LAST_WORDS_S: Final = 0.5  # for callers to take what was said to them last, when the grace period is over
@@ -21,13 +22,21 @@ class ProxyServer(uvicorn.Server):
     """Serves until `stop` is called. Signals are the business of whoever started it; so is the event log's end."""
 
     def __init__(
-        self, config: uvicorn.Config, *, upstream: Upstream, keyring: Keyring, drains: Drains, grace_s: int
+        self,
+        config: uvicorn.Config,
+        *,
+        upstream: Upstream,
+        keyring: Keyring,
+        drains: Drains,
+        omitting: OmittingSink,
+        grace_s: int,
     ) -> None:
         super().__init__(config)
         self._grace_s = grace_s
         self._drains = drains
         self._upstream = upstream
         self._keyring = keyring
+        self._omitting = omitting
 
     @property
     def port(self) -> int:
@@ -55,6 +64,7 @@ class ProxyServer(uvicorn.Server):
         await self._drains.close(deadline_s - monotonic())
         await self._keyring.close()
         await self._upstream.close()
+        await self._omitting.close()
         await self._wait_for_callers()
 
     async def _wait_for_callers(self) -> None:

@@ -49,6 +49,7 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
             clock=clock,
             metrics=metrics,
             capture_bytes=settings.capture_bytes,
+            omission=settings.omit_bodies,
         )
         closed_by(stack, logs)
         app = create_app(

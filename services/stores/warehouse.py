@@ -109,7 +109,8 @@ class ClickHouseWarehouse:
             try:
                 handle.insert(data=columns(), context=context)
             except (DataError, ArithmeticError, ValueError) as error:
-                raise UnstorableRecord(f"a value does not fit its column of {table}: {error}") from error
+                # Not the error's text: it may hold the value, which may be what people said.
+                raise UnstorableRecord(f"a value does not fit its column of {table}: {type(error).__name__}") from error
             finally:
                 # A context that still holds a batch would refuse the next one.
                 context.data = None

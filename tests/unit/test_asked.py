@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.domain.asked import asked_of
+from services.domain.asked import asked_in, asked_of
 from services.domain.body_text import read_body
 from tests.builders import an_event
 
@@ -11,7 +11,7 @@ BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
 
 def model_in_form(form: str, content_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> str:
     body = form.replace("BOUNDARY", BOUNDARY).encode("latin-1")
-    return asked_of(an_event().request, read_body(body, content_type, "", len(body))).model
+    return asked_of(an_event().request, asked_in(read_body(body, content_type, "", len(body)))).model
 
 
 PART = "--BOUNDARY\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"

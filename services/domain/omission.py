@@ -1,0 +1,65 @@
+"""Bodies that are to be omitted, out of an event before anybody keeps it: what decides the charge takes their place.
+
+It is read by the rules that the worker reads kept bodies by, so the charge is the same. No text of them stays but the
+names that a row has anyway: models, users, service tiers.
+"""
+
+from msgspec.structs import replace
+
+from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent
+from schemas.omission import Omission
+from schemas.usage import Reading, RequestHints
+from services.domain.exchange_bodies import read_request, read_response
+from services.domain.figures_alone import without_text
+from services.domain.request_hints import kept_hints
+
+
+def as_wished(event: ExchangeEvent, omission: Omission) -> ExchangeEvent:
+    """`event` with tags that omit what the operator does, beside what the client does."""
+    tags = event.request.tags
+    omit_request = tags.omit_request or omission in (Omission.REQUEST, Omission.BOTH)
+    omit_response = tags.omit_response or omission in (Omission.RESPONSE, Omission.BOTH)
+    if (omit_request, omit_response) == (tags.omit_request, tags.omit_response):
+        return event
+    tags = replace(tags, omit_request=omit_request, omit_response=omit_response)
+    return replace(event, request=replace(event.request, tags=tags))
+
+
+def omits(event: ExchangeEvent) -> bool:
+    """Whether `event` has a body that its tags omit."""
+    request, response = event.request, event.response
+    return (request.tags.omit_request and request.hints is None) or (
+        request.tags.omit_response and response.reading is None
+    )
+
+
+def without_bodies(event: ExchangeEvent) -> ExchangeEvent:
+    """`event` without the bodies that its tags omit, and with what was read of them. It has the charge that it had."""
+    request, response = event.request, event.response
+    hints, _ = read_request(request)
+    may_be_estimated = True
+    if request.tags.omit_response:
+        reading, _ = read_response(event, hints)
+        may_be_estimated = not reading.final
+        response = _of_response(response, without_text(reading))
+    if request.tags.omit_request:
+        request = _of_request(request, kept_hints(hints, counts_text=may_be_estimated))
+    return replace(event, request=request, response=response)
+
+
+def unread(event: ExchangeEvent) -> ExchangeEvent:
+    """`event` without the bodies that its tags omit, where nobody could read them. Its cost is unknown."""
+    request, response = event.request, event.response
+    if request.tags.omit_response:
+        response = _of_response(response, Reading(final=False, cut=True))
+    if request.tags.omit_request:
+        request = _of_request(request, RequestHints(may_last_an_hour=True, may_be_cached=True, may_cost_more=True))
+    return replace(event, request=request, response=response)
+
+
+def _of_request(request: RequestEvent, hints: RequestHints) -> RequestEvent:
+    return replace(request, body=b"", content_type="", content_encoding="", hints=hints)
+
+
+def _of_response(response: ResponseEvent, reading: Reading) -> ResponseEvent:
+    return replace(response, body=b"", body_tail=b"", content_type="", content_encoding="", reading=reading)
