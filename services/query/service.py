@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
+from services.query.bodies import BodySpace
 from services.query.known import KnownKeys, Spellings
 from services.query.repricing import Repricing
 
@@ -28,6 +29,7 @@ class Service:
         self.shipped = shipped
         self.reprices = reprices
         self.clock = clock
+        self.body_space = BodySpace()
         self.keys = KnownKeys(keys, clock)
         self.spellings = Spellings(warehouse, clock)
         self.repricing = Repricing(
