@@ -8,6 +8,7 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Collection
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 
@@ -16,8 +17,9 @@ import uvicorn
 import uvloop
 
 from schemas.errors import FareboxError
+from services.domain.host import host_names
 from services.ports import EventSource, Warehouse
-from services.process import closed_by
+from services.process import closed_by, descriptor_share
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings, WorkerSettings
@@ -136,7 +138,7 @@ class Accounting:
             stores = await self._open(stack)
             live = _Live(asyncio.get_running_loop(), stores.source, stores.warehouse, asyncio.Event())
             shipped = ShippedPrices()
-            server = _query_server(stores, shipped)
+            server = _query_server(stores, shipped, hosts=host_names(self._query.hosts))
             worker_stop = asyncio.Event()
             look_for_cycles_rarely()
             work = run_worker(
@@ -184,7 +186,7 @@ class Accounting:
         )
 
 
-def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
+def _query_server(stores: _Stores, shipped: ShippedPrices, *, hosts: Collection[str]) -> uvicorn.Server:
     app = create_app(
         warehouse=stores.warehouse,
         keys=stores.keys,
@@ -192,8 +194,10 @@ def _query_server(stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
         shipped=shipped,
         reprices=stores.reprices,
         clock=SystemClock(),
+        hosts=hosts,
     )
-    return query_server(app, grace_s=DRAIN_S)
+    # The other descriptors are the proxy's.
+    return query_server(app, grace_s=DRAIN_S, max_connections=descriptor_share(8))
 
 
 def _reason(error: BaseException) -> str:

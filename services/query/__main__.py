@@ -5,7 +5,8 @@ import logging
 import signal
 from contextlib import AsyncExitStack
 
-from services.process import GRACE_S, closed_by, run_process
+from services.domain.host import host_names
+from services.process import GRACE_S, closed_by, descriptor_share, run_process
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings
@@ -33,8 +34,15 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
             shipped=ShippedPrices(),
             reprices=reprices,
             clock=SystemClock(),
+            hosts=host_names(settings.hosts),
         )
-        server = query_server(app, grace_s=grace_s, host=settings.query_host, port=settings.query_port)
+        server = query_server(
+            app,
+            grace_s=grace_s,
+            host=settings.query_host,
+            port=settings.query_port,
+            max_connections=descriptor_share(2),
+        )
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
         await server.serve()
     logger.info("query service stopped")

@@ -16,6 +16,7 @@ from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
 from schemas.errors import Busy, InvalidRequest, Rejected, Unauthenticated, Unavailable
 from services.query.auth import check_key
 from services.query.bodies import check_size, parse_apart
+from services.query.routing import methods_of, paths_of
 from services.query.service import service_of
 
 _SHOWN_FAULTS: Final = 20
@@ -97,6 +98,11 @@ def answer_errors(app: FastAPI) -> None:
 
 async def _rejected(_: Request, error: Exception) -> Response:
     assert isinstance(error, Rejected)
+    return rejected(error)
+
+
+def rejected(error: Rejected) -> Response:
+    """What the client is told of `error`."""
     if isinstance(error, InvalidRequest):
         return _invalid({error.code: Fault(message=str(error))}, str(error))
     refusal = UnknownCaller if isinstance(error, Unauthenticated) else Refusal
@@ -129,10 +135,16 @@ def _place(fault: dict[str, Any]) -> str:
     return ".".join(parts[1:] or parts)[:200]
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     if error.status_code == 422:
         return _invalid({"body": Fault(message=error.detail)}, error.detail)
+    if error.status_code == 405:
+        allowed = ", ".join(methods_of(request.app.state.routes, request.scope))
+        text = f"{request.method} is not allowed for this path; {allowed} is"
+        return _json(Refusal(error=text), 405, {"Allow": allowed})
+    if error.status_code == 404:  # only routing says so: what an organization does not have is NotFound
+        return _json(Refusal(error=f"no route has this path; there are {paths_of(request.app.state.routes)}"), 404)
     return _json(Refusal(error=error.detail), error.status_code, dict(error.headers or {}))
 
 

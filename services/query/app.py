@@ -1,6 +1,6 @@
 """Every path of the query service, and what answers it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -27,6 +27,7 @@ from services.query.reports import report, report_summary
 from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
 from services.query.requests import count_requests, query_requests
 from services.query.service import Service
+from services.query.trusted_names import TrustedNames
 from services.query.unknown import unknown_models
 
 _ABOUT = """What LLM traffic cost. Answers have Helicone's shape; a cost that is unknown is null and never zero.
@@ -41,8 +42,12 @@ def create_app(
     shipped: ShippedBook,
     reprices: Reprices,
     clock: Clock,
+    hosts: Collection[str] = (),
 ) -> FastAPI:
-    """The query service. Its interactive documentation is at /docs and needs no internet."""
+    """The query service. Its interactive documentation is at /docs and needs no internet.
+
+    `hosts`: names, as `host_names` reads them, under which pages that need no key are shown too.
+    """
     service = Service(
         warehouse=warehouse, keys=keys, price_rows=price_rows, shipped=shipped, reprices=reprices, clock=clock
     )
@@ -62,8 +67,11 @@ def create_app(
     app.state.service = service
     answer_errors(app)
     _add_pages(app)
+    app.state.routes = list(app.routes)
     for routes in (_requests(), _reports(), _prices(), _reprices()):
         app.include_router(routes)
+        app.state.routes += routes.routes
+    app.add_middleware(TrustedNames, names=hosts)
     return app
 
 

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
 from services.query.bodies import BodySpace
+from services.query.fair_warehouse import FairWarehouse
 from services.query.known import KnownKeys, Spellings
 from services.query.repricing import Repricing
 
@@ -24,16 +25,16 @@ class Service:
         reprices: Reprices,
         clock: Clock,
     ) -> None:
-        self.warehouse = warehouse
+        self.warehouse = FairWarehouse(warehouse)
         self.price_rows = price_rows
         self.shipped = shipped
         self.reprices = reprices
         self.clock = clock
         self.body_space = BodySpace()
         self.keys = KnownKeys(keys, clock)
-        self.spellings = Spellings(warehouse, clock)
+        self.spellings = Spellings(self.warehouse, clock)
         self.repricing = Repricing(
-            warehouse=warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
+            warehouse=self.warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
         )
 
 
