@@ -20,7 +20,7 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import AmendableWarehouse
 from services.query.app import create_app
-from services.query.server import query_server
+from services.query.server import MAX_CONNECTIONS, query_server
 from services.stores.memory import ManualClock
 from services.stores.price_rows import SqlPriceRows
 from services.stores.prices import ShippedPrices
@@ -136,7 +136,9 @@ def leaf(**columns: object) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[QueryService]:
+def query_service(
+    warehouse: AmendableWarehouse, folder: Path, *, max_connections: int = MAX_CONNECTIONS
+) -> Iterator[QueryService]:
     """A service on a free port, in a thread with a loop of its own."""
     clock = ManualClock(MOMENT + timedelta(days=1))
     keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
@@ -153,7 +155,7 @@ def query_service(warehouse: AmendableWarehouse, folder: Path) -> Iterator[Query
         reprices=reprices,
         clock=clock,
     )
-    server = query_server(app, grace_s=5, host="127.0.0.1", port=0)
+    server = query_server(app, grace_s=5, host="127.0.0.1", port=0, max_connections=max_connections)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

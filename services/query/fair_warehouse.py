@@ -29,6 +29,11 @@ class FairWarehouse:
         self._wait_s = wait_s
         self._turns: FairTurns[Turn] = FairTurns(limits)
 
+    @property
+    def is_idle(self) -> bool:
+        """Nobody asks."""
+        return self._turns.running == self._turns.waiting == 0
+
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         """Rows by column alias. Raises: Busy when its turn does not come soon, StoreUnavailable."""
         async with self._turn(statement.organization_id, is_cheap=statement.is_cheap):

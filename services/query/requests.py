@@ -1,5 +1,6 @@
 """Requests that fulfil a filter: pages of them, and how many there are."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -72,7 +73,8 @@ async def views_of(
     """Stored rows as callers see them, in their order. Raises: InvalidRequest, StoreUnavailable."""
     bodies = await _bodies(organization_id, rows, service) if with_bodies and rows else {}
     spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
-    return [view_of(row, spellings, bodies.get(key_of(row))) for row in rows]
+    # In a thread: the bodies of one answer may take seconds to look through.
+    return await asyncio.to_thread(lambda: [view_of(row, spellings, bodies.get(key_of(row))) for row in rows])
 
 
 async def _bodies(organization_id: str, rows: Sequence[Row], service: Service) -> dict[Key, Row]:

@@ -55,8 +55,13 @@ def is_narrow(where: Filter) -> bool:
 
 
 def _names_rows(term: Filter) -> bool:
-    by_id = isinstance(term, Compare) and term.column.sql == "request_id"
-    return isinstance(term, HasKey) or (by_id and term.operator in (Operator.EQUALS, Operator.ONE_OF))
+    match term:
+        case HasKey():
+            return True
+        case Compare(column=column, operator=Operator.EQUALS | Operator.ONE_OF):
+            return column.sql == "request_id"
+        case _:
+            return False
 
 
 def searches_bodies(where: Filter) -> bool:

@@ -280,7 +280,8 @@ def test_asking_needs_the_permission_to_read(caller: Caller) -> None:
 
 
 def test_unknown_paths_and_methods_have_the_envelope(caller: Caller) -> None:
-    assert caller.ask("/v1/nothing") == (404, {"data": None, "error": "Not Found"})
+    status, refusal = caller.ask("/v1/nothing")
+    assert (status, refusal["data"], refusal["error"][:26]) == (404, None, "no route has this path; th")
     assert caller.ask(LIST) == (422, caller.ask(LIST)[1])
     assert caller.ask("/v1/report/summary", {})[0] == 405
 
