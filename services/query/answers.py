@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
 from schemas.errors import Busy, InvalidRequest, Rejected, Unauthenticated, Unavailable
 from services.query.auth import check_key
-from services.query.bodies import check_size, parse_apart
+from services.query.json_body import check_size, parse_apart
 from services.query.routing import methods_of, paths_of
 from services.query.service import service_of
 
@@ -140,11 +140,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == 422:
         return _invalid({"body": Fault(message=error.detail)}, error.detail)
     if error.status_code == 405:
-        allowed = ", ".join(methods_of(request.app.state.routes, request.scope))
+        allowed = ", ".join(methods_of(request.app.state.routers, request.scope))
         text = f"{request.method} is not allowed for this path; {allowed} is"
         return _json(Refusal(error=text), 405, {"Allow": allowed})
     if error.status_code == 404:  # only routing says so: what an organization does not have is NotFound
-        return _json(Refusal(error=f"no route has this path; there are {paths_of(request.app.state.routes)}"), 404)
+        return _json(Refusal(error=f"no route has this path; there are {paths_of(request.app.state.routers)}"), 404)
     return _json(Refusal(error=error.detail), error.status_code, dict(error.headers or {}))
 
 

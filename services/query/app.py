@@ -67,10 +67,10 @@ def create_app(
     app.state.service = service
     answer_errors(app)
     _add_pages(app)
-    app.state.routes = list(app.routes)
+    app.state.routers = [app.router]
     for routes in (_requests(), _reports(), _prices(), _reprices()):
         app.include_router(routes)
-        app.state.routes += routes.routes
+        app.state.routers.append(routes)
     app.add_middleware(TrustedNames, names=hosts)
     return app
 

@@ -6,8 +6,8 @@ from fastapi import Depends, Request
 
 from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices
-from services.query.bodies import BodySpace
 from services.query.fair_warehouse import FairWarehouse
+from services.query.json_body import BodySpace
 from services.query.known import KnownKeys, Spellings
 from services.query.repricing import Repricing
 

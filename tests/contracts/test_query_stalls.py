@@ -13,8 +13,8 @@ from schemas.errors import Busy
 from schemas.key import Permission
 from schemas.statement import Statement
 from services.domain.fair_turns import TurnLimits
-from services.query.bodies import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
 from services.query.fair_warehouse import FairWarehouse
+from services.query.json_body import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
 from services.query.known import KnownKeys
 from services.stores.memory import ManualClock
 from services.stores.warehouse import ClickHouseWarehouse
@@ -35,11 +35,10 @@ def test_a_huge_body_is_refused_in_few_words_and_holds_up_nobody(embedded_servic
     key, other = embedded_service.key("org-1"), embedded_service.key("org-2")
     assert embedded_service.ask("/v1/reprice", key=other)[0] == 200
     refusals: list[tuple[int, Any]] = []
-    senders = [threading.Thread(target=lambda: refusals.append(embedded_service.ask(LIST, body, key=key)))]
-    waits_s = []
-    for sender in senders:
-        sender.start()
-    while not waits_s or any(sender.is_alive() for sender in senders):
+    sender = threading.Thread(target=lambda: refusals.append(embedded_service.ask(LIST, body, key=key)))
+    waits_s: list[float] = []
+    sender.start()
+    while not waits_s or sender.is_alive():
         began_s = time.monotonic()
         assert embedded_service.ask("/v1/reprice", key=other)[0] == 200
         waits_s.append(time.monotonic() - began_s)
