@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 
@@ -160,10 +160,10 @@ def test_an_offer_of_another_protocol_is_declined_and_the_body_read(embedded_ser
 
 
 def asked(service: QueryService, method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
-    connection.request(method, path, headers=headers)
-    answer = connection.getresponse()
-    return answer, answer.read()
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer, answer.read()
 
 
 PLACEHOLDER = "01932c07-2a00-7000-8000-000000000009"
