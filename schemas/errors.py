@@ -100,6 +100,12 @@ class Unavailable(FareboxError):
     code = "unavailable"
 
 
+class Busy(Unavailable):
+    """Too much is being done at once, of this client or of all."""
+
+    code = "busy"
+
+
 class BrokerUnavailable(Unavailable):
     code = "broker_unavailable"
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -14,6 +15,7 @@ from services.settings import Settings, service_links
 from services.telemetry import configure_logging
 
 GRACE_S: Final = 8  # for what is under way when a process is told to stop: container engines kill after ten
+MAX_DESCRIPTORS: Final = 65_536  # beyond that some libraries waste time on walking through all that may be open
 
 
 class Store(Protocol):
@@ -35,6 +37,7 @@ def run_process(
         settings = kind.from_environ(os.environ)
         configure_logging(settings.log_level)
         warn_of_service_links(os.environ, logger)
+        raise_descriptor_limit()
         uvloop.run(run(settings))
     except FareboxError as error:
         logger.error(failed, extra={"reason": str(error), "code": error.code})  # noqa: TRY400
@@ -46,6 +49,20 @@ def warn_of_service_links(environ: Mapping[str, str], logger: logging.Logger) ->
     if links := service_links(environ):
         hint = "Kubernetes adds them for a Service of that name: set enableServiceLinks: false in the pod, or rename it"
         logger.warning("variables were ignored that are no settings", extra={"variables": links, "hint": hint})
+
+
+def raise_descriptor_limit() -> None:
+    """Lets this process have as many open files and connections as the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def descriptor_share(part: int) -> int:
+    """How many connections a server may hold that has one `part`th of the descriptors: 16 to 512."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 512 if soft == resource.RLIM_INFINITY else max(16, min(512, soft // part))
 
 
 def closed_by(stack: AsyncExitStack, store: AnyStore) -> AnyStore:

@@ -21,7 +21,7 @@ from schemas.statement import Statement
 from services.ports import AmendableWarehouse
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
-from services.query.server import query_server
+from services.query.server import MAX_CONNECTIONS, query_server
 from services.stores.deployment_secrets import SqlSecrets
 from services.stores.journal_sink import JournalSink
 from services.stores.memory import ManualClock
@@ -147,7 +147,9 @@ def leaf(**columns: object) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def query_service(warehouse: AmendableWarehouse, folder: Path, *, public_url: str = "") -> Iterator[QueryService]:
+def query_service(
+    warehouse: AmendableWarehouse, folder: Path, *, public_url: str = "", max_connections: int = MAX_CONNECTIONS
+) -> Iterator[QueryService]:
     """A service on a free port, in a thread with a loop of its own."""
     clock = ManualClock(MOMENT + timedelta(days=1))
     keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
@@ -172,7 +174,7 @@ def query_service(warehouse: AmendableWarehouse, folder: Path, *, public_url: st
         logs=logs,
         public_url=public_url,
     )
-    server = query_server(app, grace_s=5, host="127.0.0.1", port=0)
+    server = query_server(app, grace_s=5, host="127.0.0.1", port=0, max_connections=max_connections)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

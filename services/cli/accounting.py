@@ -8,6 +8,7 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Collection
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 
@@ -16,8 +17,9 @@ import uvicorn
 import uvloop
 
 from schemas.errors import FareboxError
+from services.domain.host import host_names
 from services.ports import EventSink, EventSource, Warehouse
-from services.process import closed_by
+from services.process import closed_by, descriptor_share
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import query_server
@@ -190,8 +192,10 @@ class Accounting:
             logs=logs,
             trouble=lambda: self._metrics.trouble,
             public_url=self._query.query_url,
+            hosts=host_names(self._query.hosts),
         )
-        return query_server(app, grace_s=DRAIN_S)
+        # The other descriptors are the proxy's.
+        return query_server(app, grace_s=DRAIN_S, max_connections=descriptor_share(8))
 
     async def _open(self, stack: AsyncExitStack) -> _Stores:
         """What is open closes with `stack`. Raises: FareboxError."""

@@ -27,6 +27,7 @@ from services.cli.listening import listen, url_of
 from services.domain.providers import origin_of
 from services.migrate import migrate
 from services.ports import EventSink
+from services.process import raise_descriptor_limit
 from services.proxy.__main__ import proxy_server
 from services.proxy.server import ProxyServer
 from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
@@ -73,6 +74,7 @@ def serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running
     """
     settings = folder.environ(environ)
     sys.setswitchinterval(_SWITCH_S)
+    raise_descriptor_limit()
     with _alone_in(folder):
         uvloop.run(_serve(folder, settings, use))
 

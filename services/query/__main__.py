@@ -5,7 +5,8 @@ import logging
 import signal
 from contextlib import AsyncExitStack
 
-from services.process import GRACE_S, closed_by, run_process
+from services.domain.host import host_names
+from services.process import GRACE_S, closed_by, descriptor_share, run_process
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import query_server
@@ -62,8 +63,15 @@ async def run(settings: QuerySettings, *, grace_s: int = GRACE_S) -> None:
             logs=logs,
             secrets=secrets,
             public_url=settings.query_url,
+            hosts=host_names(settings.hosts),
         )
-        server = query_server(app, grace_s=grace_s, host=settings.query_host, port=settings.query_port)
+        server = query_server(
+            app,
+            grace_s=grace_s,
+            host=settings.query_host,
+            port=settings.query_port,
+            max_connections=descriptor_share(2),
+        )
         logger.info("query service starts", extra={"host": settings.query_host, "port": settings.query_port})
         await server.serve()
     logger.info("query service stopped")

@@ -1,10 +1,7 @@
 """JSON in and out: no digit is lost either way, and errors have Helicone's shape."""
 
-import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -13,18 +10,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from schemas.api_errors import Fault, Malformed, Refusal, UnknownCaller
-from schemas.errors import InvalidRequest, Rejected, Unauthenticated, Unavailable
-from schemas.unreadable import UNREADABLE
+from schemas.errors import Busy, InvalidRequest, Rejected, Unauthenticated, Unavailable
 from services.query.auth import check_key
-from services.sql.values import shown
+from services.query.json_body import check_size, parse_apart
+from services.query.routing import methods_of, paths_of
+from services.query.service import service_of
 
-MAX_BODY_BYTES: Final = 10 * 2**20
+_SHOWN_FAULTS: Final = 20
+_SHOWN_CHARACTERS: Final = 500  # of one fault
 
 logger = logging.getLogger(__name__)
-
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def answer(data: object, status: int = 200) -> Response:
@@ -51,48 +49,29 @@ def _json(content: object, status: int, headers: dict[str, str] | None = None) -
     return Response(_encoder.encode(content), status, headers, media_type="application/json")
 
 
+def error_body(text: str) -> bytes:
+    """A refusal in the envelope, for who refuses before there is a request."""
+    return _encoder.encode(Refusal(error=text))
+
+
 class _ExactRequest(Request):
-    async def body(self) -> bytes:
-        """All of it. What is too large is not read to its end."""
-        if not hasattr(self, "_body"):
-            told = self.headers.get("content-length", "")
-            _check_size(int(told) if told.isdecimal() else 0)
-            body = bytearray()
-            async for part in self.stream():
-                body += part
-                _check_size(len(body))
-            self._body = bytes(body)
-        return self._body
+    async def read(self, hold: Callable[[int], None]) -> None:
+        """All of the body, for which `hold` is asked. Raises: TooLarge, Busy."""
+        announced = self.headers.get("content-length", "")
+        check_size(int(announced) if announced.isdecimal() else 0)
+        body = bytearray()
+        async for part in self.stream():
+            body += part
+            check_size(len(body))
+            hold(len(body))
+        self._body = bytes(body)
 
     async def json(self) -> Any:
-        """The body, with fractions as Decimal.
-
-        What is not JSON in UTF-8, nested beyond reason, or has a name twice in one object, is refused.
-        """
-        body = await self.body()
+        """The body, with fractions as Decimal. What is not JSON that can be understood is refused."""
         try:
-            decoded = _decoder.decode(body)
-            _twice_finder.decode(body.decode())
-        except UNREADABLE as error:
-            raise HTTPException(422, f"the body is not JSON that can be read: {error}") from error
-        return decoded
-
-
-def _check_names(pairs: list[tuple[str, object]]) -> None:
-    """Of two values under one name a decoder keeps the last: the other would be dropped without a word."""
-    if len(dict(pairs)) < len(pairs):
-        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise HTTPException(422, f"the body has a name twice in one object: {shown(name)}")
-
-
-# Of what was decoded before, so it meets no other fault. Numbers stay texts: none is too long.
-_twice_finder = json.JSONDecoder(object_pairs_hook=_check_names, parse_int=str, parse_float=str)
-
-
-def _check_size(size_bytes: int) -> None:
-    if size_bytes > MAX_BODY_BYTES:
-        text = f"the body has more than {MAX_BODY_BYTES:,} bytes"
-        raise HTTPException(413, text, {"Connection": "close"})
+            return await parse_apart(await self.body())
+        except InvalidRequest as error:
+            raise HTTPException(422, str(error)) from error  # others would not pass through FastAPI
 
 
 class ExactRoute(APIRoute):
@@ -102,8 +81,11 @@ class ExactRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_exactly(request: Request) -> Response:
-            await check_key(request)
-            return await handle(_ExactRequest(request.scope, request.receive))
+            organization_id = await check_key(request)
+            exact = _ExactRequest(request.scope, request.receive)
+            with service_of(request).body_space.share(organization_id) as hold:
+                await exact.read(hold)
+                return await handle(exact)
 
         return handle_exactly
 
@@ -115,20 +97,27 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(OSError, _unavailable)  # no descriptors left, or a disk that fails
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
     app.add_exception_handler(Exception, _failed)
 
 
 async def _rejected(_: Request, error: Exception) -> Response:
     assert isinstance(error, Rejected)
+    return rejected(error)
+
+
+def rejected(error: Rejected) -> Response:
+    """What the client is told of `error`."""
     if isinstance(error, InvalidRequest):
         return _invalid({error.code: Fault(message=str(error))}, str(error))
     refusal = UnknownCaller if isinstance(error, Unauthenticated) else Refusal
-    return _json(refusal(error=str(error)), error.status)
+    # What is too large is not read to its end, so nothing can follow it.
+    return _json(refusal(error=str(error)), error.status, {"Connection": "close"} if error.status == 413 else None)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     logger.warning("question not answered", extra={"reason": repr(error), "cause": repr(error.__cause__)})
-    text = "the store cannot answer now; try again later, or ask for less"
+    text = str(error) if isinstance(error, Busy) else "the store cannot answer now; try again later, or ask for less"
     return _json(Refusal(error=text), 503, {"Retry-After": "1"})
 
 
@@ -137,8 +126,12 @@ async def _malformed(_: Request, error: Exception) -> Response:
     if isinstance(error.body, bytes):
         text = "the body must be JSON: send Content-Type: application/json"
         return _invalid({"body": Fault(message=text)}, text)
-    details = {_place(fault): Fault(message=fault["msg"]) for fault in error.errors()}
-    return _invalid(details, "; ".join(f"{place}: {fault.message}" for place, fault in details.items()))
+    faults = error.errors()
+    details = {_place(fault): Fault(message=fault["msg"][:_SHOWN_CHARACTERS]) for fault in faults[:_SHOWN_FAULTS]}
+    texts = [f"{place}: {fault.message}" for place, fault in details.items()]
+    if len(faults) > _SHOWN_FAULTS:
+        texts.append(f"and {len(faults) - _SHOWN_FAULTS} more")
+    return _invalid(details, "; ".join(texts))
 
 
 def _place(fault: dict[str, Any]) -> str:
@@ -147,11 +140,22 @@ def _place(fault: dict[str, Any]) -> str:
     return ".".join(parts[1:] or parts)[:200]
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     if error.status_code == 422:
         return _invalid({"body": Fault(message=error.detail)}, error.detail)
+    if error.status_code == 405:
+        allowed = ", ".join(methods_of(request.app.state.routers, request.scope))
+        text = f"{request.method} is not allowed for this path; {allowed} is"
+        return _json(Refusal(error=text), 405, {"Allow": allowed})
+    if error.status_code == 404:  # only routing says so: what an organization does not have is NotFound
+        return _json(Refusal(error=f"no route has this path; there are {paths_of(request.app.state.routers)}"), 404)
     return _json(Refusal(error=error.detail), error.status_code, dict(error.headers or {}))
+
+
+async def _disconnected(_: Request, _error: Exception) -> Response:
+    """Nobody is there to read it."""
+    return Response(status_code=400)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

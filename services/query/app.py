@@ -1,6 +1,6 @@
 """Every path of the query service, and what answers it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -30,6 +30,7 @@ from services.query.reprice import begin_reprice, get_reprice, list_reprices, un
 from services.query.requests import count_requests, query_requests
 from services.query.service import Service
 from services.query.signed_body import get_body
+from services.query.trusted_names import TrustedNames
 from services.query.unknown import unknown_models
 
 Logs = Callable[[dict[str, Any], Any, Any], Awaitable[None]]  # an object that is an ASGI application
@@ -50,12 +51,14 @@ def create_app(
     logs: Logs,
     trouble: Callable[[], str] = str,
     public_url: str = "",
+    hosts: Collection[str] = (),
 ) -> FastAPI:
     """The query service. Its interactive documentation is at /docs and needs no internet.
 
     `logs` takes the calls that are logged afterwards, on the paths that the proxy has too.
     `trouble`: what keeps a worker in this process from its work, if there is one; "" when nothing does.
     `public_url`: where clients reach it, for the URLs that it gives; '' for the address that each of them asked.
+    `hosts`: names, as `host_names` reads them, under which pages that need no key are shown too.
     """
     service = Service(
         warehouse=warehouse,
@@ -86,8 +89,11 @@ def create_app(
     _add_pages(app)
     for path in LOG_PATHS:
         app.router.routes.append(Route(path, logs, methods=["POST"], include_in_schema=False))
+    app.state.routers = [app.router]
     for routes in (_requests(), _signed(), _reports(), _prices(), _reprices()):
         app.include_router(routes)
+        app.state.routers.append(routes)
+    app.add_middleware(TrustedNames, names=hosts)
     return app
 
 

@@ -27,12 +27,15 @@ async def _owner(service: GivenService, header: Annotated[str | None, Depends(_H
     return owner
 
 
-async def check_key(request: Request) -> None:
-    """Before the body of `request` is read, as only those with a key may have that done.
+async def check_key(request: Request) -> str:
+    """The organization of the key, before the body of `request` is read: only those with a key may have that done.
 
+    It is noted as `request.state.organization_id` too, from which the server knows a connection of somebody with a key.
     Raises: Unauthenticated, StoreUnavailable.
     """
-    await _owner(service_of(request), request.headers.get("authorization"))
+    organization_id, _ = await _owner(service_of(request), request.headers.get("authorization"))
+    request.state.organization_id = organization_id
+    return organization_id
 
 
 def _secret(header: str) -> str:

@@ -12,7 +12,7 @@ _REFUSALS: Final[Mapping[int, dict[str, Any]]] = {
     403: {"model": Refusal, "description": "The API key may not do this"},
     404: {"model": Refusal, "description": "The organization has nothing of that id"},
     409: {"model": Refusal, "description": "Not now: something else is under way, or has happened since"},
-    413: {"model": Refusal, "description": "The body has more than 10 MiB"},
+    413: {"model": Refusal, "description": "The body has more than 1 MiB"},
     422: {"model": Malformed, "description": "The question names something unknown, or cannot be asked so"},
     503: {"model": Refusal, "description": "The store cannot answer now: try again, or ask for less"},
 }

@@ -1,5 +1,6 @@
 """Requests that fulfil a filter: pages of them, and how many there are."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -69,7 +70,10 @@ async def views_of(
     """Stored rows as callers see them, in their order. Raises: InvalidRequest, StoreUnavailable."""
     bodies = await bodies_of(organization_id, rows, service, form)
     spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
-    return [
-        view_of(row, spellings, shown, organization_id=organization_id, body_url=urls.of(organization_id, row))
-        for row, shown in zip(rows, bodies, strict=True)
-    ]
+    # In a thread: the bodies of one answer may take seconds to look through.
+    return await asyncio.to_thread(
+        lambda: [
+            view_of(row, spellings, shown, organization_id=organization_id, body_url=urls.of(organization_id, row))
+            for row, shown in zip(rows, bodies, strict=True)
+        ]
+    )

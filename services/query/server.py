@@ -1,29 +1,47 @@
 """How the query service listens: as a process of its own, and inside `farebox up`."""
 
+from functools import partial
+from time import monotonic
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
-MAX_HEAD_BYTES: Final = 64 * 2**10  # of one request; of the trailer behind its body too
+from services.query.connection import IDLE_S, QueryConnection, RefusedRequests
+
+MAX_CONNECTIONS: Final = 512
 
 
-def query_server(app: FastAPI, *, grace_s: int, host: str = "127.0.0.1", port: int = 0) -> uvicorn.Server:
+class QueryServer(uvicorn.Server):
+    """Ends connections that take too long."""
+
+    async def on_tick(self, counter: int) -> bool:
+        now_s = monotonic()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, QueryConnection):
+                connection.sweep(now_s)
+        return await super().on_tick(counter)
+
+
+def query_server(
+    app: FastAPI, *, grace_s: int, host: str = "127.0.0.1", port: int = 0, max_connections: int = MAX_CONNECTIONS
+) -> uvicorn.Server:
     """`app`, which answers for `grace_s` what is under way when it is told to stop.
 
-    By h11, which bounds heads and trailers. httptools, which uvicorn would take, does not, and joins what comes in
-    pieces anew with each piece: one connection could keep all callers waiting.
+    Above `max_connections` it ends those that wait for their clients, the ones without a key first.
     """
-    return uvicorn.Server(
+    connection = partial(QueryConnection, refused=RefusedRequests(), max_connections=max_connections)
+    return QueryServer(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            http="h11",
-            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            http=connection,  # type: ignore[arg-type]  # uvicorn calls it with keywords only
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=int(IDLE_S),
             timeout_graceful_shutdown=grace_s,
         )
     )

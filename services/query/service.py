@@ -7,6 +7,8 @@ from fastapi import Depends, Request
 
 from schemas.price import ShippedBook
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
+from services.query.fair_warehouse import FairWarehouse
+from services.query.json_body import BodySpace
 from services.query.known import KnownKeys, KnownSecrets, Spellings
 from services.query.repricing import Repricing
 
@@ -28,7 +30,7 @@ class Service:
         public_url: str,
     ) -> None:
         """`public_url`: where clients reach the service; '' for the address that each of them asked."""
-        self.warehouse = warehouse
+        self.warehouse = FairWarehouse(warehouse)
         self.price_rows = price_rows
         self.shipped = shipped
         self.reprices = reprices
@@ -36,10 +38,11 @@ class Service:
         self.trouble = trouble
         self.public_url = public_url
         self.secrets = KnownSecrets(secrets)
+        self.body_space = BodySpace()
         self.keys = KnownKeys(keys, clock)
-        self.spellings = Spellings(warehouse, clock)
+        self.spellings = Spellings(self.warehouse, clock)
         self.repricing = Repricing(
-            warehouse=warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
+            warehouse=self.warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
         )
 
 

@@ -26,7 +26,7 @@ from services.sql.nodes import (
     Order,
     Report,
 )
-from services.sql.scope import Scope, from_rows
+from services.sql.scope import Scope, from_rows, searches_bodies
 
 # From a moment to the start of its bucket in a time zone: an instant, or for days and longer a date.
 BUCKETS = {
@@ -67,7 +67,12 @@ def print_listing(listing: Listing) -> Statement:
     # The same row may lie in several parts with the same version until they are merged: LIMIT 1 BY takes one.
     rows = from_rows(table, f"({key}) IN ({page})", scope, final=False)
     sql = f"SELECT {', '.join(table.shown)} {rows} ORDER BY {order} LIMIT 1 BY {', '.join(table.identity)}"
-    return scope.statement(sql)
+    return scope.statement(sql, is_cheap=_is_near(listing))
+
+
+def _is_near(listing: Listing) -> bool:
+    """Whether its rows are probably among the first that are looked at."""
+    return listing.reach is not None and not searches_bodies(listing.where)
 
 
 def print_candidates(listing: Listing) -> Statement:
@@ -76,7 +81,7 @@ def print_candidates(listing: Listing) -> Statement:
     rows = from_rows(listing.table, print_filter(listing.where, scope), scope, final=False)
     limit = scope.bind(listing.reach, "UInt64")
     candidates = f"FROM (SELECT 1 {rows} LIMIT {limit})"
-    return scope.statement(f"SELECT count() AS candidates {candidates}")
+    return scope.statement(f"SELECT count() AS candidates {candidates}", is_cheap=_is_near(listing))
 
 
 def print_report(report: Report) -> Statement:
@@ -112,7 +117,8 @@ def print_spellings(organization_id: str) -> Statement:
     used = "uniqCombinedMerge(12)(requests) AS used, min(first_use) AS first"
     spelled = f"FROM (SELECT property_key, spelling, {used} {rows} GROUP BY property_key, spelling)"
     rank = "(spelling = property_key, -toInt64(used), first, spelling)"
-    return scope.statement(f"SELECT property_key, argMin(spelling, {rank}) AS spelling {spelled} GROUP BY property_key")
+    sql = f"SELECT property_key, argMin(spelling, {rank}) AS spelling {spelled} GROUP BY property_key"
+    return scope.statement(sql, is_cheap=True)
 
 
 def print_filter(node: Filter, scope: Scope) -> str:

@@ -33,7 +33,7 @@ BODIES = "request_response_body"
 PRICES = "price"
 CORRECTIONS = "cost_correction"
 
-READERS = 4
+READERS = 5  # one more than the query service uses at once, for the worker of an embedded Farebox
 
 # Batches are made by us, so the engine must not gather them again: an insert that returned is on disk.
 # One batch may hold years of history, so the number of partitions is no sign of a mistake.

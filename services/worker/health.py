@@ -5,18 +5,16 @@ import contextlib
 from collections.abc import Collection
 from typing import Final
 
-from schemas.errors import Rejected
-from services.domain.host import check_trusted
+from schemas.errors import Forbidden, InvalidRequest
+from services.domain.host import check_trusted, parse_host
 from services.telemetry import Metrics
 
 _MAX_HEAD_BYTES: Final = 16 * 2**10
 _PATIENCE_S: Final = 5.0
 
 
-async def serve_health(
-    metrics: Metrics, *, host: str, port: int, hosts: Collection[str] = frozenset()
-) -> asyncio.Server:
-    """A listening server; its owner closes it. `hosts` are names under which metrics are shown too.
+async def serve_health(metrics: Metrics, *, host: str, port: int, hosts: Collection[str] = ()) -> asyncio.Server:
+    """A listening server; its owner closes it. `hosts`: names under which `/metrics` is shown beside local ones.
 
     Raises: OSError when the address is taken.
     """
@@ -35,12 +33,31 @@ def _answer(head: bytes, metrics: Metrics, hosts: Collection[str]) -> bytes:
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
     if method not in (b"GET", b"HEAD"):
-        return _page(b"405 Method Not Allowed", "only GET\n", "text/plain")
+        return _page(b"405 Method Not Allowed", "only GET and HEAD\n", "text/plain", b"Allow: GET, HEAD\r\n")
+    try:
+        page = _shown(path, _host(head), metrics, hosts)
+    except InvalidRequest as error:
+        page = _page(b"400 Bad Request", f"{error}\n", "text/plain")
+    except Forbidden as error:
+        page = _page(b"403 Forbidden", f"{error}\n", "text/plain")
+    return page if method == b"GET" else page.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+def _host(head: bytes) -> bytes | None:
+    """The value of the only Host header, valid; None where there is none. Raises: InvalidRequest."""
+    fields = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    values = [value.strip(b" \t") for name, _, value in fields if name.lower() == b"host"]
+    if len(values) > 1:
+        raise InvalidRequest("a request has one Host header")
+    for value in values:
+        parse_host(value)
+    return values[0] if values else None
+
+
+def _shown(path: bytes, host: bytes | None, metrics: Metrics, hosts: Collection[str]) -> bytes:
+    """Raises: Forbidden."""
     if path == b"/metrics":
-        try:
-            check_trusted(_host(head), hosts)
-        except Rejected as error:
-            return _page(b"403 Forbidden", f"{error}\n", "text/plain")
+        check_trusted(host, hosts)
         return _page(b"200 OK", metrics.exposition(), "text/plain; version=0.0.4")
     if path == b"/healthz":
         status = b"503 Service Unavailable" if metrics.trouble else b"200 OK"
@@ -48,12 +65,7 @@ def _answer(head: bytes, metrics: Metrics, hosts: Collection[str]) -> bytes:
     return _page(b"404 Not Found", "/healthz or /metrics\n", "text/plain")
 
 
-def _host(head: bytes) -> bytes | None:
-    fields = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-    return next((value.strip() for name, _, value in fields if name.lower() == b"host"), None)
-
-
-def _page(status: bytes, text: str, content_type: str) -> bytes:
+def _page(status: bytes, text: str, content_type: str, more: bytes = b"") -> bytes:
     body = text.encode()
-    head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-    return head % (status, content_type.encode(), len(body)) + body
+    head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%bConnection: close\r\n\r\n"
+    return head % (status, content_type.encode(), len(body), more) + body
