@@ -8,7 +8,6 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Collection
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 

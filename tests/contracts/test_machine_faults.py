@@ -70,6 +70,9 @@ class Caller:
         limits = httpx.Limits(keepalive_expiry=None)
         self._client = httpx.Client(base_url=up.proxy_url, headers=headers, trust_env=False, timeout=60, limits=limits)
 
+    def close(self) -> None:
+        self._client.close()
+
     def call(self, *, may_fail: bool = False) -> None:
         """Recorded in any case. In a spell without descriptors there may be no connection to the provider."""
         answer = self._client.post("/oai/v1/chat/completions", json=CHAT)
@@ -100,6 +103,13 @@ class Caller:
         return next(int(line.split()[1]) for line in lines if line.startswith(f"farebox_{name} "))
 
 
+@contextlib.contextmanager
+def a_caller(up: Up) -> Iterator[Caller]:
+    caller = Caller(up)
+    yield caller
+    caller.close()
+
+
 def eventually(is_so: Callable[[], bool], what: str, process: Process, within_s: float = 90) -> None:
     deadline_s = time.monotonic() + within_s
     while not is_so():
@@ -108,11 +118,14 @@ def eventually(is_so: Callable[[], bool], what: str, process: Process, within_s:
 
 
 def endured(
-    up: Up, process: Process, fault: contextlib.AbstractContextManager[None], *, may_fail: bool = False
+    up: Up,
+    caller: Caller,
+    process: Process,
+    fault: contextlib.AbstractContextManager[None],
+    *,
+    may_fail: bool = False,
 ) -> None:
     """Calls pass before, in and after `fault`; each is counted once in the end, without a restart."""
-    process.ready()
-    caller = Caller(up)
     for _ in range(5):
         caller.call()
     eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
@@ -124,12 +137,12 @@ def endured(
         caller.knock()
         caller.call(may_fail=may_fail)
     eventually(lambda: caller.health().status_code == 200, "it is well again", process)
-    assert Caller(up).health().status_code == 200, "new connections are taken"
+    with a_caller(up) as another:
+        assert another.health().status_code == 200, "new connections are taken"
     eventually(lambda: caller.ready() == 200, "questions are answered again", process)
     caller.call()
     eventually(lambda: caller.counted() == caller.passed, "every call is counted", process)
     assert caller.metric("log_lost_total") == 0
-    assert process.stop() == 0, process.output()[-3000:]
 
 
 @pytest.fixture
@@ -141,7 +154,10 @@ def provider() -> Iterator[SimulatedProvider]:
 def test_a_full_disk_delays_accounting_and_nothing_else(disk: Path, provider: SimulatedProvider) -> None:
     up = Up(disk, provider)
     with up.process("../log") as process:  # not on that disk
-        endured(up, process, full(disk))
+        process.ready()
+        with a_caller(up) as caller:
+            endured(up, caller, process, full(disk))
+        assert process.stop() == 0, process.output()[-3000:]
 
 
 def test_a_spell_without_descriptors_delays_accounting_and_nothing_else(
@@ -149,7 +165,10 @@ def test_a_spell_without_descriptors_delays_accounting_and_nothing_else(
 ) -> None:
     up = Up(tmp_path, provider)
     with up.process("log") as process:
-        endured(up, process, without_descriptors(process.pid), may_fail=True)
+        process.ready()
+        with a_caller(up) as caller:
+            endured(up, caller, process, without_descriptors(process.pid), may_fail=True)
+        assert process.stop() == 0, process.output()[-3000:]
 
 
 def salvaged(up: Up) -> subprocess.CompletedProcess[str]:
@@ -163,10 +182,10 @@ def test_a_journal_that_was_damaged_while_it_was_stopped_loses_no_call_and_is_pl
     up = Up(tmp_path, provider)
     with up.process("first") as process:
         process.ready()
-        caller = Caller(up)
-        for _ in range(5):
-            caller.call()
-        eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
+        with a_caller(up) as caller:
+            for _ in range(5):
+                caller.call()
+            eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
         assert process.stop() == 0
     with up.journal.open("r+b") as file:
         file.seek(-4096, os.SEEK_END)
@@ -174,31 +193,36 @@ def test_a_journal_that_was_damaged_while_it_was_stopped_loses_no_call_and_is_pl
 
     with up.process("second") as process:
         process.ready()
-        caller = Caller(up)
-        for _ in range(50):
-            caller.call()
-        eventually(lambda: caller.counted() == 55, "calls on a damaged journal are counted", process)
-        assert (caller.metric("log_durable_total"), caller.metric("log_lost_total")) == (50, 0)
-        damaged = f"journal {up.journal} is damaged"
-        assert (caller.health().json()["status"], caller.metric("warnings")) == ("degraded", 1)
-        assert damaged in caller.health().text
-        assert '"message": "journal is damaged' in process.output()
-        doctor = up.farebox("doctor", "--proxy", up.proxy_url)
-        assert doctor.returncode == 1
-        told = "".join(doctor.stdout.split())  # whatever the lines are broken at
-        assert "".join(damaged.split()) in told
-        assert "fareboxjournalsalvage" in told
-
-        salvage = salvaged(up)
-        assert salvage.returncode == 0, salvage.stderr
-        assert "back in the log" in salvage.stdout
-        assert "Set aside as" in salvage.stdout
-        eventually(lambda: caller.metric("warnings") == 0, "there is nothing to warn of any more", process)
-        assert caller.counted() == 55
+        with a_caller(up) as caller:
+            _follow_the_damage(up, caller, process)
         assert process.stop() == 0
 
     with up.process("third") as process:
         process.ready()
-        Caller(up).call()
-        eventually(lambda: Caller(up).counted() == 56, "the log goes on after the damaged file is gone", process)
+        with a_caller(up) as caller:
+            caller.call()
+            eventually(lambda: caller.counted() == 56, "the log goes on after the damaged file is gone", process)
         assert process.stop() == 0
+
+
+def _follow_the_damage(up: Up, caller: Caller, process: Process) -> None:
+    for _ in range(50):
+        caller.call()
+    eventually(lambda: caller.counted() == 55, "calls on a damaged journal are counted", process)
+    assert (caller.metric("log_durable_total"), caller.metric("log_lost_total")) == (50, 0)
+    damaged = f"journal {up.journal} is damaged"
+    assert (caller.health().json()["status"], caller.metric("warnings")) == ("degraded", 1)
+    assert damaged in caller.health().text
+    assert '"message": "journal is damaged' in process.output()
+    doctor = up.farebox("doctor", "--proxy", up.proxy_url)
+    assert doctor.returncode == 1
+    told = "".join(doctor.stdout.split())  # whatever the lines are broken at
+    assert "".join(damaged.split()) in told
+    assert "fareboxjournalsalvage" in told
+
+    salvage = salvaged(up)
+    assert salvage.returncode == 0, salvage.stderr
+    assert "back in the log" in salvage.stdout
+    assert "Set aside as" in salvage.stdout
+    eventually(lambda: caller.metric("warnings") == 0, "there is nothing to warn of any more", process)
+    assert caller.counted() == 55
