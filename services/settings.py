@@ -102,7 +102,7 @@ class Settings(BaseModel):
 
 
 # Of every process that takes events in: the query service takes logged calls too.
-_OMIT_BODIES: Any = Field(
+_OMIT_BODIES = Field(
     Omission.NONE,
     description="Bodies that are kept of nobody, beside those that clients omit: none, request, response or both. "
     "What they cost is known all the same",

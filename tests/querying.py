@@ -16,6 +16,7 @@ from typing import Any
 
 from schemas.errors import StoreUnavailable
 from schemas.key import Permission
+from schemas.omission import Omission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.ports import AmendableWarehouse
@@ -162,7 +163,15 @@ def query_service(
     asyncio.run(secrets.migrate())
     metrics = Metrics()
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
-    logs = LogService(warehouse=warehouse, keys=keys, sink=sink, clock=clock, metrics=metrics, capture_bytes=2**20)
+    logs = LogService(
+        warehouse=warehouse,
+        keys=keys,
+        sink=sink,
+        clock=clock,
+        metrics=metrics,
+        capture_bytes=2**20,
+        omission=Omission.NONE,
+    )
     app = create_app(
         warehouse=warehouse,
         keys=keys,

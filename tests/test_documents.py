@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.omission import Omission
 from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.settings_list import environment_file
 from services.domain.helicone_headers import KNOWN_HEADERS, Treatment
@@ -129,6 +130,7 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
             clock=clock,
             metrics=metrics,
             capture_bytes=1,
+            omission=Omission.NONE,
         ),
     )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}

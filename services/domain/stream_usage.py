@@ -8,12 +8,13 @@ and https://platform.openai.com/docs/api-reference/completions/create#completion
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from schemas.unreadable import UNREADABLE
+from services.domain.headers import Pair
 
 _MAX_EVENT_BYTES: Final = 2**16  # no chunk that tells usage is larger
 _MAX_QUOTES: Final = 4096  # around names and texts, but for those in what requests are long of
@@ -198,3 +199,9 @@ def _without_data(event: bytes) -> bytes:
     """Comments that stood before the data stay; without any, nothing does."""
     rest = _DATA.sub(b"", event)
     return rest if rest.strip(b"\r\n") else b""
+
+
+def uncompressed(headers: Sequence[Pair]) -> list[Pair]:
+    """`headers` asking for an answer that can be read on its way."""
+    kept = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
+    return [*kept, (b"Accept-Encoding", b"identity")]

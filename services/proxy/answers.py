@@ -1,5 +1,6 @@
 """The caller's side: what is said to it, and the JSON errors the proxy says in its own name."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -138,3 +139,12 @@ def answer_error(client: Downstream, error: FareboxError, *, request_id: str | N
     if not bodiless:
         client.send_piece(body)
     client.finish()
+
+
+def refuse_web_socket(notes: Mapping[bytes, bytes]) -> None:
+    """Passed on, the request would reach the provider as a plain GET. Other offers to change the protocol are declined.
+
+    A server before this one may have taken the offer itself out, and left the key.
+    """
+    if b"sec-websocket-key" in notes or b"websocket" in notes.get(b"upgrade", b"").lower():
+        raise NoWebSockets("WebSockets are not implemented yet; connect to the provider itself, or use its HTTP API")

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from schemas.errors import FareboxError, Rejected, TooLarge, UpstreamUnavailable
+from schemas.errors import FareboxError, Rejected, TooLarge
 from schemas.event import Ending
 from schemas.key import KeyOwner
 from services.domain.capture import Capture
 from services.domain.headers import Pair, wish
 from services.domain.helicone_headers import refusal_of, unknown_names
-from services.domain.stream_usage import UsageRemoval, with_usage_asked
-from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
+from services.domain.stream_usage import UsageRemoval, uncompressed, with_usage_asked
+from services.ports import UNKNOWN_LENGTH, AnswerReceiver, UpstreamCall
 from services.proxy.accounts import Request
 from services.proxy.answers import Downstream
 from services.proxy.keys import Verdict
@@ -28,7 +28,7 @@ MAX_KEPT_BYTES: Final = 4 * 2**20  # of a body that is kept until it is whole
 STREAM_USAGE: Final = b"Helicone-Stream-Usage"
 
 
-class Asking(ABC):
+class Asking(AnswerReceiver, ABC):
     """What the caller's side tells about its request, and what the provider is told of it."""
 
     __slots__ = (
@@ -71,21 +71,6 @@ class Asking(ABC):
     @abstractmethod
     def _break_off(self, ending: Ending, error: FareboxError) -> None:
         """Ends the exchange, and tells the caller why."""
-
-    @abstractmethod
-    def answer_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
-
-    @abstractmethod
-    def answer_piece(self, piece: bytes) -> None: ...
-
-    @abstractmethod
-    def answer_end(self) -> None: ...
-
-    @abstractmethod
-    def answer_flush(self) -> None: ...
-
-    @abstractmethod
-    def upstream_failed(self, error: UpstreamUnavailable) -> None: ...
 
     # The caller's side tells
 
@@ -312,10 +297,4 @@ class Asking(ABC):
         self._capture.usage_injected = True
         self._removal = UsageRemoval()
         self._relay.metrics.add("proxy_usage_asked_total")
-        return asking, _uncompressed(headers)
-
-
-def _uncompressed(headers: Sequence[Pair]) -> list[Pair]:
-    """`headers` asking for an answer that can be read on its way."""
-    kept = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
-    return [*kept, (b"Accept-Encoding", b"identity")]
+        return asking, uncompressed(headers)

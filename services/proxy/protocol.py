@@ -22,7 +22,7 @@ from services.domain.host import parse_host
 from services.domain.providers import Routes, Target
 from services.ports import Clock
 from services.proxy.accounts import Request
-from services.proxy.answers import MalformedRequest, NoWebSockets, RequestTooSlow, UnknownMethod, answer_error
+from services.proxy.answers import MalformedRequest, RequestTooSlow, UnknownMethod, answer_error, refuse_web_socket
 from services.proxy.reading import ReadingProtocol
 from services.proxy.relay import Exchange
 from services.proxy.reply import Reply
@@ -139,8 +139,7 @@ class RelayProtocol(ReadingProtocol):
             parse_host(host)  # two of them are joined, and so are no host
         elif self.parser.get_http_version() != "1.0":
             raise MalformedRequest("a request has one Host header")
-        if b"upgrade" in notes or b"sec-websocket-key" in notes:
-            _refuse_web_socket(notes)
+        refuse_web_socket(notes)
 
     def _relay_to(self, target: Target, head: Head) -> None:
         version = self.parser.get_http_version()
@@ -299,12 +298,3 @@ class RelayProtocol(ReadingProtocol):
         if isinstance(self._current, Exchange):
             self._current.stop()
         self.transport.close()
-
-
-def _refuse_web_socket(notes: Mapping[bytes, bytes]) -> None:
-    """Passed on, the request would reach the provider as a plain GET. Other offers to change the protocol are declined.
-
-    A server before this one may have taken the offer itself out, and left the key.
-    """
-    if b"sec-websocket-key" in notes or b"websocket" in notes[b"upgrade"].lower():
-        raise NoWebSockets("WebSockets are not implemented yet; connect to the provider itself, or use its HTTP API")
