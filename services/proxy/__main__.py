@@ -70,15 +70,7 @@ def proxy_server(
     )
     drains = _drains(settings, accounts, metrics)
     paced = PacedWork()
-    relay = _relay(
-        settings,
-        upstream=upstream,
-        keyring=keyring,
-        accounts=accounts,
-        drains=drains,
-        metrics=metrics,
-        paced=paced,
-    )
+    relay = _relay(settings, upstream, keyring, accounts, drains, metrics, paced)
     logs = LogIntake(
         keys=keyring,
         conflicts=LogConflicts(warehouse),
@@ -89,21 +81,24 @@ def proxy_server(
         capture_bytes=settings.capture_bytes,
         paced=paced,
     )
-    app = ProxyApp(
+    app = _app(settings, routes, logs, metrics)
+    protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
+    config = _config(settings, app, protocol, grace_s=grace_s)
+    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, omitting=omitting, grace_s=grace_s)
+
+
+def _app(settings: ProxySettings, routes: Routes, logs: LogIntake, metrics: Metrics) -> ProxyApp:
+    return ProxyApp(
         metrics=metrics,
         routes=routes.known,
         logs=LogEndpoint(logs, metrics),
         query_url=settings.query_url,
         hosts=host_names(settings.hosts),
     )
-    protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
-    config = _config(settings, app, protocol, grace_s=grace_s)
-    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, omitting=omitting, grace_s=grace_s)
 
 
 def _relay(
     settings: ProxySettings,
-    *,
     upstream: Upstream,
     keyring: Keyring,
     accounts: Accounts,

@@ -72,19 +72,7 @@ def create_app(
         public_url=public_url.rstrip("/"),
     )
 
-    @asynccontextmanager
-    async def running(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await service.repricing.close()
-
-    app = FastAPIOffline(
-        title="Farebox",
-        description=_ABOUT,
-        version=__version__,
-        redoc_url=None,
-        lifespan=running,
-    )
-    app.state.service = service
+    app = _app_of(service)
     answer_errors(app)
     _add_pages(app)
     for path in LOG_PATHS:
@@ -94,6 +82,19 @@ def create_app(
         app.include_router(routes)
         app.state.routers.append(routes)
     app.add_middleware(TrustedNames, names=hosts)
+    return app
+
+
+def _app_of(service: Service) -> FastAPI:
+    """Without any path yet."""
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.repricing.close()
+
+    app = FastAPIOffline(title="Farebox", description=_ABOUT, version=__version__, redoc_url=None, lifespan=running)
+    app.state.service = service
     return app
 
 

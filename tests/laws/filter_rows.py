@@ -74,6 +74,9 @@ def _stored(chance: random.Random, number: int) -> Stored:
         cache_enabled=chance.random() < 0.5,
         cache_reference_id=str(uuid.UUID(int=number + 1)) if cached else None,
         cache_saved_usd=chance.choice(AMOUNTS) if cached else None,
+        key_id=chance.choice(TEXTS),
+        first_logged_us=chance.choice((0, 1)),
+        replaced=chance.choice(("", "[]")),
         **{name: chance.choice(TEXTS) for name in texts},
         **{name: chance.choice(NUMBERS) for name in counts},
     )

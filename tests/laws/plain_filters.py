@@ -37,7 +37,7 @@ _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
     "ending is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
     "usage_mismatch usage_incomplete service_tier provider_cost_usd as_charged_usd reprice_id "
-    "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes"
+    "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes key_id"
 )
 
 _COUNTED = (
@@ -60,6 +60,8 @@ VALUES: Mapping[str, Callable[[Stored], Any]] = {
     "total_tokens": _sum(*_PROMPT, *_COMPLETION, "reasoning_tokens", "citation_tokens"),
     "cost": _field("cost_usd"),
     "cached": lambda row: row.record.ending is Ending.CACHED,
+    "is_logged": lambda row: row.record.first_logged_us > 0,
+    "is_replaced": lambda row: row.record.replaced != "",
     "cache_reference_id": lambda row: row.record.cache_reference_id or NIL,
     "request_body": lambda row: row.bodies and row.bodies.request_body,
     "response_body": lambda row: row.bodies and row.bodies.response_body,
