@@ -2,7 +2,7 @@
 --
 -- Why it is like this:
 --
--- The sort key is the identity: organization, creation moment, request id. The proxy fixes all three once and no rule
+-- The sort key is the identity: organization, creation timestamp, request id. The proxy fixes all three once and no rule
 -- can change them, so an event delivered again replaces its own row and adds nothing. Model, provider, user and cost
 -- are outside the key: a correction may change them, and a row whose key changed would never be replaced.
 -- The version comes from the event, never from now(): an old event delivered late must not beat a correction.
@@ -11,7 +11,7 @@
 -- Money is Decimal(18, 12) US dollars: a price per million tokens with six decimals is exact per token, and sums widen
 -- to Decimal(38, 12). cost_usd is NULL exactly when the cost is unknown, and cost_state says why; NULL is not zero.
 --
--- properties has lower case keys, so that matching ignores case; property_spellings keeps the caller's spelling.
+-- properties has lower case keys, so that matching ignores case; property_spellings keeps the client's spelling.
 -- property_pairs is what the index can prune by: filters on keys and on values apart cannot tell a pair.
 -- A request that came from no cache has the nil UUID as its cache reference: one byte of null map a row is saved.
 --
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS request_response_rmt
     request_model                  LowCardinality(String),
     target_url                     String CODEC(ZSTD(1)),
     status                         Int16,
-    ending                         Enum8('completed' = 1, 'provider_error' = 2, 'client_gone' = 3, 'upstream_broken' = 4,
+    outcome                         Enum8('completed' = 1, 'provider_error' = 2, 'client_disconnected' = 3, 'upstream_error' = 4,
                                          'timed_out' = 5, 'refused' = 6, 'cached' = 7),
     is_stream                      Bool,
     latency_ms                     UInt32 CODEC(T64, ZSTD(1)),
@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS request_response_rmt
     price_id                       LowCardinality(String),
     provider_cost_usd              Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     reprice_id                     LowCardinality(String),
-    as_charged_usd                 Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
+    original_cost_usd                 Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     cache_enabled                  Bool,
     cache_reference_id             UUID CODEC(ZSTD(1)),
     cache_saved_usd                Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),

@@ -1,4 +1,4 @@
--- The prompt and the answer of a request, as text, under the identity of its row in request_response_rmt.
+-- The prompt and the response of a request, as text, under the identity of its row in request_response_rmt.
 --
 -- Why it is like this:
 --

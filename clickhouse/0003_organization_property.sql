@@ -2,8 +2,8 @@
 --
 -- Why it is like this:
 --
--- Callers spell a property as they like and match it in any case; answers show one spelling, that of the first use.
--- "First" is by the request's creation moment, then by request id, then by the spelling itself: a minimum. The minimum
+-- Clients spell a property as they like and match it in any case; answers show one spelling, that of the first use.
+-- "First" is by the request's creation timestamp, then by request id, then by the spelling itself: a minimum. The minimum
 -- of a set does not depend on the order in which it was seen, nor on how often, so replays and late events change
 -- nothing that they should not. This is the one kind of view that may be filled on insert; sums may not.
 --

@@ -1,4 +1,4 @@
--- One more reason why a cost is unknown: the answer was larger than what is kept of one, and its figures were cut away.
+-- One more reason why a cost is unknown: the response was larger than what is kept of one, and its figures were cut away.
 --
 -- Why it is like this:
 --

@@ -8,7 +8,7 @@ class FareboxError(Exception):
 
 
 class Rejected(FareboxError):
-    """The caller's fault: answered with `status`, never retried."""
+    """The client's fault: answered with `status`, never retried."""
 
     code = "rejected"
     status = 400
@@ -121,7 +121,7 @@ class StoreUnavailable(Unavailable):
 
 
 class UpstreamUnavailable(Unavailable):
-    """The provider could not be reached, or its answer broke off."""
+    """The provider could not be reached, or its response broke off."""
 
     code = "upstream_unavailable"
 

@@ -12,26 +12,26 @@ from enum import StrEnum
 import msgspec
 
 from schemas.errors import UndecodableEvent, UnsupportedVersion
-from schemas.unreadable import UNREADABLE
-from schemas.usage import Reading, RequestHints
+from schemas.undecodable import UNDECODABLE
+from schemas.usage import ParsedResponse, RequestHints
 
 SCHEMA_VERSION = 1
 
 
-class Ending(StrEnum):
+class Outcome(StrEnum):
     """How an exchange ended. Each finished exchange has exactly one."""
 
-    COMPLETED = "completed"  # the whole answer arrived, with a status below 400
-    PROVIDER_ERROR = "provider_error"  # the whole answer arrived, with a status of 400 or more
-    CLIENT_GONE = "client_gone"  # the caller hung up first
-    UPSTREAM_BROKEN = "upstream_broken"  # the provider could not be reached, or its answer broke off
+    COMPLETED = "completed"  # the whole response arrived, with a status below 400
+    PROVIDER_ERROR = "provider_error"  # the whole response arrived, with a status of 400 or more
+    CLIENT_DISCONNECTED = "client_disconnected"  # the client hung up first
+    UPSTREAM_ERROR = "upstream_error"  # the provider could not be reached, or its response broke off
     TIMED_OUT = "timed_out"  # the provider was too slow, at any stage
     REFUSED = "refused"  # answered by Farebox itself; no whole request reached the provider
     CACHED = "cached"  # answered from the response cache; the provider was not asked
 
 
 class RequestTags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the caller said about a request in its `Helicone-*` headers. Absent is None, never ''."""
+    """What the client said about a request in its `Helicone-*` headers. Absent is None, never ''."""
 
     user_id: str | None = None
     session_id: str | None = None
@@ -39,7 +39,7 @@ class RequestTags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     session_path: str | None = None
     prompt_id: str | None = None
     model_override: str | None = None
-    properties: dict[str, str] = {}  # names as the caller spelled them
+    properties: dict[str, str] = {}  # names as the client spelled them
     omit_request: bool = False
     omit_response: bool = False
     cache_enabled: bool = False
@@ -57,7 +57,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     tags: RequestTags = RequestTags()
     content_type: str = ""
     content_encoding: str = ""
-    body: bytes = b""  # as sent by the caller, cut at the capture limit
+    body: bytes = b""  # as sent by the client, cut at the capture limit
     body_bytes: int = 0  # as sent, before any cut
     key_id: str = ""  # of the Farebox key that sent or logged it; '' in events of older writers
     logged: bool = False  # by its client, afterwards: it did not pass the proxy
@@ -66,23 +66,23 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer half, as it came from the provider."""
+    """The response half, as it came from the provider."""
 
-    ending: Ending
-    status: int | None = None  # HTTP status; None when no answer head arrived
-    latency_ms: int = 0  # from the request's first byte, or its turn behind others, to the answer's last
-    first_byte_ms: int | None = None  # to the first byte of the answer's body
+    outcome: Outcome
+    status: int | None = None  # HTTP status; None when no response head arrived
+    latency_ms: int = 0  # from the request's first byte, or its turn behind others, to the response's last
+    first_byte_ms: int | None = None  # to the first byte of the response's body
     content_type: str = ""
     content_encoding: str = ""
     body: bytes = b""  # as received, still compressed, cut at the capture limit
     body_bytes: int = 0  # as received, before any cut
     body_tail: bytes = b""  # the last of the bytes that `body` lacks, at most 64 KiB of them; b'' when it lacks none
-    reading: Reading | None = None  # in place of an omitted body; None where `body` is to be read
-    cache_reference_id: str | None = None  # the request that first paid for a cached answer
+    reading: ParsedResponse | None = None  # in place of an omitted body; None where `body` is to be read
+    cache_reference_id: str | None = None  # the request that first paid for a cached response
     request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
-    drained: bool = False  # the answer was read on after the caller had gone; `body` holds that part too
-    usage_injected: bool = False  # the usage chunk was asked for by us; `body` holds it, the caller did not get it
-    told_cost_usd: Decimal | None = None  # what the caller who logged this call said that it cost; no cost of ours
+    drained: bool = False  # the response was read on after the client had gone; `body` holds that part too
+    usage_injected: bool = False  # the usage chunk was asked for by us; `body` holds it, the client did not get it
+    reported_cost_usd: Decimal | None = None  # what the client who logged this call said that it cost; no cost of ours
 
 
 class ExchangeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,7 +130,7 @@ def decode_event(payload: bytes) -> ExchangeEvent:
     """Any bytes are an event or raise: UndecodableEvent, or UnsupportedVersion when a newer writer says so."""
     try:
         event = _decoder.decode(payload)
-    except UNREADABLE as error:
+    except UNDECODABLE as error:
         raise _undecodable(payload, error) from error
     if event.kind != "exchange" or event.schema_version != SCHEMA_VERSION:
         raise _unsupported(event.kind, event.schema_version)
@@ -141,7 +141,7 @@ def _undecodable(payload: bytes, error: Exception) -> UndecodableEvent | Unsuppo
     """A newer version may have another shape, so the version speaks before the shape."""
     try:
         envelope = _envelope.decode(payload)
-    except UNREADABLE:
+    except UNDECODABLE:
         return UndecodableEvent(f"not an event: {error}")
     if envelope.kind != "exchange" or envelope.schema_version != SCHEMA_VERSION:
         return _unsupported(envelope.kind, envelope.schema_version)

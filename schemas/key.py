@@ -1,4 +1,4 @@
-"""API keys: what a caller shows, and what it may do with it."""
+"""API keys: what a client shows, and what it may do with it."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -11,16 +11,19 @@ import msgspec
 # run beside each other during an upgrade, and a golden test says when it has to be.
 PRICING_VERSION: Final = 1
 
+UNIT_USD: Final = Decimal("1e-12")  # amounts are whole multiples of it
+MAX_USD: Final = Decimal("999999.999999999999")  # what the column holds
+
 
 class CostState(StrEnum):
     """Whether a cost is known. Unknown is not zero: totals carry how much of them is unknown."""
 
     PRICED = "priced"
-    FREE = "free"  # truly costs nothing: an error answer, a cached answer, a model with a price of zero
-    UNKNOWN_MODEL = "unknown_model"  # no price row for this model at that moment
+    FREE = "free"  # truly costs nothing: an error answer, a cached response, a model with a price of zero
+    UNKNOWN_MODEL = "unknown_model"  # no price row for this model at that timestamp
     NO_USAGE = "no_usage"  # the provider did not say what was used
     PARTIAL = "partial"  # only part of what was used is known, or has a price
-    TRUNCATED = "truncated"  # the answer was larger than what is kept of one, and its figures are not in that
+    TRUNCATED = "truncated"  # the response was larger than what is kept of one, and its figures are not in that
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,14 +48,14 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_request: Decimal = Decimal(0)
     tier: str = ""  # service tier these rates are of; '' for the standard one
     max_prompt_tokens: int | None = None  # longer prompts cost more, and nobody has said how much; None: no limit
-    paid_with: dict[str, str] = {}  # class -> the one whose price has it included, so only where that one was used
+    included_in: dict[str, str] = {}  # class -> the one whose price has it included, so only where that one was used
 
 
 class PriceBook(Protocol):
     """All prices that are known, each with the time from which it holds."""
 
-    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        """The price in force at `moment`; None when the model is unknown.
+    def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
+        """The price in force at `timestamp`; None when the model is unknown.
 
         A known model without published prices for `tier` has a price without rates. Reads nothing from outside.
         """
@@ -62,8 +65,8 @@ class PriceBook(Protocol):
 class ShippedBook(PriceBook, Protocol):
     """The published prices, which know of themselves where they are silent or out of date."""
 
-    def why_unpriced(self, provider: str, model: str, moment: datetime) -> str:
-        """What is known to be missing of a model's prices at `moment`, and what helps: a sentence, '' for nothing."""
+    def why_unpriced(self, provider: str, model: str, timestamp: datetime) -> str:
+        """What is known to be missing of a model's prices at `timestamp`, and what helps: a sentence, or ''."""
         ...
 
 
@@ -87,15 +90,15 @@ class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
     tier: str = ""  # service tier, lower case; '' for the standard one
     rates: dict[str, Rate]  # keyed by the field names of `Usage`; what is used and not in it makes a cost unknown
     usd_per_request: Decimal = Decimal(0)
-    valid_from: datetime  # for requests made from this moment on
+    valid_from: datetime  # for requests made from this timestamp on
     valid_until: datetime | None = None  # and before this one
 
 
 class PriceEnd(msgspec.Struct, frozen=True, kw_only=True):
     """That somebody ended a price by hand."""
 
-    at: datetime  # for requests made from this moment on it holds no more
-    known_since: datetime  # for events recorded from this moment on
+    at: datetime  # for requests made from this timestamp on it holds no more
+    effective_for_events_since: datetime  # for events recorded from this timestamp on
 
 
 class OperatorPrice(PriceTerms, frozen=True, kw_only=True):
@@ -103,7 +106,7 @@ class OperatorPrice(PriceTerms, frozen=True, kw_only=True):
 
     id: str  # UUID
     organization_id: str
-    known_since: datetime  # for events recorded from this moment on it counts
+    effective_for_events_since: datetime  # for events recorded from this timestamp on it counts
     ends: tuple[PriceEnd, ...] = ()  # in the order in which they were set
 
     @property

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState, Price
 from schemas.usage import Usage, UsageSource
 
@@ -18,7 +18,7 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     request_created_at: datetime
     service_tier: str
     status: int
-    ending: Ending
+    outcome: Outcome
     usage: Usage
     usage_source: UsageSource
     usage_mismatch: bool
@@ -53,4 +53,4 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     context_tier: ContextTier | None
     lines: tuple[ReceiptLine, ...]
     total_usd: Decimal | None
-    agrees: bool  # the stored cost is what the stored usage costs at the stored price
+    reconciles: bool  # the stored cost is what the stored usage costs at the stored price

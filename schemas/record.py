@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.usage import UsageSource
 
@@ -22,8 +22,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     model: str  # the model that was billed; '' when nobody named one
     request_model: str  # the model that was asked for
     target_url: str
-    status: int  # HTTP status, or -2 timed out, -3 the caller hung up
-    ending: Ending
+    status: int  # HTTP status, or -2 timed out, -3 the client hung up
+    outcome: Outcome
     is_stream: bool
     latency_ms: int
     time_to_first_token_ms: int | None  # streams only
@@ -33,7 +33,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     session_path: str
     prompt_id: str
     properties: dict[str, str]  # names in lower case
-    property_spellings: list[str]  # the same names as the caller spelled them
+    property_spellings: list[str]  # the same names as the client spelled them
     prompt_tokens: int
     prompt_cache_read_tokens: int
     prompt_cache_read_audio_tokens: int
@@ -57,12 +57,14 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None  # None exactly when cost_state is unknown
     cost_state: CostState
     price_id: str
-    provider_cost_usd: Decimal | None  # the figure of the provider, or of the caller who logged the call; beside ours
+    provider_cost_usd: Decimal | None  # the figure of the provider, or of the client who logged the call; beside ours
     reprice_id: str  # of the re-pricing that changed this row last; '' for a row as it was charged at first
-    as_charged_usd: Decimal | None  # what the row cost before any re-pricing; None when that was unknown, or is current
+    original_cost_usd: (
+        Decimal | None
+    )  # what the row cost before any re-pricing; None when that was unknown, or is current
     cache_enabled: bool
-    cache_reference_id: str | None  # set exactly when the answer came from the response cache
-    cache_saved_usd: Decimal | None  # what a cached answer would have cost; None when not cached or unknown
+    cache_reference_id: str | None  # set exactly when the response came from the response cache
+    cache_saved_usd: Decimal | None  # what a cached response would have cost; None when not cached or unknown
     request_bytes: int
     response_bytes: int
     key_id: str  # of the Farebox key that sent or logged it; '' where an older event does not say
@@ -71,7 +73,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestBodies(msgspec.Struct, frozen=True, kw_only=True):
-    """The prompt and the answer of one row, as text. Same identity as the record; its own lifetime."""
+    """The prompt and the response of one row, as text. Same identity as the record; its own lifetime."""
 
     organization_id: str
     request_created_at: datetime

@@ -17,7 +17,7 @@ class ChargedRow(Charged, frozen=True, kw_only=True):
     request_id: str
     version: int
     reprice_id: str
-    as_charged_usd: Decimal | None
+    original_cost_usd: Decimal | None
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,11 +32,11 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None
     cost_state: CostState
     price_id: str
-    as_charged_usd: Decimal | None
+    original_cost_usd: Decimal | None
     prior_cost_usd: Decimal | None
     prior_cost_state: CostState
     prior_price_id: str
-    prior_as_charged_usd: Decimal | None
+    prior_original_cost_usd: Decimal | None
     prior_reprice_id: str
 
 
@@ -78,7 +78,7 @@ class DayDifference(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class RepriceResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a run found: over all its requests, and for the models and days on which anything changes."""
 
     total: Difference
@@ -107,7 +107,7 @@ class Reprice(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     rows_total: int = 0
     rows_done: int = 0
-    outcome: Outcome | None = None  # None until the end, and when its process died before that
+    result: RepriceResult | None = None  # None until the end, and when its process died before that
     error: str = ""  # why it broke off
     ended_at: datetime | None = None
     undone_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""Everything a caller may name: tables, their columns, and the operators that each kind of column takes.
+"""Everything a client may name: tables, their columns, and the operators that each kind of column takes.
 
 The names are those of Helicone's filters, plus our own. A column is an expression of ours over the stored row, so a
 name may stand for a stored column, for a sum of several, or for a constant that no row departs from.
@@ -13,7 +13,7 @@ from schemas.usage import COUNTS, USAGE_CLASSES
 
 
 class Operator(StrEnum):
-    """What callers write. Negations are turned into complements when a filter is read; ONE_OF is only ours."""
+    """What clients write. Negations are turned into complements when a filter is read; ONE_OF is only ours."""
 
     EQUALS = "equals"
     NOT_EQUALS = "not-equals"
@@ -43,10 +43,10 @@ class Kind(StrEnum):
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    name: str  # what callers write
+    name: str  # what clients write
     sql: str  # what the table calls it
     kind: Kind
-    param_type: str  # the ClickHouse type values are bound as; the caller's JSON never chooses it
+    param_type: str  # the ClickHouse type values are bound as; the client's JSON never chooses it
     nullable: bool = False
 
 
@@ -55,7 +55,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str  # the column that every statement compares with the asking organization
     identity: tuple[str, ...]  # the sort key: one row each, once versions are settled
     shown: tuple[str, ...]  # what is read of a row when it is shown
-    columns: Mapping[str, Column]  # by the names that callers write
+    columns: Mapping[str, Column]  # by the names that clients write
 
 
 _TEXT = frozenset(
@@ -117,7 +117,7 @@ _COLUMNS = (
     _column("request_model", Kind.TEXT),
     _column("target_url", Kind.TEXT),
     _column("status", Kind.NUMBER),
-    _column("ending", Kind.TEXT, "toString(ending)"),
+    _column("outcome", Kind.TEXT, "toString(outcome)"),
     _column("is_stream", Kind.FLAG),
     _column("latency", Kind.NUMBER, "latency_ms"),
     _column("time_to_first_token", Kind.NUMBER, "time_to_first_token_ms", nullable=True),
@@ -139,9 +139,9 @@ _COLUMNS = (
     _column("cost_state", Kind.TEXT, "toString(cost_state)"),
     _column("price_id", Kind.TEXT),
     _column("provider_cost_usd", Kind.MONEY, nullable=True),
-    _column("as_charged_usd", Kind.MONEY, nullable=True),
+    _column("original_cost_usd", Kind.MONEY, nullable=True),
     _column("reprice_id", Kind.TEXT),
-    _column("cached", Kind.FLAG, "(ending = 'cached')"),
+    _column("cached", Kind.FLAG, "(outcome = 'cached')"),
     _column("cache_enabled", Kind.FLAG),
     _column("cache_reference_id", Kind.UUID),
     _column("cache_saved_usd", Kind.MONEY, nullable=True),
@@ -175,10 +175,10 @@ REQUEST_RESPONSE = Table(
     identity=_IDENTITY,
     shown=(
         *("request_id", "request_created_at", "response_created_at", "version", "provider", "model", "request_model"),
-        *("target_url", "status", "ending", "is_stream", "latency_ms", "time_to_first_token_ms", "user_id"),
+        *("target_url", "status", "outcome", "is_stream", "latency_ms", "time_to_first_token_ms", "user_id"),
         *_PROPERTY_LIKE,
         *("properties", "property_spellings", *USAGE_CLASSES, "usage_source", "usage_mismatch", "usage_incomplete"),
-        *("service_tier", "cost_usd", "cost_state", "price_id", "provider_cost_usd", "reprice_id", "as_charged_usd"),
+        *("service_tier", "cost_usd", "cost_state", "price_id", "provider_cost_usd", "reprice_id", "original_cost_usd"),
         *("cache_enabled", "cache_reference_id", "cache_saved_usd"),
         *("request_bytes", "response_bytes", "key_id", "first_logged_us", "replaced"),
     ),
@@ -247,7 +247,7 @@ TABLES: Mapping[str, Table] = {
     "feedback": _legacy(_renamed(rating="helicone-score-feedback")),
 }
 
-# Names that callers use for properties, and that are columns here; both spellings of a property's name ignore case.
+# Names that clients use for properties, and that are columns here; both spellings of a property's name ignore case.
 PROPERTY_COLUMNS: Mapping[str, Column] = {
     f"helicone-{name.replace('_', '-')}": REQUEST_RESPONSE.columns[name] for name in _PROPERTY_LIKE
 }

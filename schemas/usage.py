@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ class UsageSource(StrEnum):
 
     NONE = "none"  # nobody told: tokens are unknown, not zero
     PROVIDER = "provider"  # the provider's own usage block
-    DRAINED = "drained"  # the provider's, read after the caller had gone
+    DRAINED = "drained"  # the provider's, read after the client had gone
     ESTIMATED = "estimated"  # of a stream that never said: worked out by us from what passed, and never money
 
 
@@ -58,25 +59,32 @@ _ADDED: Final = {
     "prompt_cache_read_tokens": CACHE_READ,
     "prompt_cache_write_tokens": CACHE_WRITE,
 }
-# What callers are shown and may ask for, and the classes in each: what is added up, and every other class as it is, so
+# What clients are shown and may ask for, and the classes in each: what is added up, and every other class as it is, so
 # that a cost can be worked out again from what is shown.
 COUNTS: Final[Mapping[str, tuple[str, ...]]] = _ADDED | {name: (name,) for name in USAGE_CLASSES if name not in _ADDED}
 
+_input_counts: Final = attrgetter(*INPUT)
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+
+def context_tokens(usage: Usage) -> int:
+    """The size of the prompt, cached or not, by which context tiers are chosen."""
+    return sum(_input_counts(usage))
+
+
+class RequestInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a request asks for. '' where it does not say."""
 
     model: str = ""
     user: str = ""
     stream: bool = False
     tier: str = ""  # of the service, lower case; '' also for the standard one
-    billed_model: str = ""  # where the path alone says what is billed, whatever the answer calls it
+    billed_model: str = ""  # where the path alone says what is billed, whatever the response calls it
 
 
 class RequestHints(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a request's body says that decides a charge: names, settings and counts, and none of its texts."""
 
-    asked: Asked = Asked()
+    asked: RequestInfo = RequestInfo()
     may_last_an_hour: bool = False  # what is written to the prompt cache, as far as the request says
     may_be_cached: bool = False  # it asks for prompt caching, as far as it says
     search_depth: str = ""  # that it asks for; "untold" when nobody can say
@@ -84,16 +92,16 @@ class RequestHints(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     text_characters: int = 0  # of all that was put in as text, for an estimate
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an answer says about itself."""
+class ParsedResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a response says about itself."""
 
     model: str = ""  # '' when it names none
     usage: Usage | None = None  # None when it does not say, or says nonsense
     usage_block: str = ""  # the provider's own figures, as JSON text
-    adds_up: bool = True  # False: the provider's own totals and the classes of `usage` contradict each other
+    consistent: bool = True  # False: the provider's own totals and the classes of `usage` contradict each other
     complete: bool = True  # False: something was used that no class of `usage` holds
     final: bool = True  # False: a stream's figures from before its end, or a stream that has none
-    cut: bool = False  # True: the figures are not in what was kept of a large answer, or may not be all of them
+    cut: bool = False  # True: the figures are not in what was kept of a large response, or may not be all of them
     tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one
     tells_tier: bool = False  # whether it says, so that '' is the standard one for sure
     cost_usd: Decimal | None = None  # what the provider says that it costs

@@ -7,7 +7,7 @@ that what was observed beats what was only said, in whatever order the two are d
 from datetime import datetime
 from typing import Final
 
-from schemas.moments import unix_us
+from schemas.timestamps import unix_us
 
 LOGGED_BELOW: Final = 2**50  # versions of logged calls, while what is recorded is recorded before the year 2059
 LOGGED_LESS_US: Final = 3 * 2**49  # by which they are less than their unix microseconds
@@ -23,6 +23,6 @@ def written_us(version: int) -> int:
     return version + LOGGED_LESS_US if version < LOGGED_BELOW else version
 
 
-def version_after(version: int, moment: datetime) -> int:
-    """That of a row written anew at `moment`: on the same side as `version`, and in any case more."""
-    return max(version_of(moment, logged=version < LOGGED_BELOW), version + 1)
+def version_after(version: int, timestamp: datetime) -> int:
+    """That of a row written anew at `timestamp`: on the same side as `version`, and in any case more."""
+    return max(version_of(timestamp, logged=version < LOGGED_BELOW), version + 1)

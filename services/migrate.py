@@ -10,13 +10,13 @@ import sys
 
 from schemas.errors import FareboxError
 from services.settings import MigrateSettings
-from services.stores.deployment_secrets import SqlSecrets
-from services.stores.migrations import migrate_warehouse
-from services.stores.price_rows import SqlPriceRows
-from services.stores.releases import SqlReleases
-from services.stores.reprices import SqlReprices
-from services.stores.state import SqlKeyStore
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.migrations import migrate_warehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.prices import SqlPriceRows
+from services.stores.state.releases import SqlPricingReleases
+from services.stores.state.reprices import SqlReprices
+from services.stores.state.secrets import SqlSecrets
 from services.telemetry import configure_logging
 
 logger = logging.getLogger("farebox.migrate")
@@ -40,7 +40,7 @@ async def _migrate_warehouse(url: str) -> list[str]:
 
 
 async def _migrate_state(url: str) -> None:
-    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlReleases(url), SqlReprices(url), SqlSecrets(url)):
+    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlPricingReleases(url), SqlReprices(url), SqlSecrets(url)):
         try:
             await store.migrate()
         finally:
@@ -49,7 +49,7 @@ async def _migrate_state(url: str) -> None:
 
 async def _create_topics(settings: MigrateSettings) -> list[str]:
     # Kafka's client is loaded only where there is a Kafka.
-    from services.stores.topics import create_topics
+    from services.stores.kafka.topics import create_topics
 
     return await create_topics(
         settings.event_log.removeprefix("kafka://"),

@@ -1,6 +1,6 @@
 """What the core needs from the outside, said once. Adapters live in `stores`; processes receive them as arguments."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -13,10 +13,12 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction, Criteria, Reprice
 from schemas.statement import Statement
 
+Row = Mapping[str, Any]  # of the warehouse, by column alias
+
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The moment, aware UTC."""
+        """The timestamp, aware UTC."""
         ...
 
 
@@ -24,9 +26,9 @@ class EventSink(Protocol):
     """The writing end of the event log."""
 
     def publish(self, event: ExchangeEvent) -> Awaitable[None]:
-        """Takes `event` at once, without waiting; the answer is done when the event is durable.
+        """Takes `event` at once, without waiting; the response is done when the event is durable.
 
-        Callers that do not need to know may drop the answer. It fails with BrokerUnavailable when the event was
+        Clients that do not need to know may drop the response. It fails with BrokerUnavailable when the event was
         given up, which is also counted; it never fails while the event may still be written.
         """
         ...
@@ -52,7 +54,7 @@ class EventSource(Protocol):
         """Everything taken so far is done with. Raises: BrokerUnavailable."""
         ...
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Keeps `letters` where people can look at them; durable on return. Raises: BrokerUnavailable."""
         ...
 
@@ -81,7 +83,7 @@ class Warehouse(Protocol):
     """ClickHouse, as a server or in this process."""
 
     async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
-        """Keeps all of them; writing the same ones again changes no answer. Raises: StoreUnavailable."""
+        """Keeps all of them; writing the same ones again changes no response. Raises: StoreUnavailable."""
         ...
 
     async def keep_prices(self, prices: Sequence[Price]) -> None:
@@ -169,10 +171,10 @@ class PriceRows(Protocol):
         ...
 
 
-class Releases(Protocol):
+class PricingReleaseRegistry(Protocol):
     """Which releases charge events here: each reads answers in its own way, at the prices that it ships."""
 
-    async def others_charge_until(self) -> datetime | None:
+    async def other_release_active_until(self) -> datetime | None:
         """Events that were recorded later no other release has charged; None when there is no other.
 
         On return others are told that this one charges what has been recorded until now. Raises: StoreUnavailable.
@@ -215,21 +217,21 @@ Headers = Sequence[tuple[bytes, bytes]]  # names as spelled on the wire
 UNKNOWN_LENGTH: Final = -1  # of a body that ends when it says so; None is the length of a body that is not there
 
 
-class AnswerReceiver(Protocol):
+class ResponseReceiver(Protocol):
     """Whoever asked a provider. It is told the head, the pieces and the end, or the failure, and then nothing more."""
 
-    def answer_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
+    def response_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
 
-    def answer_piece(self, piece: bytes) -> None: ...
+    def response_chunk(self, piece: bytes) -> None: ...
 
-    def answer_end(self) -> None: ...
+    def response_end(self) -> None: ...
 
-    def answer_flush(self) -> None:
+    def response_flush(self) -> None:
         """Nothing more is at hand: what was told so far should travel on."""
         ...
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:
-        """The answer will not come, or not go on."""
+        """The response will not come, or not go on."""
         ...
 
     def upstream_slow(self) -> None:
@@ -251,7 +253,7 @@ class UpstreamCall(Protocol):
         """`headers` without Host and without framing, which follow from the origin and from `body_bytes`."""
         ...
 
-    def send_piece(self, piece: bytes) -> None: ...
+    def send_chunk(self, piece: bytes) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -259,11 +261,11 @@ class UpstreamCall(Protocol):
         """Nothing more is at hand: what was given so far should travel."""
         ...
 
-    def pause_answer(self) -> None: ...
+    def pause_response(self) -> None: ...
 
-    def resume_answer(self) -> None: ...
+    def resume_response(self) -> None: ...
 
-    def hand_over(self, receiver: AnswerReceiver) -> None:
+    def hand_over(self, receiver: ResponseReceiver) -> None:
         """From now on `receiver` is told, in the place of whoever was."""
         ...
 
@@ -275,7 +277,7 @@ class UpstreamCall(Protocol):
 class Upstream(Protocol):
     """The providers, reached through pooled connections. A request is written at most once, so it is paid once."""
 
-    def call(self, origin: Origin, receiver: AnswerReceiver) -> UpstreamCall: ...
+    def call(self, origin: Origin, receiver: ResponseReceiver) -> UpstreamCall: ...
 
     def sweep(self) -> None:
         """To be called about every second: closes connections that have rested too long."""

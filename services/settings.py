@@ -155,22 +155,22 @@ class ProxySettings(Settings):
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body; above it 413")
     connect_timeout_s: float = Field(5, gt=0, description="Seconds allowed to connect to the provider")
     first_byte_timeout_s: float = Field(
-        600, gt=0, description="Seconds from the request's end to the first byte of the answer"
+        600, gt=0, description="Seconds from the request's end to the first byte of the response"
     )
     idle_timeout_s: float = Field(
-        120, gt=0, description="Seconds between two pieces of an answer, or of a request's body"
+        120, gt=0, description="Seconds between two pieces of a response, or of a request's body"
     )
     total_timeout_s: float = Field(3600, gt=0, description="Seconds for the whole exchange")
     max_connections: int = Field(1000, gt=0, description="Most connections to one provider; further requests wait")
     stream_usage: Literal["inject", "off"] = Field(
         "inject",
-        description="OpenAI chat and completion streams whose clients do not ask for usage: ask, and take the answer "
+        description="OpenAI chat and completion streams whose clients do not ask for usage: ask, and take the response "
         "out, or do not",
     )
     on_disconnect: Literal["drain", "cancel"] = Field(
-        "drain", description="Answers whose caller has gone: read on, to learn what is billed, or cancel"
+        "drain", description="Answers whose client has gone: read on, to learn what is billed, or cancel"
     )
-    drain_timeout_s: float = Field(120, gt=0, description="Seconds for which an answer is read on without its caller")
+    drain_timeout_s: float = Field(120, gt=0, description="Seconds for which a response is read on without its client")
     drain_bytes: int = Field(4 * 2**20, ge=0, description="Bytes of it that are read on")
     drain_count: int = Field(256, ge=0, description="How many answers are read on at once; above it they are cancelled")
     kafka_spill: str = _KAFKA_SPILL
@@ -180,7 +180,7 @@ class WorkerSettings(Settings):
     flush_rows: int = Field(20_000, gt=0, description="Rows after which a batch is written")
     flush_bytes: int = Field(16 * 2**20, gt=0, description="Event bytes after which a batch is written")
     flush_s: float = Field(1, gt=0, description="Seconds after which a batch is written, full or not")
-    bury_share: float = Field(
+    max_dead_letter_ratio: float = Field(
         0.01,
         gt=0,
         le=1,

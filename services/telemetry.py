@@ -12,14 +12,14 @@ from typing import Final, Literal, get_args
 Counter = Literal[
     "proxy_requests_total",  # requests let through to a provider
     "proxy_refused_total",  # requests answered by the proxy itself with an error
-    "proxy_unlogged_total",  # requests passed on without a valid key: spend nobody sees
-    "proxy_logged_total",  # calls that their callers logged afterwards; no provider was asked for them
+    "proxy_unauthenticated_passthrough_total",  # requests passed on without a valid key: spend nobody sees
+    "proxy_logged_total",  # calls that their clients logged afterwards; no provider was asked for them
     "proxy_ids_replaced_total",  # requests that got an id of ours, as another one had theirs in the same millisecond
-    "proxy_strict_cut_total",  # callers cut off at the end of a whole answer: their event was not durable in time
+    "proxy_strict_cut_total",  # clients cut off at the end of a whole response: their event was not durable in time
     "proxy_bodies_dropped_total",  # bodies not kept because too much was in flight
     "proxy_bodies_truncated_total",  # bodies cut at the capture limit; of answers the end is kept all the same
-    "proxy_usage_asked_total",  # streams that tell their usage because the proxy asked for it
-    "proxy_drained_total",  # answers read on after their caller had gone
+    "proxy_stream_usage_injected_total",  # streams that tell their usage because the proxy asked for it
+    "proxy_drained_total",  # answers read on after their client had gone
     "proxy_drain_refused_total",  # answers not read on, because too many were
     "proxy_drain_cut_total",  # answers not read to their end: too long, too large, or the proxy stopped
     "log_published_total",  # events handed to the event log
@@ -57,7 +57,7 @@ class Histogram:
         self._sum_s = 0.0
 
     def observe(self, began_s: Sequence[float], ended_s: float) -> None:
-        """What began at these moments, in ascending order, ended at once. One search for each bound, not for each."""
+        """What began at these times, in ascending order, ended at once. One search for each bound, not for each."""
         count = len(began_s)
         for place, bound_s in enumerate(_BOUNDS_S):
             self._within[place] += count - bisect_left(began_s, ended_s - bound_s)
@@ -89,7 +89,7 @@ class Metrics:
         return "; ".join(dict(self.troubles).values())
 
     def warned(self) -> Sequence[str]:
-        """What an operator should look at though everything works, as it is at this moment."""
+        """What an operator should look at though everything works, as it is at this timestamp."""
         return [warning for ask in dict(self.warnings).values() for warning in ask()]
 
     def health(self) -> str:
@@ -120,7 +120,7 @@ class Metrics:
         """All counters and histograms in the Prometheus text format, and how the process is, as gauges.
 
         `farebox_accounting`: 1 with a worker inside, else 0. `farebox_troubles`: parts that do not do their work at the
-        moment. `farebox_warnings`: what works and needs an operator all the same, such as a damaged journal file.
+        timestamp. `farebox_warnings`: what works and needs an operator all the same, such as a damaged journal file.
         `farebox_proxy_unknown_headers_total` has a line for each name of a header that has no meaning.
         """
         lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]

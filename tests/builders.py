@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
+from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import CostState, OperatorPrice, Rate
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import UsageSource
@@ -45,7 +45,7 @@ def an_event(
     tags: RequestTags | None = None,
     request_body: bytes = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello!"}]}',
     response_body: bytes | None = None,
-    ending: Ending = Ending.COMPLETED,
+    outcome: Outcome = Outcome.COMPLETED,
     status: int | None = 200,
     recorded_at: datetime | None = None,
     key_id: str = "",
@@ -70,7 +70,7 @@ def an_event(
             logged=logged,
         ),
         response=ResponseEvent(
-            ending=ending,
+            outcome=outcome,
             status=status,
             latency_ms=response.pop("latency_ms", 850),
             content_type=response.pop("content_type", "application/json"),
@@ -95,7 +95,7 @@ def a_record(**changes: Any) -> RequestRecord:
         "request_model": "gpt-4o-mini",
         "target_url": "https://api.openai.com/v1/chat/completions",
         "status": 200,
-        "ending": Ending.COMPLETED,
+        "outcome": Outcome.COMPLETED,
         "is_stream": False,
         "latency_ms": 850,
         "time_to_first_token_ms": None,
@@ -131,7 +131,7 @@ def a_record(**changes: Any) -> RequestRecord:
         "price_id": "test/openai/gpt-4o-mini/2024-07-18",
         "provider_cost_usd": None,
         "reprice_id": "",
-        "as_charged_usd": None,
+        "original_cost_usd": None,
         "cache_enabled": False,
         "cache_reference_id": None,
         "cache_saved_usd": None,
@@ -167,6 +167,6 @@ def an_operator_price(**changes: Any) -> OperatorPrice:
             "completion_tokens": Rate(usd=Decimal("0.0000018")),
         },
         "valid_from": MOMENT - timedelta(days=7),
-        "known_since": MOMENT - timedelta(days=7),
+        "effective_for_events_since": MOMENT - timedelta(days=7),
     }
     return OperatorPrice(**(values | changes))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from services.stores.journal import unpack_segment
+from services.stores.journal.file import unpack_segment
 from tests.logged_calls import a_log
 from tests.scripted_provider import Do, ScriptedProvider, Step, answer, chunked
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer, clickhouse_server
 from tests.postgres_server import postgres_server
 from tests.servers import kafka_server

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas.event import Ending, ExchangeEvent, RequestTags
+from schemas.event import ExchangeEvent, Outcome, RequestTags
 from tests.builders import MOMENT, ORGANIZATION, an_event
 
 _WORDS = ("cost", "users", "billing", "token", "answer", "because", "the", "of", "feature", "please", "session", "a")
@@ -172,7 +172,7 @@ def _refused(draw: random.Random) -> ExchangeEvent:
     return an_event(
         request_body=_question(draw, "gpt-4o-mini"),
         response_body=b'{"error":{"message":"Rate limit reached","type":"tokens","code":"rate_limit_exceeded"}}',
-        ending=Ending.PROVIDER_ERROR,
+        outcome=Outcome.PROVIDER_ERROR,
         status=429,
     )
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-STARTED_S = 1_793_534_400  # the moment of the builders, 2026-11-01T12:00:00Z
+STARTED_S = 1_793_534_400  # the timestamp of the builders, 2026-11-01T12:00:00Z
 
 CHAT: dict[str, Any] = {
     "id": "chatcmpl-1",

@@ -13,13 +13,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
 from services.ports import EventSink, EventSource
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
-from services.stores.kafka import dead_letters_topic
-from services.stores.kafka_sink import KafkaSink, SinkLimits
-from services.stores.kafka_source import KafkaSource
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
+from services.stores.kafka.client import dead_letters_topic
+from services.stores.kafka.sink import KafkaSink, SinkLimits
+from services.stores.kafka.source import KafkaSource
+from services.stores.kafka.topics import create_topics
 from services.stores.memory import MemoryLog, MemorySink, MemorySource
-from services.stores.topics import create_topics
 from services.telemetry import Metrics
 from tests.builders import an_event
 
@@ -65,7 +65,9 @@ class InJournal:
         return JournalSource(self.path)
 
     async def dead_letters(self) -> list[DeadLetter]:
-        rows = journal_rows(self.path, "SELECT payload, position, code, reason FROM dead_letter ORDER BY buried_at_ms")
+        rows = journal_rows(
+            self.path, "SELECT payload, position, code, reason FROM dead_letter ORDER BY dead_lettered_at_ms"
+        )
         return [DeadLetter(payload=row[0], position=row[1], code=row[2], reason=row[3]) for row in rows]
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceBook, PriceTerms
-from services.stores.prices import ShippedPrices
-from services.worker.prices import KnownPrices
+from services.stores.shipped_prices.book import ShippedPrices
+from services.worker.prices import PriceCache
 
 
 class Rows:
@@ -34,15 +34,15 @@ class Rows:
 
 
 class OtherReleases:
-    """Releases that charged, or still do, until the moment that is told."""
+    """PricingReleaseRegistry that charged, or still do, until the timestamp that is told."""
 
     def __init__(self, charge_until: datetime | None = None) -> None:
         self.charge_until = charge_until
 
-    async def others_charge_until(self) -> datetime | None:
+    async def other_release_active_until(self) -> datetime | None:
         return self.charge_until
 
 
-def known(*rows: OperatorPrice, shipped: PriceBook | None = None, others_until: datetime | None = None) -> KnownPrices:
+def known(*rows: OperatorPrice, shipped: PriceBook | None = None, others_until: datetime | None = None) -> PriceCache:
     """The shipped prices under `rows`. Other releases charged until `others_until`."""
-    return KnownPrices(shipped or ShippedPrices(), Rows(*rows), OtherReleases(others_until))
+    return PriceCache(shipped or ShippedPrices(), Rows(*rows), OtherReleases(others_until))

@@ -13,7 +13,7 @@ from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, Permission
 from services.ports import Clock, EventSink, KeyStore, Warehouse
 from services.proxy.__main__ import proxy_server
-from services.proxy.server import ProxyServer
+from services.proxy.http.server import ProxyServer
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.memory import MemoryLog, MemorySink
@@ -84,7 +84,7 @@ class Rig:
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, trust_env=False, **options)
 
     async def events(self, count: int) -> list[ExchangeEvent]:
-        """All events, once there are `count` of them; a moment is given for one too many to show itself."""
+        """All events, once there are `count` of them; a timestamp is given for one too many to show itself."""
         for _ in range(200):
             if len(self._log.entries) >= count:
                 break

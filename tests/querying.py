@@ -1,4 +1,4 @@
-"""A query service on a real socket, and a caller that speaks plain HTTP to it."""
+"""A query service on a real socket, and a client that speaks plain HTTP to it."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ from services.ports import AmendableWarehouse
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import MAX_CONNECTIONS, query_server
-from services.stores.deployment_secrets import SqlSecrets
-from services.stores.journal_sink import JournalSink
+from services.stores.journal.sink import JournalSink
 from services.stores.memory import ManualClock
-from services.stores.price_rows import SqlPriceRows
-from services.stores.prices import ShippedPrices
-from services.stores.reprices import SqlReprices
-from services.stores.state import SqlKeyStore
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.prices import SqlPriceRows
+from services.stores.state.reprices import SqlReprices
+from services.stores.state.secrets import SqlSecrets
 from services.telemetry import Metrics
 from tests.builders import MOMENT, a_record, some_bodies
 
@@ -74,7 +74,7 @@ class QueryService:
 
 
 @dataclass(frozen=True)
-class Caller:
+class Client:
     """One organization with a key, and the service that it asks."""
 
     service: QueryService

@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import PriceBook, PriceTerms, Rate
 from schemas.reprice import Criteria, Reprice, RepriceState
-from services.domain.price_book import LayeredPrices
+from services.domain.pricing.price_book import LayeredPrices
 from services.ports import AmendableWarehouse
-from services.query.repricing import Repricing
+from services.repricing.runner import Repricing
 from services.stores.memory import ManualClock
-from services.stores.price_rows import SqlPriceRows
-from services.stores.prices import ShippedPrices
-from services.stores.reprices import SqlReprices
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.prices import SqlPriceRows
+from services.stores.state.reprices import SqlReprices
 from tests.builders import MOMENT
 from tests.exchanges import some_exchanges
 from tests.warehouses import ask, rows_of
@@ -128,7 +128,7 @@ async def _with(rows: SqlPriceRows, act: Callable[[SqlPriceRows], Awaitable[T]])
 
 
 def all_sorts(count: int, organization_id: str, *, seed: int = 1) -> Iterator[ExchangeEvent]:
-    """Exchanges over four days, some of models without a price, with every ending, and some that generate nothing."""
+    """Exchanges over four days, some of models without a price, with every outcome, and some that generate nothing."""
     draw = random.Random(seed)
     for event in some_exchanges(count, seed=seed, organization_id=organization_id):
         request, response = event.request, event.response
@@ -137,7 +137,7 @@ def all_sorts(count: int, organization_id: str, *, seed: int = 1) -> Iterator[Ex
         if draw.random() < 0.1:
             request = replace(request, method="GET")
         if draw.random() < 0.3:
-            response = replace(response, ending=draw.choice(list(Ending)))
+            response = replace(response, outcome=draw.choice(list(Outcome)))
         created_at = request.created_at + timedelta(days=draw.randrange(4), milliseconds=draw.choice((0, 1)))
         recorded_at = created_at + timedelta(milliseconds=response.latency_ms)
         request = replace(request, created_at=created_at)

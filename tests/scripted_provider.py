@@ -21,7 +21,7 @@ Step = bytes | float | Do
 
 
 def answer(body: bytes, *, status: str = "200 OK", content_type: str = "application/json", more: str = "") -> bytes:
-    """A whole answer with a Content-Length."""
+    """A whole response with a Content-Length."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
     return head.encode() + body
 
@@ -29,7 +29,7 @@ def answer(body: bytes, *, status: str = "200 OK", content_type: str = "applicat
 def chunked(
     *pieces: bytes, content_type: str = "text/event-stream", end: bytes = b"0\r\n\r\n", more: str = ""
 ) -> bytes:
-    """A whole answer in chunks."""
+    """A whole response in chunks."""
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n{more}\r\n"
     return head.encode() + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + end
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from services.cli.simulated_provider import SimulatedProvider
+from services.simulator.server import SimulatedProvider
 from tests.processes import Process, free_port
 
 

@@ -7,24 +7,24 @@ import pytest
 
 from schemas.omission import Omission
 from schemas.tables import OPERATORS, TABLES, Kind
-from services.cli.settings_list import environment_file
-from services.domain.helicone_headers import KNOWN_HEADERS, Treatment
-from services.domain.manual_log import LOG_PATHS
-from services.domain.providers import Routes, origin_of
+from services.cli.env_file import environment_file
+from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment
+from services.domain.exchange.routes import Routes, origin_of
+from services.domain.logging_api.event import LOG_PATHS
 from services.proxy.app import PAGES
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.settings import ALL_SETTINGS, PREFIX
 from services.sql.measures import MEASURES
-from services.sql.order import SORTS
+from services.sql.sort import SORTS
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.clock import SystemClock
-from services.stores.deployment_secrets import SqlSecrets
 from services.stores.memory import MemoryLog, MemorySink
-from services.stores.price_rows import SqlPriceRows
-from services.stores.prices import ShippedPrices
-from services.stores.reprices import SqlReprices
-from services.stores.state import SqlKeyStore
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.prices import SqlPriceRows
+from services.stores.state.reprices import SqlReprices
+from services.stores.state.secrets import SqlSecrets
 from services.telemetry import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ KINDS = {  # as the table of columns calls them
     Kind.UUID: "id",
     Kind.NUMBER: "number",
     Kind.MONEY: "money",
-    Kind.TIMESTAMP: "moment",
+    Kind.TIMESTAMP: "timestamp",
     Kind.FLAG: "flag",
     Kind.TEXT_MAP: "map",
     Kind.MAP_KEY: "name in a map",
@@ -72,7 +72,7 @@ def test_every_header_of_a_request_is_named_under_what_becomes_of_it_and_no_othe
 
 
 def test_every_header_of_an_answer_is_named_and_no_other() -> None:
-    sources = [(ROOT / "services/proxy" / name).read_text() for name in ("answers.py", "relay.py", "app.py")]
+    sources = [(ROOT / "services/proxy" / name).read_text() for name in ("errors.py", "exchange/exchange.py", "log_endpoint.py")]
     named = {name for source in sources for name in re.findall(r'\(b"(helicone-[a-z-]+)", ', source, re.IGNORECASE)}
     told = _first_cells(_section("Headers"), "answer header")
     assert sorted(told) == sorted({name.title() for name in named})

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, settings
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Bound, Statement
 from services.ports import Warehouse
-from services.sql.printer import print_spellings
-from services.stores.migrations import migrate_warehouse
-from services.stores.warehouse import ClickHouseWarehouse
+from services.sql.compile import compile_spellings
+from services.stores.clickhouse.migrations import migrate_warehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT, a_record
 
 LARGEST_USD = Decimal("999999.999999999999")  # what one row can hold
@@ -73,7 +73,7 @@ def total_of(warehouse: Warehouse, organization_id: str) -> tuple[int, Decimal]:
 
 
 def spellings_of(warehouse: Warehouse, organization_id: str) -> dict[str, str]:
-    rows = asyncio.run(warehouse.query(print_spellings(organization_id)))
+    rows = asyncio.run(warehouse.query(compile_spellings(organization_id)))
     return {row["property_key"]: row["spelling"] for row in rows}
 
 

@@ -7,12 +7,12 @@ from services.ports import Warehouse
 from services.stores.memory import MemoryLog, MemorySource
 from services.telemetry import Metrics
 from services.worker.loop import Flush, run_worker
-from services.worker.prices import KnownPrices
+from services.worker.prices import PriceCache
 from tests.price_rows import known
 
 
 def work_through(
-    warehouse: Warehouse, entries: Sequence[bytes], *, rows: int = 1000, prices: KnownPrices | None = None
+    warehouse: Warehouse, entries: Sequence[bytes], *, rows: int = 1000, prices: PriceCache | None = None
 ) -> None:
     """One worker from the first entry to the last, in batches of `rows`; at the shipped prices unless told."""
 

@@ -3,6 +3,6 @@
 
 def main() -> None:
     """The console entry `farebox`."""
-    from services.cli.commands import app
+    from services.cli.app import app
 
     app()

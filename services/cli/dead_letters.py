@@ -12,17 +12,17 @@ from rich.text import Text
 
 from schemas.errors import InvalidSetting, LogConflict, PoisonMessage
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
-from services.cli.screen import counted, minute, plain
-from services.domain.omission import as_wished, omits, without_bodies
+from services.cli.terminal import counted, minute, plain
+from services.domain.omission import omits, with_omission, without_bodies
 from services.ports import DeadLetters
 from services.settings import ProxySettings
-from services.stores.connect import open_dead_letters, open_event_sink
+from services.stores.factory import open_dead_letters, open_event_sink
 from services.telemetry import Metrics
 
 _SHOWN: Final = 5  # of each code
 
 
-class Buried(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     """A dead letter without its payload, which holds what people said to models."""
 
     position: str
@@ -40,7 +40,7 @@ class PutBack(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: bool
 
 
-async def buried(event_log: str) -> list[Buried]:
+async def buried(event_log: str) -> list[DeadLetterView]:
     """Raises: BrokerUnavailable, InvalidSetting."""
     async with _letters(event_log) as letters:
         return [_buried(letter) async for letter in letters.read()]
@@ -61,7 +61,7 @@ async def export(event_log: str, file: Path) -> int:
 
 
 async def put_back(settings: ProxySettings) -> PutBack:
-    """Publishes again what can become a row now. Counted once all the same: an event replaces its own row.
+    """Publishes again what can become a row now. ParsedUsage once all the same: an event replaces its own row.
 
     Raises: BrokerUnavailable, InvalidSetting.
     """
@@ -77,7 +77,7 @@ async def put_back(settings: ProxySettings) -> PutBack:
                 if event is None or letter.code == LogConflict.code:
                     unreadable += 1
                     continue
-                event = as_wished(event, settings.omit_bodies)
+                event = with_omission(event, settings.omit_bodies)
                 # One that an older version wrote may hold bodies that are to be omitted.
                 await sink.publish(without_bodies(event) if omits(event) else event)
                 back.append(msgspec.structs.replace(letter, payload=b""))
@@ -86,7 +86,7 @@ async def put_back(settings: ProxySettings) -> PutBack:
         return PutBack(back=len(back), unreadable=unreadable, forgotten=await letters.forget(back))
 
 
-def listed(letters: Iterable[Buried]) -> Iterator[Text]:
+def listed(letters: Iterable[DeadLetterView]) -> Iterator[Text]:
     """The letters by what is wrong with them, and what to do."""
     by_code = groupby(sorted(letters, key=lambda one: one.code), key=lambda one: one.code)
     found = {code: list(its) for code, its in by_code}
@@ -115,9 +115,9 @@ def put_back_lines(result: PutBack) -> Iterator[Text]:
         yield Text(f"{counted(result.unreadable, 'dead letter')} left that no row can be made of.")
 
 
-def _buried(letter: DeadLetter) -> Buried:
+def _buried(letter: DeadLetter) -> DeadLetterView:
     event = _event(letter)
-    return Buried(
+    return DeadLetterView(
         position=letter.position,
         code=letter.code,
         reason=letter.reason,

@@ -7,11 +7,11 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from schemas.api_reprice import UnknownModel, UnknownModels
-from services.cli.health import Part
+from schemas.api.reprices import UnknownModel, UnknownModels
+from services.cli.probes import Part
 from services.cli.report import REASONS, model_of
-from services.cli.screen import counted, day, minute, print_lines
-from services.domain.helicone_headers import nearest_known
+from services.cli.terminal import compile_lines, counted, day, minute
+from services.domain.exchange.helicone_headers import nearest_known
 
 _STATES: Final = {True: ("ok", "green"), False: ("down", "red"), None: ("unknown", "yellow")}
 _SHOWN: Final = 20  # models; the endpoint has all
@@ -22,9 +22,9 @@ _TO_TYPE: Final = (
 )
 
 
-def print_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
+def compile_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
     """Prints them; whether all is well. `unknown` is None when nobody could be asked."""
-    print_lines(_lines(parts, unknown), console)
+    compile_lines(_lines(parts, unknown), console)
     return all(part.ok and not part.alarms for part in parts) and unknown is not None and not unknown.unpriced_requests
 
 

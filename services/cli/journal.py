@@ -9,12 +9,12 @@ import typer
 from rich.text import Text
 
 from schemas.errors import InvalidSetting
-from services.cli.data_folder import DataFolder
 from services.cli.options import DATA, Data, errors_in_one_line
-from services.cli.screen import counted, plain, print_lines, screen
+from services.cli.terminal import compile_lines, counted, plain, screen
+from services.embedded.data_folder import DataFolder
 from services.settings import ProxySettings
-from services.stores.journal_files import JournalFiles
-from services.stores.journal_salvage import Salvaged, salvage
+from services.stores.journal.files import JournalFiles
+from services.stores.journal.salvage import Salvaged, salvage
 
 journal = typer.Typer(help="Look after the event log's own file.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def salvage_journal(spill: _SPILL = False, data: Data = DATA) -> None:
         files = JournalFiles(_file(data, spill=spill))
         if not files.newest().is_file():
             raise InvalidSetting(f"{files.path} does not exist: --data names the folder of a Farebox")
-        print_lines(_lines(asyncio.run(salvage(files.path))), screen())
+        compile_lines(_lines(asyncio.run(salvage(files.path))), screen())
 
 
 def _file(data: Data, *, spill: bool) -> str:

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from schemas.errors import InvalidRequest, NotFound
 from schemas.key import ApiKey, Permission
-from services.cli.screen import day, plain
-from services.stores.connect import open_keys
-from services.stores.state import SqlKeyStore
+from services.cli.terminal import day, plain
+from services.stores.factory import open_keys
+from services.stores.state.api_keys import SqlKeyStore
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from schemas.errors import FareboxError
-from services.cli.asking import QueryApi, as_json
-from services.cli.data_folder import DataFolder
-from services.cli.screen import plain, screen
+from services.cli.client import QueryApi, as_json
+from services.cli.terminal import plain, screen
+from services.embedded.data_folder import DataFolder
 from services.settings import ReportSettings
 
 DATA: Final = Path("data")
@@ -26,7 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON,
 
 
 def query_api(url: str, key: str, data: Path) -> QueryApi:
-    """The query service as the options, else the settings name it. Raises: InvalidSetting, NotAnswered."""
+    """The query service as the options, else the settings name it. Raises: InvalidSetting, NoResponse."""
     settings = ReportSettings.from_environ(os.environ)
     folder = DataFolder(data)
     missing = f"no key: neither --key nor FAREBOX_KEY, and {folder.key_file} does not exist"

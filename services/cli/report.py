@@ -6,11 +6,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from schemas.api_reports import Spend, Summary, Unpriced
-from schemas.api_reprice import CoverageView, UnknownModel
+from schemas.api.reports import Spend, Summary, Unpriced
+from schemas.api.reprices import CoverageView, UnknownModel
 from schemas.price import CostState
-from services.cli.asking import QueryApi
-from services.cli.screen import columns, counted, minute, percent, print_lines, usd
+from services.cli.client import QueryApi
+from services.cli.terminal import columns, compile_lines, counted, minute, percent, usd
 
 UNNAMED: Final = "(no model named)"
 _COVERAGE_HEADS: Final = ("Requests priced", "Tokens priced")
@@ -20,22 +20,22 @@ REASONS = {
     CostState.UNKNOWN_MODEL: "no price is known for this model",
     CostState.NO_USAGE: "the provider did not say what was used",
     CostState.PARTIAL: "part of what was used has no price",
-    CostState.TRUNCATED: "the answer was too large to be kept whole",
+    CostState.TRUNCATED: "the response was too large to be kept whole",
 }
 
 
 def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
-    """The summary as the query service tells it, amounts as exact Decimals. Raises: NotAnswered."""
+    """The summary as the query service tells it, amounts as exact Decimals. Raises: NoResponse."""
     summary: dict[str, Any] = api.get("/v1/report/summary", {"since": since})
     return summary
 
 
-def print_report(summary: Summary, console: Console, *, doctor: str = "farebox doctor") -> None:
+def compile_report(summary: Summary, console: Console, *, doctor: str = "farebox doctor") -> None:
     """Prints the report in the console's width; plain text where it is no terminal.
 
     `doctor` is what to type to learn more about what it leaves out.
     """
-    print_lines(_lines(summary, console.width, doctor), console)
+    compile_lines(_lines(summary, console.width, doctor), console)
 
 
 def _lines(summary: Summary, width: int, doctor: str) -> Iterator[Text]:
@@ -92,7 +92,7 @@ def _users(summary: Summary, width: int) -> Iterator[Text]:
 def _cache(summary: Summary) -> Iterator[Text]:
     cache = summary.cache
     if not cache.requests:
-        yield Text("  No request allowed an answer from the cache.")
+        yield Text("  No request allowed a response from the cache.")
         return
     asked = f"{cache.hits:,} of {counted(cache.requests, 'request')} that allowed it"
     yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({asked})")

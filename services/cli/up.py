@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.text import Text
 
-from services.cli.data_folder import DataFolder
-from services.cli.embedded import Running, resident_mb
+from services.embedded.data_folder import DataFolder
+from services.embedded.run import Running, resident_mb
 
 
 def show_running(running: Running, folder: DataFolder, console: Console, *, beside: str = "", ending: str = "") -> None:

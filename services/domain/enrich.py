@@ -7,22 +7,22 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent
-from schemas.moments import unix_us
+from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import Charge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
-from schemas.usage import Asked, Reading, Usage, UsageSource
+from schemas.timestamps import unix_us
+from schemas.usage import ParsedResponse, RequestInfo, Usage, UsageSource
 from schemas.versions import version_of
-from services.domain.asked import MAX_NAME_CHARACTERS, asked_of
-from services.domain.billing import charge_of
-from services.domain.body_text import Body
-from services.domain.charge import FREE
-from services.domain.consumption import Consumption, consumption_of
-from services.domain.exchange_bodies import read_request, read_response
-from services.domain.figures_alone import without_text
-from services.domain.tiers import with_asked, with_region
-from services.domain.told_cost import kept_usd
-from services.domain.unbilled import request_generates
+from services.domain.exchange.body import Body
+from services.domain.parsed_bodies import read_request, read_response
+from services.domain.pricing.billable import request_generates
+from services.domain.pricing.charge import FREE
+from services.domain.pricing.cost import charge_of
+from services.domain.usage.numbers_only import without_text
+from services.domain.usage.provider_cost import kept_usd
+from services.domain.usage.request import MAX_NAME_CHARACTERS, parse_request
+from services.domain.usage.service_tier import with_asked, with_region
+from services.domain.usage.source import ResolvedUsage, resolve_usage
 
 TIMED_OUT_STATUS: Final = -2
 CLIENT_GONE_STATUS: Final = -3
@@ -54,8 +54,8 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     reading, answer_body = read_response(event, hints)
     if request.tags.omit_response:
         reading = without_text(reading)
-    asked = asked_of(request, hints.asked)
-    consumption = consumption_of(event, reading, hints)
+    asked = parse_request(request, hints.asked)
+    consumption = resolve_usage(event, reading, hints)
     bill = _bill(event, asked, reading, consumption, prices)
     record = _record(event, asked, reading, bill)
     return record, _bodies(record, request.tags, asked_body, answer_body)
@@ -73,11 +73,13 @@ class _Bill(NamedTuple):
     saved_usd: Decimal | None = None
 
 
-def _bill(event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Consumption, prices: PriceBook) -> _Bill:
+def _bill(
+    event: ExchangeEvent, asked: RequestInfo, reading: ParsedResponse, consumption: ResolvedUsage, prices: PriceBook
+) -> _Bill:
     model = _model(event.request, asked, reading)
     tier = with_region(with_asked(reading, asked.tier), event.request.target_url, model)
     charge = charge_of(event, model, tier, reading, consumption, prices)
-    if event.response.ending is Ending.CACHED:
+    if event.response.outcome is Outcome.CACHED:
         return _Bill(model, tier, _NOTHING_USED, consumption.source, FREE, saved_usd=charge.cost_usd)
     if not request_generates(event.request, reading):  # it may show the usage of an older answer
         return _Bill(model, tier, _NOTHING_USED, consumption.source, charge)
@@ -85,7 +87,7 @@ def _bill(event: ExchangeEvent, asked: Asked, reading: Reading, consumption: Con
     return _Bill(model, tier, usage, consumption.source, charge, _told_cost_usd(event.response, reading))
 
 
-def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -> RequestRecord:
+def _record(event: ExchangeEvent, asked: RequestInfo, reading: ParsedResponse, bill: _Bill) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
     latency_ms = _within(response.latency_ms, _MAX_MS)
     is_stream = asked.stream or reading.streamed
@@ -101,7 +103,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         request_model=asked.model,
         target_url=request.target_url,
         status=_status(response, reading),
-        ending=response.ending,
+        outcome=response.outcome,
         is_stream=is_stream,
         latency_ms=latency_ms,
         time_to_first_token_ms=_first_token_ms(response, is_stream=is_stream),
@@ -114,7 +116,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         property_spellings=spellings,
         **msgspec.structs.asdict(bill.usage),  # its columns have the names of its classes
         usage_source=bill.usage_source,
-        usage_mismatch=not reading.adds_up,
+        usage_mismatch=not reading.consistent,
         usage_incomplete=not reading.complete,
         provider_usage=reading.usage_block,
         service_tier=bill.tier,
@@ -123,9 +125,9 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
         price_id=bill.charge.price_id,
         provider_cost_usd=bill.told_usd,
         reprice_id="",
-        as_charged_usd=None,
+        original_cost_usd=None,
         cache_enabled=tags.cache_enabled,
-        cache_reference_id=response.cache_reference_id if response.ending is Ending.CACHED else None,
+        cache_reference_id=response.cache_reference_id if response.outcome is Outcome.CACHED else None,
         cache_saved_usd=bill.saved_usd,
         request_bytes=_within(request.body_bytes, _MAX_BYTES),
         response_bytes=_within(response.body_bytes, _MAX_BYTES),
@@ -135,7 +137,7 @@ def _record(event: ExchangeEvent, asked: Asked, reading: Reading, bill: _Bill) -
     )
 
 
-def _model(request: RequestEvent, asked: Asked, reading: Reading) -> str:
+def _model(request: RequestEvent, asked: RequestInfo, reading: ParsedResponse) -> str:
     """A step beside the model goes by its own name, unless it turns out that a model was used for it."""
     step = request.step if reading.usage is None else ""
     answered = asked.billed_model or reading.model or asked.model
@@ -143,10 +145,10 @@ def _model(request: RequestEvent, asked: Asked, reading: Reading) -> str:
     return name[:MAX_NAME_CHARACTERS]
 
 
-def _status(response: ResponseEvent, reading: Reading) -> int:
-    if response.ending is Ending.TIMED_OUT:
+def _status(response: ResponseEvent, reading: ParsedResponse) -> int:
+    if response.outcome is Outcome.TIMED_OUT:
         return TIMED_OUT_STATUS
-    if response.ending is Ending.CLIENT_GONE:
+    if response.outcome is Outcome.CLIENT_DISCONNECTED:
         return CLIENT_GONE_STATUS
     if response.status is None:
         return BROKEN_STATUS
@@ -155,11 +157,11 @@ def _status(response: ResponseEvent, reading: Reading) -> int:
     return _within(response.status, _MAX_STATUS)
 
 
-def _told_cost_usd(response: ResponseEvent, reading: Reading) -> Decimal | None:
-    """By the provider; else by the caller who logged the call."""
-    if reading.cost_usd is not None or response.told_cost_usd is None:
+def _told_cost_usd(response: ResponseEvent, reading: ParsedResponse) -> Decimal | None:
+    """By the provider; else by the client who logged the call."""
+    if reading.cost_usd is not None or response.reported_cost_usd is None:
         return reading.cost_usd
-    return kept_usd(response.told_cost_usd)
+    return kept_usd(response.reported_cost_usd)
 
 
 def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:
@@ -202,13 +204,13 @@ def _in_utc(event: ExchangeEvent) -> ExchangeEvent:
     return replace(event, request=replace(request, created_at=_aware(request.created_at)))
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+def _aware(timestamp: datetime) -> datetime:
+    return timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
 
 
-def _later(moment: datetime, by_ms: int) -> datetime:
+def _later(timestamp: datetime, by_ms: int) -> datetime:
     try:
-        return moment + timedelta(milliseconds=by_ms)
+        return timestamp + timedelta(milliseconds=by_ms)
     except OverflowError:
         return _LAST_MOMENT
 

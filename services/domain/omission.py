@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.omission import Omission
-from schemas.usage import Reading, RequestHints
-from services.domain.exchange_bodies import read_request, read_response
-from services.domain.figures_alone import without_text
-from services.domain.request_hints import kept_hints
+from schemas.usage import ParsedResponse, RequestHints
+from services.domain.parsed_bodies import read_request, read_response
+from services.domain.usage.hints_from_body import kept_hints
+from services.domain.usage.numbers_only import without_text
 
 
-def as_wished(event: ExchangeEvent, omission: Omission) -> ExchangeEvent:
+def with_omission(event: ExchangeEvent, omission: Omission) -> ExchangeEvent:
     """`event` with tags that omit what the operator does, beside what the client does."""
     tags = event.request.tags
     omit_request = tags.omit_request or omission in (Omission.REQUEST, Omission.BOTH)
@@ -51,7 +51,7 @@ def unread(event: ExchangeEvent) -> ExchangeEvent:
     """`event` without the bodies that its tags omit, where nobody could read them. Its cost is unknown."""
     request, response = event.request, event.response
     if request.tags.omit_response:
-        response = _of_response(response, Reading(final=False, cut=True))
+        response = _of_response(response, ParsedResponse(final=False, cut=True))
     if request.tags.omit_request:
         request = _of_request(request, RequestHints(may_last_an_hour=True, may_be_cached=True, may_cost_more=True))
     return replace(event, request=request, response=response)
@@ -61,5 +61,5 @@ def _of_request(request: RequestEvent, hints: RequestHints) -> RequestEvent:
     return replace(request, body=b"", content_type="", content_encoding="", hints=hints)
 
 
-def _of_response(response: ResponseEvent, reading: Reading) -> ResponseEvent:
+def _of_response(response: ResponseEvent, reading: ParsedResponse) -> ResponseEvent:
     return replace(response, body=b"", body_tail=b"", content_type="", content_encoding="", reading=reading)

@@ -1,1 +1,1 @@
-"""The process that answers callers: passes requests on and publishes one event for each."""
+"""The process that answers clients: passes requests on and publishes one event for each."""

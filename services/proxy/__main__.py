@@ -11,29 +11,29 @@ from typing import Any, Final
 
 import uvicorn
 
-from services.domain.capture import CaptureSpace
-from services.domain.helicone_headers import ignored_headers
-from services.domain.host import host_names
-from services.domain.providers import Routes, origin_of
+from services.domain.exchange.capture import CaptureSpace
+from services.domain.exchange.helicone_headers import ignored_headers
+from services.domain.exchange.host import host_names
+from services.domain.exchange.routes import Routes, origin_of
 from services.ports import Clock, EventSink, KeyStore, Upstream, Warehouse
 from services.process import GRACE_S, closed_by, run_process
-from services.proxy.accounts import Accounts
 from services.proxy.app import ProxyApp
-from services.proxy.drains import DrainLimits, Drains
-from services.proxy.ids import RequestIds
-from services.proxy.keys import Keyring
+from services.proxy.exchange.context import Limits, ProxyContext
+from services.proxy.exchange.drain import DrainLimits, Drains
+from services.proxy.exchange.key_cache import ApiKeyCache
+from services.proxy.exchange.omitting_sink import OmittingSink
+from services.proxy.exchange.paced_work import PacedWork
+from services.proxy.exchange.recorder import EventRecorder
+from services.proxy.exchange.request_ids import RequestIds
+from services.proxy.http.connection import ProxyConnection
+from services.proxy.http.server import ProxyServer
 from services.proxy.log_conflicts import LOOK_UP_S, LogConflicts
 from services.proxy.log_endpoint import LogEndpoint
-from services.proxy.manual_log import LogIntake
-from services.proxy.omitting import OmittingSink
-from services.proxy.paced_work import PacedWork
-from services.proxy.protocol import RelayProtocol
-from services.proxy.server import ProxyServer
-from services.proxy.terms import Limits, Relay
+from services.proxy.log_intake import LoggedCallIntake
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
-from services.stores.connect import open_event_sink, open_keys, open_shared_warehouse
-from services.stores.upstream import UpstreamPool
+from services.stores.factory import open_event_sink, open_keys, open_shared_warehouse
+from services.stores.upstream.pool import UpstreamPool
 from services.telemetry import Metrics
 
 KEPT_BYTES: Final = 64 * 2**20  # of all bodies that are kept until they are whole
@@ -58,10 +58,10 @@ def proxy_server(
     """
     upstream = UpstreamPool(max_connections=settings.max_connections, connect_timeout_s=settings.connect_timeout_s)
     routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
-    keyring = Keyring(keys)
+    keyring = ApiKeyCache(keys)
     draw_id = RequestIds(os.urandom).draw
     omitting = OmittingSink(sink, omission=settings.omit_bodies, metrics=metrics)
-    accounts = Accounts(
+    accounts = EventRecorder(
         sink=omitting,
         metrics=metrics,
         draw_id=draw_id,
@@ -71,7 +71,7 @@ def proxy_server(
     drains = _drains(settings, accounts, metrics)
     paced = PacedWork()
     relay = _relay(settings, upstream, keyring, accounts, drains, metrics, paced)
-    logs = LogIntake(
+    logs = LoggedCallIntake(
         keys=keyring,
         conflicts=LogConflicts(warehouse),
         sink=omitting,
@@ -82,12 +82,12 @@ def proxy_server(
         paced=paced,
     )
     app = _app(settings, routes, logs, metrics)
-    protocol = partial(RelayProtocol, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
+    protocol = partial(ProxyConnection, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
     config = _config(settings, app, protocol, grace_s=grace_s)
     return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, omitting=omitting, grace_s=grace_s)
 
 
-def _app(settings: ProxySettings, routes: Routes, logs: LogIntake, metrics: Metrics) -> ProxyApp:
+def _app(settings: ProxySettings, routes: Routes, logs: LoggedCallIntake, metrics: Metrics) -> ProxyApp:
     return ProxyApp(
         metrics=metrics,
         routes=routes.known,
@@ -100,13 +100,13 @@ def _app(settings: ProxySettings, routes: Routes, logs: LogIntake, metrics: Metr
 def _relay(
     settings: ProxySettings,
     upstream: Upstream,
-    keyring: Keyring,
-    accounts: Accounts,
+    keyring: ApiKeyCache,
+    accounts: EventRecorder,
     drains: Drains,
     metrics: Metrics,
     paced: PacedWork,
-) -> Relay:
-    return Relay(
+) -> ProxyContext:
+    return ProxyContext(
         upstream=upstream,
         keys=keyring,
         accounts=accounts,
@@ -143,7 +143,7 @@ def _config(settings: ProxySettings, app: ProxyApp, protocol: Any, *, grace_s: i
     )
 
 
-def _drains(settings: ProxySettings, accounts: Accounts, metrics: Metrics) -> Drains:
+def _drains(settings: ProxySettings, accounts: EventRecorder, metrics: Metrics) -> Drains:
     limits = DrainLimits(
         timeout_s=settings.drain_timeout_s, max_bytes=settings.drain_bytes, max_drains=settings.drain_count
     )

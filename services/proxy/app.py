@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from schemas.errors import FareboxError, NotFound, Unavailable
-from services.domain.host import check_trusted
-from services.domain.manual_log import LOG_PATHS
-from services.proxy.answers import MethodNotAllowed, MisdirectedRequest, error_body, status_of
+from services.domain.exchange.host import check_trusted
+from services.domain.logging_api.event import LOG_PATHS
+from services.proxy.errors import MethodNotAllowed, MisdirectedRequest, error_body, status_of
 from services.proxy.log_endpoint import LogEndpoint, Send
-from services.proxy.manual_log import Receive
+from services.proxy.log_intake import Receive
 from services.telemetry import Metrics
 
 Pairs = list[tuple[bytes, bytes]]
@@ -37,7 +37,7 @@ class ProxyApp:
     ) -> None:
         """`query_url`: where clients reach the query service; '' when this process does not know.
 
-        `hosts` are names under which pages that need no key are shown too (see services/domain/host.py).
+        `hosts` are names under which pages that need no key are shown too (see services/domain/exchange/host.py).
         """
         self._query_url = query_url.rstrip("/")
         self._metrics = metrics

@@ -7,9 +7,9 @@ from typing import Final
 
 from schemas.errors import Conflict, StoreUnavailable
 from schemas.event import ExchangeEvent
-from schemas.moments import unix_us
+from schemas.timestamps import unix_us
 from services.domain.enrich import recorded_at_of
-from services.domain.logged_again import STANDING, objection, standing_of
+from services.domain.logging_api.replacement import STANDING, objection, standing_of
 from services.ports import Warehouse
 from services.sql.nodes import Key
 from services.sql.standing import print_standing

@@ -11,16 +11,16 @@ import msgspec
 
 from schemas.errors import FareboxError, InvalidRequest
 from schemas.omission import Omission
-from services.domain.manual_log import LOG_PATHS
-from services.domain.typed_log import TYPED_PATH, typed_faults
+from services.domain.logging_api.event import LOG_PATHS
+from services.domain.logging_api.typed import TYPED_PATH, typed_faults
 from services.ports import Clock, EventSink, Headers, KeyStore, Warehouse
-from services.proxy.answers import error_body, status_of
-from services.proxy.ids import RequestIds
-from services.proxy.keys import Keyring
+from services.proxy.errors import error_body, status_of
+from services.proxy.exchange.key_cache import ApiKeyCache
+from services.proxy.exchange.omitting_sink import OmittingSink
+from services.proxy.exchange.paced_work import PacedWork
+from services.proxy.exchange.request_ids import RequestIds
 from services.proxy.log_conflicts import LogConflicts
-from services.proxy.manual_log import LogIntake, Receive
-from services.proxy.omitting import OmittingSink
-from services.proxy.paced_work import PacedWork
+from services.proxy.log_intake import LoggedCallIntake, Receive
 from services.telemetry import Metrics
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -32,7 +32,7 @@ _JSON: Final = (b"content-type", b"application/json")
 class LogEndpoint:
     """For POST on one of LOG_PATHS, with or without a slash behind it."""
 
-    def __init__(self, logs: LogIntake, metrics: Metrics) -> None:
+    def __init__(self, logs: LoggedCallIntake, metrics: Metrics) -> None:
         self._logs = logs
         self._metrics = metrics
 
@@ -76,9 +76,9 @@ class LogService:
         omission: Omission,
     ) -> None:
         """Its owner closes it, and then `sink`. `capture_bytes` is the limit of each body of a call."""
-        self._keyring = Keyring(keys)
+        self._keyring = ApiKeyCache(keys)
         self._omitting = OmittingSink(sink, omission=omission, metrics=metrics)
-        logs = LogIntake(
+        logs = LoggedCallIntake(
             keys=self._keyring,
             conflicts=LogConflicts(warehouse),
             sink=self._omitting,

@@ -7,14 +7,14 @@ from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
 
-from services.domain.host import host_names
+from services.domain.exchange.host import host_names
 from services.process import GRACE_S, closed_by, descriptor_share, run_process
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.server import query_server
 from services.settings import QuerySettings
 from services.stores.clock import SystemClock
-from services.stores.connect import (
+from services.stores.factory import (
     open_event_sink,
     open_keys,
     open_price_rows,
@@ -22,7 +22,7 @@ from services.stores.connect import (
     open_secrets,
     open_warehouse,
 )
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
 
 logger = logging.getLogger("farebox.query")

@@ -10,28 +10,28 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
-from schemas.api import Answer, BodiesView, OneRequestView, RequestView
-from schemas.api_prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
-from schemas.api_reports import ReportView, Summary
-from schemas.api_reprice import RepriceView, UnknownModels
+from schemas.api.prices import AddedPriceView, OperatorPriceView, PricesView, ReceiptView
+from schemas.api.reports import ReportView, Summary
+from schemas.api.reprices import RepriceView, UnknownModels
+from schemas.api.requests import Answer, BodiesView, OneRequestView, RequestView
 from schemas.price import ShippedBook
 from services import __version__
-from services.domain.manual_log import LOG_PATHS
+from services.domain.logging_api.event import LOG_PATHS
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
-from services.query.answers import ExactRoute, answer_errors
-from services.query.by_id import get_request, query_ids
-from services.query.csv_answers import CSV_TOO
+from services.query.dependencies import Service
 from services.query.health import healthcheck, healthy, ready
-from services.query.prices import add_price, end_price, list_prices
-from services.query.receipts import get_receipt
-from services.query.refusals import Responses, refusals
-from services.query.reports import report, report_summary
-from services.query.reprice import begin_reprice, get_reprice, list_reprices, undo_reprice
-from services.query.requests import count_requests, query_requests
-from services.query.service import Service
-from services.query.signed_body import get_body
-from services.query.trusted_names import TrustedNames
-from services.query.unknown import unknown_models
+from services.query.http.csv import CSV_TOO
+from services.query.http.error_docs import Responses, refusals
+from services.query.http.responses import ExactRoute, answer_errors
+from services.query.http.trusted_hosts import TrustedNames
+from services.query.prices.endpoints import add_price, end_price, list_prices
+from services.query.prices.unpriced import unknown_models
+from services.query.reports.report import report, report_summary
+from services.query.reprices import begin_reprice, get_reprice, list_reprices, undo_reprice
+from services.query.requests.by_id import get_request, query_ids
+from services.query.requests.list import count_requests, query_requests
+from services.query.requests.receipt import get_receipt
+from services.query.requests.signed_body import get_body
 
 Logs = Callable[[dict[str, Any], Any, Any], Awaitable[None]]  # an object that is an ASGI application
 

@@ -10,7 +10,7 @@ from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction
 from schemas.statement import Statement
-from services.domain.fair_turns import FairTurns, TurnLimits
+from services.domain.limits.fair_queue import FairTurns, TurnLimits
 from services.ports import AmendableWarehouse
 
 # An organization has half of the places at most, and one of all is for what is cheap. An embedded warehouse has one

@@ -4,11 +4,11 @@ from fastapi import Response
 
 from schemas.errors import Unavailable
 from schemas.tables import REQUEST_RESPONSE
-from services.query.answers import answer, bare
-from services.query.service import GivenService
+from services.query.dependencies import GivenService
+from services.query.http.responses import answer, bare
+from services.sql.compile import compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import Everything, Report
-from services.sql.printer import print_report
 
 
 async def healthy() -> Response:
@@ -28,6 +28,6 @@ async def ready(service: GivenService) -> Response:
     nobody = Report(
         table=REQUEST_RESPONSE, organization_id="", where=Everything(), measures=(MEASURES["cost_usd"],), by=()
     )
-    await service.warehouse.query(print_report(nobody))
+    await service.warehouse.query(compile_report(nobody))
     await service.keys.organization_of("")
     return answer("ok")

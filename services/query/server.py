@@ -7,7 +7,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from services.query.connection import IDLE_S, QueryConnection, RefusedRequests
+from services.query.http.connection import IDLE_S, QueryConnection, RefusedRequests
 
 MAX_CONNECTIONS: Final = 512
 

@@ -34,15 +34,15 @@ def _rate(part: str, whole: str) -> str:
 
 
 _PRICED_TOKENS = "sumIf(all_tokens, cost_usd IS NOT NULL)"
-_ERRORS = "countIf(ending IN ('provider_error', 'upstream_broken', 'timed_out', 'refused'))"
-_HITS = "countIf(ending = 'cached')"
-_UNPRICED_HITS = "countIf(ending = 'cached' AND cache_saved_usd IS NULL)"
-_CACHE_ASKED = "countIf(cache_enabled OR ending = 'cached')"
+_ERRORS = "countIf(outcome IN ('provider_error', 'upstream_error', 'timed_out', 'refused'))"
+_HITS = "countIf(outcome = 'cached')"
+_UNPRICED_HITS = "countIf(outcome = 'cached' AND cache_saved_usd IS NULL)"
+_CACHE_ASKED = "countIf(cache_enabled OR outcome = 'cached')"
 _PRICED = "countIf(cost_usd IS NOT NULL)"
 _UNWEIGHED = "countIf(cost_usd IS NULL AND all_tokens = 0)"
 
 _MEASURES = (
-    ("requests", "count()", "requests", "all requests, whatever their ending"),
+    ("requests", "count()", "requests", "all requests, whatever their outcome"),
     ("cost_usd", "if(count() = 0, 0, sum(cost_usd))", "USD", "what the requests with a known cost cost together"),
     ("unpriced_requests", "countIf(cost_usd IS NULL)", "requests", "requests whose cost is unknown"),
     ("priced_request_share", _rate(_PRICED, "count()"), "share", "requests with a known cost"),
@@ -63,8 +63,8 @@ _MEASURES = (
     ("sessions", "uniqExactIf((session_id, session_name), session_id != '')", "sessions", "sessions, by id and name"),
     ("errors", _ERRORS, "requests", "ended by the provider, the network, a timeout or a refusal"),
     ("error_rate", _rate(_ERRORS, "count()"), "share", "errors of all requests"),
-    ("first_request_at", "if(count() = 0, NULL, min(request_created_at))", "moment", "the earliest request"),
-    ("last_request_at", "if(count() = 0, NULL, max(request_created_at))", "moment", "the latest request"),
+    ("first_request_at", "if(count() = 0, NULL, min(request_created_at))", "timestamp", "the earliest request"),
+    ("last_request_at", "if(count() = 0, NULL, max(request_created_at))", "timestamp", "the latest request"),
 )
 
 _MEANINGS = {

@@ -37,7 +37,7 @@ class Not(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What tells a row from all others of its organization. An id alone does not: callers may use one again."""
+    """What tells a row from all others of its organization. An id alone does not: clients may use one again."""
 
     request_created_at: datetime
     request_id: str
@@ -58,7 +58,7 @@ Filter: TypeAlias = Everything | Compare | And | Or | Not | HasKey
 
 
 def comparison(name: str, operator: Operator, value: Scalar | tuple[str, ...]) -> Compare:
-    """Of the column of requests that callers call `name`."""
+    """Of the column of requests that clients call `name`."""
     return Compare(column=REQUEST_RESPONSE.columns[name], operator=operator, value=value)
 
 
@@ -74,7 +74,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Rows, each request once.
 
     With a `reach` only the first so many stored versions that fulfil the filter are looked at, which is fast and may
-    miss rows behind them; see `print_candidates`. It needs an order by creation moment: no version changes that.
+    miss rows behind them; see `compile_candidates`. It needs an order by creation timestamp: no version changes that.
     """
 
     table: Table

@@ -3,7 +3,7 @@
 from schemas.statement import Statement
 
 
-def print_price(price_id: str) -> Statement:
+def compile_price(price_id: str) -> Statement:
     """`price` as JSON. Prices belong to nobody: whoever asks has the id from a row of their own organization."""
     sql = "SELECT price FROM price WHERE price_id = {p0:String} LIMIT 1"
     return Statement(sql=sql, parameters={"p0": price_id}, is_cheap=True)

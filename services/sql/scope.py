@@ -78,7 +78,7 @@ def searches_bodies(where: Filter) -> bool:
 
 
 def _period(where: Filter) -> Filter:
-    """The bounds on the creation moment that hold for every row of the answer."""
+    """The bounds on the creation timestamp that hold for every row of the response."""
     match where:
         case Compare(column=column) if column.sql == "request_created_at":
             return where

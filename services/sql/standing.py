@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
+from services.sql.compile import compile_filter
 from services.sql.nodes import Everything, HasKey, Key
-from services.sql.printer import print_filter
 from services.sql.scope import Scope, from_rows
 
 
@@ -13,5 +13,5 @@ def print_standing(organization_id: str, keys: Sequence[Key], names: Sequence[st
     """`names` of the newest version of each of `keys` that there is a row of, be it a deleted one."""
     scope = Scope(organization_id, Everything())
     key = ", ".join(name for name in REQUEST_RESPONSE.identity if name != REQUEST_RESPONSE.tenant)
-    rows = from_rows(REQUEST_RESPONSE, print_filter(HasKey(tuple(keys)), scope), scope, final=False)
+    rows = from_rows(REQUEST_RESPONSE, compile_filter(HasKey(tuple(keys)), scope), scope, final=False)
     return scope.statement(f"SELECT {key}, {', '.join(names)} {rows} ORDER BY version DESC LIMIT 1 BY {key}")

@@ -5,9 +5,9 @@ from decimal import Context, Decimal
 from uuid import UUID
 
 from schemas.errors import InvalidFilter
-from schemas.moments import MILLISECOND, whole_milliseconds
 from schemas.statement import Scalar
 from schemas.tables import Column, Kind, Operator
+from schemas.timestamps import MILLISECOND, whole_milliseconds
 
 MAX_VALUE = 8192  # characters of one text
 MAX_PATTERN = 1000  # characters of a `like`: a pattern is compiled
@@ -113,17 +113,19 @@ def _dollars(given: object, where: str) -> Decimal:
 def _moment(operator: Operator, given: object, where: str) -> datetime:
     """An instant in whole milliseconds: rows have no finer ones, so a finer bound moves to the next one."""
     try:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else None
-        moment = moment and (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+        timestamp = datetime.fromisoformat(given) if isinstance(given, str) else None
+        timestamp = timestamp and (
+            timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
+        )
     except (ValueError, OverflowError):
-        moment = None
-    if moment is None or not _EARLIEST <= moment <= _LATEST:
+        timestamp = None
+    if timestamp is None or not _EARLIEST <= timestamp <= _LATEST:
         raise InvalidFilter(
-            f"{where} takes a moment of the years 1900 to 2299 as ISO 8601 text, such as 2026-01-31T12:00:00Z, "
+            f"{where} takes a timestamp of the years 1900 to 2299 as ISO 8601 text, such as 2026-01-31T12:00:00Z, "
             f"not {shown(given)}"
         )
-    whole = whole_milliseconds(moment)
-    if whole == moment:
+    whole = whole_milliseconds(timestamp)
+    if whole == timestamp:
         return whole
     if operator is Operator.EQUALS:
         raise InvalidFilter(f"{where} takes whole milliseconds, not {shown(given)}")

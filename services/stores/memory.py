@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, encode_event
-from services.stores.promises import Promise
+from services.stores.durability import DurabilityAck
 from services.telemetry import Metrics
 
 POLL_S = 0.005
@@ -33,7 +33,7 @@ class MemorySink:
 
     def publish(self, event: ExchangeEvent) -> Awaitable[None]:
         self._metrics.add("log_published_total")
-        promise = Promise(asyncio.get_running_loop())
+        promise = DurabilityAck(asyncio.get_running_loop())
         if self._closed:
             self._metrics.add("log_lost_total")
             promise.fail(BrokerUnavailable("memory log is closed"))
@@ -81,7 +81,7 @@ class MemorySource:
     async def commit(self) -> None:
         self._log.committed[self._consumer] = self._taken
 
-    async def bury(self, letters: Sequence[DeadLetter]) -> None:
+    async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self._log.dead_letters.update((letter.position, letter) for letter in letters)
 
     async def backlog(self) -> int:
@@ -95,8 +95,8 @@ class MemorySource:
 class ManualClock:
     """A Clock that moves when it is told to."""
 
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
+    def __init__(self, timestamp: datetime) -> None:
+        self._moment = timestamp
 
     def now(self) -> datetime:
         return self._moment

@@ -6,16 +6,16 @@ import signal
 from contextlib import AsyncExitStack
 
 from schemas.errors import InvalidSetting
-from services.domain.host import host_names
+from services.domain.exchange.host import host_names
 from services.process import closed_by, run_process
 from services.settings import WorkerSettings
-from services.stores.connect import open_event_source, open_price_rows, open_releases, open_warehouse
-from services.stores.prices import ShippedPrices
+from services.stores.factory import open_event_source, open_price_rows, open_pricing_releases, open_warehouse
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
-from services.worker.garbage import look_for_cycles_rarely
+from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.health import serve_health
 from services.worker.loop import Flush, run_worker
-from services.worker.prices import KnownPrices
+from services.worker.prices import PriceCache
 
 logger = logging.getLogger("farebox.worker")
 
@@ -32,14 +32,22 @@ async def run(settings: WorkerSettings) -> None:
         )
         warehouse = closed_by(stack, await open_warehouse(settings.warehouse))
         price_rows = closed_by(stack, open_price_rows(settings.state))
-        releases = closed_by(stack, open_releases(settings.state))
+        releases = closed_by(stack, open_pricing_releases(settings.state))
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
         flush = Flush(max_rows=settings.flush_rows, max_bytes=settings.flush_bytes, max_age_s=settings.flush_s)
         look_for_cycles_rarely()
-        prices = KnownPrices(ShippedPrices(), price_rows, releases)
-        await run_worker(source, warehouse, prices, metrics, flush=flush, stop=stop, bury_share=settings.bury_share)
+        prices = PriceCache(ShippedPrices(), price_rows, releases)
+        await run_worker(
+            source,
+            warehouse,
+            prices,
+            metrics,
+            flush=flush,
+            stop=stop,
+            max_dead_letter_ratio=settings.max_dead_letter_ratio,
+        )
     logger.info("worker stopped")
 
 

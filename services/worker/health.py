@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from schemas.errors import Forbidden, InvalidRequest
-from services.domain.host import check_trusted, parse_host
+from services.domain.exchange.host import check_trusted, parse_host
 from services.telemetry import Metrics
 
 _MAX_HEAD_BYTES: Final = 16 * 2**10

@@ -7,12 +7,12 @@ import msgspec
 
 from schemas.errors import LogConflict
 from schemas.event import DeadLetter
-from services.domain.logged_again import STANDING, Standing, settled, standing_of
+from services.domain.logging_api.replacement import STANDING, Standing, settled, standing_of
 from services.ports import Warehouse
 from services.sql.nodes import Key, key_of
 from services.sql.standing import print_standing
-from services.worker.already_charged import ASKED_AT_ONCE, key_in_warehouse
 from services.worker.rows import Row, dead_letter
+from services.worker.skip_existing import ASKED_AT_ONCE, key_in_warehouse
 
 _Identity = tuple[str, Key]
 

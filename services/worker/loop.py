@@ -16,17 +16,17 @@ from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
 from services.ports import EventSource, Warehouse
 from services.telemetry import Metrics
-from services.worker.already_charged import still_to_charge
 from services.worker.logged_rows import settle_logs
-from services.worker.prices import KnownPrices
+from services.worker.prices import PriceCache
 from services.worker.rows import Row, dead_letter, rows_of
+from services.worker.skip_existing import rows_to_insert
 
 FIRST_DELAY_S: Final = 0.1
 MAX_DELAY_S: Final = 15.0
 TROUBLE_DELAY_S: Final = 3.0  # after some six seconds of retrying, whoever asks whether all is well hears of it
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
-# More than this share of a window in the grave is a fault of ours or of the table: better to stop than to bury it all.
+# More dead letters than this in a window are a fault of ours or of the table: better to stop than to go on.
 BURY_SHARE: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
 MAX_BURIED: Final = 100  # of a window, whatever the share
@@ -55,18 +55,18 @@ class Flush(msgspec.Struct, frozen=True, kw_only=True):
 async def run_worker(
     source: EventSource,
     warehouse: Warehouse,
-    prices: KnownPrices,
+    prices: PriceCache,
     metrics: Metrics,
     *,
     flush: Flush,
     stop: asyncio.Event,
     hurry: asyncio.Event | None = None,
-    bury_share: float = BURY_SHARE,
+    max_dead_letter_ratio: float = BURY_SHARE,
 ) -> None:
     """Works until `stop`, and then finishes the batch in hand. Its owner closes what it was given.
 
-    From `hurry` on no batch waits for more events: the owner knows that none will come. More than `bury_share` of
-    the events in the grave stops it.
+    From `hurry` on no batch waits for more events: the owner knows that none will come. A larger share of dead letters
+    than `max_dead_letter_ratio` stops it.
 
     While the log, the warehouse or the store of prices is away it waits and tries again. Raises: TooManyDeadLetters.
     """
@@ -78,7 +78,7 @@ async def run_worker(
         flush=flush,
         stop=stop,
         hurry=hurry or asyncio.Event(),
-        bury_share=bury_share,
+        max_dead_letter_ratio=max_dead_letter_ratio,
     )
     try:
         while not stop.is_set():
@@ -96,13 +96,13 @@ class _Worker:
         self,
         source: EventSource,
         warehouse: Warehouse,
-        prices: KnownPrices,
+        prices: PriceCache,
         metrics: Metrics,
         *,
         flush: Flush,
         stop: asyncio.Event,
         hurry: asyncio.Event,
-        bury_share: float,
+        max_dead_letter_ratio: float,
     ) -> None:
         self._source = source
         self._warehouse = warehouse
@@ -112,7 +112,7 @@ class _Worker:
         self._flush = flush
         self._stop = stop
         self._hurry = hurry
-        self._bury_share = bury_share
+        self._bury_share = max_dead_letter_ratio
         self._window_events = 0
         self._window_buried = 0
 
@@ -155,7 +155,7 @@ class _Worker:
             letters += await self._insert(await self._still_to_charge(rows, charged_until))
             done = piece.end
         if letters:
-            await self._patiently(lambda: self._source.bury(letters))
+            await self._patiently(lambda: self._source.write_dead_letters(letters))
             self._metrics.add("worker_dead_letters_total", len(letters))
             logger.info("events buried", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason})
         await self._patiently(self._source.commit)
@@ -177,7 +177,7 @@ class _Worker:
         return left, conflicts
 
     async def _still_to_charge(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
-        left = await self._patiently(lambda: still_to_charge(rows, self._warehouse, charged_until=charged_until))
+        left = await self._patiently(lambda: rows_to_insert(rows, self._warehouse, charged_until=charged_until))
         if len(left) < len(rows):
             logger.info("rows that were there stay as they are", extra={"count": len(rows) - len(left)})
         return left
@@ -211,7 +211,7 @@ class _Worker:
         if self._window_buried > max(MAX_BURIED, self._bury_share * self._window_events):
             raise TooManyDeadLetters(
                 f"{self._window_buried} of the last {self._window_events} events are unusable, the last because: "
-                f"{letters[-1].reason}. FAREBOX_BURY_SHARE=1 puts them aside, for `farebox dead-letters`"
+                f"{letters[-1].reason}. FAREBOX_MAX_DEAD_LETTER_RATIO=1 puts them aside, for `farebox dead-letters`"
             )
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:

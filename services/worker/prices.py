@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from schemas.price import OperatorPrice, PriceBook, PriceBooks
-from services.domain.price_book import LayeredBooks
-from services.ports import PriceRows, Releases
+from services.domain.pricing.price_book import PriceBookHistory
+from services.ports import PriceRows, PricingReleaseRegistry
 
 logger = logging.getLogger("farebox.worker")
 
 
-class KnownPrices:
+class PriceCache:
     """Books in memory, made anew when the rows have changed: they remember what they were asked."""
 
-    def __init__(self, shipped: PriceBook, rows: PriceRows, releases: Releases) -> None:
+    def __init__(self, shipped: PriceBook, rows: PriceRows, releases: PricingReleaseRegistry) -> None:
         self._shipped = shipped
         self._store = rows
         self._releases = releases
         self._rows: Sequence[OperatorPrice] = ()
-        self._books = LayeredBooks(shipped)
+        self._books = PriceBookHistory(shipped)
 
     async def books(self) -> PriceBooks:
         """With all rows that count for events recorded before this was asked.
@@ -28,7 +28,7 @@ class KnownPrices:
         """
         rows = await self._store.all_prices()
         if rows != self._rows:
-            self._rows, self._books = rows, LayeredBooks(self._shipped, rows)
+            self._rows, self._books = rows, PriceBookHistory(self._shipped, rows)
             logger.info("operator prices changed", extra={"count": len(rows)})
         return self._books
 
@@ -37,4 +37,4 @@ class KnownPrices:
 
         To be asked once the events are there that will be charged. Raises: StoreUnavailable.
         """
-        return await self._releases.others_charge_until()
+        return await self._releases.other_release_active_until()

@@ -15,7 +15,7 @@ from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
 from schemas.price import Price, PriceBook, PriceBooks
 from schemas.record import RequestBodies, RequestRecord
 from services.domain.enrich import recorded_at_of, to_record
-from services.domain.price_book import NotingBook
+from services.domain.pricing.price_book import RecordingPriceBook
 
 # Bodies may be compressed a hundredfold: a batch that is small in the log may be large when it is read.
 MAX_CHARACTERS: Final = 64 * 2**20
@@ -90,14 +90,14 @@ class _UsedPrices:
 
     def __init__(self, books: PriceBooks) -> None:
         self._books = books
-        self._noting: dict[PriceBook, NotingBook] = {}
+        self._noting: dict[PriceBook, RecordingPriceBook] = {}
         self.prices: dict[str, Price] = {}
 
     def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:
         book = self._books.prices_of(organization_id, recorded_at)
         noting = self._noting.get(book)
         if noting is None:
-            noting = self._noting[book] = NotingBook(book, self.prices)
+            noting = self._noting[book] = RecordingPriceBook(book, self.prices)
         return noting
 
 

@@ -1,6 +1,6 @@
 """What a killed Farebox loses: `python -m tests.bench.kills`, or `make kill-test`.
 
-A proxy under load is killed at random moments, 50 times for `strict` and 50 times for `standard`; then `farebox up`
+A proxy under load is killed at random timestamps, 50 times for `strict` and 50 times for `standard`; then `farebox up`
 is killed with the command line in use beside it, and starved of disk and of descriptors before it is killed. Each time
 the ledger of what clients got is compared with the rows, to the last digit. Exits with 1 when a call was lost, has
 another cost, or is there twice. The full disk needs root, for a small file system of its own.
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.journeys.kills import (
-    Outcome,
+    RepriceResult,
     kill_beside_commands,
     kill_proxies,
     small_disk,
@@ -31,15 +31,15 @@ COMMAND_KILLS = 5
 
 def rounds(
     folder: Path, provider_url: str, kills: int, within_s: float
-) -> Iterator[tuple[str, Callable[[], Outcome | None]]]:
+) -> Iterator[tuple[str, Callable[[], RepriceResult | None]]]:
     """What is done to it, by name; None is for what cannot be done here."""
 
-    def proxies(durability: str) -> Outcome:
+    def proxies(durability: str) -> RepriceResult:
         return kill_proxies(
             folder / durability, provider_url=provider_url, durability=durability, kills=kills, within_s=within_s
         )
 
-    def full_disk() -> Outcome | None:
+    def full_disk() -> RepriceResult | None:
         with small_disk(folder) as disk:
             if disk is None:
                 return None

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from schemas.event import ExchangeEvent, encode_event
 from services.ports import EventSink, EventSource
-from services.stores.journal import open_journal, pack_segment
+from services.stores.journal.file import open_journal, pack_segment
 from tests.builders import an_event, chat_answer
 from tests.clickhouse_server import NoServer
 from tests.logs import InJournal, InKafka, request_id

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.key import Permission
-from services.stores.connect import open_keys
+from services.stores.factory import open_keys
 from tests.builders import chat_answer
 from tests.processes import free_port
 
@@ -145,7 +145,7 @@ class Bench:
         raise SystemExit(f"wrk failed: {out.stdout}{out.stderr}")
 
     def first_bytes_us(self, url: str, *, seconds: int) -> list[float]:
-        """From sending a request to the first byte of the answer's body, one stream after the other; sorted."""
+        """From sending a request to the first byte of the response's body, one stream after the other; sorted."""
         parts = urlsplit(url)
         asked = (
             f"POST {parts.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"

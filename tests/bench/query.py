@@ -21,14 +21,14 @@ from rich.table import Table
 
 from schemas.statement import Bound, Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.query.period import Period
+from services.query.reports.period import Period
+from services.sql.compile import compile_listing, compile_report
 from services.sql.measures import COVERAGE, MEASURES
 from services.sql.nodes import And, ByColumn, ByTime, Dimension, Everything, Filter, Listing, Not, Report, comparison
-from services.sql.order import NEWEST_FIRST, group_by_column, group_by_property
 from services.sql.parse import parse_filter
-from services.sql.printer import print_listing, print_report
-from services.stores.migrations import migrate_warehouse
-from services.stores.warehouse import ClickHouseWarehouse
+from services.sql.sort import NEWEST_FIRST, group_by_column, group_by_property
+from services.stores.clickhouse.migrations import migrate_warehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 
 END = datetime(2026, 11, 1, tzinfo=UTC)
 DAYS = 365
@@ -42,7 +42,7 @@ FLOORS_MS = {"by id": 50, "list page": 100}  # p95; 300 for all others
 _ROWS = """
 INSERT INTO request_response_rmt
     (organization_id, request_created_at, request_id, version, response_created_at, provider, model, request_model,
-     target_url, status, ending, is_stream, latency_ms, time_to_first_token_ms, user_id, session_id, session_name,
+     target_url, status, outcome, is_stream, latency_ms, time_to_first_token_ms, user_id, session_id, session_name,
      session_path, properties, property_spellings, prompt_tokens, prompt_cache_read_tokens, completion_tokens,
      usage_source, cost_usd, cost_state, price_id, cache_enabled, cache_reference_id, cache_saved_usd, request_bytes,
      response_bytes)
@@ -98,7 +98,7 @@ FROM numbers({first:UInt64}, {count:UInt64})
 
 def _report(where: Filter, *measures: str, by: tuple[Dimension, ...] = (), limit: int = 1000) -> Statement:
     chosen = tuple(MEASURES[name] for name in measures)
-    return print_report(
+    return compile_report(
         Report(
             table=REQUEST_RESPONSE,
             organization_id=ORGANIZATION,
@@ -114,7 +114,7 @@ def _report(where: Filter, *measures: str, by: tuple[Dimension, ...] = (), limit
 
 def _listing(where: Filter, limit: int = 100, reach: int | None = 200) -> Statement:
     """A page as the service asks for it at first; it finds whole pages."""
-    return print_listing(
+    return compile_listing(
         Listing(
             table=REQUEST_RESPONSE,
             organization_id=ORGANIZATION,
@@ -182,7 +182,7 @@ async def fill(warehouse: ClickHouseWarehouse, rows: int) -> None:
 
 
 async def timed(warehouse: ClickHouseWarehouse, statement: Statement, repeats: int) -> list[float]:
-    """Milliseconds, ascending. The first answer, which finds the caches cold, is not among them."""
+    """Milliseconds, ascending. The first response, which finds the caches cold, is not among them."""
     await warehouse.query(statement)
     taken = []
     for _ in range(repeats):

@@ -13,13 +13,13 @@ from typing import Final
 
 from genai_prices.data_snapshot import get_snapshot
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState, Price, Rate
 from schemas.receipt import Charged, Receipt
 from schemas.usage import USAGE_CLASSES, Usage, UsageSource
-from services.domain.charge import charge
-from services.domain.receipt import receipt_of
-from services.stores.prices import PROVIDERS, ShippedPrices
+from services.domain.pricing.charge import charge
+from services.domain.pricing.receipt import receipt_of
+from services.stores.shipped_prices.book import PROVIDERS, ShippedPrices
 from tests.builders import MOMENT
 
 MILLION: Final = 10**6
@@ -50,7 +50,7 @@ def redo(count: int, *, seed: int) -> int:
 
 
 def _check(charged: Charged, receipt: Receipt) -> None:
-    assert receipt.agrees, charged
+    assert receipt.reconciles, charged
     assert receipt.total_usd == charged.cost_usd, charged
     if charged.cost_usd is None:
         assert all(line.amount_usd is None for line in receipt.lines), charged
@@ -74,7 +74,7 @@ def _charged(usage: Usage, price: Price) -> Charged:
         request_created_at=MOMENT,
         service_tier=price.tier,
         status=200,
-        ending=Ending.COMPLETED,
+        outcome=Outcome.COMPLETED,
         usage=usage,
         usage_source=UsageSource.PROVIDER,
         usage_mismatch=False,

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.key import Permission
-from services.stores.connect import open_keys
+from services.stores.factory import open_keys
 from tests.heavy_bodies import heavy_chats, heavy_logs
 from tests.processes import free_port
 
@@ -31,7 +31,7 @@ Send = Callable[[int, str], Awaitable[None]]
 
 
 async def answered(reader: asyncio.StreamReader) -> int:
-    """The status of an answer that has a length; its body is read."""
+    """The status of a response that has a length; its body is read."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     lengths = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length:")]
     await reader.readexactly(sum(lengths))

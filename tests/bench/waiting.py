@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.key import Permission
-from services.stores.connect import open_keys
+from services.stores.factory import open_keys
 from tests.bench.query import fill
 from tests.processes import Process, free_port
 
@@ -146,7 +146,7 @@ def running(rows: int) -> Iterator[Service]:
 
 
 async def prepare(folder: str, rows: int) -> None:
-    from services.stores.warehouse import ClickHouseWarehouse
+    from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 
     warehouse = await ClickHouseWarehouse.open(f"chdb:{folder}/warehouse")
     await fill(warehouse, rows)

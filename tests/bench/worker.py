@@ -21,15 +21,15 @@ from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.enrich import to_record
-from services.domain.price_book import LayeredBooks
+from services.domain.pricing.price_book import PriceBookHistory
 from services.ports import Warehouse
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
-from services.stores.migrations import migrate_warehouse
-from services.stores.prices import ShippedPrices
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.migrations import migrate_warehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
-from services.worker.garbage import look_for_cycles_rarely
+from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker
 from services.worker.rows import rows_of
 from tests.exchanges import some_exchanges
@@ -79,7 +79,7 @@ def _parts(table: Table, payloads: list[bytes]) -> None:
     deliveries = [Delivery(payload=payload, position="") for payload in sample]
     events = _timed(table, "decode the event", len(sample), lambda: [decode_event(payload) for payload in sample])
     _timed(table, "enrich it", len(sample), lambda: [to_record(event, prices) for event in events])
-    _timed(table, "both, as the worker does", len(sample), lambda: rows_of(deliveries, 0, LayeredBooks(prices)))
+    _timed(table, "both, as the worker does", len(sample), lambda: rows_of(deliveries, 0, PriceBookHistory(prices)))
 
 
 def _timed(table: Table, step: str, count: int, work: Callable[[], T]) -> T:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from schemas.key import Permission
-from services.stores.warehouse import ClickHouseWarehouse
-from tests.querying import Caller, QueryService, query_service
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from tests.querying import Client, QueryService, query_service
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
@@ -26,14 +26,14 @@ def embedded_service(
 
 
 @pytest.fixture
-def admin(embedded_service: QueryService, organization_id: str) -> Caller:
+def admin(embedded_service: QueryService, organization_id: str) -> Client:
     """Of the embedded service, with a key that may change prices and costs."""
-    return Caller(embedded_service, organization_id, embedded_service.key(organization_id, Permission.ADMIN))
+    return Client(embedded_service, organization_id, embedded_service.key(organization_id, Permission.ADMIN))
 
 
 @pytest.fixture
-def caller(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id))
+def client(service: QueryService, organization_id: str) -> Client:
+    return Client(service, organization_id, service.key(organization_id))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

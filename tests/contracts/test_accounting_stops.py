@@ -12,8 +12,8 @@ import httpx
 import openai
 import pytest
 
-from services.cli.simulated_provider import SimulatedProvider
-from services.stores.journal_sink import JournalSink
+from services.simulator.server import SimulatedProvider
+from services.stores.journal.sink import JournalSink
 from services.telemetry import Metrics
 from services.worker.loop import MAX_BURIED
 from tests.processes import Process, free_port
@@ -99,7 +99,7 @@ def test_what_stops_the_worker_for_good_stops_no_call_is_plain_to_see_and_loses_
         assert last_line.startswith(f"farebox: {WHY}")
         assert '"level": "error"' in process.output()
 
-    with up.process("second", FAREBOX_BURY_SHARE="1") as process:
+    with up.process("second", FAREBOX_MAX_DEAD_LETTER_RATIO="1") as process:
         process.ready()
         assert _requests_counted(up) == 1
         assert up.health().status_code == 200

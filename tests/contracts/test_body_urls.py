@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from services.domain.assembly.stream import TRUNCATED
-from services.stores.deployment_secrets import SqlSecrets
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.state.secrets import SqlSecrets
 from tests.golden.test_assembly import TOOL_CALLS, read
-from tests.querying import LIST, Caller, query_service
+from tests.querying import LIST, Client, query_service
 
 # What the export tool sends, whatever its options are.
 EXPORT = {
@@ -44,37 +44,37 @@ def changed(url: str, **said: object) -> str:
     return parts._replace(query=urlencode(dict(parse_qsl(parts.query)) | said)).geturl()
 
 
-def test_an_export_finds_the_bodies_behind_the_urls_of_its_page(caller: Caller) -> None:
-    ids = caller.keep({}, {}, bodies=('{"model": "gpt-4o"}', "plain"))
-    status, answer = caller.ask(LIST, EXPORT)
+def test_an_export_finds_the_bodies_behind_the_urls_of_its_page(client: Client) -> None:
+    ids = client.keep({}, {}, bodies=('{"model": "gpt-4o"}', "plain"))
+    status, answer = client.ask(LIST, EXPORT)
     assert (status, [row["request_id"] for row in answer["data"]]) == (201, ids[::-1])
     for row in answer["data"]:
         assert (row["request_body"], row["response_body"]) == (None, None)
         assert fetched(row["signed_body_url"]) == (200, {"request": {"model": "gpt-4o"}, "response": "plain"})
-        assert caller.key not in row["signed_body_url"]
+        assert client.key not in row["signed_body_url"]
 
 
-def test_one_request_and_requests_by_id_have_their_url_too(caller: Caller) -> None:
-    (request_id,) = caller.keep({}, bodies=("{}", "{}"))
-    (listed,) = caller.page()
-    (by_id,) = caller.ask("/v1/request/query-ids", {"requestIds": [request_id]})[1]["data"]
-    alone = caller.ask(f"/v1/request/{request_id}")[1]["data"]
+def test_one_request_and_requests_by_id_have_their_url_too(client: Client) -> None:
+    (request_id,) = client.keep({}, bodies=("{}", "{}"))
+    (listed,) = client.page()
+    (by_id,) = client.ask("/v1/request/query-ids", {"requestIds": [request_id]})[1]["data"]
+    alone = client.ask(f"/v1/request/{request_id}")[1]["data"]
     assert listed["signed_body_url"] == by_id["signed_body_url"] == alone["signed_body_url"]
 
 
-def test_bodies_that_are_not_stored_are_null_so_that_no_client_tries_again(caller: Caller) -> None:
-    caller.keep({})
-    assert fetched(caller.page()[0]["signed_body_url"]) == (200, {"request": None, "response": None})
+def test_bodies_that_are_not_stored_are_null_so_that_no_client_tries_again(client: Client) -> None:
+    client.keep({})
+    assert fetched(client.page()[0]["signed_body_url"]) == (200, {"request": None, "response": None})
 
 
-def test_a_url_is_good_for_its_request_only_and_says_why_it_is_not(caller: Caller) -> None:
-    (_, other) = caller.keep({}, {}, bodies=("{}", "{}"))
-    url = caller.page()[1]["signed_body_url"]
+def test_a_url_is_good_for_its_request_only_and_says_why_it_is_not(client: Client) -> None:
+    (_, other) = client.keep({}, {}, bodies=("{}", "{}"))
+    url = client.page()[1]["signed_body_url"]
     signature = dict(parse_qsl(urlsplit(url).query))["signature"]
     forged = [
-        url.replace(caller.page()[1]["request_id"], other),
+        url.replace(client.page()[1]["request_id"], other),
         changed(url, organization="another"),
-        changed(url, created_at=caller.page()[0]["request_created_at"]),
+        changed(url, created_at=client.page()[0]["request_created_at"]),
         changed(url, expires=9_999_999_999),
         changed(url, signature=signature[:-1]),
         changed(url, signature=signature.swapcase()),
@@ -88,17 +88,17 @@ def test_a_url_is_good_for_its_request_only_and_says_why_it_is_not(caller: Calle
 
 
 @pytest.mark.parametrize("missing", ["organization", "created_at", "expires", "signature"])
-def test_a_url_that_lacks_a_part_is_refused(caller: Caller, missing: str) -> None:
-    caller.keep({})
-    parts = urlsplit(caller.page()[0]["signed_body_url"])
+def test_a_url_that_lacks_a_part_is_refused(client: Client, missing: str) -> None:
+    client.keep({})
+    parts = urlsplit(client.page()[0]["signed_body_url"])
     said = [(name, value) for name, value in parse_qsl(parts.query) if name != missing]
     assert fetched(parts._replace(query=urlencode(said)).geturl())[0] == 422
 
 
-def test_a_url_expires_after_half_an_hour(caller: Caller) -> None:
-    caller.keep({})
-    url = caller.page()[0]["signed_body_url"]
-    clock = caller.service.clock
+def test_a_url_expires_after_half_an_hour(client: Client) -> None:
+    client.keep({})
+    url = client.page()[0]["signed_body_url"]
+    clock = client.service.clock
     try:
         clock.advance(seconds=1800)
         assert fetched(url)[0] == 200
@@ -109,32 +109,32 @@ def test_a_url_expires_after_half_an_hour(caller: Caller) -> None:
         clock.advance(seconds=-1801)
 
 
-def test_a_stream_is_shown_as_one_response_and_as_its_events_when_asked(caller: Caller) -> None:
-    (request_id,) = caller.keep({"is_stream": True}, bodies=("{}", TOOL_CALLS.decode()))
-    (row,) = caller.page(includeInputs=True)
+def test_a_stream_is_shown_as_one_response_and_as_its_events_when_asked(client: Client) -> None:
+    (request_id,) = client.keep({"is_stream": True}, bodies=("{}", TOOL_CALLS.decode()))
+    (row,) = client.page(includeInputs=True)
     assert row["response_body"] == read(TOOL_CALLS)
     assert fetched(row["signed_body_url"]) == (200, {"request": {}, "response": read(TOOL_CALLS)})
-    assert caller.ask(f"/v1/request/{request_id}?includeBody=true")[1]["data"]["response_body"] == read(TOOL_CALLS)
+    assert client.ask(f"/v1/request/{request_id}?includeBody=true")[1]["data"]["response_body"] == read(TOOL_CALLS)
     raw = TOOL_CALLS.decode()
-    assert caller.page(includeInputs=True, rawEvents=True)[0]["response_body"] == raw
-    assert caller.ask(f"/v1/request/{request_id}?includeBody=true&rawEvents=true")[1]["data"]["response_body"] == raw
+    assert client.page(includeInputs=True, rawEvents=True)[0]["response_body"] == raw
+    assert client.ask(f"/v1/request/{request_id}?includeBody=true&rawEvents=true")[1]["data"]["response_body"] == raw
     assert fetched(changed(row["signed_body_url"], rawEvents="true"))[1]["response"] == raw
 
 
-def test_a_stream_that_broke_off_says_so_and_what_is_no_stream_stays_as_it_is(caller: Caller) -> None:
-    caller.keep({"is_stream": True}, bodies=("{}", TOOL_CALLS[: len(TOOL_CALLS) // 2].decode()))
-    assert caller.page(includeInputs=True)[0]["response_body"][TRUNCATED] is True
-    caller.keep({"is_stream": False, "user_id": "plain"}, bodies=("{}", TOOL_CALLS.decode()))
-    (row,) = caller.page({"request_response_rmt": {"user_id": {"equals": "plain"}}}, includeInputs=True)
+def test_a_stream_that_broke_off_says_so_and_what_is_no_stream_stays_as_it_is(client: Client) -> None:
+    client.keep({"is_stream": True}, bodies=("{}", TOOL_CALLS[: len(TOOL_CALLS) // 2].decode()))
+    assert client.page(includeInputs=True)[0]["response_body"][TRUNCATED] is True
+    client.keep({"is_stream": False, "user_id": "plain"}, bodies=("{}", TOOL_CALLS.decode()))
+    (row,) = client.page({"request_response_rmt": {"user_id": {"equals": "plain"}}}, includeInputs=True)
     assert row["response_body"] == TOOL_CALLS.decode()
 
 
-def test_every_row_has_a_response_id_of_its_own_which_never_changes(caller: Caller) -> None:
-    caller.keep({}, {}, {})
-    first, again = ([row["response_id"] for row in caller.page()] for _ in range(2))
+def test_every_row_has_a_response_id_of_its_own_which_never_changes(client: Client) -> None:
+    client.keep({}, {}, {})
+    first, again = ([row["response_id"] for row in client.page()] for _ in range(2))
     assert first == again
     assert len({uuid.UUID(one) for one in first}) == 3
-    assert not set(first) & set(caller.ids())
+    assert not set(first) & set(client.ids())
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_replicas_sign_by_the_same_secret_however_many_start_at_once(stores: lis
 
 def test_a_configured_address_stands_in_the_urls(tmp_path: Path, embedded_warehouse: ClickHouseWarehouse) -> None:
     with query_service(embedded_warehouse, tmp_path, public_url="https://costs.example/api/") as service:
-        caller = Caller(service, str(uuid.uuid4()), "")
-        caller.keep({})
-        _, answer = service.ask(LIST, {"filter": "all"}, key=service.key(caller.organization_id))
+        client = Client(service, str(uuid.uuid4()), "")
+        client.keep({})
+        _, answer = service.ask(LIST, {"filter": "all"}, key=service.key(client.organization_id))
     assert answer["data"][0]["signed_body_url"].startswith("https://costs.example/api/v1/request/")

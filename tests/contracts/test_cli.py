@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.listening import listen, url_of
+from services.embedded.sockets import listen, url_of
 from tests.processes import Process, free_port
 
 REPO = Path(__file__).parents[2]

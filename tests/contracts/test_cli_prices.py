@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from services.cli.commands import app
-from tests.querying import Caller
+from services.cli.app import app
+from tests.querying import Client
 
 
-def typed(admin: Caller, *arguments: str) -> Result:
+def typed(admin: Client, *arguments: str) -> Result:
     environ = {"FAREBOX_URL": f"http://127.0.0.1:{admin.service.port}", "FAREBOX_KEY": admin.key, "COLUMNS": "200"}
     return CliRunner().invoke(app, ["prices", *arguments], env=environ)
 
 
-def rows(admin: Caller) -> list[dict[str, Any]]:
+def rows(admin: Client) -> list[dict[str, Any]]:
     told = typed(admin, "list", "--json")
     assert told.exit_code == 0, told.output
     found: list[dict[str, Any]] = json.loads(told.stdout, parse_float=Decimal)
     return found
 
 
-def test_a_price_is_added_listed_shown_and_ended(admin: Caller) -> None:
+def test_a_price_is_added_listed_shown_and_ended(admin: Client) -> None:
     assert "No prices were added here" in typed(admin, "list").stdout
     told = typed(
         admin, *("add", "acme-*", "--provider", "CUSTOM", "--from", "2026-10-01"),
@@ -64,7 +64,7 @@ def test_a_price_is_added_listed_shown_and_ended(admin: Caller) -> None:
     assert "No price is known" in typed(admin, "show", "acme-large", "--provider", "CUSTOM").stdout
 
 
-def test_what_a_price_of_ones_own_replaces_is_shown(admin: Caller) -> None:
+def test_what_a_price_of_ones_own_replaces_is_shown(admin: Client) -> None:
     before = typed(admin, "show", "gpt-4o-mini").stdout
     assert "0.15 per million prompt_tokens" in before
     assert "Instead of" not in before
@@ -77,7 +77,7 @@ def test_what_a_price_of_ones_own_replaces_is_shown(admin: Caller) -> None:
     assert data["in_force"]["source"] == "operator"
 
 
-def test_a_price_shows_how_far_it_goes_and_nothing_free_that_is_not(admin: Caller) -> None:
+def test_a_price_shows_how_far_it_goes_and_nothing_free_that_is_not(admin: Client) -> None:
     assert (
         "nobody says what prompts above 200000 tokens cost" in typed(admin, "show", "claude-sonnet-4-20250514").stdout
     )
@@ -86,7 +86,7 @@ def test_a_price_shows_how_far_it_goes_and_nothing_free_that_is_not(admin: Calle
     assert "prompt_tokens" not in audio
 
 
-def test_a_price_is_found_without_the_name_of_who_sells_it(admin: Caller) -> None:
+def test_a_price_is_found_without_the_name_of_who_sells_it(admin: Client) -> None:
     for model, seller in (("gpt-4o-mini", "OPENAI"), ("claude-sonnet-4-5", "ANTHROPIC"), ("grok-4", "CUSTOM")):
         assert f"A request of {seller} is charged by\n" in typed(admin, "show", model).stdout
     for arguments, sellers in (((), "OPENAI, ANTHROPIC, GOOGLE, CUSTOM"), (("--provider", "XAI"), "XAI")):
@@ -109,25 +109,25 @@ def test_a_price_is_found_without_the_name_of_who_sells_it(admin: Caller) -> Non
         (("add", "m", "--input", "1", "--above", "many:prompt_tokens=1"), "--above: expected TOKENS:CLASS=USD"),
         (("add", "m", "--above", "10:prompt_tokens=1"), "--above: prompt_tokens needs a price for smaller prompts too"),
         (("add", "m", "--input", "1", "--per-request", "x"), "--per-request: 'x' is not an amount"),
-        (("add", "m", "--input", "1", "--from", "soon"), "valid_from takes a moment"),
+        (("add", "m", "--input", "1", "--from", "soon"), "valid_from takes a timestamp"),
         (("end", "no-such-row"), "no price no-such-row"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(admin: Caller, arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_done_is_told_in_one_line(admin: Client, arguments: tuple[str, ...], told: str) -> None:
     said = typed(admin, *arguments)
     assert (said.exit_code, said.stderr.count("\n")) == (1, 1), said.output
     assert told in said.stderr
     assert rows(admin) == []
 
 
-def test_a_key_that_may_only_read_lists_and_does_not_add(admin: Caller) -> None:
-    reader = Caller(admin.service, admin.organization_id, admin.service.key(admin.organization_id))
+def test_a_key_that_may_only_read_lists_and_does_not_add(admin: Client) -> None:
+    reader = Client(admin.service, admin.organization_id, admin.service.key(admin.organization_id))
     assert rows(reader) == []
     said = typed(reader, "add", "m", "--input", "1")
     assert (said.exit_code, "--may admin" in said.stderr) == (1, True)
 
 
-def test_whoever_adds_a_price_hears_which_requests_it_is_not_for(admin: Caller) -> None:
+def test_whoever_adds_a_price_hears_which_requests_it_is_not_for(admin: Client) -> None:
     recent = admin.service.clock.now()
     admin.keep({"request_model": "gpt-4o", "model": "gpt-4o-2024-08-06", "request_created_at": recent})
     told = typed(admin, "add", "gpt-4o", "--input", "2")

@@ -19,7 +19,7 @@ from services.telemetry import Metrics
 from services.worker.health import serve_health
 from tests.contracts.test_cli import farebox
 from tests.processes import free_port
-from tests.querying import Caller
+from tests.querying import Client
 
 UNKNOWN = {"model": "acme 7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
 RUN = "00000000-0000-4000-8000-000000000000"
@@ -42,17 +42,17 @@ def counting(metrics: Metrics) -> Iterator[str]:
         loop.close()
 
 
-def typed(admin: Caller, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def typed(admin: Client, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     url = f"http://127.0.0.1:{admin.service.port}"
     return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=admin.key, **environ)
 
 
-def doctor(admin: Caller, *arguments: str, metrics: Metrics | None = None) -> subprocess.CompletedProcess[str]:
+def doctor(admin: Client, *arguments: str, metrics: Metrics | None = None) -> subprocess.CompletedProcess[str]:
     with counting(metrics or Metrics()) as url:
         return typed(admin, "doctor", "--proxy", url, "--worker", url, *arguments)
 
 
-def test_a_system_that_is_well_is_said_to_be(admin: Caller) -> None:
+def test_a_system_that_is_well_is_said_to_be(admin: Client) -> None:
     admin.keep({}, {})
     told = doctor(admin)
     assert told.returncode == 0, told
@@ -63,7 +63,7 @@ def test_a_system_that_is_well_is_said_to_be(admin: Caller) -> None:
     assert "What to do" not in told.stdout
 
 
-def test_what_is_not_priced_is_told_with_the_commands_that_price_it(admin: Caller) -> None:
+def test_what_is_not_priced_is_told_with_the_commands_that_price_it(admin: Client) -> None:
     ids = admin.keep({}, UNKNOWN, UNKNOWN, UNTOLD, UNKNOWN | {"model": "half", "cost_state": CostState.PARTIAL})
     told = doctor(admin)
     assert told.returncode == 1
@@ -80,7 +80,7 @@ def test_what_is_not_priced_is_told_with_the_commands_that_price_it(admin: Calle
     assert not any("gpt-4o-mini" in line for line in typed_next)
 
 
-def test_what_the_doctor_says_to_type_prices_what_was_not_priced(admin: Caller) -> None:
+def test_what_the_doctor_says_to_type_prices_what_was_not_priced(admin: Client) -> None:
     admin.keep(UNKNOWN, UNKNOWN | {"provider": "ANTHROPIC"})
     told = doctor(admin)
     for line in told.stdout.splitlines():
@@ -91,16 +91,16 @@ def test_what_the_doctor_says_to_type_prices_what_was_not_priced(admin: Caller) 
     assert doctor(admin).returncode == 0, "all that was used has a price"
 
 
-def test_a_time_without_requests_is_not_called_priced(admin: Caller) -> None:
+def test_a_time_without_requests_is_not_called_priced(admin: Client) -> None:
     told = doctor(admin)
     assert "No requests came in since then.\n" in told.stdout
     assert (told.returncode, "each has a known cost" in told.stdout) == (0, False)
 
 
-def test_counters_that_tell_of_lost_spend_are_alarms(admin: Caller) -> None:
+def test_counters_that_tell_of_lost_spend_are_alarms(admin: Client) -> None:
     metrics = Metrics()
     metrics.add("log_lost_total", 3)
-    metrics.add("proxy_unlogged_total", 4000)
+    metrics.add("proxy_unauthenticated_passthrough_total", 4000)
     told = doctor(admin, metrics=metrics)
     assert told.returncode == 1
     assert "3 events could not be kept" in told.stdout
@@ -108,7 +108,7 @@ def test_counters_that_tell_of_lost_spend_are_alarms(admin: Caller) -> None:
     assert "became no rows" not in told.stdout
 
 
-def test_parts_that_are_down_are_named(admin: Caller) -> None:
+def test_parts_that_are_down_are_named(admin: Client) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     told = typed(admin, "doctor", "--proxy", nowhere, "--worker", nowhere)
     assert told.returncode == 1
@@ -118,7 +118,7 @@ def test_parts_that_are_down_are_named(admin: Caller) -> None:
     assert f"nothing answers at {nowhere}" in told.stdout
 
 
-def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Caller) -> None:
+def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Client) -> None:
     metrics, port = Metrics(), free_port()
     with counting(metrics) as url:
         alone = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
@@ -138,25 +138,25 @@ def test_without_a_query_service_the_rest_is_still_told() -> None:
     assert "Traceback" not in told.stderr
 
 
-def test_a_page_that_is_not_the_proxys_is_told_from_it(admin: Caller) -> None:
+def test_a_page_that_is_not_the_proxys_is_told_from_it(admin: Client) -> None:
     with counting(Metrics()) as url:
         told = typed(admin, "doctor", "--proxy", f"http://127.0.0.1:{admin.service.port}", "--worker", url)
     assert told.returncode == 1
     assert "is not Farebox's proxy" in told.stdout
 
 
-def test_a_wrong_key_is_told_after_what_runs(admin: Caller) -> None:
+def test_a_wrong_key_is_told_after_what_runs(admin: Client) -> None:
     told = doctor(admin, "--key", "sk-wrong")
     assert (told.returncode, "query" in told.stdout, "key was refused" in told.stderr) == (1, True, True)
 
 
-def add_price(admin: Caller, model: str, usd: str) -> None:
+def add_price(admin: Client, model: str, usd: str) -> None:
     cached = ("--cached", usd, "--output", usd, "--from", "2026-01-01")
     done = typed(admin, "prices", "add", model, "--input", usd, *cached)
     assert done.returncode == 0, done
 
 
-def test_a_dry_run_shows_the_difference_by_model_and_day(admin: Caller) -> None:
+def test_a_dry_run_shows_the_difference_by_model_and_day(admin: Client) -> None:
     admin.keep(UNKNOWN, UNKNOWN, {}, {"cost_usd": Decimal("0.5")})
     add_price(admin, "*", "5")
     told = typed(admin, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run")
@@ -178,7 +178,7 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(admin: Caller) -> None:
     assert admin.summary()["total"]["unpriced_requests"] == 2
 
 
-def test_costs_that_would_become_unknown_are_told_apart_from_savings(admin: Caller) -> None:
+def test_costs_that_would_become_unknown_are_told_apart_from_savings(admin: Client) -> None:
     admin.keep({})
     done = typed(admin, "prices", "add", "gpt-4o*", "--input", "1", "--output", "1", "--from", "2026-01-01")
     assert done.returncode == 0, done
@@ -186,7 +186,7 @@ def test_costs_that_would_become_unknown_are_told_apart_from_savings(admin: Call
     assert "1 request without a known cost any more" in told.stdout
 
 
-def test_a_run_says_how_to_undo_it_and_that_undoes_it(admin: Caller) -> None:
+def test_a_run_says_how_to_undo_it_and_that_undoes_it(admin: Client) -> None:
     admin.keep(UNKNOWN, {})
     add_price(admin, "acme*", "2")
     before = admin.page()
@@ -208,7 +208,7 @@ def _timeless(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"updated_at": None} for row in page]
 
 
-def test_figures_are_printed_to_the_last_digit_as_json(admin: Caller) -> None:
+def test_figures_are_printed_to_the_last_digit_as_json(admin: Client) -> None:
     admin.keep(UNKNOWN)
     add_price(admin, "acme*", "0.01")
     told = typed(admin, "reprice", "--model", "acme*", "--since", "2026-10-01", "--dry-run", "--json")
@@ -232,7 +232,7 @@ def test_figures_are_printed_to_the_last_digit_as_json(admin: Caller) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_done_is_told_in_a_line(admin: Caller, arguments: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_done_is_told_in_a_line(admin: Client, arguments: tuple[str, ...], told: str) -> None:
     refused = typed(admin, "reprice", *arguments)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert told in refused.stderr

@@ -1,4 +1,4 @@
-"""What callers name reaches an operator's terminal as letters; and 80 columns are enough for every table."""
+"""What clients name reaches an operator's terminal as letters; and 80 columns are enough for every table."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from schemas.price import CostState
 from tests.contracts.test_cli import farebox
-from tests.querying import Caller
+from tests.querying import Client
 
 HOSTILE = "[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal costs  $0.00\u202e\x9b"
 SHOWN = r"[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal"
@@ -18,7 +18,7 @@ UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": 
 LONG_MODEL = "anthropic.claude-3-7-sonnet-20250219-v1:0-and-more"
 
 
-def typed(admin: Caller, *arguments: str) -> subprocess.CompletedProcess[str]:
+def typed(admin: Client, *arguments: str) -> subprocess.CompletedProcess[str]:
     url = f"http://127.0.0.1:{admin.service.port}"
     return farebox(*arguments, FAREBOX_URL=url, FAREBOX_KEY=admin.key, COLUMNS="80")
 
@@ -36,7 +36,7 @@ def steers(text: str) -> bool:
     ],
     ids=lambda command: command[0],
 )
-def test_names_of_callers_steer_no_terminal(admin: Caller, command: tuple[str, ...]) -> None:
+def test_names_of_callers_steer_no_terminal(admin: Client, command: tuple[str, ...]) -> None:
     properties = {"Environment": HOSTILE, "Feature": HOSTILE, "UserTier": HOSTILE}
     row: dict[str, Any] = {"user_id": HOSTILE, "model": HOSTILE, "properties": properties}
     admin.keep(row, row | UNKNOWN)
@@ -55,7 +55,7 @@ def test_errors_and_names_of_keys_steer_no_terminal(tmp_path: Path) -> None:
     assert (SHOWN in listed, steers(listed)) == (True, False)
 
 
-def test_at_80_columns_a_dry_run_shows_models_days_and_amounts_whole(admin: Caller) -> None:
+def test_at_80_columns_a_dry_run_shows_models_days_and_amounts_whole(admin: Client) -> None:
     admin.keep({"model": LONG_MODEL, "cost_usd": Decimal("654321.09")}, {"model": LONG_MODEL} | UNKNOWN)
     priced = typed(admin, "prices", "add", LONG_MODEL, "--input", "1", "--output", "1", "--from", "2026-01-01")
     assert priced.returncode == 0, priced
@@ -67,7 +67,7 @@ def test_at_80_columns_a_dry_run_shows_models_days_and_amounts_whole(admin: Call
     assert run_id
 
 
-def test_at_80_columns_prices_are_listed_whole(admin: Caller) -> None:
+def test_at_80_columns_prices_are_listed_whole(admin: Client) -> None:
     added = typed(
         admin, *("prices", "add", LONG_MODEL, "--provider", "BEDROCK", "--input", "1234.5678", "--output", "2"),
         *("--from", "2026-01-01", "--until", "2027-01-01"),

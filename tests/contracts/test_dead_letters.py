@@ -10,8 +10,8 @@ import pytest
 
 from schemas.event import DeadLetter, decode_event, encode_event
 from services.ports import DeadLetters
-from services.stores.journal_dead_letters import JournalDeadLetters
-from services.stores.kafka_dead_letters import KafkaDeadLetters
+from services.stores.journal.dead_letters import JournalDeadLetters
+from services.stores.kafka.dead_letters import KafkaDeadLetters
 from tests.builders import an_event
 from tests.contracts.test_cli import farebox
 from tests.logs import EventLog, InJournal, InKafka, close_all, take_count, take_rest
@@ -33,9 +33,9 @@ async def _opened(log: InJournal | InKafka) -> DeadLetters:
     return await KafkaDeadLetters.open(log.brokers, prefix=log.prefix)
 
 
-async def bury(log: EventLog, *letters: DeadLetter) -> None:
+async def write_dead_letters(log: EventLog, *letters: DeadLetter) -> None:
     source = await log.source()
-    await source.bury(letters)
+    await source.write_dead_letters(letters)
     await close_all(source)
 
 
@@ -46,7 +46,7 @@ async def test_dead_letters_are_read_as_they_were_buried_and_forgotten_where_tha
     letters = await _opened(log)
     assert [letter async for letter in letters.read()] == []
     many = [DeadLetter(payload=bytes(10_000), position=f"there:{i}", code="c", reason="r") for i in range(30)]
-    await bury(log, NO_EVENT, EVENT, *many)
+    await write_dead_letters(log, NO_EVENT, EVENT, *many)
     assert [letter async for letter in letters.read()] == [NO_EVENT, EVENT, *many]
     forgotten = await letters.forget([EVENT, *many])
     assert [letter async for letter in letters.read()] == ([NO_EVENT] if forgotten else [NO_EVENT, EVENT, *many])
@@ -58,7 +58,7 @@ async def test_dead_letters_are_read_as_they_were_buried_and_forgotten_where_tha
 def journal(tmp_path: Path) -> InJournal:
     """One of an embedded Farebox, with two dead letters."""
     log = InJournal(tmp_path / "data/journal.sqlite")
-    asyncio.run(bury(log, NO_EVENT, EVENT))
+    asyncio.run(write_dead_letters(log, NO_EVENT, EVENT))
     return log
 
 
@@ -104,7 +104,7 @@ def test_dead_letters_that_can_be_read_are_put_back_once_and_the_rest_stays(jour
 def test_a_log_that_may_replace_nothing_is_not_put_back(tmp_path: Path) -> None:
     conflict = DeadLetter(payload=EVENT.payload, position="here:3", code="log_conflict", reason="another key")
     log = InJournal(tmp_path / "data/journal.sqlite")
-    asyncio.run(bury(log, conflict))
+    asyncio.run(write_dead_letters(log, conflict))
     here = ("--data", str(log.path.parent))
     assert "can read" not in farebox("dead-letters", *here).stdout
     told = farebox("dead-letters", "--retry", *here).stdout

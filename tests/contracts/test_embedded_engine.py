@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InvalidSetting, StoreUnavailable
-from services.stores.migrations import MIGRATIONS
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.migrations import MIGRATIONS
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT
 from tests.warehouses import ask
 
@@ -21,17 +21,17 @@ BATCH = 50
 WRITER = f"""
 import asyncio, sys, uuid
 from datetime import datetime
-from services.stores.warehouse import ClickHouseWarehouse
-from services.stores.migrations import migrate_warehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.migrations import migrate_warehouse
 from tests.builders import a_record, some_bodies
 
 async def write():
     warehouse = await ClickHouseWarehouse.open(sys.argv[1], create_database=True)
     await migrate_warehouse(warehouse)
-    moment = datetime.fromisoformat(sys.argv[2])
+    timestamp = datetime.fromisoformat(sys.argv[2])
     for batch in range(int(sys.argv[3]), int(sys.argv[4])):
         ids = [str(uuid.UUID(int=batch * {BATCH} + row)) for row in range({BATCH})]
-        records = [a_record(request_id=id, request_created_at=moment) for id in ids]
+        records = [a_record(request_id=id, request_created_at=timestamp) for id in ids]
         await warehouse.insert(records, [some_bodies(record) for record in records])
         print(batch, flush=True)
 
@@ -41,7 +41,7 @@ asyncio.run(write())
 READER = """
 import asyncio, sys
 from schemas.statement import Statement
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 
 async def read():
     warehouse = await ClickHouseWarehouse.open(sys.argv[1])
@@ -54,8 +54,8 @@ asyncio.run(read())
 """
 
 
-def writer(url: str, *, first: int = 0, end: int = 1, moment: datetime = MOMENT) -> list[str]:
-    return [sys.executable, "-c", WRITER, url, moment.isoformat(), str(first), str(end)]
+def writer(url: str, *, first: int = 0, end: int = 1, timestamp: datetime = MOMENT) -> list[str]:
+    return [sys.executable, "-c", WRITER, url, timestamp.isoformat(), str(first), str(end)]
 
 
 def read(url: str, *questions: str, **environ: str) -> list[str]:
@@ -71,7 +71,7 @@ def test_no_acknowledged_batch_is_lost_or_halved_when_the_process_is_killed(tmp_
     acknowledged: set[int] = set()
     now = datetime.now(UTC)  # since bodies of long ago are forgotten
     for life in range(3):
-        command = writer(url, first=life * 1_000_000, end=(life + 1) * 1_000_000, moment=now)
+        command = writer(url, first=life * 1_000_000, end=(life + 1) * 1_000_000, timestamp=now)
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             # Killed in the middle of some insert: the next is under way when the last was acknowledged.

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from schemas.statement import Bound, Statement
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
 from tests.warehouses import ask, insert, total_of
 

@@ -59,15 +59,15 @@ async def test_what_is_published_is_taken_once_and_unchanged(log: EventLog) -> N
 
 async def test_events_of_one_request_keep_their_order(log: EventLog) -> None:
     sink, source = await log.sink(), await log.source()
-    moments = list(range(60))
-    for latency_ms in moments:
+    timestamps = list(range(60))
+    for latency_ms in timestamps:
         event = events(1)[0]
         promise = sink.publish(_with_latency(event, latency_ms))
         if latency_ms % 20 == 0:
             await promise
     await close_all(sink)
     taken = await take_count(source, 60)
-    assert [decode_event(entry.payload).response.latency_ms for entry in taken] == moments
+    assert [decode_event(entry.payload).response.latency_ms for entry in taken] == timestamps
     await close_all(source)
 
 
@@ -193,8 +193,8 @@ async def test_buried_letters_are_kept_whole_and_once(log: EventLog) -> None:
         DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event"),
         DeadLetter(payload=b"", position="here:2", code="unsupported_version", reason="version 9"),
     ]
-    await source.bury(letters)
-    await source.bury([])
+    await source.write_dead_letters(letters)
+    await source.write_dead_letters([])
     assert sorted(await log.dead_letters(), key=lambda letter: letter.position) == letters
     await close_all(source)
 

@@ -18,16 +18,16 @@ import pytest
 
 from schemas.event import encode_event
 from schemas.key import Permission
-from services.stores.journal_dead_letters import JournalDeadLetters
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
-from services.stores.kafka_spill import Spill
-from services.stores.kafka_writer import KafkaWriter
-from services.stores.price_rows import SqlPriceRows
+from services.stores.journal.dead_letters import JournalDeadLetters
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
+from services.stores.kafka.producer import KafkaWriter
+from services.stores.kafka.spill import Spill
 from services.stores.private_files import make_private_file
-from services.stores.releases import SqlReleases
-from services.stores.reprices import SqlReprices
-from services.stores.state import SqlKeyStore
+from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.prices import SqlPriceRows
+from services.stores.state.releases import SqlPricingReleases
+from services.stores.state.reprices import SqlReprices
 from services.telemetry import Metrics
 from tests.logs import events, journal_rows
 
@@ -88,7 +88,7 @@ async def a_state_database(path: Path) -> AsyncIterator[Write]:
         await keys.create_key(organization_id="org-1", name="one", permission=Permission.READ_WRITE)
 
     await write()
-    others = (SqlPriceRows(url), SqlReleases(url), SqlReprices(url), SqlKeyStore(url))
+    others = (SqlPriceRows(url), SqlPricingReleases(url), SqlReprices(url), SqlKeyStore(url))
     for other in others:
         await other.migrate()
         await other.close()

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from schemas.event import encode_event
-from services.stores import journal_recovery
-from services.stores.intake import Intake, Left, Mark, take_over
-from services.stores.journal import INSERT_SEGMENT, open_journal, pack_segment
-from services.stores.journal_recovery import Recovery
-from services.stores.journal_sink import JournalSink
+from services.stores.journal import recovery as journal_recovery
+from services.stores.journal.file import INSERT_SEGMENT, open_journal, pack_segment
+from services.stores.journal.intake import Intake, Left, Mark, take_over
+from services.stores.journal.recovery import Recovery
+from services.stores.journal.sink import JournalSink
 from services.telemetry import Metrics
 from tests.contracts.test_journal import child, stored_ids
 from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, take_rest
@@ -45,7 +45,7 @@ def abandon(intake: Intake) -> None:
 
 KILLED = """
     import asyncio, os, signal, sys
-    from services.stores.journal_sink import JournalSink
+    from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
     from tests.logs import events
 
@@ -166,8 +166,8 @@ async def test_a_file_that_is_no_intake_is_left_out(path: Path) -> None:
 
 FULL_FOR_A_WHILE = """
     import asyncio, resource, sys
-    from services.stores import intake
-    from services.stores.journal_sink import JournalSink
+    from services.stores.journal import intake
+    from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
     from tests.logs import events
 
@@ -199,7 +199,7 @@ async def test_a_full_disk_costs_the_cover_and_never_the_event(path: Path) -> No
 
 
 async def test_a_file_that_could_not_be_made_is_made_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.stores.intake.RETRY_S", 0.0)
+    monkeypatch.setattr("services.stores.journal.intake.RETRY_S", 0.0)
     metrics = Metrics()
     path.parent.parent.joinpath("log").write_text("a file where the folder should be")
     intake = Intake(path, metrics=metrics)
@@ -213,7 +213,7 @@ async def test_a_file_that_could_not_be_made_is_made_later(path: Path, monkeypat
 
 KILLED_WITHOUT_KAFKA = """
     import asyncio, os, signal, sys
-    from services.stores.kafka_sink import KafkaSink, SinkLimits
+    from services.stores.kafka.sink import KafkaSink, SinkLimits
     from services.telemetry import Metrics
     from tests.logs import events
 

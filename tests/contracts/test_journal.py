@@ -16,10 +16,10 @@ import pytest
 
 from schemas.errors import BrokerUnavailable, UndecodableEvent
 from schemas.event import DeadLetter, decode_event
-from services.stores.journal import open_journal, unpack_segment
-from services.stores.journal_dead_letters import JournalDeadLetters
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
+from services.stores.journal.dead_letters import JournalDeadLetters
+from services.stores.journal.file import open_journal, unpack_segment
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
 from services.telemetry import Metrics
 from tests.logs import events, ids_of, publish_all, take_count, take_rest
 
@@ -94,7 +94,7 @@ async def test_an_awaited_event_is_in_the_file(path: Path) -> None:
 
 PUBLISH_FOREVER = """
     import asyncio, itertools, sys
-    from services.stores.journal_sink import JournalSink
+    from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
     from tests.logs import events
 
@@ -124,7 +124,7 @@ async def test_killing_the_process_loses_nothing_that_was_awaited(path: Path, ac
 
 PUBLISH_SOME = """
     import asyncio, sys
-    from services.stores.journal_sink import JournalSink
+    from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
     from tests.logs import events
 
@@ -154,7 +154,7 @@ async def test_several_processes_write_one_journal(path: Path) -> None:
 
 DISK_FULL_FOR_A_WHILE = """
     import asyncio, resource, sys
-    from services.stores.journal_sink import JournalSink
+    from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
     from tests.logs import events
 
@@ -250,7 +250,7 @@ async def test_a_second_live_consumer_of_the_same_name_is_refused(path: Path) ->
 
 HOLD = """
     import sys, time
-    from services.stores.journal_source import JournalSource
+    from services.stores.journal.source import JournalSource
     source = JournalSource(sys.argv[1])
     print("held", flush=True)
     time.sleep(60)
@@ -363,8 +363,8 @@ async def test_a_consumer_that_has_been_gone_for_long_holds_nothing_back(path: P
 async def test_letters_buried_again_after_a_crash_are_kept_once(path: Path) -> None:
     source = JournalSource(path)
     letter = DeadLetter(payload=b"?", position="journal:1/0", code="undecodable", reason="not an event")
-    await source.bury([letter])
-    await source.bury([letter])
+    await source.write_dead_letters([letter])
+    await source.write_dead_letters([letter])
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (1,)
     connection.close()
@@ -377,7 +377,7 @@ async def test_letters_that_somebody_else_put_back_while_they_are_read_are_left_
     first, second, third = (
         DeadLetter(payload=b"?", position=place, code="undecodable", reason="not an event") for place in "123"
     )
-    await source.bury([first, second, third])
+    await source.write_dead_letters([first, second, third])
     reading = ours.read()
     assert await anext(reading) == first
     await theirs.forget([first, second])

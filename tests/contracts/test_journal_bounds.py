@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from schemas.event import encode_event
-from services.stores import journal_reader
-from services.stores.connect import open_event_sink
-from services.stores.journal import unpack_segment
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
+from services.stores.factory import open_event_sink
+from services.stores.journal import reader as journal_reader
+from services.stores.journal.file import unpack_segment
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
 from services.telemetry import Metrics
 from tests.logs import events, ids_of, publish_all, take_rest
 

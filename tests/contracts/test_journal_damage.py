@@ -16,11 +16,11 @@ import pytest
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter
-from services.stores.journal_dead_letters import JournalDeadLetters
-from services.stores.journal_files import JournalFiles
-from services.stores.journal_salvage import Salvaged
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
+from services.stores.journal.dead_letters import JournalDeadLetters
+from services.stores.journal.files import JournalFiles
+from services.stores.journal.salvage import Salvaged
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
 from services.telemetry import Metrics
 from tests.logs import events, ids_of, journal_rows, publish_all, take_count, take_rest
 
@@ -46,7 +46,9 @@ async def fill(path: Path) -> None:
         await publish_all(sink, events(PER_SEGMENT, first=first, body=os.urandom(3000)))
     taken = await source.take(max_events=COMMITTED, max_bytes=2**30, wait_s=5)
     assert len(taken) == COMMITTED
-    await source.bury([DeadLetter(payload=b"?", position=taken[0].position, code="undecodable", reason="no event")])
+    await source.write_dead_letters(
+        [DeadLetter(payload=b"?", position=taken[0].position, code="undecodable", reason="no event")]
+    )
     await source.commit()
     await source.close()
     await sink.close()
@@ -166,7 +168,7 @@ def set_aside(result: Salvaged) -> int:
 SALVAGE = """
     import asyncio, sys
     import msgspec
-    from services.stores.journal_salvage import salvage
+    from services.stores.journal.salvage import salvage
     print(msgspec.json.encode(asyncio.run(salvage(sys.argv[1]))).decode())
 """
 
@@ -213,7 +215,7 @@ async def test_damage_below_a_running_log_costs_no_new_event(
 
 WRITE_UNTIL_KILLED = """
     import asyncio, sys
-    from services.stores.journal_sink import JournalSink
+    from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
     from tests.logs import events
 

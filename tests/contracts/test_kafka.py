@@ -14,12 +14,12 @@ from schemas.errors import BrokerUnavailable, InvalidSetting, LogTruncated
 from schemas.event import Delivery, decode_event
 from services.domain.enrich import to_record
 from services.ports import EventSource
-from services.stores.kafka import events_topic
-from services.stores.kafka_shorten import BEGINNING_BYTES
-from services.stores.kafka_sink import KafkaSink
-from services.stores.kafka_source import KafkaSource
-from services.stores.prices import ShippedPrices
-from services.stores.topics import create_topics
+from services.stores.kafka.client import events_topic
+from services.stores.kafka.shrink import BEGINNING_BYTES
+from services.stores.kafka.sink import KafkaSink
+from services.stores.kafka.source import KafkaSource
+from services.stores.kafka.topics import create_topics
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
 from tests.logs import InKafka, assert_nothing_lost, close_all, events, ids_of, publish_all, take_count
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from services.stores.kafka_sink import SinkLimits
+from services.stores.kafka.sink import SinkLimits
 from tests.clickhouse_server import NoServer
 from tests.conftest import unavailable
 from tests.logs import (
@@ -51,7 +51,7 @@ async def mortal(broker: KafkaProcess, tmp_path: Path) -> InKafka:
 
 TAKE_AND_HANG = """
     import asyncio, sys
-    from services.stores.kafka_source import KafkaSource
+    from services.stores.kafka.source import KafkaSource
 
     async def main():
         source = await KafkaSource.open(sys.argv[1], group=sys.argv[2] + "-workers", prefix=sys.argv[2])

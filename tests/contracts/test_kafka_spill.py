@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from schemas.event import encode_event
-from services.stores import kafka_spill
-from services.stores.journal_sink import JournalSink
-from services.stores.kafka import Entry, broker_list, events_topic
-from services.stores.kafka_spill import Spill
-from services.stores.kafka_writer import KafkaWriter
+from services.stores.journal.sink import JournalSink
+from services.stores.kafka import spill as kafka_spill
+from services.stores.kafka.client import Entry, broker_list, events_topic
+from services.stores.kafka.producer import KafkaWriter
+from services.stores.kafka.spill import Spill
 from services.telemetry import Metrics
 from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, within
 

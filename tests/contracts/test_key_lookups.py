@@ -8,15 +8,15 @@ import pytest
 
 from schemas.errors import StoreUnavailable
 from schemas.key import Permission
-from services.stores.key_lookups import BATCH_KEYS, MAX_QUERIES, KeyLookups
-from services.stores.state import SqlKeyStore
+from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.key_lookups import BATCH_KEYS, MAX_QUERIES, KeyLookups
 from tests.proxy_rig import rig
 
 pytestmark = pytest.mark.anyio
 
 
 class Database:
-    """Holds "good", and takes a moment for each query."""
+    """Holds "good", and takes a timestamp for each query."""
 
     def __init__(self) -> None:
         self.queries: list[int] = []  # how many hashes each asked for

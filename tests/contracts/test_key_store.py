@@ -15,8 +15,8 @@ from sqlalchemy.schema import CreateTable
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
-from services.stores.state import _KEYS, SqlKeyStore, hash_of
-from services.stores.write_ahead import switch_to_wal
+from services.stores.sqlite_wal import switch_to_wal
+from services.stores.state.api_keys import _KEYS, SqlKeyStore, hash_of
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from schemas.event import ExchangeEvent, encode_event
 from schemas.key import Permission
 from services.ports import Warehouse
 from services.proxy import log_conflicts
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import MemoryLog, MemorySource
-from services.stores.warehouse import ClickHouseWarehouse
 from services.telemetry import Metrics
 from services.worker.loop import MAX_BURIED, Flush, run_worker
 from tests.builders import MOMENT, REQUEST_ID, an_event, chat_answer
 from tests.logged_calls import CHAT, a_log
 from tests.price_rows import known
 from tests.proxy_rig import SECRET, Rig, key_id_of, rig
-from tests.querying import Caller
+from tests.querying import Client
 from tests.warehouses import rows_of
 from tests.working import work_through
 
@@ -137,11 +137,11 @@ def test_of_two_logs_of_one_key_the_later_counts_in_whatever_order_they_come(
 # What is shown
 
 
-def test_what_a_log_replaced_is_shown_on_its_row(caller: Caller) -> None:
-    logs = [a_logged(caller.organization_id, prompt=prompt, hours=hours) for hours, prompt in ((0, 1000), (1, 2000))]
-    worked(caller.service.warehouse, logs)
+def test_what_a_log_replaced_is_shown_on_its_row(client: Client) -> None:
+    logs = [a_logged(client.organization_id, prompt=prompt, hours=hours) for hours, prompt in ((0, 1000), (1, 2000))]
+    worked(client.service.warehouse, logs)
     where = {"request_response_rmt": {"key_id": {"equals": "key-1"}, "is_logged": {"equals": True}}}
-    (row,) = caller.page(where)
+    (row,) = client.page(where)
     assert (row["key_id"], row["is_logged"], row["prompt_tokens"]) == ("key-1", True, 2000)
     assert row["updated_at"] == "2026-11-01T13:00:00.123Z"
     # 1000 x 0.15 + 200 x 0.60 dollars per million, https://platform.openai.com/docs/pricing

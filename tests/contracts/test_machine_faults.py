@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.cli.simulated_provider import SimulatedProvider
+from services.simulator.server import SimulatedProvider
 from tests.conftest import unavailable
 from tests.contracts.test_accounting_stops import Up
 from tests.processes import Process
@@ -60,7 +60,7 @@ def without_descriptors(process_id: int) -> Iterator[None]:
     resource.prlimit(process_id, resource.RLIMIT_NOFILE, before)
 
 
-class Caller:
+class Client:
     """One connection that stays open."""
 
     def __init__(self, up: Up) -> None:
@@ -104,10 +104,10 @@ class Caller:
 
 
 @contextlib.contextmanager
-def a_caller(up: Up) -> Iterator[Caller]:
-    caller = Caller(up)
-    yield caller
-    caller.close()
+def a_caller(up: Up) -> Iterator[Client]:
+    client = Client(up)
+    yield client
+    client.close()
 
 
 def eventually(is_so: Callable[[], bool], what: str, process: Process, within_s: float = 90) -> None:
@@ -119,7 +119,7 @@ def eventually(is_so: Callable[[], bool], what: str, process: Process, within_s:
 
 def endured(
     up: Up,
-    caller: Caller,
+    client: Client,
     process: Process,
     fault: contextlib.AbstractContextManager[None],
     *,
@@ -127,22 +127,22 @@ def endured(
 ) -> None:
     """Calls pass before, in and after `fault`; each is counted once in the end, without a restart."""
     for _ in range(5):
-        caller.call()
-    eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
+        client.call()
+    eventually(lambda: client.counted() == 5, "the first calls are counted", process)
     with fault:
         for _ in range(20):
-            caller.call(may_fail=may_fail)
-        eventually(lambda: caller.health().status_code == 503, "health says what is wrong", process)
-        assert caller.ready() != 200
-        caller.knock()
-        caller.call(may_fail=may_fail)
-    eventually(lambda: caller.health().status_code == 200, "it is well again", process)
+            client.call(may_fail=may_fail)
+        eventually(lambda: client.health().status_code == 503, "health says what is wrong", process)
+        assert client.ready() != 200
+        client.knock()
+        client.call(may_fail=may_fail)
+    eventually(lambda: client.health().status_code == 200, "it is well again", process)
     with a_caller(up) as another:
         assert another.health().status_code == 200, "new connections are taken"
-    eventually(lambda: caller.ready() == 200, "questions are answered again", process)
-    caller.call()
-    eventually(lambda: caller.counted() == caller.passed, "every call is counted", process)
-    assert caller.metric("log_lost_total") == 0
+    eventually(lambda: client.ready() == 200, "questions are answered again", process)
+    client.call()
+    eventually(lambda: client.counted() == client.passed, "every call is counted", process)
+    assert client.metric("log_lost_total") == 0
 
 
 @pytest.fixture
@@ -155,8 +155,8 @@ def test_a_full_disk_delays_accounting_and_nothing_else(disk: Path, provider: Si
     up = Up(disk, provider)
     with up.process("../log") as process:  # not on that disk
         process.ready()
-        with a_caller(up) as caller:
-            endured(up, caller, process, full(disk))
+        with a_caller(up) as client:
+            endured(up, client, process, full(disk))
         assert process.stop() == 0, process.output()[-3000:]
 
 
@@ -166,8 +166,8 @@ def test_a_spell_without_descriptors_delays_accounting_and_nothing_else(
     up = Up(tmp_path, provider)
     with up.process("log") as process:
         process.ready()
-        with a_caller(up) as caller:
-            endured(up, caller, process, without_descriptors(process.pid), may_fail=True)
+        with a_caller(up) as client:
+            endured(up, client, process, without_descriptors(process.pid), may_fail=True)
         assert process.stop() == 0, process.output()[-3000:]
 
 
@@ -182,10 +182,10 @@ def test_a_journal_that_was_damaged_while_it_was_stopped_loses_no_call_and_is_pl
     up = Up(tmp_path, provider)
     with up.process("first") as process:
         process.ready()
-        with a_caller(up) as caller:
+        with a_caller(up) as client:
             for _ in range(5):
-                caller.call()
-            eventually(lambda: caller.counted() == 5, "the first calls are counted", process)
+                client.call()
+            eventually(lambda: client.counted() == 5, "the first calls are counted", process)
         assert process.stop() == 0
     with up.journal.open("r+b") as file:
         file.seek(-4096, os.SEEK_END)
@@ -193,26 +193,26 @@ def test_a_journal_that_was_damaged_while_it_was_stopped_loses_no_call_and_is_pl
 
     with up.process("second") as process:
         process.ready()
-        with a_caller(up) as caller:
-            _follow_the_damage(up, caller, process)
+        with a_caller(up) as client:
+            _follow_the_damage(up, client, process)
         assert process.stop() == 0
 
     with up.process("third") as process:
         process.ready()
-        with a_caller(up) as caller:
-            caller.call()
-            eventually(lambda: caller.counted() == 56, "the log goes on after the damaged file is gone", process)
+        with a_caller(up) as client:
+            client.call()
+            eventually(lambda: client.counted() == 56, "the log goes on after the damaged file is gone", process)
         assert process.stop() == 0
 
 
-def _follow_the_damage(up: Up, caller: Caller, process: Process) -> None:
+def _follow_the_damage(up: Up, client: Client, process: Process) -> None:
     for _ in range(50):
-        caller.call()
-    eventually(lambda: caller.counted() == 55, "calls on a damaged journal are counted", process)
-    assert (caller.metric("log_durable_total"), caller.metric("log_lost_total")) == (50, 0)
+        client.call()
+    eventually(lambda: client.counted() == 55, "calls on a damaged journal are counted", process)
+    assert (client.metric("log_durable_total"), client.metric("log_lost_total")) == (50, 0)
     damaged = f"journal {up.journal} is damaged"
-    assert (caller.health().json()["status"], caller.metric("warnings")) == ("degraded", 1)
-    assert damaged in caller.health().text
+    assert (client.health().json()["status"], client.metric("warnings")) == ("degraded", 1)
+    assert damaged in client.health().text
     assert '"message": "journal is damaged' in process.output()
     doctor = up.farebox("doctor", "--proxy", up.proxy_url)
     assert doctor.returncode == 1
@@ -224,5 +224,5 @@ def _follow_the_damage(up: Up, caller: Caller, process: Process) -> None:
     assert salvage.returncode == 0, salvage.stderr
     assert "back in the log" in salvage.stdout
     assert "Set aside as" in salvage.stdout
-    eventually(lambda: caller.metric("warnings") == 0, "there is nothing to warn of any more", process)
-    assert caller.counted() == 55
+    eventually(lambda: client.metric("warnings") == 0, "there is nothing to warn of any more", process)
+    assert client.counted() == 55

@@ -13,18 +13,18 @@ import pytest
 from helicone_helpers import HeliconeManualLogger
 
 from schemas.errors import BrokerUnavailable
-from schemas.event import Ending, ExchangeEvent, decode_event
+from schemas.event import ExchangeEvent, Outcome, decode_event
 from schemas.key import Permission
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.statement import Statement
 from services.domain.enrich import to_record
-from services.proxy import manual_log
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
-from services.stores.prices import ShippedPrices
-from services.stores.promises import Promise
-from services.stores.warehouse import ClickHouseWarehouse
+from services.proxy import log_intake as manual_log
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.durability import DurabilityAck
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
 from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
 from tests.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, a_log, as_events, as_lines
@@ -38,7 +38,7 @@ PRICES = ShippedPrices()
 
 
 class Books:
-    """A proxy before a journal, and callers that log."""
+    """A proxy before a journal, and clients that log."""
 
     def __init__(self, proxy: Rig, journal: Path) -> None:
         self.proxy = proxy
@@ -55,7 +55,7 @@ class Books:
         return 200, answer.headers["helicone-id"]
 
     async def events(self) -> list[ExchangeEvent]:
-        """All that are in the journal at this moment."""
+        """All that are in the journal at this timestamp."""
         source = JournalSource(self._journal)
         taken = await source.take(max_events=1000, max_bytes=2**30, wait_s=0)
         await source.close()
@@ -156,7 +156,7 @@ async def test_a_call_that_is_logged_twice_is_one_row(
 async def test_an_error_that_is_logged_is_free(books: Books) -> None:
     await books.log(OPENAI, a_log(status=429, answer={"error": {"message": "slow down"}}))
     row = await books.row()
-    assert (row.status, row.ending, row.cost_usd) == (429, Ending.PROVIDER_ERROR, Decimal(0))
+    assert (row.status, row.outcome, row.cost_usd) == (429, Outcome.PROVIDER_ERROR, Decimal(0))
 
 
 async def test_the_largest_log_is_taken_and_its_bodies_are_cut_as_those_that_pass_the_proxy(books: Books) -> None:
@@ -242,7 +242,7 @@ NPM_SEARCH = {
 async def test_a_stream_that_was_cancelled_in_the_npm_client_has_an_unknown_cost(books: Books) -> None:
     assert (await books.log(CUSTOM, NPM_STREAM))[0] == 200
     row = await books.row()
-    assert (row.status, row.ending, row.time_to_first_token_ms) == (-3, Ending.CLIENT_GONE, 120)
+    assert (row.status, row.outcome, row.time_to_first_token_ms) == (-3, Outcome.CLIENT_DISCONNECTED, 120)
     assert (row.model, row.cost_usd) == ("gpt-4o-mini-2024-07-18", None)
 
 
@@ -372,10 +372,10 @@ class HeldSink:
     """Takes events, and leaves it to the test whether they become durable."""
 
     def __init__(self) -> None:
-        self.promise = Promise(asyncio.get_running_loop())
+        self.promise = DurabilityAck(asyncio.get_running_loop())
         self.came = asyncio.Event()
 
-    def publish(self, event: ExchangeEvent) -> Promise:
+    def publish(self, event: ExchangeEvent) -> DurabilityAck:
         assert event.request.organization_id == ORGANIZATION
         self.came.set()
         return self.promise

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.stores.migrations import MIGRATIONS, read_migrations
-from services.stores.state import SqlKeyStore
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.migrations import MIGRATIONS, read_migrations
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.state.api_keys import SqlKeyStore
 from tests.builders import a_record
 from tests.warehouses import ask, fresh_database, insert
 

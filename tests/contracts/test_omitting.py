@@ -13,14 +13,14 @@ from schemas.event import DeadLetter, ExchangeEvent, RequestTags, decode_event, 
 from schemas.omission import Omission
 from services.cli.dead_letters import put_back
 from services.domain.enrich import to_record
-from services.proxy import omitting
-from services.proxy.omitting import OmittingSink
+from services.proxy.exchange import omitting_sink as omitting
+from services.proxy.exchange.omitting_sink import OmittingSink
 from services.settings import ProxySettings
-from services.stores.journal_sink import JournalSink
-from services.stores.kafka import events_topic
-from services.stores.kafka_sink import SinkLimits
+from services.stores.journal.sink import JournalSink
+from services.stores.kafka.client import events_topic
+from services.stores.kafka.sink import SinkLimits
 from services.stores.memory import MemoryLog, MemorySink
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
 from tests.builders import an_event, chat_answer
 from tests.canary import OMIT, SAID, assert_nothing_kept, files_in, tell
@@ -171,7 +171,9 @@ async def test_what_an_older_version_buried_with_its_bodies_comes_back_without(t
     log = InJournal(path)
     source = await log.source()
     event = an_event(tags=BOTH, request_body=SAID.encode())
-    await source.bury([DeadLetter(payload=encode_event(event), position="here:1", code="unreadable", reason="a bug")])
+    await source.write_dead_letters(
+        [DeadLetter(payload=encode_event(event), position="here:1", code="unreadable", reason="a bug")]
+    )
     result = await put_back(ProxySettings.from_environ({"FAREBOX_EVENT_LOG": f"journal:{path}"}))
     assert (result.back, result.forgotten) == (1, True)
     (delivery,) = await take_count(source, 1)

@@ -16,21 +16,21 @@ from helicone_helpers import HeliconeManualLogger
 from schemas.event import ExchangeEvent, decode_event
 from schemas.key import Permission
 from services.domain.enrich import to_record
-from services.domain.manual_log import LOG_PATHS
-from services.domain.typed_log import TYPED_PATH
+from services.domain.logging_api.event import LOG_PATHS
+from services.domain.logging_api.typed import TYPED_PATH
 from services.proxy.app import QUERIES
-from services.stores.journal_source import JournalSource
-from services.stores.prices import ShippedPrices
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.journal.source import JournalSource
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.logged_calls import CHAT, a_log
 from tests.proxy_rig import SECRET, Rig, rig
-from tests.querying import Caller, QueryService, query_service
+from tests.querying import Client, QueryService, query_service
 
 
 @pytest.fixture
 def writer(embedded_warehouse: ClickHouseWarehouse, tmp_path: Path, organization_id: str) -> Any:
     with query_service(embedded_warehouse, tmp_path) as service:
-        yield Caller(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
+        yield Client(service, organization_id, service.key(organization_id, Permission.READ_WRITE))
 
 
 def posted(service: QueryService, path: str, payload: object, key: str) -> tuple[int, str, dict[str, str]]:
@@ -53,7 +53,7 @@ def logged(service: QueryService) -> list[ExchangeEvent]:
     return asyncio.run(taken())
 
 
-def test_a_call_that_is_logged_to_the_query_service_is_durable_when_ok_is_said(writer: Caller) -> None:
+def test_a_call_that_is_logged_to_the_query_service_is_durable_when_ok_is_said(writer: Client) -> None:
     ids = []
     for path in LOG_PATHS:
         status, text, headers = posted(writer.service, path, a_log(), writer.key)
@@ -65,7 +65,7 @@ def test_a_call_that_is_logged_to_the_query_service_is_durable_when_ok_is_said(w
     assert (row.organization_id, row.user_id, row.cost_usd) == (writer.organization_id, "user-1", Decimal("0.00024"))
 
 
-def test_helicones_own_logger_needs_the_address_of_the_query_service_only(writer: Caller) -> None:
+def test_helicones_own_logger_needs_the_address_of_the_query_service_only(writer: Client) -> None:
     clock = writer.service.clock
     clock.advance(seconds=(datetime.now(UTC) - clock.now()).total_seconds())  # the logger tells the real time
     logger = HeliconeManualLogger(api_key=writer.key, logging_endpoint=f"http://127.0.0.1:{writer.service.port}")
@@ -79,7 +79,7 @@ def test_helicones_own_logger_needs_the_address_of_the_query_service_only(writer
     assert (event.request.provider, event.request.tags.user_id) == ("OPENAI", "u")
 
 
-def test_a_log_without_a_good_key_is_refused_and_one_that_is_wrong_says_where(writer: Caller) -> None:
+def test_a_log_without_a_good_key_is_refused_and_one_that_is_wrong_says_where(writer: Client) -> None:
     reader = writer.service.key(writer.organization_id, Permission.READ)
     for key, expected in (("", 401), ("sk-helicone-not-one-of-ours", 401), (reader, 403)):
         assert posted(writer.service, "/custom/v1/log", a_log(), key)[0] == expected
@@ -98,7 +98,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("payload", "field"), FAULTS)
 def test_the_typed_route_names_the_field_of_a_fault_on_both_services(
-    writer: Caller, payload: object, field: str
+    writer: Client, payload: object, field: str
 ) -> None:
     status, text, _ = posted(writer.service, TYPED_PATH, payload, writer.key)
     refusal = json.loads(text)
@@ -107,7 +107,7 @@ def test_the_typed_route_names_the_field_of_a_fault_on_both_services(
     assert refusal["errors"][0]["message"]
 
 
-def test_healthcheck_is_answered(writer: Caller) -> None:
+def test_healthcheck_is_answered(writer: Client) -> None:
     assert writer.ask("/healthcheck") == (200, {"status": "healthy :)"})
 
 

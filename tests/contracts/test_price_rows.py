@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceTerms, Rate
-from services.stores.price_rows import LEAD, SqlPriceRows
+from services.stores.state.prices import LEAD, SqlPriceRows
 from tests.builders import MOMENT, ORGANIZATION
 
 DAY = timedelta(days=1)
@@ -57,7 +57,7 @@ def test_a_row_comes_back_as_it_was_added_to_the_last_digit(rows: SqlPriceRows, 
     added = add(rows, organization_id)
     assert listed(rows, organization_id) == [added]
     (kept,) = listed(rows, organization_id)
-    assert before <= kept.known_since - LEAD <= datetime.now(UTC)
+    assert before <= kept.effective_for_events_since - LEAD <= datetime.now(UTC)
     assert (kept.organization_id, kept.ends) == (organization_id, ())
     assert {name: getattr(kept, name) for name in PriceTerms.__struct_fields__} == msgspec.structs.asdict(TERMS)
     assert str(kept.rates["prompt_tokens"].usd) == "6.00E-7"
@@ -86,7 +86,7 @@ def test_ending_a_row_keeps_it_and_says_when_it_was_ended(rows: SqlPriceRows, or
     assert end(rows, organization_id, added.id, MOMENT + DAY)
     (ended,) = listed(rows, organization_id)
     assert ended.holds_until == ended.ends[0].at == MOMENT + DAY
-    assert before <= ended.ends[0].known_since - LEAD <= datetime.now(UTC)
+    assert before <= ended.ends[0].effective_for_events_since - LEAD <= datetime.now(UTC)
     assert msgspec.structs.replace(ended, ends=()) == added
 
 
@@ -98,7 +98,7 @@ def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organizati
     assert end(rows, organization_id, added.id, MOMENT + DAY)
     (ended,) = listed(rows, organization_id)
     assert [one.at for one in ended.ends] == [MOMENT + 2 * DAY, MOMENT + DAY], "each is kept, as it was set"
-    assert ended.ends[0].known_since < ended.ends[1].known_since
+    assert ended.ends[0].effective_for_events_since < ended.ends[1].effective_for_events_since
     assert (ended.holds_until, ended.valid_until) == (MOMENT + DAY, TERMS.valid_until)
 
 
@@ -113,7 +113,7 @@ def test_whoever_waits_for_another_writer_is_not_known_before_that_one_is_done(t
         released = datetime.now(UTC)
         writer.execute("COMMIT")
         added = adding.result()
-    assert added.known_since >= released + LEAD
+    assert added.effective_for_events_since >= released + LEAD
     writer.close()
     asyncio.run(store.close())
 

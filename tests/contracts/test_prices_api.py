@@ -8,7 +8,7 @@ import pytest
 
 from schemas.key import Permission
 from tests.builders import MOMENT
-from tests.querying import Caller, QueryService
+from tests.querying import Client, QueryService
 
 MODEL = "llama-3-70b"
 RATES = {"prompt_tokens": 0.6, "completion_tokens": 1.8}
@@ -16,32 +16,32 @@ BODY = {"model": MODEL, "provider": "CUSTOM", "usd_per_million_tokens": RATES}
 
 
 @pytest.fixture
-def operator(service: QueryService, organization_id: str) -> Caller:
-    return Caller(service, organization_id, service.key(organization_id, Permission.ADMIN))
+def operator(service: QueryService, organization_id: str) -> Client:
+    return Client(service, organization_id, service.key(organization_id, Permission.ADMIN))
 
 
-def added(caller: Caller, **changes: object) -> dict[str, Any]:
+def added(client: Client, **changes: object) -> dict[str, Any]:
     """The row, as it is listed from then on."""
-    row, _ = added_and_told(caller, **changes)
+    row, _ = added_and_told(client, **changes)
     return row
 
 
-def added_and_told(caller: Caller, **changes: object) -> tuple[dict[str, Any], list[str]]:
+def added_and_told(client: Client, **changes: object) -> tuple[dict[str, Any], list[str]]:
     """The row, and the models that were billed otherwise."""
-    status, answer = caller.ask("/v1/prices", BODY | changes)
+    status, answer = client.ask("/v1/prices", BODY | changes)
     assert status == 201, answer
     row: dict[str, Any] = answer["data"]
-    return row, row.pop("billed_otherwise")
+    return row, row.pop("other_billed_models")
 
 
-def prices(caller: Caller, query: str = "") -> dict[str, Any]:
-    status, answer = caller.ask(f"/v1/prices{query}")
+def prices(client: Client, query: str = "") -> dict[str, Any]:
+    status, answer = client.ask(f"/v1/prices{query}")
     assert status == 200, answer
     found: dict[str, Any] = answer["data"]
     return found
 
 
-def test_a_price_is_added_listed_and_charged_by(operator: Caller) -> None:
+def test_a_price_is_added_listed_and_charged_by(operator: Client) -> None:
     row = added(operator, valid_from="2026-10-01T00:00:00Z", usd_per_unit={"web_searches": 0.01}, usd_per_request=0.002)
     assert row == {
         "id": f"operator/{row['row_id']}",
@@ -57,7 +57,7 @@ def test_a_price_is_added_listed_and_charged_by(operator: Caller) -> None:
         "max_prompt_tokens": None,
         "row_id": row["row_id"],
         "valid_until": None,
-        "known_since": row["known_since"],
+        "effective_for_events_since": row["effective_for_events_since"],
         "ended_at": None,
     }
     found = prices(operator, f"?provider=custom&model={MODEL.upper()}")
@@ -65,7 +65,7 @@ def test_a_price_is_added_listed_and_charged_by(operator: Caller) -> None:
     assert found["in_force"] == {name: row[name] for name in found["in_force"]}
 
 
-def test_whoever_prices_a_name_that_is_asked_for_hears_by_which_names_it_is_billed(operator: Caller) -> None:
+def test_whoever_prices_a_name_that_is_asked_for_hears_by_which_names_it_is_billed(operator: Client) -> None:
     asked = {"request_model": "gpt-4o", "request_created_at": operator.service.clock.now() - timedelta(days=6)}
     operator.keep(
         asked | {"model": "gpt-4o-2024-08-06"},
@@ -83,7 +83,7 @@ def test_whoever_prices_a_name_that_is_asked_for_hears_by_which_names_it_is_bill
     assert added_and_told(operator, model="gpt_4o", provider="")[1] == []
 
 
-def test_by_default_a_price_holds_from_now_on(operator: Caller) -> None:
+def test_by_default_a_price_holds_from_now_on(operator: Client) -> None:
     now = operator.service.clock.now()
     assert added(operator)["valid_from"] == now.strftime("%Y-%m-%dT%H:%M:%S.") + "123Z"
     before = (now - timedelta(milliseconds=1)).isoformat().replace("+00:00", "Z")
@@ -92,7 +92,7 @@ def test_by_default_a_price_holds_from_now_on(operator: Caller) -> None:
     assert prices(operator, f"{query}&at={before}")["in_force"] is None
 
 
-def test_tiers_come_back_as_they_were_given(operator: Caller) -> None:
+def test_tiers_come_back_as_they_were_given(operator: Client) -> None:
     tiers = [{"above_tokens": 200_000, "usd_per_million_tokens": {"prompt_tokens": 1.2}}]
     row = added(operator, tiers=tiers)
     assert row["tiers"] == [
@@ -100,7 +100,7 @@ def test_tiers_come_back_as_they_were_given(operator: Caller) -> None:
     ]
 
 
-def test_the_shipped_price_is_shown_beside_what_replaces_it(operator: Caller) -> None:
+def test_the_shipped_price_is_shown_beside_what_replaces_it(operator: Client) -> None:
     query = "?provider=OPENAI&model=gpt-4o-mini"
     before = prices(operator, query)
     assert before["shipped"] == before["in_force"]
@@ -113,7 +113,7 @@ def test_the_shipped_price_is_shown_beside_what_replaces_it(operator: Caller) ->
     assert (flex["service_tier"], flex["usd_per_million_tokens"]) == ("flex", {})
 
 
-def test_rows_are_found_by_what_they_are_about(operator: Caller) -> None:
+def test_rows_are_found_by_what_they_are_about(operator: Client) -> None:
     exact, pattern = added(operator), added(operator, provider="", model="gpt-*")
     assert prices(operator)["rows"] == [exact, pattern]
     assert prices(operator, "?provider=OPENAI")["rows"] == [pattern]
@@ -121,7 +121,7 @@ def test_rows_are_found_by_what_they_are_about(operator: Caller) -> None:
     assert prices(operator, "?model=claude")["rows"] == []
 
 
-def test_a_price_is_ended_and_kept(operator: Caller) -> None:
+def test_a_price_is_ended_and_kept(operator: Client) -> None:
     row = added(operator, valid_from="2026-10-01T00:00:00Z")
     at = MOMENT - timedelta(days=1)
     status, answer = operator.ask(f"/v1/prices/{row['row_id']}/end", {"at": at.isoformat()})
@@ -132,13 +132,13 @@ def test_a_price_is_ended_and_kept(operator: Caller) -> None:
     assert prices(operator, f"?provider=CUSTOM&model={MODEL}")["in_force"] is None
 
 
-def test_a_price_is_ended_by_the_id_that_rows_show_too_and_by_default_now(operator: Caller) -> None:
+def test_a_price_is_ended_by_the_id_that_rows_show_too_and_by_default_now(operator: Client) -> None:
     row = added(operator, valid_from="2026-10-01T00:00:00Z")
     status, answer = operator.ask(f"/v1/prices/{row['row_id']}/end", b"")
     assert (status, answer["data"]["valid_until"]) == (200, "2026-11-02T12:00:00.123Z")
 
 
-def test_what_is_not_there_cannot_be_ended(operator: Caller, service: QueryService) -> None:
+def test_what_is_not_there_cannot_be_ended(operator: Client, service: QueryService) -> None:
     row = added(operator)
     stranger = service.key("somebody-else", Permission.ADMIN)
     assert service.ask(f"/v1/prices/{row['row_id']}/end", {}, key=stranger)[0] == 404
@@ -146,16 +146,16 @@ def test_what_is_not_there_cannot_be_ended(operator: Caller, service: QueryServi
     assert prices(operator)["rows"] == [row]
 
 
-def test_prices_of_one_organization_are_not_anothers(operator: Caller, service: QueryService) -> None:
+def test_prices_of_one_organization_are_not_anothers(operator: Client, service: QueryService) -> None:
     added(operator)
-    stranger = Caller(service, "somebody-else", service.key("somebody-else"))
+    stranger = Client(service, "somebody-else", service.key("somebody-else"))
     found = prices(stranger, f"?provider=CUSTOM&model={MODEL}")
     assert (found["rows"], found["in_force"]) == ([], None)
 
 
 @pytest.mark.parametrize("permission", [Permission.READ, Permission.WRITE, Permission.READ_WRITE])
 def test_only_the_key_of_an_admin_changes_prices(
-    operator: Caller, service: QueryService, permission: Permission
+    operator: Client, service: QueryService, permission: Permission
 ) -> None:
     row = added(operator)
     key = service.key(operator.organization_id, permission)
@@ -177,14 +177,14 @@ def test_only_the_key_of_an_admin_changes_prices(
         ({"usd_per_million_tokens": {}}, "no price is given"),
         ({"model": ""}, "model is empty"),
         ({"model": "gpt\u0000"}, "printable"),
-        ({"valid_from": "tomorrow"}, "valid_from takes a moment"),
+        ({"valid_from": "tomorrow"}, "valid_from takes a timestamp"),
         ({"valid_from": 20261101}, "valid_from"),
         ({"valid_until": "2020-01-01T00:00:00Z"}, "valid_until must be after"),
         ({"usdPerMillionTokens": {}}, "usdPerMillionTokens"),
         ({"tiers": [{"above_tokens": "1", "usd_per_million_tokens": {}}]}, "above_tokens"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_named(operator: Caller, changes: dict[str, object], told: str) -> None:
+def test_what_cannot_be_meant_is_refused_and_named(operator: Client, changes: dict[str, object], told: str) -> None:
     status, answer = operator.ask("/v1/prices", BODY | changes)
     assert (status, told in answer["error"]) == (422, True), answer
     assert prices(operator)["rows"] == []

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import InvalidSetting
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
-from services.stores.state import SqlKeyStore
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
+from services.stores.state.api_keys import SqlKeyStore
 from services.telemetry import Metrics
 from tests.builders import an_event
 

@@ -1,4 +1,4 @@
-"""The proxy over real sockets: what callers get, what providers see, and the one event that each exchange leaves."""
+"""The proxy over real sockets: what clients get, what providers see, and the one event that each exchange leaves."""
 
 import asyncio
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.key import Permission
 from services.stores.memory import ManualClock
 from tests.builders import MOMENT
@@ -25,34 +25,34 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}
 
 
-ANSWERS: dict[str, tuple[Sequence[Step], int, bytes, Ending]] = {
-    "with a length": ([answer(b'{"id":1}')], 200, b'{"id":1}', Ending.COMPLETED),
-    "of no bytes": ([answer(b"")], 200, b"", Ending.COMPLETED),
-    "in chunks": ([chunked(b"data: 1\n\n", b"data: 2\n\n")], 200, b"data: 1\n\ndata: 2\n\n", Ending.COMPLETED),
-    "in chunks with trailers": ([chunked(b"ab", end=b"0\r\nX-Trailer: 1\r\n\r\n")], 200, b"ab", Ending.COMPLETED),
+ANSWERS: dict[str, tuple[Sequence[Step], int, bytes, Outcome]] = {
+    "with a length": ([answer(b'{"id":1}')], 200, b'{"id":1}', Outcome.COMPLETED),
+    "of no bytes": ([answer(b"")], 200, b"", Outcome.COMPLETED),
+    "in chunks": ([chunked(b"data: 1\n\n", b"data: 2\n\n")], 200, b"data: 1\n\ndata: 2\n\n", Outcome.COMPLETED),
+    "in chunks with trailers": ([chunked(b"ab", end=b"0\r\nX-Trailer: 1\r\n\r\n")], 200, b"ab", Outcome.COMPLETED),
     "until the connection closes": (
         [OK + b"\r\nto the end", 0.02, b"!", Do.CLOSE],
         200,
         b"to the end!",
-        Ending.COMPLETED,
+        Outcome.COMPLETED,
     ),
     "after interim answers": (
         [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(b"ok")],
         200,
         b"ok",
-        Ending.COMPLETED,
+        Outcome.COMPLETED,
     ),
-    "without content": ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b"", Ending.COMPLETED),
-    "not modified": ([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"], 304, b"", Ending.COMPLETED),
-    "cut into single bytes": ([bytes([byte]) for byte in answer(b"slow")], 200, b"slow", Ending.COMPLETED),
-    "refused by the provider": ([answer(b"no", status="429 Slow Down")], 429, b"no", Ending.PROVIDER_ERROR),
-    "failed by the provider": ([answer(b"oh", status="500 Oh")], 500, b"oh", Ending.PROVIDER_ERROR),
+    "without content": ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b"", Outcome.COMPLETED),
+    "not modified": ([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"], 304, b"", Outcome.COMPLETED),
+    "cut into single bytes": ([bytes([byte]) for byte in answer(b"slow")], 200, b"slow", Outcome.COMPLETED),
+    "refused by the provider": ([answer(b"no", status="429 Slow Down")], 429, b"no", Outcome.PROVIDER_ERROR),
+    "failed by the provider": ([answer(b"oh", status="500 Oh")], 500, b"oh", Outcome.PROVIDER_ERROR),
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_a_whole_answer_reaches_the_caller_and_leaves_one_event(name: str) -> None:
-    script, status, body, ending = ANSWERS[name]
+    script, status, body, outcome = ANSWERS[name]
     async with rig() as proxy, proxy.client() as client:
         proxy.provider.script = script
         got = await client.post(CHAT, content=b'{"model":"m"}')
@@ -60,35 +60,35 @@ async def test_a_whole_answer_reaches_the_caller_and_leaves_one_event(name: str)
         assert got.headers["helicone-status"] == ("success" if status < 400 else "failed")
         event = await proxy.event()
     assert got.headers["helicone-id"] == event.request.request_id
-    assert (event.response.ending, event.response.status, event.response.body) == (ending, status, body)
+    assert (event.response.outcome, event.response.status, event.response.body) == (outcome, status, body)
     assert (event.request.body, event.request.method, event.request.provider) == (b'{"model":"m"}', "POST", "OPENAI")
 
 
-BREAKS: dict[str, tuple[Sequence[Step], int, Ending]] = {
-    "closed before an answer": ([Do.CLOSE], 502, Ending.UPSTREAM_BROKEN),
-    "reset before an answer": ([Do.RESET], 502, Ending.UPSTREAM_BROKEN),
-    "closed in the head": ([b"HTTP/1.1 200 OK\r\nContent-", Do.CLOSE], 502, Ending.UPSTREAM_BROKEN),
-    "no HTTP at all": ([b"SSH-2.0-OpenSSH\r\n\r\n", Do.HANG], 502, Ending.UPSTREAM_BROKEN),
+BREAKS: dict[str, tuple[Sequence[Step], int, Outcome]] = {
+    "closed before a response": ([Do.CLOSE], 502, Outcome.UPSTREAM_ERROR),
+    "reset before a response": ([Do.RESET], 502, Outcome.UPSTREAM_ERROR),
+    "closed in the head": ([b"HTTP/1.1 200 OK\r\nContent-", Do.CLOSE], 502, Outcome.UPSTREAM_ERROR),
+    "no HTTP at all": ([b"SSH-2.0-OpenSSH\r\n\r\n", Do.HANG], 502, Outcome.UPSTREAM_ERROR),
     "two framings": (
         [OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nab", Do.HANG],
         502,
-        Ending.UPSTREAM_BROKEN,
+        Outcome.UPSTREAM_ERROR,
     ),
-    "another transfer coding": ([OK + b"Transfer-Encoding: gzip\r\n\r\nab", Do.HANG], 502, Ending.UPSTREAM_BROKEN),
+    "another transfer coding": ([OK + b"Transfer-Encoding: gzip\r\n\r\nab", Do.HANG], 502, Outcome.UPSTREAM_ERROR),
     "another protocol": (
         [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", Do.HANG],
         502,
-        Ending.UPSTREAM_BROKEN,
+        Outcome.UPSTREAM_ERROR,
     ),
-    "an endless head": ([OK + b"X: " + b"x" * 400_000, Do.HANG], 502, Ending.UPSTREAM_BROKEN),
-    "silence": ([Do.HANG], 504, Ending.TIMED_OUT),
-    "silence in the head": ([b"HTTP/1.1 200", Do.HANG], 504, Ending.TIMED_OUT),
+    "an endless head": ([OK + b"X: " + b"x" * 400_000, Do.HANG], 502, Outcome.UPSTREAM_ERROR),
+    "silence": ([Do.HANG], 504, Outcome.TIMED_OUT),
+    "silence in the head": ([b"HTTP/1.1 200", Do.HANG], 504, Outcome.TIMED_OUT),
 }
 
 
 @pytest.mark.parametrize("name", BREAKS)
 async def test_without_an_answer_from_the_provider_the_caller_is_told_why(name: str) -> None:
-    script, status, ending = BREAKS[name]
+    script, status, outcome = BREAKS[name]
     async with rig(first_byte_timeout_s=0.3) as proxy, proxy.client() as client:
         proxy.provider.script = script
         got = await client.post(CHAT, json={})
@@ -97,29 +97,29 @@ async def test_without_an_answer_from_the_provider_the_caller_is_told_why(name: 
         event = await proxy.event()
         assert (await client.get("/healthz")).status_code == 200
     assert got.headers["helicone-id"] == event.request.request_id
-    assert (event.response.ending, event.response.status) == (ending, None)
+    assert (event.response.outcome, event.response.status) == (outcome, None)
 
 
-BROKEN_BODIES: dict[str, tuple[Sequence[Step], Ending]] = {
-    "closed too early": ([OK + b"Content-Length: 9\r\n\r\nhalf", Do.CLOSE], Ending.UPSTREAM_BROKEN),
-    "reset": ([OK + b"Content-Length: 9\r\n\r\nhalf", 0.05, Do.RESET], Ending.UPSTREAM_BROKEN),
-    "chunks without an end": ([chunked(b"half", end=b""), Do.CLOSE], Ending.UPSTREAM_BROKEN),
-    "chunks that are none": ([chunked(b"half", end=b"zz\r\n"), Do.HANG], Ending.UPSTREAM_BROKEN),
-    "endless trailers": ([chunked(b"half", end=b"0\r\nX: "), 0.05, b"x" * 600_000, Do.HANG], Ending.UPSTREAM_BROKEN),
+BROKEN_BODIES: dict[str, tuple[Sequence[Step], Outcome]] = {
+    "closed too early": ([OK + b"Content-Length: 9\r\n\r\nhalf", Do.CLOSE], Outcome.UPSTREAM_ERROR),
+    "reset": ([OK + b"Content-Length: 9\r\n\r\nhalf", 0.05, Do.RESET], Outcome.UPSTREAM_ERROR),
+    "chunks without an end": ([chunked(b"half", end=b""), Do.CLOSE], Outcome.UPSTREAM_ERROR),
+    "chunks that are none": ([chunked(b"half", end=b"zz\r\n"), Do.HANG], Outcome.UPSTREAM_ERROR),
+    "endless trailers": ([chunked(b"half", end=b"0\r\nX: "), 0.05, b"x" * 600_000, Do.HANG], Outcome.UPSTREAM_ERROR),
     "an endless chunk extension": (
         [chunked(b"half", end=b"1;x="), 0.05, b"x" * 600_000, Do.HANG],
-        Ending.UPSTREAM_BROKEN,
+        Outcome.UPSTREAM_ERROR,
     ),
-    "silence with a length": ([OK + b"Content-Length: 9\r\n\r\nhalf", Do.HANG], Ending.TIMED_OUT),
-    "silence between chunks": ([chunked(b"half", end=b""), Do.HANG], Ending.TIMED_OUT),
-    "silence until the end": ([OK + b"\r\nhalf", Do.HANG], Ending.TIMED_OUT),
+    "silence with a length": ([OK + b"Content-Length: 9\r\n\r\nhalf", Do.HANG], Outcome.TIMED_OUT),
+    "silence between chunks": ([chunked(b"half", end=b""), Do.HANG], Outcome.TIMED_OUT),
+    "silence until the end": ([OK + b"\r\nhalf", Do.HANG], Outcome.TIMED_OUT),
 }
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("name", BROKEN_BODIES)
 async def test_an_answer_that_breaks_off_never_looks_whole_to_the_caller(name: str, version: str) -> None:
-    script, ending = BROKEN_BODIES[name]
+    script, outcome = BROKEN_BODIES[name]
     async with rig(idle_timeout_s=0.3) as proxy:
         proxy.provider.script = script
         reset = False
@@ -130,7 +130,7 @@ async def test_an_answer_that_breaks_off_never_looks_whole_to_the_caller(name: s
         event = await proxy.event()
     framed = b"Content-Length: 9" in got or b"Transfer-Encoding: chunked" in got
     assert reset or (framed and b"0\r\n\r\n" not in got and got.endswith((b"half", b"half\r\n")))
-    assert (event.response.ending, event.response.status, event.response.body) == (ending, 200, b"half")
+    assert (event.response.outcome, event.response.status, event.response.body) == (outcome, 200, b"half")
 
 
 async def test_a_provider_that_cannot_be_reached_is_a_502_and_an_event() -> None:
@@ -141,7 +141,7 @@ async def test_a_provider_that_cannot_be_reached_is_a_502_and_an_event() -> None
     assert (refused.status_code, unknown.status_code) == (502, 502)
     assert "refused" in refused.json()["error"]["message"]
     assert "does not resolve" in unknown.json()["error"]["message"]
-    assert {event.response.ending for event in events} == {Ending.UPSTREAM_BROKEN}
+    assert {event.response.outcome for event in events} == {Outcome.UPSTREAM_ERROR}
 
 
 async def test_the_whole_exchange_has_a_limit_too() -> None:
@@ -151,7 +151,7 @@ async def test_the_whole_exchange_has_a_limit_too() -> None:
         got = await proxy.raw(head(CHAT, "Content-Length: 0"))
         event = await proxy.event()
     assert not got.endswith(b"0\r\n\r\n")
-    assert event.response.ending == Ending.TIMED_OUT
+    assert event.response.outcome == Outcome.TIMED_OUT
 
 
 async def test_pieces_of_a_stream_travel_at_once() -> None:
@@ -164,7 +164,7 @@ async def test_pieces_of_a_stream_travel_at_once() -> None:
         writer.close()
         event = await proxy.event()
     assert b"Transfer-Encoding: chunked" in got
-    assert event.response.ending == Ending.CLIENT_GONE
+    assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
     assert event.response.first_byte_ms is not None
 
 
@@ -182,7 +182,7 @@ async def test_where_the_operator_says_so_a_caller_that_hangs_up_ends_the_provid
         event = await proxy.event()
         await asyncio.sleep(0.05)
         assert proxy.provider.open_connections == 0
-    assert event.response.ending == Ending.CLIENT_GONE
+    assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
     assert event.request.body == b"{}"
 
 
@@ -197,7 +197,7 @@ async def test_a_caller_that_closes_its_half_is_taken_to_have_hung_up_since_both
             assert await reader.read(-1) == b""
         event = await proxy.event()
         writer.close()
-    assert event.response.ending == Ending.CLIENT_GONE
+    assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
 
 
 async def test_a_caller_that_hangs_up_in_the_middle_of_its_request_leaves_one_event() -> None:
@@ -207,7 +207,7 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_its_request_leaves_one_ev
         await asyncio.sleep(0.1)
         writer.close()
         event = await proxy.event()
-    assert (event.response.ending, event.request.body) == (Ending.CLIENT_GONE, b"half")
+    assert (event.response.outcome, event.request.body) == (Outcome.CLIENT_DISCONNECTED, b"half")
 
 
 async def test_a_caller_that_stops_in_the_middle_of_its_request_is_told_so() -> None:
@@ -215,7 +215,7 @@ async def test_a_caller_that_stops_in_the_middle_of_its_request_is_told_so() -> 
         got = await proxy.raw(head(CHAT, "Content-Length: 100") + b"half")
         event = await proxy.event()
     assert got.startswith(b"HTTP/1.1 408 ")
-    assert event.response.ending == Ending.CLIENT_GONE
+    assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
 
 
 async def test_head_requests_pass_without_a_body() -> None:
@@ -224,7 +224,7 @@ async def test_head_requests_pass_without_a_body() -> None:
         first, second = await client.head("/oai/v1/models"), await client.head("/oai/v1/models")
         events = await proxy.events(2)
     assert [got.headers["content-length"] for got in (first, second)] == ["1000", "1000"]
-    assert [event.response.ending for event in events] == [Ending.COMPLETED, Ending.COMPLETED]
+    assert [event.response.outcome for event in events] == [Outcome.COMPLETED, Outcome.COMPLETED]
 
 
 async def test_providers_see_neither_our_headers_nor_those_of_the_hop() -> None:

@@ -1,4 +1,4 @@
-"""The proxy and its callers over real sockets: keys, limits, odd and hostile requests, slow peers, stops."""
+"""The proxy and its clients over real sockets: keys, limits, odd and hostile requests, slow peers, stops."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,10 @@ import openai
 import pytest
 
 from schemas.errors import BrokerUnavailable
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.key import Permission
-from services.proxy import protocol, relay
+from services.proxy.exchange import exchange as relay
+from services.proxy.http import connection as protocol
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
@@ -72,7 +73,7 @@ async def test_where_the_operator_says_so_they_pass_unlogged_and_are_counted(nam
         got = await client.post(CHAT, json={}, headers=headers)
         assert (got.status_code, got.content) == (200, b"{}")
         await proxy.events(0)
-        assert proxy.metrics.get("proxy_unlogged_total") == 1
+        assert proxy.metrics.get("proxy_unauthenticated_passthrough_total") == 1
 
 
 async def test_a_key_may_come_in_the_path_and_is_cut_out_of_it() -> None:
@@ -200,7 +201,7 @@ async def test_a_body_that_was_announced_too_large_leaves_an_event_as_its_key_wa
         got = await proxy.raw(head(CHAT, "Content-Length: 11", "Connection: close") + b"x" * 11)
         event = await proxy.event()
     assert statuses(got) == [413]
-    assert (event.response.ending, event.response.status) == (Ending.REFUSED, 413)
+    assert (event.response.outcome, event.response.status) == (Outcome.REFUSED, 413)
 
 
 async def test_a_body_that_grows_too_large_is_cut_off_and_leaves_an_event() -> None:
@@ -209,7 +210,7 @@ async def test_a_body_that_grows_too_large_is_cut_off_and_leaves_an_event() -> N
         event = await proxy.event()
         assert proxy.provider.bodies == []
     assert statuses(got) == [413]
-    assert (event.response.ending, event.request.body_bytes) == (Ending.REFUSED, 6)
+    assert (event.response.outcome, event.request.body_bytes) == (Outcome.REFUSED, 6)
 
 
 async def test_a_body_that_grows_too_large_while_it_is_answered_is_no_refusal_as_the_provider_may_bill_it() -> None:
@@ -224,7 +225,11 @@ async def test_a_body_that_grows_too_large_while_it_is_answered_is_no_refusal_as
             assert not (await reader.read(-1)).endswith(b"0\r\n\r\n")
         writer.close()
         event = await proxy.event()
-    assert (event.response.ending, event.response.status, event.response.body) == (Ending.CLIENT_GONE, 200, b"begun")
+    assert (event.response.outcome, event.response.status, event.response.body) == (
+        Outcome.CLIENT_DISCONNECTED,
+        200,
+        b"begun",
+    )
 
 
 async def test_a_body_in_broken_chunks_is_a_400_and_an_event() -> None:
@@ -233,7 +238,7 @@ async def test_a_body_in_broken_chunks_is_a_400_and_an_event() -> None:
         event = await proxy.event()
         assert proxy.provider.bodies == []
     assert statuses(got) == [400]
-    assert (event.response.ending, event.request.body) == (Ending.CLIENT_GONE, b"ab")
+    assert (event.response.outcome, event.request.body) == (Outcome.CLIENT_DISCONNECTED, b"ab")
 
 
 async def test_a_head_that_does_not_come_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +288,7 @@ async def test_a_bad_request_behind_a_good_one_spoils_only_itself() -> None:
         got = await proxy.raw(head(CHAT, "Content-Length: 1") + b"1" + b"nonsense\r\n\r\n")
         event = await proxy.event()
     assert statuses(got) == [200, 400]
-    assert event.response.ending == Ending.COMPLETED
+    assert event.response.outcome == Outcome.COMPLETED
 
 
 async def test_thousands_of_pipelined_refusals_are_answered_one_by_one() -> None:
@@ -392,10 +397,10 @@ async def test_http_1_0_callers_get_no_chunks() -> None:
     async with rig() as proxy:
         proxy.provider.script = [chunked(b"a", b"b")]
         got = await proxy.raw(head(CHAT, "Content-Length: 0", version="1.0"))
-    answer_head, _, body = got.partition(b"\r\n\r\n")
+    response_head, _, body = got.partition(b"\r\n\r\n")
     assert body == b"ab"
-    assert b"Connection: close" in answer_head
-    assert b"Transfer-Encoding" not in answer_head
+    assert b"Connection: close" in response_head
+    assert b"Transfer-Encoding" not in response_head
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 2", "Transfer-Encoding: chunked"])
@@ -419,7 +424,7 @@ async def test_a_provider_may_answer_before_it_has_read_the_request() -> None:
         event = await proxy.event()
     assert statuses(got) == [413]
     assert got.endswith(b"enough")
-    assert event.response.ending == Ending.PROVIDER_ERROR
+    assert event.response.outcome == Outcome.PROVIDER_ERROR
 
 
 # Slow peers
@@ -439,7 +444,7 @@ async def test_a_caller_that_does_not_read_slows_the_provider_down() -> None:
         writer.close()
         event = await proxy.event()
     assert got.count(b"x") >= len(piece) * pieces
-    assert (event.response.ending, event.response.body_bytes) == (Ending.COMPLETED, len(piece) * pieces)
+    assert (event.response.outcome, event.response.body_bytes) == (Outcome.COMPLETED, len(piece) * pieces)
     assert len(event.response.body) == 4 * 2**20
 
 
@@ -447,17 +452,17 @@ async def test_a_caller_that_does_not_read_its_answers_is_not_given_memory_for_t
     piece, questions = b"x" * 200_000, 300
     async with rig() as proxy:
         proxy.provider.script = [answer(piece)]
-        with socket.socket() as caller:
-            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
-            caller.setblocking(False)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+            client.setblocking(False)
             loop = asyncio.get_running_loop()
-            await loop.sock_connect(caller, ("127.0.0.1", proxy.server.port))
-            await loop.sock_sendall(caller, head("/oai/v1/x", "Content-Length: 0") * questions)
+            await loop.sock_connect(client, ("127.0.0.1", proxy.server.port))
+            await loop.sock_sendall(client, head("/oai/v1/x", "Content-Length: 0") * questions)
             await asyncio.sleep(1)
             written, got = proxy.provider.written_bytes, 0
             async with asyncio.timeout(20):
                 while got < len(piece) * questions:
-                    got += len(await loop.sock_recv(caller, 2**20))
+                    got += len(await loop.sock_recv(client, 2**20))
         await proxy.events(questions)
     assert 0 < written < len(piece) * questions // 4
 
@@ -470,7 +475,7 @@ async def test_a_provider_that_does_not_read_slows_the_caller_down() -> None:
         writer.write(head(CHAT, "Content-Length: 60000000") + b"x" * 60_000_000)
         event = await proxy.event()
         writer.close()
-    assert event.response.ending == Ending.TIMED_OUT
+    assert event.response.outcome == Outcome.TIMED_OUT
     assert event.request.body_bytes < 20_000_000
 
 
@@ -566,7 +571,7 @@ async def test_a_stopping_proxy_lets_exchanges_end_and_takes_no_more() -> None:
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
     assert got.endswith(b"in time")
-    assert event.response.ending == Ending.COMPLETED
+    assert event.response.outcome == Outcome.COMPLETED
 
 
 async def test_what_does_not_end_in_the_grace_period_still_leaves_its_event() -> None:
@@ -578,7 +583,7 @@ async def test_what_does_not_end_in_the_grace_period_still_leaves_its_event() ->
         got = await asking
         event = await proxy.event()
     assert not got.endswith(b"0\r\n\r\n")
-    assert (event.response.ending, event.response.body) == (Ending.TIMED_OUT, b"half")
+    assert (event.response.outcome, event.response.body) == (Outcome.TIMED_OUT, b"half")
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["a provider", "the rest of a body"])
@@ -592,7 +597,7 @@ async def test_whoever_a_stopping_proxy_waited_for_is_not_to_blame(asked: bool) 
         event = await proxy.event()
     assert statuses(got) == [503]
     assert b"the proxy is stopping" in got
-    assert (event.response.ending, event.response.request_sent) == (Ending.TIMED_OUT, asked)
+    assert (event.response.outcome, event.response.request_sent) == (Outcome.TIMED_OUT, asked)
 
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "being answered"])

@@ -8,7 +8,7 @@ import pytest
 from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.proxy_rig import SECRET, rig
 from tests.scripted_provider import chunked
 

@@ -1,4 +1,4 @@
-"""Callers that hang up: what is billed is read on without them, within bounds, and one event says what is known."""
+"""Clients that hang up: what is billed is read on without them, within bounds, and one event says what is known."""
 
 import asyncio
 import gc
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
-from services.proxy.drains import Drain
-from services.proxy.relay import Exchange
-from services.stores.prices import ShippedPrices
+from services.proxy.exchange.drain import Drain
+from services.proxy.exchange.exchange import Exchange
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import chat_answer
 from tests.proxy_rig import Rig, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
@@ -65,11 +65,11 @@ async def provider_is_left(proxy: Rig) -> None:
             await asyncio.sleep(0.01)
 
 
-ENDS: dict[str, tuple[bytes, Sequence[Step], bytes, bytes]] = {  # body, script, read before the end, whole answer
+ENDS: dict[str, tuple[bytes, Sequence[Step], bytes, bytes]] = {  # body, script, read before the end, whole response
     "a stream": (STREAMED, [chunked(DELTA, end=b""), 0.1, chunk(TOLD[len(DELTA) :]) + LAST], DELTA, TOLD),
     "a stream before its head": (STREAMED, [0.1, chunked(TOLD)], b"", TOLD),
-    "a plain answer before its head": (PLAIN, [0.1, answer(chat_answer())], b"", chat_answer()),
-    "a plain answer in its middle": (
+    "a plain response before its head": (PLAIN, [0.1, answer(chat_answer())], b"", chat_answer()),
+    "a plain response in its middle": (
         PLAIN,
         [answer(chat_answer())[:-20], 0.1, chat_answer()[-20:]],
         b"choices",
@@ -90,7 +90,7 @@ async def test_the_answer_is_read_on_and_the_row_knows_what_it_cost(name: str) -
         await client.post("/oai/v1/x")
         assert proxy.provider.connections == 1  # the drained one was left in order
     response = event.response
-    assert (response.ending, response.status, response.body) == (Ending.CLIENT_GONE, 200, whole)
+    assert (response.outcome, response.status, response.body) == (Outcome.CLIENT_DISCONNECTED, 200, whole)
     assert (response.drained, response.request_sent) == (True, True)
     assert response.latency_ms >= 90
     found = row(event)
@@ -109,7 +109,7 @@ async def test_the_header_decides_before_the_setting(setting: str, said: str | N
         event = await proxy.event()
         if not drained:
             await provider_is_left(proxy)
-    assert (event.response.ending, event.response.drained) == (Ending.CLIENT_GONE, drained)
+    assert (event.response.outcome, event.response.drained) == (Outcome.CLIENT_DISCONNECTED, drained)
     assert event.response.body == DELTA + USAGE * drained
     assert (row(event).cost_usd is not None) == drained
 
@@ -123,7 +123,7 @@ async def test_wherever_a_provider_breaks_off_without_its_caller_the_row_is_hone
             await provider_is_left(proxy)
         events = await proxy.events(len(cuts))
     for cut, event in zip(cuts, events, strict=True):
-        assert event.response.ending == Ending.CLIENT_GONE
+        assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
         assert event.response.body.rstrip(b" ") == TOLD[:cut].rstrip(b" ")
         found = row(event)
         if cut >= len(DELTA + USAGE) - 2:
@@ -165,7 +165,7 @@ async def test_at_a_bound_the_provider_is_left_and_the_event_says_what_is_known(
         event = await proxy.event()
         await provider_is_left(proxy)
         assert proxy.metrics.get("proxy_drain_cut_total") == 1
-    assert (event.response.ending, event.response.drained) == (Ending.CLIENT_GONE, drained)
+    assert (event.response.outcome, event.response.drained) == (Outcome.CLIENT_DISCONNECTED, drained)
     assert row(event).cost_usd is None
 
 
@@ -199,7 +199,7 @@ async def test_a_caller_that_does_not_read_its_answer_is_cut_off_and_the_answer_
         event = await proxy.event()
         assert reader
         writer.close()
-    assert (event.response.ending, event.response.drained) == (Ending.CLIENT_GONE, True)
+    assert (event.response.outcome, event.response.drained) == (Outcome.CLIENT_DISCONNECTED, True)
     assert event.response.body_bytes == len(piece) * 64
 
 
@@ -239,8 +239,8 @@ async def test_a_request_that_still_waits_for_a_connection_is_neither_sent_nor_r
         gone, completed = await proxy.events(2)
         assert len(proxy.provider.heads) == 1
         assert proxy.metrics.get("proxy_drained_total") == 0
-    assert (gone.response.ending, gone.response.request_sent) == (Ending.CLIENT_GONE, False)
-    assert (completed.response.ending, completed.response.request_sent) == (Ending.COMPLETED, True)
+    assert (gone.response.outcome, gone.response.request_sent) == (Outcome.CLIENT_DISCONNECTED, False)
+    assert (completed.response.outcome, completed.response.request_sent) == (Outcome.COMPLETED, True)
 
 
 async def test_a_request_that_was_begun_but_not_whole_was_sent_and_is_not_read_on() -> None:
@@ -282,7 +282,7 @@ async def test_a_stopping_proxy_reads_on_no_longer_than_the_grace_period_and_sti
         proxy.server.stop()
         event = await proxy.event()
         assert asyncio.get_running_loop().time() - began_s < 1.8
-    assert (event.response.ending, event.response.body) == (Ending.CLIENT_GONE, DELTA)
+    assert (event.response.outcome, event.response.body) == (Outcome.CLIENT_DISCONNECTED, DELTA)
 
 
 async def test_two_hundred_hang_ups_leave_two_hundred_events_and_nothing_else() -> None:
@@ -307,5 +307,5 @@ async def test_two_hundred_hang_ups_leave_two_hundred_events_and_nothing_else() 
         assert proxy.server.server_state.connections == set()
         gc.collect()
         assert [one for one in gc.get_objects() if isinstance(one, Drain | Exchange)] == []
-    assert {event.response.ending for event in events} == {Ending.CLIENT_GONE}
+    assert {event.response.outcome for event in events} == {Outcome.CLIENT_DISCONNECTED}
     assert len({event.request.request_id for event in events}) == 200

@@ -7,12 +7,12 @@ from typing import Any
 import openai
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
-from services.domain.streams import ends_stream
-from services.stores.prices import ShippedPrices
+from services.domain.exchange.sse import ends_stream
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.proxy_rig import SECRET, Rig, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
 
@@ -86,7 +86,7 @@ async def test_a_stream_that_was_left_behind_its_last_event_is_complete(name: st
         event = await proxy.event()
         assert proxy.metrics.get("proxy_drained_total") == 0
         assert proxy.metrics.get("proxy_drain_cut_total") == 0
-    assert (event.response.ending, event.response.status, event.response.body) == (Ending.COMPLETED, 200, stream)
+    assert (event.response.outcome, event.response.status, event.response.body) == (Outcome.COMPLETED, 200, stream)
 
 
 @pytest.mark.parametrize("name", GOING_ON)
@@ -96,16 +96,16 @@ async def test_a_stream_that_was_left_before_it_is_not(name: str) -> None:
         proxy.provider.script = [chunked(stream, end=b""), 0.1, LAST]
         await leave_behind(proxy, path, stream)
         event = await proxy.event()
-    assert event.response.ending is Ending.CLIENT_GONE
+    assert event.response.outcome is Outcome.CLIENT_DISCONNECTED
 
 
 async def test_of_a_stream_whose_usage_was_asked_for_the_row_is_that_of_a_whole_one() -> None:
-    for wish in ("drain", "cancel"):
+    for header_option in ("drain", "cancel"):
         async with rig() as proxy:
             proxy.provider.script = [chunked(DELTA + USAGE + DONE, end=b""), 0.1, LAST]
-            await leave_behind(proxy, CHAT, DELTA + DONE, f"Helicone-On-Disconnect: {wish}")
+            await leave_behind(proxy, CHAT, DELTA + DONE, f"Helicone-On-Disconnect: {header_option}")
             event = await proxy.event()
-        assert event.response.ending is Ending.COMPLETED
+        assert event.response.outcome is Outcome.COMPLETED
         record = to_record(event, ShippedPrices())[0]
         assert (record.usage_source, record.cost_state) == (UsageSource.PROVIDER, CostState.PRICED)
 
@@ -129,7 +129,7 @@ async def test_what_was_not_kept_is_not_known_to_be_complete() -> None:
             proxy.provider.script = [chunked(stream, end=b"", more=more), 0.1, LAST]
             await leave_behind(proxy, "/oai/v1/x", stream)
             event = await proxy.event()
-        assert event.response.ending is Ending.CLIENT_GONE
+        assert event.response.outcome is Outcome.CLIENT_DISCONNECTED
 
 
 async def test_of_a_stream_above_the_capture_limit_the_end_is_enough() -> None:
@@ -142,7 +142,7 @@ async def test_of_a_stream_above_the_capture_limit_the_end_is_enough() -> None:
         ]
         await leave_behind(proxy, CHAT, stream)
         event = await proxy.event()
-    assert (event.response.ending, event.response.body_bytes) == (Ending.COMPLETED, len(stream))
+    assert (event.response.outcome, event.response.body_bytes) == (Outcome.COMPLETED, len(stream))
 
 
 async def test_openai_s_client_closes_behind_done_and_its_row_is_complete() -> None:
@@ -154,7 +154,7 @@ async def test_openai_s_client_closes_behind_done_and_its_row_is_complete() -> N
             stream = await client.chat.completions.create(model="gpt-4o-mini", messages=[], stream=True)
             assert [chunk.choices[0].delta.content async for chunk in stream] == ["Hi"]
         event = await proxy.event()
-    assert event.response.ending is Ending.COMPLETED
+    assert event.response.outcome is Outcome.COMPLETED
 
 
 @pytest.mark.parametrize(

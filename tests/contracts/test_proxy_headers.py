@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from schemas.errors import InvalidSetting
-from schemas.event import Ending, ExchangeEvent
-from services.cli.doctor import print_findings
-from services.cli.health import Part, counting_part
-from services.domain.helicone_headers import KNOWN_HEADERS, Treatment, ignored_headers, nearest_known
+from schemas.event import ExchangeEvent, Outcome
+from services.cli.doctor import compile_findings
+from services.cli.probes import Part, counting_part
+from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment, ignored_headers, nearest_known
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
 from tests.scripted_provider import answer, chunked
@@ -95,7 +95,7 @@ async def test_on_disconnect_decides_whether_an_answer_is_read_on() -> None:
             await reader.readuntil(b"data: 1")
             writer.close()
             event = await proxy.event()
-            assert event.response.ending is Ending.CLIENT_GONE
+            assert event.response.outcome is Outcome.CLIENT_DISCONNECTED
             assert event.response.drained is (wanted == "drain")
 
 
@@ -277,7 +277,7 @@ async def test_the_doctor_shows_unknown_headers_with_what_was_probably_meant() -
         await client.post(CHAT, json=PLAIN, headers={"Helicone-Zzz": "1"})
         part = await asyncio.to_thread(counting_part, "proxy", proxy.url)
     screen = StringIO()
-    print_findings([part], None, Console(file=screen, width=200))
+    compile_findings([part], None, Console(file=screen, width=200))
     assert "  helicone-userid: 2 requests; Helicone-User-Id was probably meant\n  helicone-zzz: 1 request\n" in (
         screen.getvalue()
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from schemas.event import Ending
-from services.stores.upstream import HELD_BYTES
+from schemas.event import Outcome
+from services.stores.upstream.pool import HELD_BYTES
 from tests.proxy_rig import Rig, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
 
@@ -47,24 +47,24 @@ async def ask(proxy: Rig, body: bytes = BODY) -> tuple[asyncio.StreamReader, asy
 
 async def is_asked_for_its_usage(proxy: Rig, body: bytes = BODY) -> bool:
     """Whether there is room for one more body."""
-    asked = proxy.metrics.get("proxy_usage_asked_total")
+    asked = proxy.metrics.get("proxy_stream_usage_injected_total")
     proxy.provider.read_bodies, proxy.provider.script = True, [answer(b"{}")]
     reader, writer = await ask(proxy, body)
     async with asyncio.timeout(5):
         assert b" 200 " in await reader.read(-1)
     writer.close()
-    return proxy.metrics.get("proxy_usage_asked_total") == asked + 1
+    return proxy.metrics.get("proxy_stream_usage_injected_total") == asked + 1
 
 
 async def test_bodies_that_wait_for_a_connection_hold_no_more_than_there_is_room_for() -> None:
-    callers, connections = 12, 2
+    clients, connections = 12, 2
     async with rig(max_connections=connections, first_byte_timeout_s=0.7, idle_timeout_s=0.7) as proxy:
         proxy.provider.script = [Do.HANG]
-        writers = [writer for _, writer in await asyncio.gather(*(ask(proxy) for _ in range(callers)))]
-        events = await proxy.events(callers)
+        writers = [writer for _, writer in await asyncio.gather(*(ask(proxy) for _ in range(clients)))]
+        events = await proxy.events(clients)
         for writer in writers:
             writer.close()
-        assert {event.response.ending for event in events} == {Ending.TIMED_OUT}
+        assert {event.response.outcome for event in events} == {Outcome.TIMED_OUT}
         waiting = sorted(event.request.body_bytes for event in events)[:-connections]
         assert ROOM_BYTES // 2 < sum(waiting) < ROOM_BYTES + len(waiting) * (HELD_BYTES + READ_BYTES)
         assert await is_asked_for_its_usage(proxy)
@@ -86,7 +86,7 @@ async def test_once_its_provider_has_it_there_is_room_for_others(name: str, monk
             async with asyncio.timeout(5):
                 await reader.readuntil(BEGUN[:-2])
         assert await is_asked_for_its_usage(proxy, body)
-        assert proxy.metrics.get("proxy_usage_asked_total") == 5
+        assert proxy.metrics.get("proxy_stream_usage_injected_total") == 5
         for writer in writers:
             writer.close()
 
@@ -94,8 +94,8 @@ async def test_once_its_provider_has_it_there_is_room_for_others(name: str, monk
 GIVEN_BACK: dict[str, tuple[bool, Sequence[Step], bytes]] = {  # is the body read, how it is answered, up to where
     "it was answered": (True, [answer(b"{}")], b"{}"),
     "the provider breaks": (False, [Do.RESET], b" 502 "),
-    "the caller leaves one that is read": (True, [chunked(BEGUN, end=b""), 0.1, Do.CLOSE], BEGUN[:-2]),
-    "the caller leaves one that is not read": (False, [chunked(BEGUN, end=b""), 0.1, Do.CLOSE], BEGUN[:-2]),
+    "the client leaves one that is read": (True, [chunked(BEGUN, end=b""), 0.1, Do.CLOSE], BEGUN[:-2]),
+    "the client leaves one that is not read": (False, [chunked(BEGUN, end=b""), 0.1, Do.CLOSE], BEGUN[:-2]),
 }
 
 

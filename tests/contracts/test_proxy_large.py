@@ -11,10 +11,10 @@ import pytest
 
 from schemas.event import ExchangeEvent
 from schemas.price import CostState
-from services.domain.capture import TAIL_BYTES
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
-from services.stores.upstream_connection import WRITE_BUFFER_BYTES
+from services.domain.exchange.capture import TAIL_BYTES
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.upstream.connection import WRITE_BUFFER_BYTES
 from tests.logged_calls import a_log, as_lines
 from tests.proxy_rig import rig
 from tests.scripted_provider import answer, chunked

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.domain.manual_log import LOG_PATHS
+from services.domain.logging_api.event import LOG_PATHS
 from services.telemetry import Metrics
 from services.worker.health import serve_health
 from tests.proxy_rig import rig

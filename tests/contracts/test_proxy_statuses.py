@@ -1,10 +1,10 @@
-"""Answers whose status is none, and interim ones: neither may be taken for the answer, nor shift the next one."""
+"""Answers whose status is none, and interim ones: neither may be taken for the response, nor shift the next one."""
 
 from typing import Any
 
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from tests.proxy_rig import PROVIDER_KEY, rig
 from tests.scripted_provider import answer
 
@@ -43,7 +43,7 @@ async def _is_broken(said: bytes) -> None:
     assert (got.status_code, after.status_code, after.content) == (502, 200, b"its own")
     assert got.json()["error"]["code"] == "upstream_unavailable"
     assert PROVIDER_KEY not in got.text
-    assert first.response.ending is Ending.UPSTREAM_BROKEN
+    assert first.response.outcome is Outcome.UPSTREAM_ERROR
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -1,4 +1,4 @@
-"""OpenAI chat streams through the proxy: callers see what they would have seen without it, and rows know their cost."""
+"""OpenAI chat streams through the proxy: clients see what they would have seen without it, and rows know their cost."""
 
 import asyncio
 import gzip
@@ -9,15 +9,15 @@ from typing import Any
 import openai
 import pytest
 
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.usage import UsageSource
-from services.cli.simulated_provider import SimulatedProvider
 from services.domain.enrich import to_record
-from services.domain.stream_usage import UsageRemoval
-from services.proxy import asking
-from services.stores.prices import ShippedPrices
+from services.domain.exchange.usage_injection import UsageRemoval
+from services.proxy.exchange import request_side as asking
+from services.simulator.server import SimulatedProvider
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, head, rig
 from tests.scripted_provider import Do, Step, answer, chunked
 
@@ -43,7 +43,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 def providers() -> Iterator[tuple[SimulatedProvider, SimulatedProvider]]:
-    """Two that answer alike."""
+    """Two that response alike."""
     with SimulatedProvider(seed=5) as one, SimulatedProvider(seed=5) as other:
         yield one, other
 
@@ -58,7 +58,7 @@ def timeless(told: bytes) -> bytes:
 
 async def _streamed(client: openai.AsyncOpenAI, **options: Any) -> list[dict[str, Any]]:
     stream = await client.chat.completions.create(
-        model="gpt-4o-mini", messages=[{"role": "user", "content": "Tell me a story."}], stream=True, **options
+        model="gpt-4o-mini", messages=[{"role": "user", "content": "AuthCallback me a story."}], stream=True, **options
     )
     return [chunk.model_dump(exclude_unset=True) | {"created": 0} async for chunk in stream]
 
@@ -123,7 +123,7 @@ async def test_an_answer_that_said_how_long_it_is_comes_without_its_length() -> 
     assert (got.content, "content-length" in got.headers) == (SEEN, False)
 
 
-WISHES = {  # setting, header -> whether usage is asked for, whether the caller sees it
+WISHES = {  # setting, header -> whether usage is asked for, whether the client sees it
     ("inject", None): (True, False),
     ("inject", "inject"): (True, False),
     ("inject", "off"): (False, True),
@@ -147,13 +147,13 @@ async def test_the_header_decides_before_the_setting(setting: str, said: str | N
         got = await client.post(CHAT, content=BODY, headers=headers)
         event = await proxy.event()
         assert proxy.provider.bodies == [ASKING if asked else BODY]
-        assert proxy.metrics.get("proxy_usage_asked_total") == int(asked and not shown)
+        assert proxy.metrics.get("proxy_stream_usage_injected_total") == int(asked and not shown)
     assert got.content == (TOLD if shown else SEEN)
     assert event.response.usage_injected == (asked and not shown)
 
 
 async def _asked(proxy: Rig, target: str, body: bytes, *lines: str, method: str = "POST") -> bytes:
-    """The answer's body, for requests that pass as they are."""
+    """The response's body, for requests that pass as they are."""
     got = await proxy.raw(head(target, *lines, "Connection: close", method=method) + body)
     return got.partition(b"\r\n\r\n")[2]
 
@@ -262,16 +262,16 @@ async def test_a_caller_that_leaves_before_its_body_is_whole_leaves_an_event_of_
         writer.close()
         event = await proxy.event()
         assert proxy.provider.heads == []
-    assert (event.response.ending, event.request.body) == (Ending.CLIENT_GONE, b"half")
+    assert (event.response.outcome, event.request.body) == (Outcome.CLIENT_DISCONNECTED, b"half")
     assert not event.response.request_sent
 
 
 def _unframed(got: bytes) -> bytes:
-    """The chunks of an answer that broke off."""
+    """The chunks of a response that broke off."""
     rest, body = got.partition(b"\r\n\r\n")[2], b""
     while rest:
         size = int(rest.partition(b"\r\n")[0], 16)
-        assert size, "the answer has an end"
+        assert size, "the response has an end"
         rest = rest.partition(b"\r\n")[2]
         body, rest = body + rest[:size], rest[size + 2 :]
     return body
@@ -299,7 +299,7 @@ async def test_wherever_a_provider_breaks_off_the_caller_gets_its_part_and_the_r
             assert _unframed(got) == left
         events = await proxy.events(len(TOLD))
     for cut, event in enumerate(events):
-        assert (event.response.ending, event.response.body) == (Ending.UPSTREAM_BROKEN, TOLD[:cut])
+        assert (event.response.outcome, event.response.body) == (Outcome.UPSTREAM_ERROR, TOLD[:cut])
         assert (event.response.usage_injected, event.response.request_sent) == (True, True)
         found = row(event)
         if cut >= usage_known:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from tests.proxy_rig import head, rig
 from tests.scripted_provider import ScriptedProvider, answer, chunked
 
@@ -71,9 +71,9 @@ async def test_a_caller_that_is_slow_for_a_moment_gets_all_of_a_large_answer(
         pieces = [whole[start : start + 50_000] for start in range(0, len(whole), 50_000)]
         provider.script = [step for piece in pieces for step in (piece, 0.002)]
         async with rig(openai_url=f"https://localhost:{provider.port}") as proxy:
-            caller = socket.create_connection(("127.0.0.1", proxy.server.port))
-            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
-            reader, writer = await asyncio.open_connection(sock=caller, limit=2**16)
+            client = socket.create_connection(("127.0.0.1", proxy.server.port))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+            reader, writer = await asyncio.open_connection(sock=client, limit=2**16)
             writer.write(head("/oai/v1/embeddings", "Content-Length: 0", "Connection: close"))
             got = 0
             while piece := await reader.read(2**16):
@@ -81,7 +81,7 @@ async def test_a_caller_that_is_slow_for_a_moment_gets_all_of_a_large_answer(
                 await asyncio.sleep(0.01)
             writer.close()
             event = await proxy.event()
-    assert event.response.ending == Ending.COMPLETED
+    assert event.response.outcome == Outcome.COMPLETED
     assert event.response.body_bytes == 8_000_000
     assert got > 8_000_000
 
@@ -99,4 +99,4 @@ async def test_a_provider_that_cannot_prove_who_it_is_gets_no_request(
         assert provider.heads == []
     assert got.status_code == 502
     assert "certificate" in got.json()["error"]["message"]
-    assert event.response.ending == Ending.UPSTREAM_BROKEN
+    assert event.response.outcome == Outcome.UPSTREAM_ERROR

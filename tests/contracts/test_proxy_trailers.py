@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from tests.contracts.test_proxy_callers import statuses
 from tests.proxy_rig import head, rig
 from tests.scripted_provider import answer
@@ -35,7 +35,7 @@ async def test_a_request_without_end_behind_its_body_is_refused_and_leaves_an_ev
         event = await proxy.event()
         assert proxy.provider.bodies == []
     assert statuses(got) == [431]
-    assert (event.response.ending, event.request.body) == (Ending.CLIENT_GONE, b"ab")
+    assert (event.response.outcome, event.request.body) == (Outcome.CLIENT_DISCONNECTED, b"ab")
 
 
 @pytest.mark.parametrize("name", ENDLESS)

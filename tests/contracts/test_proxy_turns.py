@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.key import Permission
-from services.stores.upstream import HELD_BYTES
+from services.stores.upstream.pool import HELD_BYTES
 from tests.builders import ORGANIZATION
 from tests.proxy_rig import Rig, head, rig
 from tests.scripted_provider import Do, Step, answer
@@ -48,7 +48,7 @@ async def asked_twice(proxy: Rig, first: bytes, then: bytes, *, until: bytes) ->
 
 
 LATE_BODIES: dict[str, tuple[str, Sequence[str], bytes, Sequence[Step], bytes]] = {
-    # path, its lines, its body, how the first one is answered, what the caller reads before it sends the body
+    # path, its lines, its body, how the first one is answered, what the client reads before it sends the body
     "after its turn": (RESPONSES, [LENGTH], BODY, [answer(b"ok")], b"ok"),
     "behind a slow answer": (RESPONSES, [LENGTH], BODY, [IDLE_S + 0.3, answer(b"ok")], b"ok"),
     "in chunks": (RESPONSES, ["Transfer-Encoding: chunked"], IN_CHUNKS, [answer(b"ok")], b"ok"),
@@ -70,7 +70,7 @@ async def test_a_body_may_come_later_than_a_head_that_came_before_its_turn(name:
         assert proxy.provider.bodies == [b"", b"1", BODY]
     assert [status for status in statuses(got) if status != 100] == [200, 200]
     assert [event.request.body for event in events] == [b"", b"1", BODY]
-    assert {event.response.ending for event in events} == {Ending.COMPLETED}
+    assert {event.response.outcome for event in events} == {Outcome.COMPLETED}
 
 
 async def test_the_time_of_a_request_begins_with_its_turn() -> None:
@@ -98,5 +98,5 @@ async def test_a_body_whose_key_was_looked_up_still_waits_for_its_connection() -
         event = await proxy.event()
         first.close()
         second.transport.abort()
-    assert event.response.ending == Ending.TIMED_OUT
+    assert event.response.outcome == Outcome.TIMED_OUT
     assert HELD_BYTES < event.request.body_bytes < 2**20

@@ -13,16 +13,16 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 import pytest
 
 from schemas.key import Permission
-from services.query import connection as connections
-from services.stores.warehouse import ClickHouseWarehouse
-from tests.querying import LIST, Caller, QueryService, query_service
+from services.query.http import connection as connections
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from tests.querying import LIST, Client, QueryService, query_service
 
 
 @pytest.fixture
 def quick(
     embedded_warehouse: ClickHouseWarehouse, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[QueryService]:
-    """A service that waits for no client longer than a moment."""
+    """A service that waits for no client longer than a timestamp."""
     for name in ("REQUEST_S", "BODY_S", "IDLE_S", "LINGER_S"):
         monkeypatch.setattr(connections, name, 0.5)
     with query_service(embedded_warehouse, tmp_path_factory.mktemp("state")) as running:
@@ -183,8 +183,8 @@ def test_a_405_allows_exactly_what_is_not_answered_with_405(embedded_service: Qu
                 assert set((answer.headers["Allow"] or "").split(", ")) == served, (method, path)
 
 
-def test_a_404_says_which_routes_there_are(caller: Caller) -> None:
-    status, refusal = caller.ask("/v1/nothing")
+def test_a_404_says_which_routes_there_are(client: Client) -> None:
+    status, refusal = client.ask("/v1/nothing")
     assert (status, refusal["data"]) == (404, None)
     assert f"POST {LIST}" in refusal["error"]
     assert "GET /v1/request/{request_id}/cost" in refusal["error"]

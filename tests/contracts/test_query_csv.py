@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from schemas.price import CostState
-from services.query.csv_answers import cell
+from services.query.http.csv import cell
 from services.sql.measures import ADDED_UP
-from tests.querying import LIST, Caller, leaf
+from tests.querying import LIST, Client, leaf
 
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 
 
-def fetched(caller: Caller, path: str, body: object, accept: str = "text/csv") -> tuple[int, str, str]:
+def fetched(client: Client, path: str, body: object, accept: str = "text/csv") -> tuple[int, str, str]:
     """Status, content type and text."""
-    connection = http.client.HTTPConnection("127.0.0.1", caller.service.port, timeout=30)
-    headers = {"Authorization": f"Bearer {caller.key}", "Content-Type": "application/json", "Accept": accept}
+    connection = http.client.HTTPConnection("127.0.0.1", client.service.port, timeout=30)
+    headers = {"Authorization": f"Bearer {client.key}", "Content-Type": "application/json", "Accept": accept}
     connection.request("POST", path, json.dumps(body), headers)
     answer = connection.getresponse()
     text = answer.read().decode()
@@ -28,22 +28,22 @@ def fetched(caller: Caller, path: str, body: object, accept: str = "text/csv") -
     return answer.status, answer.headers["Content-Type"], text
 
 
-def lines_of(caller: Caller, path: str, body: object) -> list[dict[str, str]]:
-    status, kind, text = fetched(caller, path, body)
+def lines_of(client: Client, path: str, body: object) -> list[dict[str, str]]:
+    status, kind, text = fetched(client, path, body)
     assert (status, kind.startswith("text/csv; charset=utf-8")) == (201 if path == LIST else 200, True), text
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
-def test_a_page_is_the_same_in_csv_and_what_is_unknown_is_an_empty_cell(caller: Caller) -> None:
+def test_a_page_is_the_same_in_csv_and_what_is_unknown_is_an_empty_cell(client: Client) -> None:
     exact = Decimal("123456.123456789012")
-    caller.keep(
+    client.keep(
         {"cost_usd": exact},
         {**UNKNOWN, "user_id": 'a,"b"\r\nc'},
         {"cost_usd": Decimal(0), "cost_state": CostState.FREE},
         bodies=('{"n": 1}', "plain, text"),
     )
     asked = {"filter": leaf(user_id={"not-equals": "nobody"}), "limit": 3, "includeInputs": True}
-    lines, page = lines_of(caller, LIST, asked), caller.page(filter_json=asked["filter"], includeInputs=True)
+    lines, page = lines_of(client, LIST, asked), client.page(filter_json=asked["filter"], includeInputs=True)
     told = [(line["cost_usd"], line["cost_state"]) for line in lines]
     assert told == [("0", "free"), ("", "unknown_model"), (str(exact), "priced")]
     left_out = ("cost", "costUSD", "request_properties", "signed_body_url")
@@ -56,22 +56,22 @@ def test_a_page_is_the_same_in_csv_and_what_is_unknown_is_an_empty_cell(caller: 
     assert (lines[0]["time_to_first_token"], lines[0]["is_stream"]) == ("", "false")
 
 
-def test_an_empty_page_has_its_head(caller: Caller) -> None:
-    status, _, text = fetched(caller, LIST, {"filter": "all"})
+def test_an_empty_page_has_its_head(client: Client) -> None:
+    status, _, text = fetched(client, LIST, {"filter": "all"})
     assert (status, text.count("\r\n"), "cost_usd,cost_state" in text) == (201, 1, True)
 
 
-def test_csv_comes_only_to_those_who_ask_for_it_and_refusals_stay_json(caller: Caller) -> None:
+def test_csv_comes_only_to_those_who_ask_for_it_and_refusals_stay_json(client: Client) -> None:
     for accept in ("*/*", "application/json", "text/csvx", ""):
-        assert fetched(caller, LIST, {"filter": "all"}, accept)[1] == "application/json", accept
+        assert fetched(client, LIST, {"filter": "all"}, accept)[1] == "application/json", accept
     for accept in ("text/csv", "TEXT/CSV; q=0.9", "text/html, text/csv"):
-        assert fetched(caller, LIST, {"filter": "all"}, accept)[1].startswith("text/csv"), accept
-    status, kind, text = fetched(caller, LIST, {"filter": leaf(colour={"equals": 1})})
+        assert fetched(client, LIST, {"filter": "all"}, accept)[1].startswith("text/csv"), accept
+    status, kind, text = fetched(client, LIST, {"filter": leaf(colour={"equals": 1})})
     assert (status, kind, "colour" in text) == (422, "application/json", True)
 
 
-def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Caller) -> None:
-    caller.keep(
+def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(client: Client) -> None:
+    client.keep(
         {"properties": {"feature": "chat"}, "cost_usd": Decimal("0.1")},
         {"properties": {"feature": "chat"}, **UNKNOWN},
         {"properties": {"feature": "search"}, **UNKNOWN},
@@ -84,7 +84,7 @@ def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Calle
         "orderBy": {"measure": "cost_usd"},
         "limit": 2,
     }
-    lines = lines_of(caller, "/v1/report", asked)
+    lines = lines_of(client, "/v1/report", asked)
     assert list(lines[0]) == [
         *("line", "properties.Feature", "model", "day"),
         *("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share"),
@@ -97,21 +97,21 @@ def test_a_report_in_csv_has_its_groups_its_coverage_and_its_total(caller: Calle
     assert rest == ["rest", "", "", "", "", "1", "1", "", "", "0"]
     assert total == ["total", "", "", "", "0.100000000001", "4", "2", "0.5", "0.5", "0"]
     nothing_known = lines_of(
-        caller, "/v1/report", asked | {"filter": {"properties": {"feature": {"equals": "search"}}}}
+        client, "/v1/report", asked | {"filter": {"properties": {"feature": {"equals": "search"}}}}
     )
     assert [line["cost_usd"] for line in nothing_known] == ["", ""]
 
 
-def test_the_lines_of_a_report_that_was_cut_add_up_to_its_total(caller: Caller) -> None:
+def test_the_lines_of_a_report_that_was_cut_add_up_to_its_total(client: Client) -> None:
     costs = [None if number % 4 == 3 else Decimal(number).scaleb(-3) for number in range(20)]
-    caller.keep(*({"user_id": f"user-{number}", **_costing(cost)} for number, cost in enumerate(costs)))
+    client.keep(*({"user_id": f"user-{number}", **_costing(cost)} for number, cost in enumerate(costs)))
     asked = {
         "measures": ["cost_usd", *sorted(ADDED_UP - {"cost_usd"}), "average_cost_usd", "active_users"],
         "by": [{"column": "user_id"}],
         "timeFilter": {"start": "2026-01-01"},
     }
     for limit in (1, 9, 14, 19, 20):
-        *lines, total = lines_of(caller, "/v1/report", asked | {"limit": limit})
+        *lines, total = lines_of(client, "/v1/report", asked | {"limit": limit})
         assert [line["line"] for line in lines] == ["group"] * limit + ["rest"] * (limit < 20)
         for name in ADDED_UP:
             assert sum(Decimal(line[name] or 0) for line in lines) == Decimal(total[name]), name
@@ -125,8 +125,8 @@ def _costing(usd: Decimal | None) -> dict[str, Any]:
     return UNKNOWN if usd is None else {"cost_usd": usd}
 
 
-def test_the_documentation_tells_of_csv(caller: Caller) -> None:
-    paths = caller.ask("/openapi.json")[1]["paths"]
+def test_the_documentation_tells_of_csv(client: Client) -> None:
+    paths = client.ask("/openapi.json")[1]["paths"]
     told = {path for path in paths if "text/csv" in str(paths[path].get("post", {}).get("responses"))}
     assert told == {LIST, "/v1/request/query", "/v1/report"}
 
@@ -147,12 +147,12 @@ FORMULAS = [
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_a_text_that_would_be_run_is_marked_as_text(caller: Caller, text: str) -> None:
-    caller.keep({"user_id": text, "properties": {"feature": text}}, bodies=(text, text))
-    (line,) = lines_of(caller, LIST, {"filter": "all", "includeInputs": True})
+def test_a_text_that_would_be_run_is_marked_as_text(client: Client, text: str) -> None:
+    client.keep({"user_id": text, "properties": {"feature": text}}, bodies=(text, text))
+    (line,) = lines_of(client, LIST, {"filter": "all", "includeInputs": True})
     assert line["request_user_id"] == line["request_body"] == f"'{text}"
     of_group, _ = lines_of(
-        caller,
+        client,
         "/v1/report",
         {"measures": ["requests"], "by": [{"property": "Feature"}], "timeFilter": {"start": "2026-01-01"}},
     )

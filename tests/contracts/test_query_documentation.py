@@ -9,7 +9,7 @@ import pytest
 
 from schemas.key import Permission
 from schemas.statement import Statement
-from tests.querying import LIST, AwayWarehouse, Caller, query_service
+from tests.querying import LIST, AwayWarehouse, Client, query_service
 
 EVERYTHING = {"filter": "all"}
 NOBODY = "01932c07-2a00-7000-8000-000000000009"
@@ -18,22 +18,22 @@ RUN = {"model": "*", "since": "7d", "dry_run": True}
 Schema = dict[str, Any]
 
 
-def shown_at(caller: Caller, path: str) -> tuple[http.client.HTTPResponse, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", caller.service.port, timeout=10)
+def shown_at(client: Client, path: str) -> tuple[http.client.HTTPResponse, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", client.service.port, timeout=10)
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer, answer.read().decode()
 
 
-def test_it_needs_no_internet(caller: Caller) -> None:
-    answer, page = shown_at(caller, "/docs")
+def test_it_needs_no_internet(client: Client) -> None:
+    answer, page = shown_at(client, "/docs")
     assert answer.status == 200
     assert "swagger-ui-bundle.js" in page
     assert "https://" not in page
 
 
-def test_who_opens_the_address_alone_is_led_to_it(caller: Caller) -> None:
-    answer, _ = shown_at(caller, "/")
+def test_who_opens_the_address_alone_is_led_to_it(client: Client) -> None:
+    answer, _ = shown_at(client, "/")
     assert (answer.status, answer.headers["Location"]) == (307, "/docs")
 
 
@@ -70,29 +70,29 @@ REFUSED: list[tuple[int, str, str, object]] = [
 
 
 @pytest.mark.parametrize(("status", "method", "path", "body"), REFUSED)
-def test_a_refusal_looks_as_it_says(caller: Caller, status: int, method: str, path: str, body: object) -> None:
+def test_a_refusal_looks_as_it_says(client: Client, status: int, method: str, path: str, body: object) -> None:
     permission = Permission.WRITE if status == 403 else Permission.ADMIN
-    key = "" if status == 401 else caller.service.key(caller.organization_id, permission)
+    key = "" if status == 401 else client.service.key(client.organization_id, permission)
     asked = path.replace("{request_id}", NOBODY).replace("{price_id}", NOBODY).replace("{reprice_id}", NOBODY)
-    answered, refusal = caller.service.ask(asked, body, key=key)
+    answered, refusal = client.service.ask(asked, body, key=key)
     assert answered == status
-    documentation = json.loads(shown_at(caller, "/openapi.json")[1])
+    documentation = json.loads(shown_at(client, "/openapi.json")[1])
     told = documentation["paths"][path.partition("?")[0]][method]["responses"][str(status)]
     assert fits(refusal, told["content"]["application/json"]["schema"], documentation), refusal
 
 
-def test_a_run_that_changed_nothing_cannot_be_undone_which_is_told_as_it_says(caller: Caller) -> None:
-    key = caller.service.key(caller.organization_id, Permission.ADMIN)
-    _, run = caller.service.ask("/v1/reprice", RUN, key=key)
-    status, refusal = caller.service.ask(f"/v1/reprice/{run['data']['id']}/undo", {}, key=key)
-    documentation = json.loads(shown_at(caller, "/openapi.json")[1])
+def test_a_run_that_changed_nothing_cannot_be_undone_which_is_told_as_it_says(client: Client) -> None:
+    key = client.service.key(client.organization_id, Permission.ADMIN)
+    _, run = client.service.ask("/v1/reprice", RUN, key=key)
+    status, refusal = client.service.ask(f"/v1/reprice/{run['data']['id']}/undo", {}, key=key)
+    documentation = json.loads(shown_at(client, "/openapi.json")[1])
     told = documentation["paths"]["/v1/reprice/{reprice_id}/undo"]["post"]["responses"]["409"]
     assert status == 409
     assert fits(refusal, told["content"]["application/json"]["schema"], documentation), refusal
 
 
-def test_each_path_says_all_that_any_question_may_be_answered(caller: Caller) -> None:
-    documentation = json.loads(shown_at(caller, "/openapi.json")[1])
+def test_each_path_says_all_that_any_question_may_be_answered(client: Client) -> None:
+    documentation = json.loads(shown_at(client, "/openapi.json")[1])
     for path, methods in documentation["paths"].items():
         for operation in methods.values():
             needed = {"401", "403", "503"} if path.startswith("/v1/") else set()

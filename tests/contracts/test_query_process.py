@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.key import Permission
-from services.stores.connect import open_keys
+from services.stores.factory import open_keys
 from tests.processes import Process, free_port
 from tests.querying import LIST
 

@@ -9,8 +9,8 @@ import uuid
 import pytest
 
 from schemas.key import Permission
-from services.query.shown_bodies import MAX_BODIES_BYTES
-from tests.querying import LIST, AwayWarehouse, Caller, leaf, query_service
+from services.query.requests.bodies import MAX_BODIES_BYTES
+from tests.querying import LIST, AwayWarehouse, Client, leaf, query_service
 
 GROUPED_BY_NOTHING: list[object] = ["user_id", None, [], {}, {"colour": "red"}]
 BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
@@ -65,8 +65,8 @@ BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
         ),
     ],
 )
-def test_a_wrong_question_is_refused_by_name(caller: Caller, path: str, body: object, culprit: str) -> None:
-    status, refusal = caller.ask(path, body)
+def test_a_wrong_question_is_refused_by_name(client: Client, path: str, body: object, culprit: str) -> None:
+    status, refusal = client.ask(path, body)
     assert (status, refusal["message"]) == (422, "Validation Failed")
     assert culprit in "; ".join(f"{place}: {fault['message']}" for place, fault in refusal["details"].items())
     assert culprit in refusal["error"]
@@ -93,8 +93,8 @@ def test_a_wrong_question_is_refused_by_name(caller: Caller, path: str, body: ob
     ],
     ids=range(15),
 )
-def test_an_absurd_body_is_refused_in_few_words(caller: Caller, body: bytes) -> None:
-    status, refusal = caller.ask(LIST, body)
+def test_an_absurd_body_is_refused_in_few_words(client: Client, body: bytes) -> None:
+    status, refusal = client.ask(LIST, body)
     assert status == 422
     assert len(json.dumps(refusal)) < 5000
 
@@ -114,16 +114,16 @@ def test_an_absurd_body_is_refused_in_few_words(caller: Caller, body: bytes) -> 
     ids=["operator", "column", "table", "field", "long name"],
 )
 def test_a_name_that_comes_twice_is_refused_since_one_of_the_two_would_be_dropped(
-    caller: Caller, body: bytes, culprit: str
+    client: Client, body: bytes, culprit: str
 ) -> None:
-    status, refusal = caller.ask(LIST, body)
+    status, refusal = client.ask(LIST, body)
     assert (status, f"a name twice in one object: {culprit}" in refusal["error"]) == (422, True)
     assert len(refusal["error"]) < 200
 
 
-def test_a_body_that_does_not_say_it_is_json_is_told_so(caller: Caller) -> None:
+def test_a_body_that_does_not_say_it_is_json_is_told_so(client: Client) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=caller.key, **form)
+    status, refusal = client.service.ask(LIST, {"filter": "all"}, key=client.key, **form)
     assert (status, "application/json" in refusal["error"]) == (422, True)
 
 
@@ -135,9 +135,9 @@ def test_a_body_that_does_not_say_it_is_json_is_told_so(caller: Caller) -> None:
     ],
     ids=["announced", "in chunks"],
 )
-def test_a_body_beyond_one_mebibyte_is_refused_like_anything_else(caller: Caller, body: bytes) -> None:
-    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.key}\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", caller.service.port), timeout=20) as connection:
+def test_a_body_beyond_one_mebibyte_is_refused_like_anything_else(client: Client, body: bytes) -> None:
+    head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {client.key}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", client.service.port), timeout=20) as connection:
         connection.sendall(head.encode() + body)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -145,9 +145,9 @@ def test_a_body_beyond_one_mebibyte_is_refused_like_anything_else(caller: Caller
     assert (refusal["data"], "1,048,576" in refusal["error"]) == (None, True)
 
 
-def test_whoever_has_no_key_is_told_so_before_a_body_is_read(caller: Caller) -> None:
+def test_whoever_has_no_key_is_told_so_before_a_body_is_read(client: Client) -> None:
     head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", caller.service.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", client.service.port), timeout=20) as connection:
         connection.sendall(head.encode())  # and no body
         assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
 
@@ -165,10 +165,10 @@ ENDLESS = b"x" * 2**20
     ],
     ids=["head", "trailer", "extension of a chunk"],
 )
-def test_what_has_no_end_around_a_body_is_not_waited_for(caller: Caller, sent: bytes, key: str) -> None:
-    authorization = caller.key if key == "right" else "sk-wrong"
+def test_what_has_no_end_around_a_body_is_not_waited_for(client: Client, sent: bytes, key: str) -> None:
+    authorization = client.key if key == "right" else "sk-wrong"
     head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: {authorization}\r\n"
-    with socket.create_connection(("127.0.0.1", caller.service.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", client.service.port), timeout=5) as connection:
         answer = b""
         with contextlib.suppress(ConnectionError):
             connection.sendall(head.encode() + sent)
@@ -177,32 +177,32 @@ def test_what_has_no_end_around_a_body_is_not_waited_for(caller: Caller, sent: b
     assert answer[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 401 ", b"HTTP/1.1 431 ")
 
 
-def test_bodies_that_no_process_should_hold_at_once_are_asked_for_in_smaller_pages(caller: Caller) -> None:
-    caller.keep(*({} for _ in range(17)), bodies=("x" * (MAX_BODIES_BYTES // 16), "{}"))
-    status, refusal = caller.ask(LIST, {"filter": "all", "limit": 17, "includeInputs": True})
+def test_bodies_that_no_process_should_hold_at_once_are_asked_for_in_smaller_pages(client: Client) -> None:
+    client.keep(*({} for _ in range(17)), bodies=("x" * (MAX_BODIES_BYTES // 16), "{}"))
+    status, refusal = client.ask(LIST, {"filter": "all", "limit": 17, "includeInputs": True})
     assert (status, "fewer rows with includeInputs" in refusal["error"]) == (422, True)
-    assert len(caller.page(limit=17)) == 17
-    assert len(caller.page(limit=2, includeInputs=True)[1]["request_body"]) == MAX_BODIES_BYTES // 16
+    assert len(client.page(limit=17)) == 17
+    assert len(client.page(limit=2, includeInputs=True)[1]["request_body"]) == MAX_BODIES_BYTES // 16
 
 
-def test_every_value_of_text_is_data(caller: Caller) -> None:
+def test_every_value_of_text_is_data(client: Client) -> None:
     hostile = ["'; DROP TABLE request_response_rmt; --", "\\", "{p0:String}", "%s", "\x00", "\\N", "é😀", "' OR 1=1 --"]
-    ids = caller.keep(*({"user_id": text, "properties": {"x": text}} for text in hostile))
+    ids = client.keep(*({"user_id": text, "properties": {"x": text}} for text in hostile))
     for request_id, text in zip(ids, hostile, strict=True):
-        assert caller.ids(leaf(user_id={"equals": text})) == [request_id]
-        assert caller.ids(leaf(properties={"x": {"equals": text}})) == [request_id]
-        assert request_id in caller.ids(leaf(user_id={"contains": text}), limit=100)
-        assert caller.ids(leaf(properties={text: {"equals": "x"}})) == []
-        assert caller.report(measures=["requests"], by=[{"property": text}])["total"]["requests"] == len(hostile)
+        assert client.ids(leaf(user_id={"equals": text})) == [request_id]
+        assert client.ids(leaf(properties={"x": {"equals": text}})) == [request_id]
+        assert request_id in client.ids(leaf(user_id={"contains": text}), limit=100)
+        assert client.ids(leaf(properties={text: {"equals": "x"}})) == []
+        assert client.report(measures=["requests"], by=[{"property": text}])["total"]["requests"] == len(hostile)
 
 
-def test_the_largest_filter_that_is_allowed_is_answered(caller: Caller) -> None:
-    (request_id,) = caller.keep({})
+def test_the_largest_filter_that_is_allowed_is_answered(client: Client) -> None:
+    (request_id,) = client.keep({})
     condition = leaf(user_id={"not-equals": "%" * 250})
     filter_json: object = condition
     for _ in range(255):
         filter_json = {"left": filter_json, "operator": "and", "right": condition}
-    assert caller.ids(filter_json) == [request_id]
+    assert client.ids(filter_json) == [request_id]
 
 
 def chained(conditions: list[dict[str, object]], operator: str = "and") -> object:
@@ -218,7 +218,7 @@ MANY: dict[str, list[dict[str, object]]] = {
     "ids": [leaf(request_id={"equals": str(uuid.UUID(int=number))}) for number in range(256)],
     "parts of ids": [leaf(request_id={"contains": f"{number:x}"}) for number in range(256)],
     "properties": [leaf(properties={f"p{number}": {"not-equals": f"v{number}"}}) for number in range(256)],
-    "moments": [leaf(response_created_at={"gt": f"2026-01-01T00:00:00.{number:03}Z"}) for number in range(256)],
+    "timestamps": [leaf(response_created_at={"gt": f"2026-01-01T00:00:00.{number:03}Z"}) for number in range(256)],
     "bodies": [leaf(request_body={"contains": f"text {number}"}) for number in range(32)],
     "long texts": [leaf(request_body={"contains": letter * 8192}) for letter in "\x00'😀\\%\n&"],
     "long names": [leaf(properties={letter * 8000: {"equals": letter}}) for letter in "\x00'😀\\%\n&"],
@@ -226,10 +226,10 @@ MANY: dict[str, list[dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("conditions", MANY.values(), ids=MANY)
-def test_as_many_conditions_as_may_be_are_answered(caller: Caller, conditions: list[dict[str, object]]) -> None:
-    caller.keep({}, bodies=("text 1", "{}"))
-    assert isinstance(caller.ids(chained(conditions, "or")), list)
-    assert caller.report(measures=["requests"], filter=chained(conditions, "and"))["total"]["requests"] in (0, 1)
+def test_as_many_conditions_as_may_be_are_answered(client: Client, conditions: list[dict[str, object]]) -> None:
+    client.keep({}, bodies=("text 1", "{}"))
+    assert isinstance(client.ids(chained(conditions, "or")), list)
+    assert client.report(measures=["requests"], filter=chained(conditions, "and"))["total"]["requests"] in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -244,50 +244,50 @@ def test_as_many_conditions_as_may_be_are_answered(caller: Caller, conditions: l
     ids=["bodies", "all together", "a name", "another map's name", "a sort"],
 )
 def test_what_is_more_than_the_warehouse_takes_is_refused_by_name(
-    caller: Caller, body: dict[str, object], culprit: str
+    client: Client, body: dict[str, object], culprit: str
 ) -> None:
-    status, refusal = caller.ask(LIST, body)
+    status, refusal = client.ask(LIST, body)
     assert (status, culprit in refusal["error"]) == (422, True)
     by_property = {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "by": [{"property": "x" * 9000}]}
-    assert caller.ask("/v1/report", by_property)[0] == 422
+    assert client.ask("/v1/report", by_property)[0] == 422
 
 
-def test_a_user_with_an_endless_name_does_not_stop_the_summary(caller: Caller) -> None:
-    caller.keep({"user_id": "x" * 200_000}, {"user_id": "ann"})
-    users = caller.summary()["top_users"]
+def test_a_user_with_an_endless_name_does_not_stop_the_summary(client: Client) -> None:
+    client.keep({"user_id": "x" * 200_000}, {"user_id": "ann"})
+    users = client.summary()["top_users"]
     assert [(len(user["user_id"]), user["tier"]) for user in users] == [(3, "premium"), (200_000, None)]
 
 
-def test_a_missing_unknown_or_revoked_key_is_unauthenticated(caller: Caller) -> None:
+def test_a_missing_unknown_or_revoked_key_is_unauthenticated(client: Client) -> None:
     for key in ("", "sk-wrong", "é'", "Bearer", "Basic x"):
-        status, refusal = caller.service.ask(LIST, {"filter": "all"}, key=key)
+        status, refusal = client.service.ask(LIST, {"filter": "all"}, key=key)
         assert (status, refusal["trace"]) == (401, "isAuthenticated.error")
-    (known,) = asyncio.run(caller.service.keys.list_keys(caller.organization_id))
-    assert caller.ask(LIST, {"filter": "all"})[0] == 201
-    assert asyncio.run(caller.service.keys.revoke_key(caller.organization_id, known.id))
-    caller.service.clock.advance(seconds=10)
-    assert caller.ask(LIST, {"filter": "all"})[0] == 401
+    (known,) = asyncio.run(client.service.keys.list_keys(client.organization_id))
+    assert client.ask(LIST, {"filter": "all"})[0] == 201
+    assert asyncio.run(client.service.keys.revoke_key(client.organization_id, known.id))
+    client.service.clock.advance(seconds=10)
+    assert client.ask(LIST, {"filter": "all"})[0] == 401
 
 
-def test_asking_needs_the_permission_to_read(caller: Caller) -> None:
+def test_asking_needs_the_permission_to_read(client: Client) -> None:
     for permission in Permission:
         status = 403 if permission is Permission.WRITE else 201
-        key = caller.service.key(caller.organization_id, permission)
-        assert caller.service.ask(LIST, {"filter": "all"}, key=key)[0] == status
+        key = client.service.key(client.organization_id, permission)
+        assert client.service.ask(LIST, {"filter": "all"}, key=key)[0] == status
         for spelled in (key, f"bearer {key}", f"BEARER   {key} ", f"Bearer {key}"):
             sent = {"Authorization": spelled}
-            assert caller.service.ask(LIST, {"filter": "all"}, key=key, **sent)[0] == status, spelled
+            assert client.service.ask(LIST, {"filter": "all"}, key=key, **sent)[0] == status, spelled
 
 
-def test_unknown_paths_and_methods_have_the_envelope(caller: Caller) -> None:
-    status, refusal = caller.ask("/v1/nothing")
+def test_unknown_paths_and_methods_have_the_envelope(client: Client) -> None:
+    status, refusal = client.ask("/v1/nothing")
     assert (status, refusal["data"], refusal["error"][:26]) == (404, None, "no route has this path; th")
-    assert caller.ask(LIST) == (422, caller.ask(LIST)[1])
-    assert caller.ask("/v1/report/summary", {})[0] == 405
+    assert client.ask(LIST) == (422, client.ask(LIST)[1])
+    assert client.ask("/v1/report/summary", {})[0] == 405
 
 
-def test_it_says_that_it_lives_and_that_it_can_answer(caller: Caller) -> None:
-    assert caller.ask("/healthz") == caller.ask("/readyz") == (200, {"data": "ok", "error": None})
+def test_it_says_that_it_lives_and_that_it_can_answer(client: Client) -> None:
+    assert client.ask("/healthz") == client.ask("/readyz") == (200, {"data": "ok", "error": None})
 
 
 def test_a_warehouse_that_is_away_is_said_without_its_address(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,26 +1,26 @@
-"""What reports and the summary owe their callers, on both shapes of the warehouse."""
+"""What reports and the summary owe their clients, on both shapes of the warehouse."""
 
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.usage import COUNTS, UsageSource
 from services.sql.measures import COVERAGE, MEASURES
-from services.sql.order import groupable_columns
+from services.sql.sort import groupable_columns
 from tests.builders import MOMENT
-from tests.querying import Caller, leaf
+from tests.querying import Client, leaf
 
 
-def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
-    caller.keep(
+def test_a_report_has_groups_a_total_and_its_coverage(client: Client) -> None:
+    client.keep(
         {"properties": {"feature": "chat"}, "cost_usd": Decimal("0.1")},
         {"properties": {"feature": "chat"}, "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL},
         {"properties": {"feature": "search"}, "cost_usd": Decimal("0.7")},
         {"properties": {}, "cost_usd": Decimal("0.2")},
     )
-    report = caller.report(measures=["cost_usd"], by=[{"property": "FEATURE"}])
+    report = client.report(measures=["cost_usd"], by=[{"property": "FEATURE"}])
     assert [(row["by"], row["measures"]["cost_usd"]) for row in report["rows"]] == [
         (["search"], Decimal("0.7")),
         ([None], Decimal("0.2")),
@@ -36,18 +36,18 @@ def test_a_report_has_groups_a_total_and_its_coverage(caller: Caller) -> None:
     }
 
 
-def test_savings_say_how_many_hits_they_leave_out_and_not_how_many_costs(caller: Caller) -> None:
-    hit = {"ending": Ending.CACHED, "cost_usd": Decimal(0), "cost_state": CostState.FREE}
-    caller.keep(
+def test_savings_say_how_many_hits_they_leave_out_and_not_how_many_costs(client: Client) -> None:
+    hit = {"outcome": Outcome.CACHED, "cost_usd": Decimal(0), "cost_state": CostState.FREE}
+    client.keep(
         hit | {"cache_saved_usd": Decimal("0.3")},
         hit | {"cache_saved_usd": None},
         hit | {"cache_saved_usd": None, "model": "mystery"},
         {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL},
     )
-    report = caller.report(measures=["cache_savings_usd"], by=[{"column": "model"}])
+    report = client.report(measures=["cache_savings_usd"], by=[{"column": "model"}])
     assert report["total"] == {"cache_savings_usd": Decimal("0.3"), "cache_hits": 3, "unpriced_cache_hits": 2}
     assert [row["measures"]["cache_savings_usd"] for row in report["rows"]] == [Decimal("0.3"), None]
-    cache = caller.summary()["cache"]
+    cache = client.summary()["cache"]
     assert (cache["savings_usd"], cache["hits"], cache["unpriced_hits"]) == (Decimal("0.3"), 3, 2)
 
 
@@ -59,15 +59,15 @@ UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 FREE = {"cost_usd": Decimal(0), "cost_state": CostState.FREE}
 
 
-def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_one_nothing(caller: Caller) -> None:
-    caller.keep(
+def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_one_nothing(client: Client) -> None:
+    client.keep(
         {"model": "mystery", **UNKNOWN, "prompt_tokens": 600},
         {"model": "mystery", **UNKNOWN},
         {"model": "present", **FREE},
         {"model": "present", **UNKNOWN},
         {"model": "priced", "cost_usd": Decimal("0.1")},
     )
-    report = caller.report(measures=["cost_usd"], by=[{"column": "model"}])
+    report = client.report(measures=["cost_usd"], by=[{"column": "model"}])
     told = [(row["by"][0], *row["measures"].values()) for row in report["rows"]]
     half = Decimal("0.5")
     assert told == [
@@ -76,7 +76,7 @@ def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_o
         ("mystery", None, 2, 2, 0, 0, 0),
     ]
     assert (report["total"]["cost_usd"], report["total"]["unpriced_requests"]) == (Decimal("0.1"), 3)
-    upwards = caller.report(
+    upwards = client.report(
         measures=["cost_usd"], by=[{"column": "model"}], orderBy={"measure": "cost_usd", "direction": "asc"}
     )
     assert [row["by"][0] for row in upwards["rows"]] == ["present", "priced", "mystery"]
@@ -90,13 +90,13 @@ UNTOLD = {
 }
 
 
-def test_a_share_of_tokens_says_how_many_requests_have_none_that_are_known(caller: Caller) -> None:
-    refused = {**UNTOLD, **FREE, "ending": Ending.PROVIDER_ERROR}
-    caller.keep({}, {**UNTOLD, "user_id": "ann"}, UNTOLD, refused, {**UNKNOWN, **UNTOLD, "prompt_audio_seconds": 30})
+def test_a_share_of_tokens_says_how_many_requests_have_none_that_are_known(client: Client) -> None:
+    refused = {**UNTOLD, **FREE, "outcome": Outcome.PROVIDER_ERROR}
+    client.keep({}, {**UNTOLD, "user_id": "ann"}, UNTOLD, refused, {**UNKNOWN, **UNTOLD, "prompt_audio_seconds": 30})
     figures = {"priced_token_share": 1, "unpriced_requests_without_tokens": 3}
-    total = caller.report(measures=["cost_usd"])["total"]
+    total = client.report(measures=["cost_usd"])["total"]
     assert (total["requests"], total["unpriced_requests"], total | figures) == (5, 3, total)
-    summary = caller.summary()
+    summary = client.summary()
     assert summary["total"] | figures == summary["total"]
     (environment,) = summary["environments"]
     assert environment | figures == environment
@@ -105,25 +105,25 @@ def test_a_share_of_tokens_says_how_many_requests_have_none_that_are_known(calle
     assert untold == [("user-123", 2), ("ann", 1)]
 
 
-def test_counts_of_use_are_unknown_where_nobody_told_any_and_zero_where_there_is_nothing(caller: Caller) -> None:
+def test_counts_of_use_are_unknown_where_nobody_told_any_and_zero_where_there_is_nothing(client: Client) -> None:
     measures = ["total_tokens", "prompt_tokens", "web_searches"]
-    assert caller.report(measures=measures)["total"] == dict.fromkeys([*measures, *COVERAGE["total_tokens"]], 0)
-    caller.keep({"model": "told"}, {"model": "told", **UNTOLD}, {"model": "a", **UNTOLD}, {"model": "b", **UNTOLD})
-    report = caller.report(measures=measures, by=[{"column": "model"}], limit=1)
+    assert client.report(measures=measures)["total"] == dict.fromkeys([*measures, *COVERAGE["total_tokens"]], 0)
+    client.keep({"model": "told"}, {"model": "told", **UNTOLD}, {"model": "a", **UNTOLD}, {"model": "b", **UNTOLD})
+    report = client.report(measures=measures, by=[{"column": "model"}], limit=1)
     assert [row["measures"] for row in report["rows"]] == [
         {"total_tokens": 800, "prompt_tokens": 600, "web_searches": 0, "requests": 2, "requests_without_usage": 1}
     ]
     unknown = dict.fromkeys(measures)
     assert report["rest"] == unknown | {"requests": 2, "requests_without_usage": 2}
     assert report["total"] == report["rows"][0]["measures"] | {"requests": 4, "requests_without_usage": 3}
-    alone = caller.report(measures=measures, filter=leaf(model={"equals": "a"}))["total"]
+    alone = client.report(measures=measures, filter=leaf(model={"equals": "a"}))["total"]
     assert alone == unknown | {"requests": 1, "requests_without_usage": 1}
-    assert caller.page(leaf(model={"equals": "a"}))[0]["total_tokens"] is None
+    assert client.page(leaf(model={"equals": "a"}))[0]["total_tokens"] is None
 
 
-def test_the_summary_says_unknown_where_nothing_is_priced(caller: Caller) -> None:
-    caller.keep({**UNKNOWN, "ending": Ending.CACHED}, {**UNKNOWN, "properties": {}, "user_id": "ann"})
-    summary = caller.summary()
+def test_the_summary_says_unknown_where_nothing_is_priced(client: Client) -> None:
+    client.keep({**UNKNOWN, "outcome": Outcome.CACHED}, {**UNKNOWN, "properties": {}, "user_id": "ann"})
+    summary = client.summary()
     unknown = {
         "cost_usd": None,
         "priced_request_share": 0,
@@ -141,15 +141,15 @@ def test_the_summary_says_unknown_where_nothing_is_priced(caller: Caller) -> Non
     assert (summary["cache"]["hits"], summary["cache"]["savings_usd"]) == (1, None)
 
 
-def test_what_is_unknown_comes_last_in_the_tree_and_has_no_share(caller: Caller) -> None:
-    caller.keep(
+def test_what_is_unknown_comes_last_in_the_tree_and_has_no_share(client: Client) -> None:
+    client.keep(
         {"properties": {"environment": "a"}, **UNKNOWN},
         {"properties": {"environment": "b"}, "cost_usd": Decimal("0.25")},
         {"properties": {"environment": "c", "feature": "(none)"}, "cost_usd": Decimal("0.5")},
         {"properties": {"environment": "c"}, "cost_usd": Decimal("0.25"), "prompt_tokens": 1200},
         {"properties": {"environment": "c"}, **UNKNOWN},
     )
-    tree = caller.summary()["environments"]
+    tree = client.summary()["environments"]
     assert [(branch["name"], branch["cost_usd"], branch["share"]) for branch in tree] == [
         ("c", Decimal("0.75"), Decimal("0.75")),
         ("b", Decimal("0.25"), Decimal("0.25")),
@@ -164,11 +164,11 @@ def test_what_is_unknown_comes_last_in_the_tree_and_has_no_share(caller: Caller)
     assert [part["priced_token_share"] for part in tree[0]["features"]] == [1, Decimal("0.6")]
 
 
-def test_every_measure_answers_for_some_rows_and_for_none(caller: Caller) -> None:
+def test_every_measure_answers_for_some_rows_and_for_none(client: Client) -> None:
     measures = sorted(MEASURES)
-    assert caller.report(measures=measures)["total"]["average_cost_usd"] is None
-    caller.keep({"latency_ms": 100}, {"latency_ms": 300, "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL})
-    total = caller.report(measures=measures)["total"]
+    assert client.report(measures=measures)["total"]["average_cost_usd"] is None
+    client.keep({"latency_ms": 100}, {"latency_ms": 300, "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL})
+    total = client.report(measures=measures)["total"]
     assert (total["average_latency_ms"], total["p50_latency_ms"], total["priced_request_share"]) == (
         200,
         300,
@@ -178,13 +178,13 @@ def test_every_measure_answers_for_some_rows_and_for_none(caller: Caller) -> Non
     assert (total["priced_token_share"], total["first_request_at"]) == (Decimal("0.5"), "2026-11-01T12:00:00.123Z")
 
 
-def test_days_begin_at_midnight_of_the_callers_zone(caller: Caller) -> None:
-    caller.keep(
+def test_days_begin_at_midnight_of_the_callers_zone(client: Client) -> None:
+    client.keep(
         {"request_created_at": MOMENT.replace(hour=22, minute=59)}, {"request_created_at": MOMENT.replace(hour=23)}
     )
     days = {"measures": ["requests"], "by": [{"time": "day"}]}
-    assert [row["by"] for row in caller.report(**days)["rows"]] == [["2026-11-01T00:00:00+00:00"]]
-    in_berlin = caller.report(**days, timeZone="Europe/Berlin")
+    assert [row["by"] for row in client.report(**days)["rows"]] == [["2026-11-01T00:00:00+00:00"]]
+    in_berlin = client.report(**days, timeZone="Europe/Berlin")
     assert [row["by"] for row in in_berlin["rows"]] == [["2026-11-01T00:00:00+01:00"], ["2026-11-02T00:00:00+01:00"]]
     for bucket, start in (
         ("minute", "2026-11-02T04:29"),
@@ -192,27 +192,27 @@ def test_days_begin_at_midnight_of_the_callers_zone(caller: Caller) -> None:
         ("week", "2026-11-02T00:00"),
         ("month", "2026-11-01T00:00"),
     ):
-        last = caller.report(measures=["requests"], by=[{"time": bucket}], timeZone="Asia/Kolkata")["rows"][-1]
+        last = client.report(measures=["requests"], by=[{"time": bucket}], timeZone="Asia/Kolkata")["rows"][-1]
         assert last["by"][0].startswith(start.replace("04:29", "04:30")), bucket
 
 
-def test_a_report_says_when_it_is_not_whole(caller: Caller) -> None:
-    caller.keep(*({"user_id": f"user-{number}"} for number in range(5)))
+def test_a_report_says_when_it_is_not_whole(client: Client) -> None:
+    client.keep(*({"user_id": f"user-{number}"} for number in range(5)))
     asked = {"measures": ["requests"], "by": [{"column": "user_id"}]}
-    cut = caller.report(**asked, limit=4)
+    cut = client.report(**asked, limit=4)
     assert (len(cut["rows"]), cut["truncated"], cut["total"]["requests"]) == (4, True, 5)
     assert cut["rest"] == {"requests": 1}
-    whole = caller.report(**asked, limit=5, orderBy={"measure": "requests", "direction": "asc"})
+    whole = client.report(**asked, limit=5, orderBy={"measure": "requests", "direction": "asc"})
     assert (len(whole["rows"]), whole["truncated"], whole["rest"]) == (5, False, None)
 
 
-def test_every_column_that_can_be_grouped_by_can(caller: Caller) -> None:
-    caller.keep({})
+def test_every_column_that_can_be_grouped_by_can(client: Client) -> None:
+    client.keep({})
     for name in groupable_columns():
-        assert caller.report(measures=["requests"], by=[{"column": name}])["total"]["requests"] == 1, name
+        assert client.report(measures=["requests"], by=[{"column": name}])["total"]["requests"] == 1, name
 
 
-def test_the_summary_adds_up(caller: Caller) -> None:
+def test_the_summary_adds_up(client: Client) -> None:
     def row(environment: str | None, feature: str | None, cost: str | None, user: str, **more: Any) -> dict[str, Any]:
         named = {"environment": environment, "feature": feature} | more.pop("also", {})
         properties = {name: value for name, value in named.items() if value is not None}
@@ -224,16 +224,16 @@ def test_the_summary_adds_up(caller: Caller) -> None:
             "cost_state": state,
         } | more
 
-    caller.keep(
+    client.keep(
         row("production", "chat", "0.6", "ann", also={"usertier": "free"}),
         row("production", "chat", "0.1", "ann", also={"usertier": "premium"}),
         row("production", "search", "0.2", "bob"),
         row("production", None, "0.05", ""),
         row(None, "chat", None, "bob", model="mystery"),
-        row(None, None, "0.05", "cy", ending=Ending.CACHED, cache_enabled=True, cache_saved_usd=Decimal("0.3")),
+        row(None, None, "0.05", "cy", outcome=Outcome.CACHED, cache_enabled=True, cache_saved_usd=Decimal("0.3")),
         row("development", "chat", "0", "cy", cache_enabled=True),
     )
-    summary = caller.summary("?since=2d")
+    summary = client.summary("?since=2d")
     total = summary["total"]
     assert (total["cost_usd"], total["requests"], total["unpriced_requests"]) == (1, 7, 1)
     assert [(branch["name"], branch["cost_usd"], branch["share"]) for branch in summary["environments"]] == [
@@ -261,13 +261,13 @@ def test_the_summary_adds_up(caller: Caller) -> None:
     ]
 
 
-def test_a_summary_is_about_its_period(caller: Caller) -> None:
-    now = caller.service.clock.now()
-    caller.keep({"request_created_at": now - timedelta(days=8)}, {"request_created_at": now - timedelta(days=1)})
-    assert caller.summary()["total"]["requests"] == 1
-    assert caller.summary("?since=2w")["total"]["requests"] == 2
-    assert caller.summary("?since=9999w")["total"]["requests"] == 2
-    assert caller.summary("?start=2026-10-24T00:00:00Z&end=2026-10-26")["total"]["requests"] == 1
+def test_a_summary_is_about_its_period(client: Client) -> None:
+    now = client.service.clock.now()
+    client.keep({"request_created_at": now - timedelta(days=8)}, {"request_created_at": now - timedelta(days=1)})
+    assert client.summary()["total"]["requests"] == 1
+    assert client.summary("?since=2w")["total"]["requests"] == 2
+    assert client.summary("?since=9999w")["total"]["requests"] == 2
+    assert client.summary("?start=2026-10-24T00:00:00Z&end=2026-10-26")["total"]["requests"] == 1
     for wrong in (
         "?since=7",
         "?since=7y",
@@ -276,11 +276,11 @@ def test_a_summary_is_about_its_period(caller: Caller) -> None:
         "?start=x",
         "?start=2027-01-01",
     ):
-        assert caller.ask(f"/v1/report/summary{wrong}")[0] == 422, wrong
+        assert client.ask(f"/v1/report/summary{wrong}")[0] == 422, wrong
 
 
-def test_an_empty_summary_has_no_shares(caller: Caller) -> None:
-    summary = caller.summary()
+def test_an_empty_summary_has_no_shares(client: Client) -> None:
+    summary = client.summary()
     assert summary["total"]["cost_usd"] == 0
     assert summary["total"]["priced_request_share"] is None
     assert (summary["environments"], summary["top_users"], summary["unpriced"]) == ([], [], [])

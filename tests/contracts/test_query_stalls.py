@@ -12,12 +12,12 @@ import pytest
 from schemas.errors import Busy
 from schemas.key import Permission
 from schemas.statement import Statement
-from services.domain.fair_turns import TurnLimits
+from services.domain.limits.fair_queue import TurnLimits
+from services.query.caches import QueryKeyCache
 from services.query.fair_warehouse import FairWarehouse
-from services.query.json_body import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
-from services.query.known import KnownKeys
+from services.query.http.json_body import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import ManualClock
-from services.stores.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT
 from tests.querying import LIST, AwayWarehouse, QueryService
 
@@ -155,16 +155,16 @@ class SlowKeys:
         return None
 
 
-def with_keys(story: Callable[[SlowKeys, KnownKeys, ManualClock], Awaitable[None]]) -> None:
+def with_keys(story: Callable[[SlowKeys, QueryKeyCache, ManualClock], Awaitable[None]]) -> None:
     async def told() -> None:
         store, clock = SlowKeys(), ManualClock(MOMENT)
-        await story(store, KnownKeys(store, clock), clock)  # type: ignore[arg-type]  # one method is asked
+        await story(store, QueryKeyCache(store, clock), clock)  # type: ignore[arg-type]  # one method is asked
 
     asyncio.run(told())
 
 
 def test_a_flood_of_wrong_keys_neither_delays_nor_evicts_a_known_one() -> None:
-    async def story(store: SlowKeys, known: KnownKeys, clock: ManualClock) -> None:
+    async def story(store: SlowKeys, known: QueryKeyCache, clock: ManualClock) -> None:
         good = ("good", Permission.READ)
         assert await known.organization_of("good") == good
         flood = [asyncio.create_task(known.organization_of(f"wrong-{number}")) for number in range(12_000)]
@@ -183,7 +183,7 @@ def test_a_flood_of_wrong_keys_neither_delays_nor_evicts_a_known_one() -> None:
 
 
 def test_a_key_is_looked_up_once_however_many_ask() -> None:
-    async def story(store: SlowKeys, known: KnownKeys, _: ManualClock) -> None:
+    async def story(store: SlowKeys, known: QueryKeyCache, _: ManualClock) -> None:
         await asyncio.gather(*(known.organization_of("good") for _ in range(50)))
         assert store.asked == ["good"]
 
@@ -191,7 +191,7 @@ def test_a_key_is_looked_up_once_however_many_ask() -> None:
 
 
 def test_a_key_longer_than_any_is_not_looked_up() -> None:
-    async def story(store: SlowKeys, known: KnownKeys, _: ManualClock) -> None:
+    async def story(store: SlowKeys, known: QueryKeyCache, _: ManualClock) -> None:
         assert await known.organization_of("good" * 1000) is None
         assert store.asked == []
 

@@ -1,4 +1,4 @@
-"""What Releases owe, asked of SQLite and of PostgreSQL."""
+"""What PricingReleaseRegistry owe, asked of SQLite and of PostgreSQL."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ from sqlalchemy import create_engine, text
 
 from schemas.errors import StoreUnavailable
 from schemas.price import PRICING_VERSION
-from services.stores import releases
-from services.stores.price_rows import LEAD
-from services.stores.releases import LEASE, SqlReleases, release_here
+from services.stores.state import releases
+from services.stores.state.prices import LEAD
+from services.stores.state.releases import LEASE, SqlPricingReleases, current_pricing_release
 
-Worker = Callable[[str], SqlReleases]
+Worker = Callable[[str], SqlPricingReleases]
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def worker(state_url: str) -> Iterator[Worker]:
     """Makes a worker's way to the releases, each as in a process of its own."""
     with ExitStack() as stack:
 
-        def opened(release: str) -> SqlReleases:
-            store = SqlReleases(state_url, release=release)
+        def opened(release: str) -> SqlPricingReleases:
+            store = SqlPricingReleases(state_url, release=release)
             stack.callback(lambda: asyncio.run(store.close()))
             return store
 
@@ -42,8 +42,8 @@ def _forget(state_url: str) -> None:
     engine.dispose()
 
 
-def others(store: SqlReleases) -> datetime | None:
-    return asyncio.run(store.others_charge_until())
+def others(store: SqlPricingReleases) -> datetime | None:
+    return asyncio.run(store.other_release_active_until())
 
 
 def test_workers_of_one_release_hear_of_no_other_one(worker: Worker) -> None:
@@ -103,11 +103,11 @@ def test_a_release_that_comes_back_is_told_of_the_one_in_between(worker: Worker)
 
 
 def test_a_table_that_is_not_there_yet_is_an_outage(tmp_path: Path) -> None:
-    store = SqlReleases(f"sqlite:///{tmp_path}/state.sqlite")
+    store = SqlPricingReleases(f"sqlite:///{tmp_path}/state.sqlite")
     with pytest.raises(StoreUnavailable):
         others(store)
     asyncio.run(store.close())
 
 
 def test_a_release_is_named_by_its_rules_and_its_prices() -> None:
-    assert release_here() == f"pricing {PRICING_VERSION}, genai-prices {genai_prices.__version__}"
+    assert current_pricing_release() == f"pricing {PRICING_VERSION}, genai-prices {genai_prices.__version__}"

@@ -9,15 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.errors import Conflict, StoreUnavailable
-from schemas.reprice import Criteria, DayDifference, Difference, Outcome, Reprice, RepriceState
-from services.stores.reprices import TURN, SqlReprices
+from schemas.reprice import Criteria, DayDifference, Difference, Reprice, RepriceResult, RepriceState
+from services.stores.state.reprices import TURN, SqlReprices
 from tests.builders import MOMENT
 
 CRITERIA = Criteria(model="gpt-4o*", provider="OPENAI", since=MOMENT - timedelta(days=7), until=MOMENT)
 DIFFERENCE = Difference(
     requests=3, changed=2, newly_priced=1, before_usd=Decimal("0.000000000001"), after_usd=Decimal(7)
 )
-OUTCOME = Outcome(total=DIFFERENCE, days=(DayDifference(model="gpt-4o", day=date(2026, 11, 1), difference=DIFFERENCE),))
+OUTCOME = RepriceResult(
+    total=DIFFERENCE, days=(DayDifference(model="gpt-4o", day=date(2026, 11, 1), difference=DIFFERENCE),)
+)
 LATER = MOMENT + TURN + timedelta(seconds=1)
 
 
@@ -38,7 +40,7 @@ def known(reprices: SqlReprices, run: Reprice) -> Reprice | None:
 
 
 def ended(run: Reprice) -> Reprice:
-    return replace(run, state=RepriceState.DONE, rows_total=3, rows_done=3, outcome=OUTCOME, ended_at=MOMENT)
+    return replace(run, state=RepriceState.DONE, rows_total=3, rows_done=3, result=OUTCOME, ended_at=MOMENT)
 
 
 def test_a_run_is_kept_to_the_last_digit(reprices: SqlReprices, organization_id: str) -> None:
@@ -105,7 +107,7 @@ def test_undoing_takes_a_turn_too_and_is_done_once(reprices: SqlReprices, organi
         asyncio.run(reprices.begin_undo(run, at=MOMENT))
     asyncio.run(reprices.end(ended(run)))
     undoing = asyncio.run(reprices.begin_undo(ended(run), at=MOMENT))
-    assert (undoing.state, undoing.rows_done, undoing.outcome) == (RepriceState.UNDOING, 0, OUTCOME)
+    assert (undoing.state, undoing.rows_done, undoing.result) == (RepriceState.UNDOING, 0, OUTCOME)
     with pytest.raises(Conflict, match=run.id):
         begin(reprices, organization_id)
     asyncio.run(reprices.end(replace(undoing, state=RepriceState.UNDONE, undone_at=MOMENT)))

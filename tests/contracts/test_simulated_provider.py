@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from services.cli.simulated_provider import SimulatedProvider
+from services.simulator.server import SimulatedProvider
 
 LONG = "All the terms of the contract. " * 400
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from schemas.errors import ChangedMigration
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Usage, UsageSource
-from services.stores.migrations import MIGRATIONS, migrate_warehouse, read_migrations
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.migrations import MIGRATIONS, migrate_warehouse, read_migrations
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
 from tests.warehouses import ask, fresh_database, insert, spellings_of, total_of
 
@@ -53,7 +53,7 @@ class Named(NamedTuple):
 
 
 @pytest.mark.parametrize(
-    "named", [Named("ending", Ending), Named("cost_state", CostState), Named("usage_source", UsageSource)]
+    "named", [Named("outcome", Outcome), Named("cost_state", CostState), Named("usage_source", UsageSource)]
 )
 def test_an_enum_column_holds_exactly_the_values_of_its_enum(
     warehouse: ClickHouseWarehouse, organization_id: str, named: Named

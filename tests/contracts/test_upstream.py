@@ -1,4 +1,4 @@
-"""Connections to providers, over real sockets: which are used again, so that an answer is that to its own question."""
+"""Connections to providers, over real sockets: which are used again, so that a response is that to its own question."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import UpstreamUnavailable
-from services.domain.providers import origin_of
+from services.domain.exchange.routes import origin_of
 from services.ports import UNKNOWN_LENGTH, Headers
-from services.stores.upstream import Call, UpstreamPool
+from services.stores.upstream.pool import Call, UpstreamPool
 from tests.scripted_provider import answer
 
 pytestmark = pytest.mark.anyio
@@ -24,8 +24,8 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}
 
 
-class Asked:
-    """An AnswerReceiver that remembers what it was told."""
+class RequestInfo:
+    """An ResponseReceiver that remembers what it was told."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -35,18 +35,18 @@ class Asked:
         self._over = asyncio.Event()
 
     async def told(self) -> bytes:
-        """The body of the answer, once it is whole."""
+        """The body of the response, once it is whole."""
         async with asyncio.timeout(5):
             await self._over.wait()
         assert self.failed is None
         return self.body
 
-    def answer_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
+    def response_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
 
-    def answer_piece(self, piece: bytes) -> None:
+    def response_chunk(self, piece: bytes) -> None:
         self.body += piece
 
-    def answer_end(self) -> None:
+    def response_end(self) -> None:
         self.at_end()
         self._over.set()
 
@@ -54,7 +54,7 @@ class Asked:
         self.failed = error
         self._over.set()
 
-    def answer_flush(self) -> None: ...
+    def response_flush(self) -> None: ...
 
     def upstream_slow(self) -> None:
         self.slow = True
@@ -71,22 +71,22 @@ class Provider:
         self._origin = origin_of(f"http://127.0.0.1:{listener.getsockname()[1]}")
         self._pool = pool
 
-    def ask(self, *, whole: bool = True) -> Asked:
-        receiver = Asked()
+    def ask(self, *, whole: bool = True) -> RequestInfo:
+        receiver = RequestInfo()
         call = self._pool.call(self._origin, receiver)
         call.send_head(b"POST", b"/", [], None if whole else UNKNOWN_LENGTH)
         if whole:
             call.finish()
         else:
-            call.send_piece(b"half")
+            call.send_chunk(b"half")
         call.flush()
         return receiver
 
-    def ask_at_length(self, body_bytes: int) -> tuple[Asked, Call]:
-        receiver = Asked()
+    def ask_at_length(self, body_bytes: int) -> tuple[RequestInfo, Call]:
+        receiver = RequestInfo()
         call = self._pool.call(self._origin, receiver)
         call.send_head(b"POST", b"/", [], body_bytes)
-        call.send_piece(bytes(body_bytes))
+        call.send_chunk(bytes(body_bytes))
         call.finish()
         call.flush()
         return receiver, call
@@ -102,7 +102,7 @@ class Provider:
         """Asserts that the next question comes by a connection of its own, and gets its own answer."""
         await self.answers_elsewhere(self.ask())
 
-    async def answers_elsewhere(self, question: Asked) -> None:
+    async def answers_elsewhere(self, question: RequestInfo) -> None:
         """Asserts the same of a question that was asked before."""
         other = await self.accept()
         other.sendall(answer(b"2"))

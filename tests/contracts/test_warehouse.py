@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT, a_record, some_bodies
 from tests.warehouses import EXAMPLES, LARGEST_USD, ask, insert, ledger, many, rows_of, total_of
 
@@ -94,7 +94,7 @@ def test_a_sum_may_exceed_what_one_row_can_hold(warehouse: ClickHouseWarehouse, 
 
 
 @pytest.mark.parametrize(
-    "moment",
+    "timestamp",
     [
         datetime(2026, 3, 29, 0, 59, 59, 999000, tzinfo=UTC),  # Europe's clocks skip the next hour
         datetime(2026, 10, 25, 0, 30, tzinfo=UTC),  # and repeat this one
@@ -107,11 +107,11 @@ def test_a_sum_may_exceed_what_one_row_can_hold(warehouse: ClickHouseWarehouse, 
     ids=str,
 )
 def test_moments_are_exact_whatever_the_clocks_do(
-    warehouse: ClickHouseWarehouse, organization_id: str, moment: datetime
+    warehouse: ClickHouseWarehouse, organization_id: str, timestamp: datetime
 ) -> None:
     insert(
         warehouse,
-        [a_record(organization_id=organization_id, request_created_at=moment, response_created_at=moment)],
+        [a_record(organization_id=organization_id, request_created_at=timestamp, response_created_at=timestamp)],
     )
     (row,) = ask(
         warehouse,
@@ -119,11 +119,14 @@ def test_moments_are_exact_whatever_the_clocks_do(
         "toStartOfHour(request_created_at) AS hour FROM request_response_rmt FINAL "
         "WHERE organization_id = {o:String} AND request_created_at = {at:DateTime64(3, 'UTC')}",
         o=organization_id,
-        at=moment,
+        at=timestamp,
     )
-    assert (row["at"], row["ms"]) == (moment, (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
+    assert (row["at"], row["ms"]) == (
+        timestamp,
+        (timestamp - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1),
+    )
     assert (row["at"].tzinfo, row["hour"].tzinfo) == (UTC, UTC)
-    assert row["hour"] == moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    assert row["hour"] == timestamp.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 @EXAMPLES
@@ -138,7 +141,7 @@ def test_a_bound_value_arrives_as_it_was_and_is_never_read_as_sql(
     warehouse: ClickHouseWarehouse, words: list[str], number: int, amount: Decimal, microseconds: int, flag: bool
 ) -> None:
     text = "".join(words)
-    moment = datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+    timestamp = datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     (row,) = ask(
         warehouse,
         "SELECT {t:String} AS t, {n:Int64} AS n, {d:Decimal(38, 12)} AS d, {at:DateTime64(6, 'UTC')} AS at, "
@@ -146,7 +149,7 @@ def test_a_bound_value_arrives_as_it_was_and_is_never_read_as_sql(
         t=text,
         n=number,
         d=amount,
-        at=moment,
+        at=timestamp,
         b=flag,
         u=flag,
         w=words,
@@ -156,7 +159,7 @@ def test_a_bound_value_arrives_as_it_was_and_is_never_read_as_sql(
         "t": text,
         "n": number,
         "d": amount,
-        "at": moment,
+        "at": timestamp,
         "b": flag,
         "u": int(flag),
         "w": words,

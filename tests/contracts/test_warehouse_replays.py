@@ -1,4 +1,4 @@
-"""Rows have a fixed identity: delivering them again, late, corrected or in another order changes no answer."""
+"""Rows have a fixed identity: delivering them again, late, corrected or in another order changes no response."""
 
 import asyncio
 import random
@@ -17,12 +17,12 @@ from schemas.event import Delivery, encode_event
 from schemas.price import OperatorPrice, Price, PriceEnd, Rate
 from schemas.statement import Bound, Statement
 from schemas.usage import USAGE_CLASSES
-from services.stores.prices import ShippedPrices
-from services.stores.releases import SqlReleases
-from services.stores.warehouse import ClickHouseWarehouse
-from services.worker.already_charged import ASKED_AT_ONCE, still_to_charge
-from services.worker.prices import KnownPrices
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.releases import SqlPricingReleases
+from services.worker.prices import PriceCache
 from services.worker.rows import Row
+from services.worker.skip_existing import ASKED_AT_ONCE, rows_to_insert
 from tests.builders import MOMENT, a_record, an_event, an_operator_price, chat_answer, some_bodies
 from tests.exchanges import some_exchanges
 from tests.price_rows import Rows, known
@@ -46,14 +46,16 @@ def test_replaying_in_another_order_and_other_batches_changes_nothing(
     assert total_of(warehouse, organization_id) == ledger(records)
 
 
-def a_price(organization_id: str, *, known_since: datetime, ends: tuple[PriceEnd, ...] = ()) -> OperatorPrice:
+def a_price(
+    organization_id: str, *, effective_for_events_since: datetime, ends: tuple[PriceEnd, ...] = ()
+) -> OperatorPrice:
     """Of every model, for requests since yesterday."""
     return an_operator_price(
         organization_id=organization_id,
         model="*",
         rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal("0.000003"))),
         valid_from=YESTERDAY,
-        known_since=known_since,
+        effective_for_events_since=effective_for_events_since,
         ends=ends,
     )
 
@@ -63,17 +65,23 @@ def test_a_price_added_between_replays_changes_nothing(warehouse: ClickHouseWare
     work_through(warehouse, entries)
     before = rows_of(warehouse, organization_id)
 
-    work_through(warehouse, entries, prices=known(a_price(organization_id, known_since=TOMORROW)))
+    work_through(warehouse, entries, prices=known(a_price(organization_id, effective_for_events_since=TOMORROW)))
     assert rows_of(warehouse, organization_id) == before
 
 
 def test_a_price_ended_between_replays_changes_nothing(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
     entries = [encode_event(event) for event in some_exchanges(60, organization_id=organization_id)]
-    work_through(warehouse, entries, prices=known(a_price(organization_id, known_since=YESTERDAY)))
+    work_through(warehouse, entries, prices=known(a_price(organization_id, effective_for_events_since=YESTERDAY)))
     before = rows_of(warehouse, organization_id)
-    assert f"operator/{a_price(organization_id, known_since=YESTERDAY).id}" in {row["price_id"] for row in before}
+    assert f"operator/{a_price(organization_id, effective_for_events_since=YESTERDAY).id}" in {
+        row["price_id"] for row in before
+    }
 
-    ended = a_price(organization_id, known_since=YESTERDAY, ends=(PriceEnd(at=YESTERDAY, known_since=TOMORROW),))
+    ended = a_price(
+        organization_id,
+        effective_for_events_since=YESTERDAY,
+        ends=(PriceEnd(at=YESTERDAY, effective_for_events_since=TOMORROW),),
+    )
     work_through(warehouse, entries, prices=known(ended))
     assert rows_of(warehouse, organization_id) == before
 
@@ -84,8 +92,8 @@ class DearerPrices:
     def __init__(self) -> None:
         self._shipped = ShippedPrices()
 
-    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        price = self._shipped.price_at(provider, model, moment, tier)
+    def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
+        price = self._shipped.price_at(provider, model, timestamp, tier)
         if price is None or model.startswith("gpt-4o-mini"):
             return None
         rates = {name: Rate(usd=10 * rate.usd) for name, rate in price.rates.items()}
@@ -96,14 +104,14 @@ def test_a_replay_under_another_release_changes_no_row(
     warehouse: ClickHouseWarehouse, organization_id: str, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/state.sqlite"
-    old, new = (SqlReleases(url, release=release) for release in ("old", "new"))
+    old, new = (SqlPricingReleases(url, release=release) for release in ("old", "new"))
     asyncio.run(old.migrate())
     some = some_exchanges(60, organization_id=organization_id)
     entries = [encode_event(replace(event, recorded_at=datetime.now(UTC))) for event in some]
-    work_through(warehouse, entries, prices=KnownPrices(ShippedPrices(), Rows(), old))
+    work_through(warehouse, entries, prices=PriceCache(ShippedPrices(), Rows(), old))
     before, bodies = rows_of(warehouse, organization_id), rows_of(warehouse, organization_id, "request_response_body")
 
-    work_through(warehouse, entries * 2, rows=50, prices=KnownPrices(DearerPrices(), Rows(), new))
+    work_through(warehouse, entries * 2, rows=50, prices=PriceCache(DearerPrices(), Rows(), new))
     assert rows_of(warehouse, organization_id) == before
     assert rows_of(warehouse, organization_id, "request_response_body") == bodies
     assert len(before) == 60
@@ -148,9 +156,9 @@ def test_as_many_rows_as_a_batch_has_are_looked_for_at_once_on_a_real_server_too
     later = replace(records[0], version=records[0].version + 1)
     delivery = Delivery(payload=b"", position="")
     rows = [Row(delivery, record, None) for record in (*records, *unaskable, later)]
-    left = asyncio.run(still_to_charge(rows, warehouse, charged_until=TOMORROW))
+    left = asyncio.run(rows_to_insert(rows, warehouse, charged_until=TOMORROW))
     assert [row.record for row in left] == [*records[1::2], *unaskable, later]
-    assert len(asyncio.run(still_to_charge(rows, warehouse, charged_until=YESTERDAY))) == len(rows)
+    assert len(asyncio.run(rows_to_insert(rows, warehouse, charged_until=YESTERDAY))) == len(rows)
 
 
 _YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas.errors import InvalidSetting, StoreUnavailable, UnstorableRecord
 from schemas.statement import Statement
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
 from tests.clickhouse_server import NoServer, free_port, library, running
 from tests.conftest import unavailable
@@ -59,7 +59,7 @@ def test_a_table_that_is_not_there_yet_makes_the_store_unavailable(warehouse: Cl
 def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password() -> None:
     with pytest.raises(StoreUnavailable) as raised:
         asyncio.run(ClickHouseWarehouse.open("http://farebox:hunter2@127.0.0.1:1/db", wait_s=0))
-    assert str(raised.value) == "open http://127.0.0.1:1/db: no answer"
+    assert str(raised.value) == "open http://127.0.0.1:1/db: no response"
     assert "hunter2" not in str(raised.value.__cause__)
 
 

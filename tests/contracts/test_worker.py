@@ -15,14 +15,14 @@ from schemas.event import Delivery, ExchangeEvent, encode_event
 from schemas.price import Price, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
-from services.domain.price_book import LayeredBooks
+from services.domain.pricing.price_book import PriceBookHistory
 from services.ports import EventSource
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
 from services.stores.memory import MemoryLog, MemorySource
-from services.stores.price_rows import SqlPriceRows
-from services.stores.prices import ShippedPrices
-from services.stores.releases import SqlReleases
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.prices import SqlPriceRows
+from services.stores.state.releases import SqlPricingReleases
 from services.telemetry import Metrics
 from services.worker import loop, rows
 from services.worker.health import serve_health
@@ -80,11 +80,11 @@ class Bench:
         self.stop = asyncio.Event()
 
     async def run(
-        self, *, flush: Flush = LARGE, until: Callable[[], bool] | None = None, bury_share: float = 0.01
+        self, *, flush: Flush = LARGE, until: Callable[[], bool] | None = None, max_dead_letter_ratio: float = 0.01
     ) -> None:
         """Works until everything is committed, or `until` is true, or the worker gives up."""
         source = MemorySource(self.log)
-        work = asyncio.ensure_future(self.work(source, flush, bury_share=bury_share))
+        work = asyncio.ensure_future(self.work(source, flush, max_dead_letter_ratio=max_dead_letter_ratio))
         await _until(lambda: work.done() or (until() if until else self.committed == len(self.log.entries)))
         self.stop.set()
         try:
@@ -97,11 +97,18 @@ class Bench:
         source: EventSource,
         flush: Flush = LARGE,
         hurry: asyncio.Event | None = None,
-        bury_share: float = 0.01,
+        max_dead_letter_ratio: float = 0.01,
     ) -> Awaitable[None]:
         warehouse, metrics, stop = self.warehouse, self.metrics, self.stop
         return run_worker(
-            source, warehouse, known(), metrics, flush=flush, stop=stop, hurry=hurry, bury_share=bury_share
+            source,
+            warehouse,
+            known(),
+            metrics,
+            flush=flush,
+            stop=stop,
+            hurry=hurry,
+            max_dead_letter_ratio=max_dead_letter_ratio,
         )
 
     @property
@@ -255,7 +262,7 @@ async def test_the_worker_stops_rather_than_bury_a_stream_of_events(spoilt: str)
     entries = [b"junk"] * 300 if spoilt == "bytes" else payloads(300)
     refused = [] if spoilt == "bytes" else [request_id(number) for number in range(300)]
     bench = Bench(entries, InMemoryWarehouse(refused=refused))
-    with pytest.raises(TooManyDeadLetters, match="FAREBOX_BURY_SHARE") as stopped:
+    with pytest.raises(TooManyDeadLetters, match="FAREBOX_MAX_DEAD_LETTER_RATIO") as stopped:
         await bench.run()
     assert ("not an event" if spoilt == "bytes" else "does not fit its column") in str(stopped.value)
     assert (bench.committed, bench.buried) == (0, [])
@@ -263,7 +270,7 @@ async def test_the_worker_stops_rather_than_bury_a_stream_of_events(spoilt: str)
 
 async def test_a_worker_that_is_told_to_buries_a_stream_of_events_and_goes_on() -> None:
     bench = Bench([b"junk"] * 300 + payloads(1))
-    await bench.run(bury_share=1)
+    await bench.run(max_dead_letter_ratio=1)
     assert (bench.committed, len(bench.buried), len(bench.warehouse.rows)) == (301, 300, 1)
 
 
@@ -290,7 +297,7 @@ def test_bodies_that_grow_when_they_are_read_are_read_in_pieces(monkeypatch: pyt
     batch = [Delivery(payload=encode_event(event), position="")] * 7
     done, pieces = 0, []
     while done < len(batch):
-        piece = rows.rows_of(batch, done, LayeredBooks(ShippedPrices()))
+        piece = rows.rows_of(batch, done, PriceBookHistory(ShippedPrices()))
         pieces.append(len(piece.rows))
         done = piece.end
     assert pieces == [3, 3, 1]
@@ -409,7 +416,7 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
 
 
 async def _migrate_state(state: str) -> None:
-    for store in (SqlPriceRows(state), SqlReleases(state)):
+    for store in (SqlPriceRows(state), SqlPricingReleases(state)):
         await store.migrate()
         await store.close()
 

@@ -11,14 +11,14 @@ import pytest
 from schemas.event import ExchangeEvent, encode_event
 from schemas.price import CostState, OperatorPrice, PriceTerms, Rate
 from services.ports import PriceRows
-from services.stores import price_rows
 from services.stores.memory import MemoryLog, MemorySource
-from services.stores.price_rows import SqlPriceRows
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state import prices as price_rows
+from services.stores.state.prices import SqlPriceRows
 from services.telemetry import Metrics
 from services.worker import loop
 from services.worker.loop import Flush, run_worker
-from services.worker.prices import KnownPrices
+from services.worker.prices import PriceCache
 from tests.builders import MOMENT, ORGANIZATION, an_event, an_operator_price, chat_answer
 from tests.contracts.test_worker import InMemoryWarehouse
 from tests.logs import request_id
@@ -61,7 +61,7 @@ class Bench:
         self.metrics = Metrics()
         self._stop = asyncio.Event()
         self._source = MemorySource(self.log)
-        prices = KnownPrices(ShippedPrices(), rows, OtherReleases())
+        prices = PriceCache(ShippedPrices(), rows, OtherReleases())
         self.work = asyncio.create_task(
             run_worker(self._source, self.warehouse, prices, self.metrics, flush=FLUSH, stop=self._stop)
         )
@@ -89,10 +89,10 @@ async def test_a_price_that_is_added_counts_for_new_requests_and_changes_no_old_
     await bench.keep(unpriced_event(1, datetime.now(UTC)))
     added = await rows.add_price(ORGANIZATION, TERMS)
     await rows.add_price("another organization", TERMS)
-    await bench.keep(unpriced_event(2, added.known_since - timedelta(microseconds=1)))
-    await bench.keep(unpriced_event(3, added.known_since))
+    await bench.keep(unpriced_event(2, added.effective_for_events_since - timedelta(microseconds=1)))
+    await bench.keep(unpriced_event(3, added.effective_for_events_since))
     assert await rows.end_price(ORGANIZATION, added.id, MOMENT)
-    await bench.keep(unpriced_event(4, added.known_since))
+    await bench.keep(unpriced_event(4, added.effective_for_events_since))
     await bench.keep(unpriced_event(5, datetime.now(UTC) + timedelta(seconds=1)))
     await bench.stop()
     await rows.close()
@@ -104,7 +104,7 @@ async def test_a_price_that_is_added_counts_for_new_requests_and_changes_no_old_
 
 
 async def test_what_was_recorded_before_a_price_was_known_is_not_charged_by_it_however_late_it_comes() -> None:
-    rows = Rows(an_operator_price(model=MODEL, known_since=MOMENT + timedelta(hours=1)))
+    rows = Rows(an_operator_price(model=MODEL, effective_for_events_since=MOMENT + timedelta(hours=1)))
     bench = Bench(rows)
     await bench.keep(unpriced_event(1, MOMENT + timedelta(minutes=59)))
     await bench.keep(unpriced_event(2, MOMENT + timedelta(minutes=61)))

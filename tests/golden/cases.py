@@ -1,7 +1,7 @@
 """The golden answers of `providers/*.json`, with the usage and the cost that were worked out for them by hand.
 
-`stream` holds the lines of a streamed answer, `frames` the payloads of Amazon's binary ones, `answer` the JSON of a
-plain one. `expected.usage` is what the answer says; `expected.estimated` is what the row has where that is not final,
+`stream` holds the lines of a streamed response, `frames` the payloads of Amazon's binary ones, `answer` the JSON of a
+plain one. `expected.usage` is what the response says; `expected.estimated` is what the row has where that is not final,
 for a request that says "Say hello.". `receipt` is the arithmetic: class, quantity, US dollars a unit, US dollars.
 `prices` stands in for the shipped price book where the case is about others.
 """
@@ -18,7 +18,7 @@ import msgspec
 from schemas.event import ExchangeEvent
 from schemas.price import Price, PriceBook, Rate
 from schemas.usage import Usage, UsageSource
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
 FOLDER = Path(__file__).parent / "providers"
@@ -30,14 +30,14 @@ class OnePrice:
     def __init__(self, rates: dict[str, Rate], source: str = "test") -> None:
         self._price = Price(id="one-price", provider="", model="", valid_from=None, source=source, rates=rates)
 
-    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        return msgspec.structs.replace(self._price, provider=provider, model=model, valid_from=moment, tier=tier)
+    def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
+        return msgspec.structs.replace(self._price, provider=provider, model=model, valid_from=timestamp, tier=tier)
 
 
 class GoldenCase(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     provider: str
-    moment: datetime
+    timestamp: datetime
     url: str
     body: bytes
     streamed: bool
@@ -45,7 +45,7 @@ class GoldenCase(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     usage: Usage | None
     estimated: Usage | None
-    adds_up: bool
+    consistent: bool
     complete: bool
     final: bool
     tier: str
@@ -72,7 +72,7 @@ class GoldenCase(msgspec.Struct, frozen=True, kw_only=True):
         asked = {"model": self.asked_model, "stream": self.streamed, "messages": messages}
         return an_event(
             provider=self.provider,
-            created_at=self.moment,
+            created_at=self.timestamp,
             target_url=self.url,
             request_body=json.dumps(asked).encode(),
             **({"response_body": self.body, "content_type": ""} | response),
@@ -95,7 +95,7 @@ def _read(file: Path) -> GoldenCase:
     return GoldenCase(
         name=file.stem,
         provider=given["provider"],
-        moment=datetime.fromisoformat(given["moment"]).astimezone(UTC),
+        timestamp=datetime.fromisoformat(given["timestamp"]).astimezone(UTC),
         url=given.get("url", "https://api.openai.com/v1/chat/completions"),
         body=_body(given),
         streamed="answer" not in given,
@@ -103,7 +103,7 @@ def _read(file: Path) -> GoldenCase:
         model=expected["model"],
         usage=_usage(expected["usage"]),
         estimated=_usage(expected.get("estimated")),
-        adds_up=expected.get("adds_up", True),
+        consistent=expected.get("consistent", True),
         complete=expected.get("complete", True),
         final=expected.get("final", True),
         tier=expected["tier"],

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import InvalidFilter
+from services.sql.compile import compile_filter
 from services.sql.parse import parse_filter
-from services.sql.printer import print_filter
 from services.sql.scope import Scope
 
 CASES = [json.loads(line) for line in Path(__file__).with_name("filters.jsonl").read_text().splitlines()]
@@ -23,7 +23,7 @@ def outcome(filter_json: object) -> dict[str, Any]:
     except InvalidFilter as refusal:
         return {"error": str(refusal)}
     scope = Scope("org-1", node)
-    statement = scope.statement(print_filter(node, scope))
+    statement = scope.statement(compile_filter(node, scope))
     values = {name: _plain(value) for name, value in statement.parameters.items()}
     return {"sql": statement.sql, "parameters": values}
 

@@ -1,6 +1,6 @@
 """Whatever changes a usage or a cost of the golden answers raises PRICING_VERSION.
 
-`pricing_version.json` holds what each answer comes to, and the version and price data that it comes to it by.
+`pricing_version.json` holds what each response comes to, and the version and price data that it comes to it by.
 `python -m tests.golden.test_pricing_version` writes it anew, once the version was raised.
 """
 
@@ -12,7 +12,7 @@ import genai_prices
 
 from schemas.price import PRICING_VERSION
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.golden.cases import GOLDEN_CASES
 
 FILE = Path(__file__).parent / "pricing_version.json"

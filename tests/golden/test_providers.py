@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from schemas.usage import Usage
-from services.domain.charge import charge
 from services.domain.enrich import to_record
-from services.domain.streams import events_of
-from services.domain.usage import read_answer
-from services.stores.prices import PROVIDERS
+from services.domain.exchange.sse import events_of
+from services.domain.pricing.charge import charge
+from services.domain.usage.parse import read_answer
+from services.stores.shipped_prices.book import PROVIDERS
 from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
@@ -34,7 +34,7 @@ def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
     reading = read_answer(case.body, case.provider)
     assert reading.usage == case.usage
     assert (reading.model, reading.tier) == (case.model, case.tier)
-    assert (reading.adds_up, reading.complete, reading.final) == (case.adds_up, case.complete, case.final)
+    assert (reading.consistent, reading.complete, reading.final) == (case.consistent, case.complete, case.final)
     assert (reading.streamed, reading.failed) == (case.streamed, case.failed)
 
 
@@ -43,7 +43,7 @@ def test_the_receipt_is_the_one_worked_out_by_hand(case: GoldenCase) -> None:
     reading = read_answer(case.body, case.provider)
     if case.cost_usd is None or reading.usage is None:
         return
-    price = case.price_book().price_at(case.provider, case.billed_model, case.moment, case.billed_tier)
+    price = case.price_book().price_at(case.provider, case.billed_model, case.timestamp, case.billed_tier)
     charged = charge(reading.usage, price)
     assert tuple((line.usage_class, line.quantity, line.unit_usd, line.amount_usd) for line in charged.lines) == (
         case.receipt
@@ -57,7 +57,7 @@ def test_the_row_has_the_cost(case: GoldenCase) -> None:
     assert (record.cost_usd, record.cost_state) == (case.cost_usd, case.state)
     assert (record.model, record.service_tier) == (case.billed_model, case.billed_tier)
     assert record.usage_source is case.source
-    assert (record.usage_mismatch, record.usage_incomplete) == (not case.adds_up, not case.complete)
+    assert (record.usage_mismatch, record.usage_incomplete) == (not case.consistent, not case.complete)
     assert record.provider_cost_usd == case.provider_cost_usd
     usage = case.estimated or (case.usage if case.state != "free" else None) or Usage()
     assert {name: getattr(record, name) for name in msgspec.structs.asdict(usage)} == msgspec.structs.asdict(usage)
@@ -96,7 +96,7 @@ def test_the_classes_agree_with_the_extractor_of_genai_prices(case: GoldenCase) 
 
 
 def _last_usage(body: bytes) -> dict[str, object]:
-    """The answer that holds the usage of a stream, put together as a client of the provider would."""
+    """The response that holds the usage of a stream, put together as a client of the provider would."""
     chunks = [json.loads(chunk) for chunk in (events_of(body) or body.splitlines()) if chunk.startswith(b"{")]
     answer: dict[str, object] = {}
     for chunk in chunks:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from schemas.event import decode_event
 from schemas.key import Permission
-from services.cli.data_folder import ORGANIZATION, DataFolder
-from services.stores.connect import open_keys
-from services.stores.journal import unpack_segment
+from services.embedded.data_folder import ORGANIZATION, DataFolder
+from services.stores.factory import open_keys
+from services.stores.journal.file import unpack_segment
 from tests.journeys.load import Load
 from tests.journeys.story import Story
 from tests.processes import Process, free_port
@@ -33,7 +33,7 @@ STARVED_S = 3.0
 START_S = 180  # on a machine that has other work too
 
 
-class Outcome(NamedTuple):
+class RepriceResult(NamedTuple):
     """What came of the calls that were made while Farebox was treated badly."""
 
     kills: int
@@ -90,7 +90,7 @@ class Victim:
         process.kill()
         self.killed_s.append(time.monotonic())
 
-    def outcome(self, load: Load, *, within_s: float = 300) -> Outcome:
+    def outcome(self, load: Load, *, within_s: float = 300) -> RepriceResult:
         """Compares the ledger with the rows of a Farebox that runs, once it has caught up."""
         story = Story(proxy_url=self.proxy_url, query_url=self.query_url, key=self.key)
         deadline_s = time.monotonic() + within_s
@@ -105,7 +105,7 @@ class Victim:
             time.sleep(1)
         story.close()
         lost = load.ledger.keys() - rows.keys()
-        return Outcome(
+        return RepriceResult(
             kills=len(self.killed_s),
             completed=len(load.ledger),
             broken=load.broken,
@@ -140,8 +140,8 @@ class Victim:
 
 def kill_proxies(
     data: Path, *, provider_url: str, durability: str, kills: int, within_s: float = 600, seed: int = 1
-) -> Outcome:
-    """A proxy under load is killed at random moments and started again, `kills` times or as often as time allows."""
+) -> RepriceResult:
+    """A proxy under load is killed at random timestamps and started again, `kills` times or as often as time allows."""
     victim, draw = Victim(data, provider_url=provider_url, durability=durability), random.Random(seed)
     deadline_s = time.monotonic() + within_s
     victim.proxy.start().ready(START_S)
@@ -159,7 +159,7 @@ def kill_proxies(
         return victim.outcome(load)
 
 
-def kill_beside_commands(data: Path, *, provider_url: str, kills: int, seed: int = 1) -> Outcome:
+def kill_beside_commands(data: Path, *, provider_url: str, kills: int, seed: int = 1) -> RepriceResult:
     """`farebox up` under load is killed while an operator makes and revokes keys, retries dead letters, adds prices."""
     victim, draw = Victim(data, provider_url=provider_url, durability="standard"), random.Random(seed)
     stop = threading.Event()
@@ -199,7 +199,7 @@ def _type_until(victim: Victim, stop: threading.Event) -> None:
             subprocess.run(command, env=victim.up.env, check=False, capture_output=True, timeout=120)
 
 
-def starve(data: Path, *, provider_url: str, begin: Callable[[Victim, int], Callable[[], None]]) -> Outcome:
+def starve(data: Path, *, provider_url: str, begin: Callable[[Victim, int], Callable[[], None]]) -> RepriceResult:
     """`farebox up` under load lacks something for a while, and heals by itself; then it is killed.
 
     `begin` takes it away from the process of that id, and says how it is given back.

@@ -1,4 +1,4 @@
-"""What the caller saw, added up by hand: the figures that Farebox's must equal, to the last digit."""
+"""What the client saw, added up by hand: the figures that Farebox's must equal, to the last digit."""
 
 from collections.abc import Mapping
 from decimal import Decimal

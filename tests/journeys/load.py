@@ -13,7 +13,7 @@ from tests.journeys.ledger import cost_of
 
 
 class BrokenOff(Exception):
-    """The answer did not arrive whole: nobody may claim this call was completed."""
+    """The response did not arrive whole: nobody may claim this call was completed."""
 
 
 class Load:

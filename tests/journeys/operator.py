@@ -17,8 +17,8 @@ from typing import Any
 import typer
 
 from schemas.event import DeadLetter, encode_event
-from services.cli.commands import app
-from services.stores.connect import open_event_source
+from services.cli.app import app
+from services.stores.factory import open_event_source
 from services.telemetry import Metrics
 from tests.builders import an_event
 from tests.journeys.story import PROVIDER_KEY, Story
@@ -136,7 +136,7 @@ class Operator:
         event = an_event(request_id=PUT_BACK_ID, organization_id=self._organization, created_at=datetime.now(UTC))
         letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
         source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey", metrics=Metrics())
-        await source.bury([letter])
+        await source.write_dead_letters([letter])
         await source.close()
 
     def refused_to_start(self, *command: str) -> None:

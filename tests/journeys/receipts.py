@@ -23,7 +23,7 @@ def every_cost_can_be_redone_by_hand(story: Story) -> None:
     rows = story.rows(story.ledger)
     for request_id, cost in story.ledger.items():
         told = receipt(story, request_id)
-        assert told["agrees"], told
+        assert told["reconciles"], told
         by_hand = sum(Decimal(line["quantity"]) * Decimal(line["unit_usd"]) for line in told["lines"])
         assert by_hand == cost == Decimal(rows[request_id]["cost_usd"]), told
 

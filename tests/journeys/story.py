@@ -17,10 +17,10 @@ from anthropic import Anthropic
 from helicone_helpers import HeliconeManualLogger
 from openai import AsyncOpenAI, OpenAI
 
-from services.cli.simulated_tokens import tokens_in
+from services.simulator.tokens import tokens_in
 from tests.journeys.ledger import cost_of
 
-PROVIDER_KEY = "sk-provider-key-of-the-caller"
+PROVIDER_KEY = "sk-provider-key-of-the-client"
 
 
 class Story:
@@ -58,7 +58,7 @@ class Story:
         request_id, headers = _tagged(tags)
         stream = self._openai.chat.completions.create(
             model="gpt-4o-mini",
-            messages=[{"role": "user", "content": "Tell me a story."}],
+            messages=[{"role": "user", "content": "AuthCallback me a story."}],
             stream=True,
             stream_options={"include_usage": True},
             extra_headers=headers,
@@ -70,19 +70,19 @@ class Story:
     def chat_streamed_plainly(self, **tags: str) -> str:
         """A streamed chat call that does not ask for its usage, and so is told nothing about it.
 
-        The provider counts its tokens from the text, which the caller can do as well.
+        The provider counts its tokens from the text, which the client can do as well.
         """
         request_id, headers = _tagged(tags)
         stream = self._openai.chat.completions.create(
             model="gpt-4o-mini",
-            messages=[{"role": "user", "content": "Tell me a story."}],
+            messages=[{"role": "user", "content": "AuthCallback me a story."}],
             stream=True,
             extra_headers=headers,
         )
         chunks = list(stream)
         assert all(chunk.choices and chunk.usage is None for chunk in chunks)
         told = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-        usage = {"prompt_tokens": tokens_in("Tell me a story."), "completion_tokens": tokens_in(told)}
+        usage = {"prompt_tokens": tokens_in("AuthCallback me a story."), "completion_tokens": tokens_in(told)}
         self.ledger[request_id] = cost_of(chunks[0].model, usage)
         return request_id
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.key import Permission
-from services.stores.connect import open_keys
+from services.stores.factory import open_keys
 from tests.journeys import receipts, walkthrough
 from tests.journeys.load import Load
 from tests.journeys.story import Story
@@ -55,7 +55,7 @@ class Fleet:
 
     def _proxy(self, number: int) -> tuple[Process, int]:
         port = free_port()
-        # Strict: an answer that was completed is in the log, whatever happens to the proxy.
+        # Strict: a response that was completed is in the log, whatever happens to the proxy.
         env = {
             **self.common,
             **self._upstreams,
@@ -140,7 +140,7 @@ def test_no_completed_request_is_lost_or_doubled_when_a_worker_and_a_proxy_are_k
     costs = {request_id: Decimal(row["cost_usd"]) for request_id, row in rows.items()}
     assert costs == load.ledger
 
-    # What is stored beyond the ledger are calls whose answer did not reach the caller; nothing is there twice.
+    # What is stored beyond the ledger are calls whose answer did not reach the client; nothing is there twice.
     stored = story.all_rows()
     total = story.ask("/v1/report/summary?since=1d")[1]["data"]["total"]
     story.close()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.record import RequestBodies, RequestRecord
 from schemas.tables import OPERATORS, REQUEST_RESPONSE, Kind
@@ -70,7 +70,9 @@ def _stored(chance: random.Random, number: int) -> Stored:
         cost_usd=None if unknown else chance.choice(AMOUNTS),
         provider_cost_usd=chance.choice((*AMOUNTS, None)),
         cost_state=CostState.UNKNOWN_MODEL if unknown else CostState.PRICED,
-        ending=Ending.CACHED if cached else chance.choice([ending for ending in Ending if ending is not Ending.CACHED]),
+        outcome=Outcome.CACHED
+        if cached
+        else chance.choice([outcome for outcome in Outcome if outcome is not Outcome.CACHED]),
         cache_enabled=chance.random() < 0.5,
         cache_reference_id=str(uuid.UUID(int=number + 1)) if cached else None,
         cache_saved_usd=chance.choice(AMOUNTS) if cached else None,
@@ -103,7 +105,7 @@ def kept_rows(rows: Sequence[Stored]) -> Iterator[tuple[list[RequestRecord], lis
 
 
 def filters(mark: str = "") -> st.SearchStrategy[Any]:
-    """Filters as callers write them, with values of the rows. `mark` is put into every text that is a caller's own."""
+    """Filters as clients write them, with values of the rows. `mark` is put into every text that is a client's own."""
     return st.recursive(
         st.sampled_from(["all", {}]) | _leaves(mark),
         lambda inner: st.fixed_dictionaries(
@@ -158,7 +160,7 @@ def _conditions(kind: Kind, values: st.SearchStrategy[Any]) -> st.SearchStrategy
 
 
 def _is_allowed(conditions: dict[str, Any]) -> bool:
-    """A pattern cannot end in the middle of an escape, nor a moment be equal to one that no row can have."""
+    """A pattern cannot end in the middle of an escape, nor a timestamp be equal to one that no row can have."""
     texts = [(operator, value) for operator, value in conditions.items() if isinstance(value, str)]
     half = any(operator.endswith("like") and (len(text) - len(text.rstrip("\\"))) % 2 for operator, text in texts)
     return not half and not any(operator.endswith("equals") and text.endswith("001+00:00") for operator, text in texts)
@@ -175,8 +177,8 @@ def _values(name: str, kind: Kind, mark: str) -> st.SearchStrategy[Any]:
         case Kind.MONEY:
             return st.sampled_from((0, 0.1, 0.3, -1, Decimal("123456.123456789012"), 10**25, 1e-12))
         case Kind.TIMESTAMP:
-            finer = st.sampled_from([moment + timedelta(microseconds=1) for moment in MOMENTS])
-            return (st.sampled_from(MOMENTS) | finer).map(lambda moment: moment.isoformat())
+            finer = st.sampled_from([timestamp + timedelta(microseconds=1) for timestamp in MOMENTS])
+            return (st.sampled_from(MOMENTS) | finer).map(lambda timestamp: timestamp.isoformat())
         case Kind.FLAG:
             return st.booleans()
         case Kind.UUID:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.usage import UsageSource
 from tests.laws.filter_rows import Stored
 
@@ -35,8 +35,8 @@ _COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image
 
 _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
-    "ending is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
-    "usage_mismatch usage_incomplete service_tier provider_cost_usd as_charged_usd reprice_id "
+    "outcome is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
+    "usage_mismatch usage_incomplete service_tier provider_cost_usd original_cost_usd reprice_id "
     "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes key_id"
 )
 
@@ -59,7 +59,7 @@ VALUES: Mapping[str, Callable[[Stored], Any]] = {
     "prompt_cache_write_tokens": _sum("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens"),
     "total_tokens": _sum(*_PROMPT, *_COMPLETION, "reasoning_tokens", "citation_tokens"),
     "cost": _field("cost_usd"),
-    "cached": lambda row: row.record.ending is Ending.CACHED,
+    "cached": lambda row: row.record.outcome is Outcome.CACHED,
     "is_logged": lambda row: row.record.first_logged_us > 0,
     "is_replaced": lambda row: row.record.replaced != "",
     "cache_reference_id": lambda row: row.record.cache_reference_id or NIL,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.domain.assembly.stream import TRUNCATED, assembled
-from services.domain.streams import looks_like_events
+from services.domain.exchange.sse import looks_like_events
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 from tests.golden.test_assembly import MESSAGE, REASONED, TOOL_CALLS, TOOL_USE, chat, sse
 

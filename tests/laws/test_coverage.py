@@ -12,10 +12,10 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.tables import REQUEST_RESPONSE
 from schemas.usage import UsageSource
+from services.sql.compile import compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import Everything, Report
-from services.sql.printer import print_report
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
 from tests.warehouses import EXAMPLES, insert, ledger
 
@@ -65,7 +65,7 @@ def _record(row: dict[str, Any], organization_id: str) -> RequestRecord:
 def _figures(warehouse: ClickHouseWarehouse, organization_id: str) -> dict[str, Any]:
     measures = tuple(MEASURES[name] for name in FIGURES)
     report = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=Everything(), measures=measures)
-    (total,) = asyncio.run(warehouse.query(print_report(report)))
+    (total,) = asyncio.run(warehouse.query(compile_report(report)))
     return {name: total[f"m{position}"] for position, name in enumerate(FIGURES)}
 
 

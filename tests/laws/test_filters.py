@@ -13,12 +13,12 @@ from schemas.errors import InvalidFilter
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
 from services.ports import Warehouse
-from services.query.pages import page_of
+from services.query.requests.paging import page_of
+from services.sql.compile import compile_listing, compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, ByProperty, Compare, Everything, Filter, HasKey, Listing, Not, Or, Order, Report
-from services.sql.order import NEWEST_FIRST, OLDEST_FIRST, SORTS
 from services.sql.parse import parse_filter
-from services.sql.printer import print_listing, print_report
+from services.sql.sort import NEWEST_FIRST, OLDEST_FIRST, SORTS
 from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, filters, kept_rows, leaf_conditions
 from tests.laws.plain_filters import VALUES, holds
 
@@ -35,14 +35,14 @@ class Asker:
 
     def ids(self, where: Filter, order: Order = NEWEST_FIRST) -> list[str]:
         listing = Listing(table=REQUEST_RESPONSE, organization_id=ORGANIZATION, where=where, order_by=order, limit=1000)
-        return [str(row["request_id"]) for row in self.ask(print_listing(listing))]
+        return [str(row["request_id"]) for row in self.ask(compile_listing(listing))]
 
     def page(self, listing: Listing) -> list[str]:
         rows = self._runner.run(page_of(listing, self._warehouse))
         return [str(row["request_id"]) for row in rows]
 
     def count(self, where: Filter) -> int:
-        return int(self.ask(print_report(_counting(where)))[0]["m0"])
+        return int(self.ask(compile_report(_counting(where)))[0]["m0"])
 
 
 def _counting(where: Filter, *by: ByProperty) -> Report:
@@ -89,7 +89,7 @@ def test_the_algebra_of_conditions_holds(asker: Asker, a: object, b: object) -> 
 @given(filter_json=filters(), key=st.sampled_from(["feature", "usertier", "absent"]))
 @settings(max_examples=25, deadline=None)
 def test_groups_add_up_to_the_total_and_to_a_plain_sum(asker: Asker, filter_json: object, key: str) -> None:
-    total, *groups = asker.ask(print_report(_counting(parse_filter(filter_json), ByProperty(key))))
+    total, *groups = asker.ask(compile_report(_counting(parse_filter(filter_json), ByProperty(key))))
     rows = [row.record for row in ROWS if holds(filter_json, row)]
     assert sum(group["m0"] for group in groups) == total["m0"] == len(rows)
     assert sum(group["m1"] or 0 for group in groups) == (total["m1"] or 0) == sum(row.cost_usd or 0 for row in rows)
@@ -143,7 +143,7 @@ def test_no_value_of_a_caller_is_sql_and_every_reading_names_the_tenant(
     order = Order(column=REQUEST_RESPONSE.columns["properties"], key=key)
     where = parse_filter(filter_json)
     listing = Listing(table=REQUEST_RESPONSE, organization_id=MARK, where=where, order_by=order, limit=1)
-    for statement in (print_listing(listing), print_report(_counting(where, ByProperty(key)))):
+    for statement in (compile_listing(listing), compile_report(_counting(where, ByProperty(key)))):
         assert MARK not in statement.sql
         assert statement.sql.count("FROM ") == statement.sql.count("WHERE organization_id = {p0:String} AND ")
         assert statement.parameters["p0"] == listing.organization_id or statement.parameters["p0"] == ORGANIZATION
@@ -206,5 +206,5 @@ def test_a_strangers_rows_are_there_but_never_seen(asker: Asker) -> None:
     stranger = Report(
         table=REQUEST_RESPONSE, organization_id=STRANGER, where=Everything(), measures=(MEASURES["requests"],)
     )
-    assert asker.ask(print_report(stranger))[0]["m0"] == len(ROWS)
+    assert asker.ask(compile_report(stranger))[0]["m0"] == len(ROWS)
     assert asker.count(parse_filter({"request": {"org_id": {"equals": STRANGER}}})) == 0

@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.stores.journal_sink import JournalSink
-from services.stores.journal_source import JournalSource
+from services.stores.journal.sink import JournalSink
+from services.stores.journal.source import JournalSource
 from services.telemetry import Metrics
 from tests.logs import events, ids_of, journal_rows, publish_all
 

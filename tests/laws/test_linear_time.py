@@ -1,4 +1,4 @@
-"""Eight times as many bytes take about eight times as long to read, whatever a caller or a provider makes of them."""
+"""Eight times as many bytes take about eight times as long to read, whatever a client or a provider makes of them."""
 
 import gzip
 import zlib
@@ -12,15 +12,15 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.errors import InvalidRequest
-from schemas.event import Ending
-from services.domain.decompress import MAX_ENCODINGS, decompressed
+from schemas.event import Outcome
 from services.domain.enrich import to_record
-from services.domain.headers import read_head, read_labels
-from services.domain.log_payload import payload_steps
-from services.domain.providers import Routes, origin_of
-from services.domain.stream_usage import UsageRemoval, with_usage_asked
+from services.domain.exchange.decompress import MAX_ENCODINGS, decompressed
+from services.domain.exchange.headers import parse_head, parse_helicone_headers
+from services.domain.exchange.routes import Routes, origin_of
+from services.domain.exchange.usage_injection import UsageRemoval, with_usage_asked
+from services.domain.logging_api.payload import payload_steps
 from services.settings import ProxySettings
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from services.zstd import zstd
 from tests.builders import an_event
 
@@ -55,7 +55,9 @@ ROUTES = Routes({b"oai": origin_of("https://api.openai.com")})
 
 
 def record(text: bytes, content_type: str) -> None:
-    event = an_event(request_body=text, response_body=text, ending=Ending.CLIENT_GONE, content_type=content_type)
+    event = an_event(
+        request_body=text, response_body=text, outcome=Outcome.CLIENT_DISCONNECTED, content_type=content_type
+    )
     to_record(replace(event, request=replace(event.request, content_type=content_type)), PRICES)
 
 
@@ -90,8 +92,8 @@ def routed(text: bytes) -> None:
 
 def labelled(text: bytes) -> None:
     pieces = [text[start : start + 20] for start in range(0, len(text), 20)]
-    head = read_head([(b"Helicone-Property-A", piece) for piece in pieces])
-    read_labels(head.labels)
+    head = parse_head([(b"Helicone-Property-A", piece) for piece in pieces])
+    parse_helicone_headers(head.labels)
 
 
 READERS: dict[str, Callable[[bytes], None]] = {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.event import ExchangeEvent, encode_event
 from schemas.versions import LOGGED_BELOW
-from services.domain.logged_again import replaced_of
-from services.stores.warehouse import ClickHouseWarehouse
+from services.domain.logging_api.replacement import replaced_of
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import an_event, chat_answer
 from tests.repricing import LATER, Operator
 from tests.warehouses import EXAMPLES, rows_of
@@ -20,7 +20,7 @@ from tests.working import work_through
 
 
 def an_exchange(organization_id: str, minutes: int, *, key_id: str = "key-1", logged: bool = True) -> ExchangeEvent:
-    """Of the same id and moment every time; its prompt says when it was recorded."""
+    """Of the same id and timestamp every time; its prompt says when it was recorded."""
     return an_event(
         organization_id=organization_id,
         created_at=LATER - timedelta(hours=2),

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from schemas.price import CostState, Price, Rate
 from schemas.usage import USAGE_CLASSES, Usage
-from services.domain.charge import charge, rates_for
 from services.domain.enrich import to_record
-from services.stores.prices import PROVIDERS, ShippedPrices
-from services.stores.warehouse import ClickHouseWarehouse
+from services.domain.pricing.charge import charge, rates_for
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.shipped_prices.book import PROVIDERS, ShippedPrices
 from tests.builders import an_event, chat_answer
 from tests.exchanges import some_exchanges
 from tests.golden.cases import GOLDEN_CASES
@@ -124,8 +124,8 @@ def test_every_known_model_costs_what_genai_prices_says() -> None:
     """
     draw, book, compared, beyond = Random(7), ShippedPrices(), set(), set()
     for provider, model in _known_models():
-        for moment in MOMENTS:
-            price = book.price_at(provider, model, moment)
+        for timestamp in MOMENTS:
+            price = book.price_at(provider, model, timestamp)
             if price is None or not price.rates:
                 continue
             usage = _drawn(draw, price)
@@ -135,7 +135,7 @@ def test_every_known_model_costs_what_genai_prices_says() -> None:
                 beyond.add((provider, model))
                 continue
             theirs = genai_prices.calc_price(
-                _their_usage(usage), model, provider_id=PROVIDERS[provider], genai_request_timestamp=moment
+                _their_usage(usage), model, provider_id=PROVIDERS[provider], genai_request_timestamp=timestamp
             ).total_price
             assert ours == theirs.quantize(UNIT, ROUND_HALF_EVEN), (price.id, usage)
             compared.add((provider, model))
@@ -145,11 +145,11 @@ def test_every_known_model_costs_what_genai_prices_says() -> None:
 
 @pytest.mark.parametrize("tier", ["flex", "priority"])
 def test_service_tiers_cost_what_genai_prices_says(tier: str) -> None:
-    book, moment, usage, compared = ShippedPrices(), MOMENTS[2], Usage(prompt_tokens=900, completion_tokens=50), 0
+    book, timestamp, usage, compared = ShippedPrices(), MOMENTS[2], Usage(prompt_tokens=900, completion_tokens=50), 0
     for provider, model in _known_models():
         if provider not in ("OPENAI", "GOOGLE"):
             continue
-        ours = charge(usage, book.price_at(provider, model, moment, tier)).cost_usd
+        ours = charge(usage, book.price_at(provider, model, timestamp, tier)).cost_usd
         if ours is None:
             continue
         compared += 1
@@ -157,7 +157,7 @@ def test_service_tiers_cost_what_genai_prices_says(tier: str) -> None:
             _their_usage(usage),
             model,
             provider_id=PROVIDERS[provider],
-            genai_request_timestamp=moment,
+            genai_request_timestamp=timestamp,
             price_context={"service_tier": tier},
         ).total_price
         assert ours == theirs.quantize(UNIT), model

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.event import Ending, ExchangeEvent, RequestTags, decode_event, encode_event
+from schemas.event import ExchangeEvent, Outcome, RequestTags, decode_event, encode_event
 from schemas.omission import Omission
 from schemas.price import PriceBook
 from schemas.record import RequestBodies, RequestRecord
-from services.domain.capture import beginning_and_end
 from services.domain.enrich import to_record
-from services.domain.omission import as_wished, without_bodies
-from services.stores.prices import ShippedPrices
+from services.domain.exchange.capture import beginning_and_end
+from services.domain.omission import with_omission, without_bodies
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
@@ -57,10 +57,10 @@ def _ways(case: GoldenCase, more: dict[str, Any]) -> Iterator[ExchangeEvent]:
         beginning, end = case.body[:limit], case.body[max(limit, len(case.body) - 400) :]
         cut = _with_request(case.event(response_body=beginning, body_tail=end), request)
         yield replace(cut, response=replace(cut.response, body_bytes=len(case.body)))
-        for ending in (Ending.CLIENT_GONE, Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT):
-            yield _with_request(case.event(response_body=beginning, ending=ending), request)
+        for outcome in (Outcome.CLIENT_DISCONNECTED, Outcome.UPSTREAM_ERROR, Outcome.TIMED_OUT):
+            yield _with_request(case.event(response_body=beginning, outcome=outcome), request)
     for status in (400, 408, 500):
-        yield _with_request(case.event(status=status, ending=Ending.PROVIDER_ERROR), request)
+        yield _with_request(case.event(status=status, outcome=Outcome.PROVIDER_ERROR), request)
     yield replace(whole, request=replace(whole.request, body=request[:30], body_bytes=len(request)))
     yield replace(whole, request=replace(whole.request, step="tool:weather"))
 
@@ -94,7 +94,7 @@ def _holds_what_is_kept(left: RequestBodies | None, bodies: RequestBodies | None
 
 @pytest.mark.parametrize("case", GOLDEN_CASES, ids=lambda case: case.name)
 def test_a_golden_answer_costs_the_same_when_its_bodies_are_omitted(case: GoldenCase) -> None:
-    """Each way with one of the requests, which one depending on the answer: all pairs would take a minute."""
+    """Each way with one of the requests, which one depending on the response: all pairs would take a minute."""
     prices, first = case.price_book(), GOLDEN_CASES.index(case)
     for number, more in enumerate(REQUESTS):
         for event in list(_ways(case, more))[(first + number) % len(REQUESTS) :: len(REQUESTS)]:
@@ -145,8 +145,8 @@ def test_a_golden_answer_cut_anywhere_costs_the_same_when_its_bodies_are_omitted
 ) -> None:
     limit = data.draw(st.integers(0, len(case.body)))
     beginning, end = beginning_and_end(case.body, limit) if data.draw(st.booleans()) else (case.body[:limit], b"")
-    ending = data.draw(st.sampled_from(list(Ending)))
-    event = case.event(response_body=beginning, body_tail=end, ending=ending)
+    outcome = data.draw(st.sampled_from(list(Outcome)))
+    event = case.event(response_body=beginning, body_tail=end, outcome=outcome)
     body_bytes = data.draw(st.sampled_from([len(beginning), len(case.body)]))
     _charged_alike(replace(event, response=replace(event.response, body_bytes=body_bytes)), case.price_book())
 
@@ -167,7 +167,7 @@ def _sung(value: Any, name: str = "") -> Any:
 
 
 def _sung_body(body: bytes) -> Iterator[bytes]:
-    """An answer with the canary in it; of a stream each event is one, too."""
+    """A response with the canary in it; of a stream each event is one, too."""
     try:
         yield json.dumps(_sung(json.loads(body))).encode()
     except ValueError:
@@ -252,7 +252,7 @@ def test_bodies_are_read_once_and_then_forgotten() -> None:
 @pytest.mark.parametrize("omission", Omission)
 @pytest.mark.parametrize("tags", [RequestTags(user_id="u"), *TAGS])
 def test_an_operator_omits_beside_what_a_client_does(omission: Omission, tags: RequestTags) -> None:
-    wished = as_wished(an_event(tags=tags), omission).request.tags
+    wished = with_omission(an_event(tags=tags), omission).request.tags
     assert wished.omit_request is (tags.omit_request or omission in ("request", "both"))
     assert wished.omit_response is (tags.omit_response or omission in ("response", "both"))
     assert wished.user_id == tags.user_id

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import OperatorPrice, PriceBook, Rate
 from schemas.record import RequestRecord
 from schemas.reprice import ChargedRow
 from schemas.usage import USAGE_CLASSES, Usage
 from services.domain.enrich import to_record
-from services.domain.price_book import LayeredPrices
-from services.domain.reprice import charge_again, correction_of
-from services.stores.prices import ShippedPrices
+from services.domain.pricing.price_book import LayeredPrices
+from services.domain.pricing.reprice import charge_again, correction_of
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import MOMENT, an_event, chat_answer
 from tests.laws.test_rows import events
 from tests.repricing import all_sorts
@@ -32,7 +32,7 @@ def a_book(classes: Iterable[str], usd: str) -> PriceBook:
         model="*",
         rates={name: Rate(usd=Decimal(usd)) for name in classes},
         valid_from=datetime(1900, 1, 1, tzinfo=UTC),
-        known_since=MOMENT,
+        effective_for_events_since=MOMENT,
     )
     return LayeredPrices(SHIPPED, [row])
 
@@ -56,7 +56,7 @@ def stored(record: RequestRecord) -> ChargedRow:
 
 @given(events, books, books)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@example(an_event(ending=Ending.CACHED), BOOKS[0], BOOKS[1])
+@example(an_event(outcome=Outcome.CACHED), BOOKS[0], BOOKS[1])
 @example(an_event(response_body=chat_answer(model="no-such-model")), BOOKS[0], BOOKS[1])
 def test_any_event_charged_again_costs_what_it_would_have_cost(
     event: ExchangeEvent, before: PriceBook, after: PriceBook
@@ -76,4 +76,4 @@ def _check(event: ExchangeEvent, before: PriceBook, after: PriceBook) -> None:
     again = charge_again(row, after)
     cost = (row.cost_usd, row.cost_state) if again is None else (again.cost_usd, again.state)
     assert cost == (from_the_start.cost_usd, from_the_start.cost_state)
-    assert correction_of(row, before, reprice_id="run-1", moment=MOMENT) is None
+    assert correction_of(row, before, reprice_id="run-1", timestamp=MOMENT) is None

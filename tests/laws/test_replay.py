@@ -1,4 +1,4 @@
-"""Delivering events again, in any order, changes no answer of any query, whatever became of prices and rules since."""
+"""Delivering events again, in any order, changes no query result, whatever became of prices and rules since."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -14,9 +14,9 @@ from schemas.event import encode_event
 from schemas.price import OperatorPrice, Price, PriceEnd, Rate
 from schemas.usage import USAGE_CLASSES
 from services.domain.enrich import recorded_at_of
-from services.domain.price_book import as_known
+from services.domain.pricing.price_book import effective_at
 from services.ports import Warehouse
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT
 from tests.exchanges import some_exchanges
 from tests.price_rows import known
@@ -64,21 +64,24 @@ def test_an_event_twice_in_one_batch_counts_once(warehouse: ClickHouseWarehouse,
     assert total_of(warehouse, organization_id)[0] == len(entries)
 
 
-moments = st.integers(0, 96).map(lambda hours: MOMENT + timedelta(hours=hours))  # in which `all_sorts` happens
+timestamps = st.integers(0, 96).map(lambda hours: MOMENT + timedelta(hours=hours))  # in which `all_sorts` happens
 
 
 @st.composite
 def price_rows(draw: st.DrawFn, organization_id: str) -> OperatorPrice:
     """Valid before it was known, as a rule; some are ended, some twice."""
-    known_since = draw(moments)
-    ends = [PriceEnd(at=draw(moments), known_since=draw(moments)) for _ in range(draw(st.integers(0, 2)))]
+    effective_for_events_since = draw(timestamps)
+    ends = [
+        PriceEnd(at=draw(timestamps), effective_for_events_since=draw(timestamps))
+        for _ in range(draw(st.integers(0, 2)))
+    ]
     return OperatorPrice(
         id=str(uuid.UUID(int=draw(st.integers(0, 2**64)))),
         organization_id=organization_id,
         model=draw(st.sampled_from(("*", "gpt-4o*", "acme-internal-7b"))),
         rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal(draw(st.integers(0, 9))).scaleb(-6))),
-        valid_from=draw(st.just(datetime(2020, 1, 1, tzinfo=UTC)) | moments),
-        known_since=known_since,
+        valid_from=draw(st.just(datetime(2020, 1, 1, tzinfo=UTC)) | timestamps),
+        effective_for_events_since=effective_for_events_since,
         ends=tuple(sorted(ends, key=lambda end: end.at, reverse=True)),
     )
 
@@ -92,11 +95,13 @@ def test_prices_that_are_added_and_ended_between_deliveries_change_no_total(
     rows = data.draw(st.lists(price_rows(organization_id), min_size=1, max_size=5))
     events = sorted(all_sorts(60, organization_id, seed=data.draw(st.integers(0, 99))), key=recorded_at_of)
     first: dict[str, object] = {}
-    for moment in sorted(data.draw(st.lists(moments, min_size=2, max_size=5))):
-        recorded = [event for event in events if recorded_at_of(event) <= moment]
+    for timestamp in sorted(data.draw(st.lists(timestamps, min_size=2, max_size=5))):
+        recorded = [event for event in events if recorded_at_of(event) <= timestamp]
         data.draw(st.randoms(use_true_random=False)).shuffle(recorded)
         work_through(
-            embedded_warehouse, [encode_event(event) for event in recorded], prices=known(*as_known(rows, moment))
+            embedded_warehouse,
+            [encode_event(event) for event in recorded],
+            prices=known(*effective_at(rows, timestamp)),
         )
         costs = _costs(embedded_warehouse, organization_id)
         assert {request_id: costs[request_id] for request_id in first} == first
@@ -109,8 +114,8 @@ class TimesAsDear:
     def __init__(self, factor: int) -> None:
         self._factor = factor
 
-    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        price = SHIPPED.price_at(provider, model, moment, tier)
+    def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
+        price = SHIPPED.price_at(provider, model, timestamp, tier)
         if price is None:
             return None
         rates = {name: Rate(usd=self._factor * rate.usd) for name, rate in price.rates.items()}
@@ -122,17 +127,17 @@ class TimesAsDear:
 def test_releases_that_take_turns_change_no_total(embedded_warehouse: ClickHouseWarehouse, data: st.DataObject) -> None:
     organization_id = f"org-{uuid.uuid4()}"
     events = sorted(all_sorts(60, organization_id, seed=data.draw(st.integers(0, 99))), key=recorded_at_of)
-    turns = data.draw(st.lists(st.tuples(st.integers(1, 3), moments), min_size=2, max_size=5))
+    turns = data.draw(st.lists(st.tuples(st.integers(1, 3), timestamps), min_size=2, max_size=5))
     ends: dict[int, datetime] = {}
     first: dict[str, object] = {}
-    for release, moment in sorted(turns, key=lambda turn: turn[1]):
+    for release, timestamp in sorted(turns, key=lambda turn: turn[1]):
         # In its turn a release works through what is in the log by then, or through a part of it.
-        recorded = [event for event in events if recorded_at_of(event) <= moment]
+        recorded = [event for event in events if recorded_at_of(event) <= timestamp]
         delivered = data.draw(st.permutations(recorded))[: data.draw(st.integers(0, len(recorded)))]
         others = max((end for other, end in ends.items() if other != release), default=None)
         prices = known(shipped=TimesAsDear(release), others_until=others)
         work_through(embedded_warehouse, [encode_event(event) for event in delivered], prices=prices)
-        ends[release] = moment
+        ends[release] = timestamp
         costs = _costs(embedded_warehouse, organization_id)
         assert costs.keys() == first.keys() | {event.request.request_id for event in delivered}
         assert {request_id: costs[request_id] for request_id in first} == first
@@ -157,7 +162,7 @@ def test_of_a_call_that_was_logged_twice_the_later_log_counts_in_whatever_order_
         model="*",
         rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal("0.001"))),
         valid_from=MOMENT,
-        known_since=MOMENT + timedelta(hours=2),
+        effective_for_events_since=MOMENT + timedelta(hours=2),
     )
     for order in (logs, logs[::-1]):
         for log in order:

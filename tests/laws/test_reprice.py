@@ -21,11 +21,11 @@ from schemas.record import RequestRecord
 from schemas.reprice import Correction, Criteria, Reprice, RepriceState
 from schemas.statement import Statement
 from services.domain.enrich import to_record
-from services.domain.price_book import model_matches
+from services.domain.pricing.price_book import model_matches
 from services.ports import AmendableWarehouse
-from services.query.repricing import Repricing
-from services.sql.corrections import criteria_filter, print_charged_rows
-from services.stores.warehouse import ClickHouseWarehouse
+from services.repricing.runner import Repricing
+from services.sql.reprices import compile_charged_rows, criteria_filter
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import MOMENT, a_record
 from tests.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
@@ -62,8 +62,8 @@ def test_nothing_changes_where_no_price_did(operator: Operator) -> None:
     before = operator.rows()
     run = operator.charge_again()
     assert (run.state, run.rows_done, run.rows_total) == (RepriceState.DONE, COUNT, COUNT)
-    assert run.outcome is not None
-    assert (run.outcome.total.changed, run.outcome.days) == (0, ())
+    assert run.result is not None
+    assert (run.result.total.changed, run.result.days) == (0, ())
     assert (operator.rows(), operator.corrections()) == (before, 0)
 
 
@@ -84,8 +84,8 @@ def test_the_sums_of_a_run_are_those_of_an_independent_ledger(operator: Operator
     book = operator.book()
     after = {event.request.request_id: to_record(event, book)[0] for event in events}
     run = operator.charge_again()
-    assert run.outcome is not None
-    total = run.outcome.total
+    assert run.result is not None
+    total = run.result.total
     assert (total.requests, total.before_usd) == ledger(list(before.values())) == (COUNT, total.before_usd)
     assert (
         total.after_usd == ledger(list(after.values()))[1] == total_of(operator.warehouse, operator.organization_id)[1]
@@ -97,14 +97,14 @@ def test_the_sums_of_a_run_are_those_of_an_independent_ledger(operator: Operator
         before[id_].cost_usd is not None and after[id_].cost_usd is None for id_ in before
     )
     assert min(total.newly_priced, total.newly_unknown) > 0
-    for one in run.outcome.days:
+    for one in run.result.days:
         of_day = [
             id_ for id_, row in before.items() if (row.model, row.request_created_at.date()) == (one.model, one.day)
         ]
         assert one.difference.requests == len(of_day)
         assert one.difference.before_usd == ledger([before[id_] for id_ in of_day])[1]
         assert one.difference.after_usd == ledger([after[id_] for id_ in of_day])[1]
-    assert sum(one.difference.changed for one in run.outcome.days) == total.changed
+    assert sum(one.difference.changed for one in run.result.days) == total.changed
 
 
 def _cost(record: RequestRecord) -> object:
@@ -117,8 +117,8 @@ def test_charging_again_twice_equals_once(operator: Operator) -> None:
     operator.charge_again()
     once, corrections = operator.rows(), operator.corrections()
     again = operator.charge_again()
-    assert again.outcome is not None
-    assert again.outcome.total.changed == 0
+    assert again.result is not None
+    assert again.result.total.changed == 0
     assert (operator.rows(), operator.corrections()) == (once, corrections)
 
 
@@ -128,9 +128,9 @@ def test_a_dry_run_says_what_a_run_does_and_writes_nothing(operator: Operator) -
     before = operator.rows()
     dry = operator.charge_again(dry_run=True)
     assert (operator.rows(), operator.corrections()) == (before, 0)
-    assert dry.outcome == operator.charge_again().outcome
-    assert dry.outcome is not None
-    assert dry.outcome.total.changed > 0
+    assert dry.result == operator.charge_again().result
+    assert dry.result is not None
+    assert dry.result.total.changed > 0
 
 
 def test_undoing_restores_every_column(operator: Operator) -> None:
@@ -182,8 +182,8 @@ def test_a_row_keeps_what_it_was_charged_at_first(operator: Operator) -> None:
     corrected = [row for row in operator.rows() if row["reprice_id"]]
     assert {row["reprice_id"] for row in corrected if row["cost_usd"] is not None} == {run.id}
     assert len(corrected) > COUNT / 2
-    assert all(row["as_charged_usd"] == charged[str(row["request_id"])] for row in corrected)
-    assert {row["as_charged_usd"] for row in operator.rows() if not row["reprice_id"]} == {None}
+    assert all(row["original_cost_usd"] == charged[str(row["request_id"])] for row in corrected)
+    assert {row["original_cost_usd"] for row in operator.rows() if not row["reprice_id"]} == {None}
 
 
 def test_a_replay_of_the_log_beats_neither_a_correction_nor_its_undoing(operator: Operator) -> None:
@@ -243,7 +243,7 @@ def test_a_pattern_finds_in_the_warehouse_what_it_finds_in_the_price_book(
     )
     for pattern in patterns:
         where = criteria_filter(replace(ALL, model=pattern))
-        found = asyncio.run(warehouse.query(print_charged_rows(organization_id, where, None, 100)))
+        found = asyncio.run(warehouse.query(compile_charged_rows(organization_id, where, None, 100)))
         expected = sorted(model for model in models if model_matches(pattern, model))
         assert sorted(row["model"] for row in found) == expected, pattern
 
@@ -316,8 +316,8 @@ def test_a_run_that_breaks_off_anywhere_is_completed_by_a_second_and_undone_with
         Struck(embedded_warehouse, writes, before=before),
     )
     assert first.state is RepriceState.FAILED
-    assert first.outcome is not None
-    assert first.outcome.total.changed <= operator.corrections(), "what was not written is not counted"
+    assert first.result is not None
+    assert first.result.total.changed <= operator.corrections(), "what was not written is not counted"
     second = operator.charge_again()
     assert second.state is RepriceState.DONE
     assert costs(operator.rows()) == from_the_start(operator, events)
@@ -429,7 +429,7 @@ def test_a_long_run_is_looked_at_while_it_goes_on(operator: Operator) -> None:
 
     async def begin(repricing: Repricing) -> Reprice:
         run = await repricing.begin(operator.organization_id, ALL, dry_run=False)
-        assert (run.state, run.rows_done, run.outcome) == (RepriceState.RUNNING, 0, None)
+        assert (run.state, run.rows_done, run.result) == (RepriceState.RUNNING, 0, None)
         slow.gate.set()
         return run
 

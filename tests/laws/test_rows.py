@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.event import Ending, ExchangeEvent, RequestEvent, RequestTags, ResponseEvent, decode_event, encode_event
+from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent, decode_event, encode_event
 from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
-from services.stores.warehouse import ClickHouseWarehouse
+from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 from tests.golden.cases import GOLDEN_CASES
 from tests.warehouses import insert, rows_of
@@ -35,7 +35,7 @@ trees = st.recursive(figures, lambda inner: st.dictionaries(names, inner, max_si
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Anything from noise to an answer that was damaged a little."""
+    """Anything from noise to a response that was damaged a little."""
     shape = draw(st.sampled_from(["noise", "json", "stream", "golden", "confused"]))
     if shape == "noise":
         return draw(st.binary(max_size=200))
@@ -78,7 +78,7 @@ def _confused(draw: st.DrawFn, body: bytes) -> bytes:
     return body
 
 
-moments = st.integers(0, 9_000_000_000_000).map(
+timestamps = st.integers(0, 9_000_000_000_000).map(
     lambda ms: datetime(1971, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
 )
 providers = st.sampled_from(["OPENAI", "ANTHROPIC", "AZURE", "GOOGLE", "AWS", "X", "PERPLEXITY", "CUSTOM", ""])
@@ -97,7 +97,7 @@ requests = st.builds(
     RequestEvent,
     organization_id=st.just("org-1"),
     request_id=st.uuids().map(str),
-    created_at=moments,
+    created_at=timestamps,
     provider=providers,
     method=st.sampled_from(["POST", "GET", "post", ""]),
     target_url=texts | st.just("https://api.openai.com/v1/chat/completions"),
@@ -110,7 +110,7 @@ requests = st.builds(
 )
 responses = st.builds(
     ResponseEvent,
-    ending=st.sampled_from(Ending),
+    outcome=st.sampled_from(Outcome),
     status=st.none() | st.integers(-5, 2**20),
     latency_ms=st.integers(-5, 2**33),
     first_byte_ms=st.none() | st.integers(-5, 2**33),
@@ -120,9 +120,9 @@ responses = st.builds(
     body_tail=st.just(b"") | bodies(),
     body_bytes=st.integers(0, 2**40),
     cache_reference_id=st.none() | st.uuids().map(str),
-    told_cost_usd=st.none() | st.decimals(),
+    reported_cost_usd=st.none() | st.decimals(),
 )
-events = st.builds(ExchangeEvent, request=requests, response=responses, recorded_at=st.none() | moments)
+events = st.builds(ExchangeEvent, request=requests, response=responses, recorded_at=st.none() | timestamps)
 
 
 CUT = b'data: {"model":"gpt-4o","choices":[]}\n\n'

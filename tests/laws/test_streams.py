@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.usage import USAGE_CLASSES, UsageSource
-from services.domain.capture import CapturedBody, CaptureSpace
-from services.domain.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
 from services.domain.enrich import to_record
-from services.domain.streams import events_of, looks_like_events
-from services.domain.usage import read_answer
+from services.domain.exchange.capture import CapturedBody, CaptureSpace
+from services.domain.exchange.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
+from services.domain.exchange.sse import events_of, looks_like_events
+from services.domain.usage.parse import read_answer
 from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
@@ -119,14 +119,14 @@ def test_a_stream_that_ends_at_any_byte_says_what_it_said_whole_or_that_it_does_
 
 
 @pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
-@pytest.mark.parametrize("ending", [Ending.UPSTREAM_BROKEN, Ending.CLIENT_GONE, Ending.TIMED_OUT])
+@pytest.mark.parametrize("outcome", [Outcome.UPSTREAM_ERROR, Outcome.CLIENT_DISCONNECTED, Outcome.TIMED_OUT])
 def test_a_stream_that_breaks_off_at_any_byte_is_charged_in_full_or_estimated_and_never_nothing(
-    case: GoldenCase, ending: Ending
+    case: GoldenCase, outcome: Outcome
 ) -> None:
     prices = case.price_book()
     sources = set()
-    for cut in range(0, len(case.body), 1 if ending is Ending.UPSTREAM_BROKEN else 7):
-        row = to_record(case.event(response_body=case.body[:cut], ending=ending), prices)[0]
+    for cut in range(0, len(case.body), 1 if outcome is Outcome.UPSTREAM_ERROR else 7):
+        row = to_record(case.event(response_body=case.body[:cut], outcome=outcome), prices)[0]
         used = sum(getattr(row, name) for name in USAGE_CLASSES)
         sources.add(row.usage_source)
         match row.usage_source:
@@ -144,7 +144,7 @@ def test_a_stream_that_breaks_off_at_any_byte_is_charged_in_full_or_estimated_an
 def test_a_compressed_stream_that_breaks_off_is_charged_in_full_or_not_known(case: GoldenCase, encoding: str) -> None:
     prices, packed = case.price_book(), WRITERS[encoding](case.body)
     for cut in range(0, len(packed), 29):
-        event = case.event(response_body=packed[:cut], content_encoding=encoding, ending=Ending.UPSTREAM_BROKEN)
+        event = case.event(response_body=packed[:cut], content_encoding=encoding, outcome=Outcome.UPSTREAM_ERROR)
         row = to_record(event, prices)[0]
         expected = case.cost_usd if row.usage_source is UsageSource.PROVIDER else None
         assert row.cost_usd == expected

@@ -1,9 +1,9 @@
-"""What a request's body says, whatever its caller put into it."""
+"""What a request's body says, whatever its client put into it."""
 
 import pytest
 
-from services.domain.asked import asked_in, asked_of
-from services.domain.body_text import read_body
+from services.domain.exchange.body import read_body
+from services.domain.usage.request import asked_in, parse_request
 from tests.builders import an_event
 
 BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
@@ -11,7 +11,7 @@ BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
 
 def model_in_form(form: str, content_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> str:
     body = form.replace("BOUNDARY", BOUNDARY).encode("latin-1")
-    return asked_of(an_event().request, asked_in(read_body(body, content_type, "", len(body)))).model
+    return parse_request(an_event().request, asked_in(read_body(body, content_type, "", len(body)))).model
 
 
 PART = "--BOUNDARY\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.event import Ending, RequestTags
-from services.domain.capture import MAX_LOOSE, Capture, CapturedBody, CaptureSpace
-from services.domain.headers import read_head
-from services.domain.providers import Routes, origin_of
+from schemas.event import Outcome, RequestTags
+from services.domain.exchange.capture import MAX_LOOSE, Capture, CapturedBody, CaptureSpace
+from services.domain.exchange.headers import parse_head
+from services.domain.exchange.routes import Routes, origin_of
 from tests.builders import ORGANIZATION, REQUEST_ID
 
 
@@ -25,7 +25,7 @@ def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Captur
         began_s=10.0,
         method=b"POST",
         target=target,
-        head=read_head([(b"Content-Type", b"application/json"), (b"Content-Encoding", b"gzip")]),
+        head=parse_head([(b"Content-Type", b"application/json"), (b"Content-Encoding", b"gzip")]),
         tags=RequestTags(user_id="u"),
         limit=limit,
         space=space or CaptureSpace(10_000),
@@ -35,11 +35,11 @@ def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Captur
 def test_a_finished_capture_is_one_event() -> None:
     capture = a_capture()
     capture.body.add(b"ask")
-    capture.answer_head(200, {b"content-type": b"text/event-stream", b"content-encoding": b"br"})
-    capture.answer_began(10.25)
+    capture.response_head(200, {b"content-type": b"text/event-stream", b"content-encoding": b"br"})
+    capture.response_began(10.25)
     capture.answer.add(b"an")
     capture.answer.add(b"swer")
-    event = capture.finish(Ending.COMPLETED, 11.5)
+    event = capture.finish(Outcome.COMPLETED, 11.5)
     request, response = event.request, event.response
     assert request.created_at == datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
     assert request.target_url == "https://api.openai.com/v1/embeddings"
@@ -55,13 +55,13 @@ def test_a_finished_capture_is_one_event() -> None:
 
 def test_a_capture_finishes_once() -> None:
     capture = a_capture()
-    capture.finish(Ending.CLIENT_GONE, 10.0)
+    capture.finish(Outcome.CLIENT_DISCONNECTED, 10.0)
     with pytest.raises(AssertionError, match="one event"):
-        capture.finish(Ending.COMPLETED, 10.0)
+        capture.finish(Outcome.COMPLETED, 10.0)
 
 
 def test_without_an_answer_there_is_no_status_and_no_first_byte() -> None:
-    response = a_capture().finish(Ending.TIMED_OUT, 15.0).response
+    response = a_capture().finish(Outcome.TIMED_OUT, 15.0).response
     assert (response.status, response.first_byte_ms, response.latency_ms, response.body) == (None, None, 5000, b"")
 
 
@@ -73,7 +73,7 @@ def test_of_a_compressed_answer_above_the_limit_the_end_tells_nothing(
     notes: dict[bytes, bytes], size: int, tells: bool
 ) -> None:
     capture = a_capture(limit=1000, space=CaptureSpace(300_000))
-    capture.answer_head(200, notes)
+    capture.response_head(200, notes)
     capture.answer.add(bytes(size))
     assert capture.tells_usage == tells
 
@@ -84,7 +84,7 @@ def test_space_is_given_back_when_a_capture_finishes() -> None:
     capture.body.add(b"x" * 60)
     capture.answer.add(b"x" * 30)
     assert space.free_bytes == 10
-    capture.finish(Ending.COMPLETED, 11.0)
+    capture.finish(Outcome.COMPLETED, 11.0)
     assert space.free_bytes == 100
 
 

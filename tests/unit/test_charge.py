@@ -6,7 +6,7 @@ import pytest
 
 from schemas.price import CostState, Price, Rate
 from schemas.usage import TOKEN_CLASSES, Usage
-from services.domain.charge import charge
+from services.domain.pricing.charge import charge
 
 
 def a_price(*, usd_per_request: str = "0", **rates: str | tuple[str, int, str]) -> Price:

@@ -1,4 +1,4 @@
-"""The statements of a re-pricing: whose rows they may see, and that callers' values are bound."""
+"""The statements of a re-pricing: whose rows they may see, and that clients' values are bound."""
 
 import re
 
@@ -6,18 +6,18 @@ import pytest
 
 from schemas.reprice import Criteria
 from schemas.statement import Statement
-from services.sql.corrections import (
-    Span,
-    criteria_filter,
-    print_charged_rows,
-    print_corrected,
-    print_correction_count,
-    print_correction_keys,
-    print_otherwise_count,
-    print_restored,
-    print_runs_on_top,
-)
 from services.sql.nodes import Key
+from services.sql.reprices import (
+    Span,
+    compile_charged_rows,
+    compile_corrected,
+    compile_correction_count,
+    compile_correction_keys,
+    compile_otherwise_count,
+    compile_restored,
+    compile_runs_on_top,
+    criteria_filter,
+)
 from tests.builders import MOMENT, REQUEST_ID
 
 HOSTILE = "x' OR 1=1 --"
@@ -25,13 +25,13 @@ KEY = Key(MOMENT, REQUEST_ID)
 SPAN = Span(KEY, KEY)
 CRITERIA = Criteria(model=f"{HOSTILE}*", provider=HOSTILE, since=MOMENT, until=MOMENT)
 STATEMENTS = [
-    print_charged_rows(HOSTILE, criteria_filter(CRITERIA), KEY, 10),
-    print_correction_keys(HOSTILE, HOSTILE, KEY, 10),
-    print_correction_count(HOSTILE, HOSTILE),
-    print_runs_on_top(HOSTILE, HOSTILE),
-    print_corrected(HOSTILE, HOSTILE, SPAN),
-    print_restored(HOSTILE, HOSTILE, SPAN, 1),
-    print_otherwise_count(HOSTILE, HOSTILE, SPAN),
+    compile_charged_rows(HOSTILE, criteria_filter(CRITERIA), KEY, 10),
+    compile_correction_keys(HOSTILE, HOSTILE, KEY, 10),
+    compile_correction_count(HOSTILE, HOSTILE),
+    compile_runs_on_top(HOSTILE, HOSTILE),
+    compile_corrected(HOSTILE, HOSTILE, SPAN),
+    compile_restored(HOSTILE, HOSTILE, SPAN, 1),
+    compile_otherwise_count(HOSTILE, HOSTILE, SPAN),
 ]
 
 
@@ -52,10 +52,10 @@ def test_no_statement_holds_a_callers_value_or_forgets_the_organization(statemen
 )
 def test_only_a_star_stands_for_other_text(model: str, pattern: str) -> None:
     criteria = Criteria(model=model, provider="", since=MOMENT, until=MOMENT)
-    statement = print_charged_rows("org-1", criteria_filter(criteria), None, 10)
+    statement = compile_charged_rows("org-1", criteria_filter(criteria), None, 10)
     assert pattern in statement.parameters.values()
 
 
 def test_any_model_is_not_compared() -> None:
     criteria = Criteria(model="*", provider="", since=MOMENT, until=MOMENT)
-    assert "ILIKE" not in print_charged_rows("org-1", criteria_filter(criteria), None, 10).sql
+    assert "ILIKE" not in compile_charged_rows("org-1", criteria_filter(criteria), None, 10).sql

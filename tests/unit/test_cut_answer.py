@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.usage import UsageSource
-from services.domain.capture import TAIL_BYTES, beginning_and_end
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.domain.exchange.capture import TAIL_BYTES, beginning_and_end
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
 PRICES = ShippedPrices()
 LIMIT = 5000
-LONG = 'an answer, "model":"none", {"usage": {}}, ' * 10_000  # far above the limit, and quoted on the wire
+LONG = 'a response, "model":"none", {"usage": {}}, ' * 10_000  # far above the limit, and quoted on the wire
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
 COST = (Decimal("0.00027"), CostState.PRICED)  # of USAGE, by gpt-4o-mini: 1000 at 0.15, 200 at 0.60 a million
 CUT = (None, CostState.TRUNCATED)
@@ -141,7 +141,7 @@ KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "embeddings, which name their model at the end": (json.dumps(EMBEDDINGS).encode(), {}, "0.00002"),
     "a message": (json.dumps(MESSAGE).encode(), {"provider": "ANTHROPIC"}, "0.0016"),
     "a picture": (json.dumps(PICTURE).encode(), {"provider": "GOOGLE"}, "0.0063"),
-    "with tools that the caller runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
+    "with tools that the client runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
     "at a tier that is told first": (
         b'{"service_tier":"flex",%b' % chat(model="o3").replace(b', "service_tier": "default"', b"")[1:],
         {},
@@ -167,12 +167,12 @@ SEARCHING: dict[str, Any] = {"tools": [{"type": "web_search"}]}
 UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
     "compressed": (gzip.compress(chat(choices=[{"text": str(list(range(90_000)))}])), {"content_encoding": "gzip"}),
     "compressed to what nobody can read": (bytes(100_000), {"content_encoding": "br"}),
-    "a plain answer that broke off behind an inner object": (
+    "a plain response that broke off behind an inner object": (
         chat(choices=[{"text": LONG, "usage": USAGE}])[: -len(json.dumps({"usage": USAGE})) - 2],
-        {"ending": Ending.UPSTREAM_BROKEN},
+        {"outcome": Outcome.UPSTREAM_ERROR},
     ),
-    "a stream that broke off": (stream()[:-20], SSE | {"ending": Ending.UPSTREAM_BROKEN}),
-    "a plain answer with its figures in the middle": (chat(more={"text": LONG}), {}),
+    "a stream that broke off": (stream()[:-20], SSE | {"outcome": Outcome.UPSTREAM_ERROR}),
+    "a plain response with its figures in the middle": (chat(more={"text": LONG}), {}),
     "figures in an inner object only": (chat(usage=None, more=[{"usage": USAGE}]), {}),
     "calls that are charged one by one may have been cut away": (chat(), {"asked": ASKED | SEARCHING}),
     "Google may have searched": (
@@ -224,7 +224,7 @@ def test_an_answer_of_which_nothing_could_be_kept_says_so_too() -> None:
 @pytest.mark.parametrize(
     ("told", "state"),
     [
-        ({"status": 500, "ending": Ending.PROVIDER_ERROR}, CostState.FREE),
+        ({"status": 500, "outcome": Outcome.PROVIDER_ERROR}, CostState.FREE),
         ({"content_type": "audio/mpeg"}, CostState.NO_USAGE),
     ],
 )

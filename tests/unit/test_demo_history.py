@@ -3,8 +3,8 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from schemas.event import Ending, ExchangeEvent, decode_event, encode_event
-from services.cli.demo_history import history
+from schemas.event import ExchangeEvent, Outcome, decode_event, encode_event
+from services.cli.demo.history import history
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
@@ -20,18 +20,18 @@ def test_a_day_is_the_same_when_it_is_told_again_later() -> None:
 
 
 def test_nothing_happens_before_the_first_day_or_after_the_last_moment() -> None:
-    moments = [event.request.created_at for event in told(NOON, 2).values()]
-    assert min(moments) >= datetime(2026, 11, 16, tzinfo=UTC)
-    assert max(moments) < NOON
+    timestamps = [event.request.created_at for event in told(NOON, 2).values()]
+    assert min(timestamps) >= datetime(2026, 11, 16, tzinfo=UTC)
+    assert max(timestamps) < NOON
 
 
 def test_every_cached_answer_repeats_one_that_was_paid_for() -> None:
     events = told(NOON, 5)
-    cached = [event for event in events.values() if event.response.ending is Ending.CACHED]
+    cached = [event for event in events.values() if event.response.outcome is Outcome.CACHED]
     assert len(cached) > 100
     for event in cached:
         paid = events[event.response.cache_reference_id or ""]
-        assert paid.response.ending is Ending.COMPLETED
+        assert paid.response.outcome is Outcome.COMPLETED
         assert paid.request.created_at <= event.request.created_at
         assert (paid.response.body, paid.request.body) == (event.response.body, event.request.body)
         assert event.request.tags.cache_enabled
@@ -48,7 +48,7 @@ def test_sessions_have_all_their_steps_in_order() -> None:
         "/analyze/risks",
     )
     whole = sum(len(steps) == 3 for steps in paths.values())
-    assert whole >= len(paths) - 2  # the last moment may cut a few
+    assert whole >= len(paths) - 2  # the last timestamp may cut a few
 
 
 def test_every_event_survives_the_wire() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.event import Ending, ExchangeEvent, RequestTags
+from schemas.event import ExchangeEvent, Outcome, RequestTags
 from schemas.price import CostState
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
-from services.domain.price_book import LayeredPrices
-from services.stores.prices import ShippedPrices
+from services.domain.pricing.price_book import LayeredPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import MOMENT, an_event, an_operator_price, chat_answer
 
 PRICES = ShippedPrices()
@@ -120,38 +120,38 @@ def test_a_session_is_kept_in_columns_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "status", "kept"),
+    ("outcome", "status", "kept"),
     [
-        (Ending.COMPLETED, 200, 200),
-        (Ending.PROVIDER_ERROR, 429, 429),
-        (Ending.TIMED_OUT, None, -2),
-        (Ending.TIMED_OUT, 200, -2),
-        (Ending.CLIENT_GONE, 200, -3),
-        (Ending.UPSTREAM_BROKEN, None, 502),
-        (Ending.UPSTREAM_BROKEN, 200, 200),
+        (Outcome.COMPLETED, 200, 200),
+        (Outcome.PROVIDER_ERROR, 429, 429),
+        (Outcome.TIMED_OUT, None, -2),
+        (Outcome.TIMED_OUT, 200, -2),
+        (Outcome.CLIENT_DISCONNECTED, 200, -3),
+        (Outcome.UPSTREAM_ERROR, None, 502),
+        (Outcome.UPSTREAM_ERROR, 200, 200),
     ],
 )
-def test_outcomes_without_a_status_have_helicones_numbers(ending: Ending, status: int | None, kept: int) -> None:
-    assert a_row(an_event(ending=ending, status=status, response_body=b"")).status == kept
+def test_outcomes_without_a_status_have_helicones_numbers(outcome: Outcome, status: int | None, kept: int) -> None:
+    assert a_row(an_event(outcome=outcome, status=status, response_body=b"")).status == kept
 
 
 @pytest.mark.parametrize(
-    ("ending", "status", "state"),
+    ("outcome", "status", "state"),
     [
-        (Ending.COMPLETED, 200, CostState.NO_USAGE),
-        (Ending.CLIENT_GONE, 200, CostState.NO_USAGE),
-        (Ending.UPSTREAM_BROKEN, None, CostState.NO_USAGE),
-        (Ending.TIMED_OUT, None, CostState.NO_USAGE),
-        (Ending.PROVIDER_ERROR, 500, CostState.FREE),
-        *((Ending.PROVIDER_ERROR, status, CostState.FREE) for status in (400, 429, 502, 503, 521, 523, 529)),
-        *((Ending.PROVIDER_ERROR, status, CostState.NO_USAGE) for status in (408, 499, 504, 520, 522, 524)),
-        (Ending.REFUSED, 429, CostState.FREE),
+        (Outcome.COMPLETED, 200, CostState.NO_USAGE),
+        (Outcome.CLIENT_DISCONNECTED, 200, CostState.NO_USAGE),
+        (Outcome.UPSTREAM_ERROR, None, CostState.NO_USAGE),
+        (Outcome.TIMED_OUT, None, CostState.NO_USAGE),
+        (Outcome.PROVIDER_ERROR, 500, CostState.FREE),
+        *((Outcome.PROVIDER_ERROR, status, CostState.FREE) for status in (400, 429, 502, 503, 521, 523, 529)),
+        *((Outcome.PROVIDER_ERROR, status, CostState.NO_USAGE) for status in (408, 499, 504, 520, 522, 524)),
+        (Outcome.REFUSED, 429, CostState.FREE),
     ],
 )
 def test_without_usage_a_cost_is_unknown_unless_nothing_can_have_been_generated(
-    ending: Ending, status: int | None, state: CostState
+    outcome: Outcome, status: int | None, state: CostState
 ) -> None:
-    row = a_row(an_event(ending=ending, status=status, response_body=b"{}"))
+    row = a_row(an_event(outcome=outcome, status=status, response_body=b"{}"))
     assert (row.cost_state, row.cost_usd) == (state, Decimal(0) if state is CostState.FREE else None)
     assert row.usage_source is UsageSource.NONE
 
@@ -160,9 +160,9 @@ def test_without_usage_a_cost_is_unknown_unless_nothing_can_have_been_generated(
     ("changes", "cost_usd"),
     [
         ({}, Decimal("0.04")),
-        ({"ending": Ending.TIMED_OUT, "status": None}, None),
-        ({"ending": Ending.UPSTREAM_BROKEN}, None),
-        ({"ending": Ending.CLIENT_GONE}, None),
+        ({"outcome": Outcome.TIMED_OUT, "status": None}, None),
+        ({"outcome": Outcome.UPSTREAM_ERROR}, None),
+        ({"outcome": Outcome.CLIENT_DISCONNECTED}, None),
         ({"response_body": b'data: {"error": {"message": "no"}}\n\n', "content_type": "text/event-stream"}, None),
         ({"response_body": chat_answer()}, None),
     ],
@@ -212,14 +212,14 @@ def test_an_unknown_model_is_unknown_and_keeps_its_tokens() -> None:
 
 
 def test_a_cached_answer_is_free_and_says_what_it_saved() -> None:
-    row = a_row(an_event(ending=Ending.CACHED, cache_reference_id="01932c07-2a00-7000-8000-000000000009"))
+    row = a_row(an_event(outcome=Outcome.CACHED, cache_reference_id="01932c07-2a00-7000-8000-000000000009"))
     assert (row.cost_usd, row.cost_state, row.cache_saved_usd) == (Decimal(0), CostState.FREE, Decimal("0.00024"))
     assert (row.prompt_tokens, row.completion_tokens) == (0, 0)
     assert row.cache_reference_id == "01932c07-2a00-7000-8000-000000000009"
 
 
 def test_what_a_cached_answer_saved_may_be_unknown() -> None:
-    row = a_row(an_event(ending=Ending.CACHED, response_body=b"{}"))
+    row = a_row(an_event(outcome=Outcome.CACHED, response_body=b"{}"))
     assert (row.cost_usd, row.cache_saved_usd) == (Decimal(0), None)
 
 
@@ -228,36 +228,36 @@ def test_an_answer_that_was_not_cached_saved_nothing() -> None:
 
 
 def test_usage_read_after_the_caller_had_gone_was_drained() -> None:
-    row = a_row(an_event(ending=Ending.CLIENT_GONE, drained=True))
+    row = a_row(an_event(outcome=Outcome.CLIENT_DISCONNECTED, drained=True))
     assert (row.usage_source, row.cost_usd, row.status) == (UsageSource.DRAINED, Decimal("0.00024"), -3)
 
 
 def test_usage_that_passed_before_the_caller_went_was_not_drained() -> None:
-    row = a_row(an_event(ending=Ending.CLIENT_GONE))
+    row = a_row(an_event(outcome=Outcome.CLIENT_DISCONNECTED))
     assert (row.usage_source, row.cost_usd) == (UsageSource.PROVIDER, Decimal("0.00024"))
 
 
 def test_draining_that_found_no_usage_leaves_an_estimate() -> None:
     chunk = b'data: {"model":"gpt-4o-mini","choices":[{"delta":{"content":"Hello"}}]}\n\n'
-    row = a_row(an_event(ending=Ending.CLIENT_GONE, response_body=chunk, drained=True))
+    row = a_row(an_event(outcome=Outcome.CLIENT_DISCONNECTED, response_body=chunk, drained=True))
     assert (row.usage_source, row.completion_tokens) == (UsageSource.ESTIMATED, 2)
     assert (row.cost_usd, row.cost_state) == (None, CostState.PARTIAL)
 
 
 def test_an_estimate_is_no_money_where_the_model_has_no_price_either() -> None:
     chunk = b'data: {"model":"no-such-model","choices":[{"delta":{"content":"Hello"}}]}\n\n'
-    row = a_row(an_event(response_body=chunk, ending=Ending.UPSTREAM_BROKEN))
+    row = a_row(an_event(response_body=chunk, outcome=Outcome.UPSTREAM_ERROR))
     assert (row.cost_usd, row.cost_state, row.price_id) == (None, CostState.PARTIAL, "")
 
 
-@pytest.mark.parametrize("ending", [Ending.UPSTREAM_BROKEN, Ending.TIMED_OUT, Ending.CLIENT_GONE])
-def test_what_never_left_for_the_provider_is_free(ending: Ending) -> None:
-    row = a_row(an_event(ending=ending, status=None, response_body=b"", request_sent=False))
+@pytest.mark.parametrize("outcome", [Outcome.UPSTREAM_ERROR, Outcome.TIMED_OUT, Outcome.CLIENT_DISCONNECTED])
+def test_what_never_left_for_the_provider_is_free(outcome: Outcome) -> None:
+    row = a_row(an_event(outcome=outcome, status=None, response_body=b"", request_sent=False))
     assert (row.cost_usd, row.cost_state, row.usage_source) == (Decimal(0), CostState.FREE, UsageSource.NONE)
 
 
 def test_an_answer_from_a_cache_saved_what_it_cost_although_nothing_was_sent() -> None:
-    row = a_row(an_event(ending=Ending.CACHED, request_sent=False))
+    row = a_row(an_event(outcome=Outcome.CACHED, request_sent=False))
     assert (row.cost_usd, row.cache_saved_usd) == (Decimal(0), Decimal("0.00024"))
 
 
@@ -274,9 +274,9 @@ def test_what_contradicts_itself_is_told_from_what_no_class_holds() -> None:
 def test_what_the_provider_says_it_cost_is_kept_beside_what_it_costs() -> None:
     body = json.loads(chat_answer())
     body["usage"]["cost"] = 0.5
-    row = a_row(an_event(response_body=json.dumps(body).encode(), told_cost_usd=Decimal("0.7")))
+    row = a_row(an_event(response_body=json.dumps(body).encode(), reported_cost_usd=Decimal("0.7")))
     assert (row.cost_usd, row.provider_cost_usd) == (Decimal("0.00024"), Decimal("0.5"))
-    cached = a_row(an_event(response_body=json.dumps(body).encode(), ending=Ending.CACHED))
+    cached = a_row(an_event(response_body=json.dumps(body).encode(), outcome=Outcome.CACHED))
     assert cached.provider_cost_usd is None
 
 

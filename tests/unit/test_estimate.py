@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from schemas.usage import Reading, Usage
-from services.domain.body_text import read_body
-from services.domain.estimate import MAX_BRACKETS, estimated_usage, put_out
-from services.domain.request_hints import HintsInBody
-from services.domain.usage import read_answer
+from schemas.usage import ParsedResponse, Usage
+from services.domain.exchange.body import read_body
+from services.domain.usage.estimate import MAX_BRACKETS, estimated_usage, put_out
+from services.domain.usage.hints_from_body import HintsInBody
+from services.domain.usage.parse import read_answer
 
 
 def _hints(request_body: bytes) -> HintsInBody:
@@ -75,20 +75,22 @@ def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
     ],
 )
 def test_the_text_of_a_request_is_what_was_asked(asked: object, tokens: int) -> None:
-    usage = estimated_usage(Reading(passed_characters=1), _hints(json.dumps(asked).encode()))
+    usage = estimated_usage(ParsedResponse(passed_characters=1), _hints(json.dumps(asked).encode()))
     assert usage == Usage(prompt_tokens=tokens, completion_tokens=1)
 
 
 @pytest.mark.parametrize(("brackets", "tokens"), [(MAX_BRACKETS, 2), (MAX_BRACKETS + 1, 0)])
 def test_a_request_of_more_lists_than_anybody_means_counts_nothing(brackets: int, tokens: int) -> None:
     asked = b'[{"content":"Hello"},' + b"[]," * (brackets - 2) + b"1]"
-    assert estimated_usage(Reading(passed_characters=1), _hints(asked)) == Usage(
+    assert estimated_usage(ParsedResponse(passed_characters=1), _hints(asked)) == Usage(
         prompt_tokens=tokens, completion_tokens=1
     )
 
 
 def test_a_request_that_cannot_be_read_counts_nothing() -> None:
-    assert estimated_usage(Reading(passed_characters=1), _hints(b'{"messages":[{"con')) == Usage(completion_tokens=1)
+    assert estimated_usage(ParsedResponse(passed_characters=1), _hints(b'{"messages":[{"con')) == Usage(
+        completion_tokens=1
+    )
 
 
 def test_what_put_out_nothing_has_no_estimate() -> None:

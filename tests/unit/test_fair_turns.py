@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.fair_turns import FairTurns, TurnLimits
+from services.domain.limits.fair_queue import FairTurns, TurnLimits
 
 LIMITS = TurnLimits(places=4, for_cheap=1, of_one=2, waiting_of_one=3, waiting=8)
 Turns = FairTurns[str]

@@ -9,7 +9,7 @@ import pytest
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
 PRICES = ShippedPrices()

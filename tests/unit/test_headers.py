@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
-from services.domain.headers import Pair, read_head, read_labels, wish
-from services.domain.helicone_headers import KNOWN_HEADERS
+from services.domain.exchange.headers import Pair, header_option, parse_head, parse_helicone_headers
+from services.domain.exchange.helicone_headers import KNOWN_HEADERS
 
 REQUEST_ID = "0192f0c1-2a00-7abc-8def-0123456789ab"
 
@@ -21,7 +21,7 @@ def lines(*texts: str) -> list[Pair]:
 
 
 def test_headers_are_sorted_by_whom_they_are_for() -> None:
-    head = read_head(
+    head = parse_head(
         lines(
             "Host: proxy",
             "Authorization: Bearer k",
@@ -40,7 +40,7 @@ def test_headers_are_sorted_by_whom_they_are_for() -> None:
 def test_headers_of_the_hop_end_here_and_so_do_those_that_connection_names() -> None:
     hop = ["Connection: Keep-Alive, X-One", "X-One: 1", "Keep-Alive: 5", "TE: trailers", "Trailer: X-T", "Upgrade: h2c"]
     more = ["Proxy-Authorization: p", "Proxy-Connection: close", "Transfer-Encoding: Chunked", "HTTP2-Settings: AA"]
-    head = read_head(lines(*hop, *more, "X-Two: 2", "X-Two: 3"))
+    head = parse_head(lines(*hop, *more, "X-Two: 2", "X-Two: 3"))
     assert head.kept == lines("X-Two: 2", "X-Two: 3")
     assert head.chunked
 
@@ -62,11 +62,11 @@ def test_headers_of_the_hop_end_here_and_so_do_those_that_connection_names() -> 
 )
 def test_framing_that_two_readers_could_read_in_two_ways_is_refused(framing: list[str]) -> None:
     with pytest.raises(InvalidRequest):
-        read_head(lines(*framing))
+        parse_head(lines(*framing))
 
 
 def test_labels_become_tags() -> None:
-    tags, request_id = read_labels(
+    tags, request_id = parse_helicone_headers(
         lines(
             "Helicone-User-Id: user-1",
             "Helicone-Session-Id: s",
@@ -111,29 +111,33 @@ def test_labels_become_tags() -> None:
 )
 def test_a_yes_is_a_yes_in_any_spelling_and_however_often(flag: str, values: list[str], expected: bool) -> None:
     name = f"Helicone-{flag.replace('_', '-').title()}".encode()
-    tags, _ = read_labels([(name if turn else name.lower(), value.encode()) for turn, value in enumerate(values)])
+    tags, _ = parse_helicone_headers(
+        [(name if turn else name.lower(), value.encode()) for turn, value in enumerate(values)]
+    )
     assert getattr(tags, flag) is expected
 
 
 def test_an_empty_label_is_no_label() -> None:
-    assert read_labels(lines("Helicone-User-Id: ", "Helicone-Property-: x")) == (RequestTags(), None)
-    assert read_labels([]) == (RequestTags(), None)
+    assert parse_helicone_headers(lines("Helicone-User-Id: ", "Helicone-Property-: x")) == (RequestTags(), None)
+    assert parse_helicone_headers([]) == (RequestTags(), None)
 
 
 @pytest.mark.parametrize("given_id", ["", "42", REQUEST_ID[:-1], f"{REQUEST_ID}0", REQUEST_ID.replace("7abc", "0abc")])
 def test_a_request_id_that_is_no_uuid_is_as_good_as_none(given_id: str) -> None:
-    assert read_labels(lines(f"Helicone-Request-Id: {given_id}"))[1] is None
+    assert parse_helicone_headers(lines(f"Helicone-Request-Id: {given_id}"))[1] is None
 
 
 def test_a_label_given_twice_is_one_value_whatever_its_case() -> None:
-    tags, _ = read_labels(
+    tags, _ = parse_helicone_headers(
         lines("Helicone-Property-App: a", "helicone-property-APP: b", "Helicone-User-Id: 1", "HELICONE-USER-ID: 2")
     )
     assert tags == RequestTags(user_id="1, 2", properties={"App": "a, b"})
 
 
 def test_values_are_utf_8_and_otherwise_latin_1() -> None:
-    tags, _ = read_labels([(b"Helicone-User-Id", "Zoë".encode()), (b"Helicone-Property-P", "Zoë".encode("latin-1"))])
+    tags, _ = parse_helicone_headers(
+        [(b"Helicone-User-Id", "Zoë".encode()), (b"Helicone-Property-P", "Zoë".encode("latin-1"))]
+    )
     assert tags == RequestTags(user_id="Zoë", properties={"P": "Zoë"})
 
 
@@ -150,17 +154,17 @@ def test_every_header_travels_on_or_stays_and_none_does_both(
     properties: dict[bytes, bytes], others: list[Pair]
 ) -> None:
     own = [(b"Helicone-Property-" + name, value) for name, value in properties.items()]
-    head = read_head([*own, *others])
+    head = parse_head([*own, *others])
     assert (list(head.labels), head.kept) == (own, others)
-    assert len(read_labels(head.labels)[0].properties) == len(properties)
+    assert len(parse_helicone_headers(head.labels)[0].properties) == len(properties)
 
 
 def test_a_wish_is_read_in_any_spelling_and_not_at_all_when_it_contradicts_itself() -> None:
     labels = lines("helicone-on-disconnect: CANCEL", "Helicone-User-Id: u")
-    assert wish(labels, b"Helicone-On-Disconnect") == b"cancel"
-    assert wish(labels, b"Helicone-Stream-Usage") == b""
-    assert wish([*labels, *lines("Helicone-On-Disconnect: Cancel")], b"Helicone-On-Disconnect") == b"cancel"
-    assert wish([*labels, *lines("Helicone-On-Disconnect: drain")], b"Helicone-On-Disconnect") == b""
+    assert header_option(labels, b"Helicone-On-Disconnect") == b"cancel"
+    assert header_option(labels, b"Helicone-Stream-Usage") == b""
+    assert header_option([*labels, *lines("Helicone-On-Disconnect: Cancel")], b"Helicone-On-Disconnect") == b"cancel"
+    assert header_option([*labels, *lines("Helicone-On-Disconnect: drain")], b"Helicone-On-Disconnect") == b""
 
 
 def test_whatever_fills_a_tag_is_a_known_header() -> None:
@@ -169,6 +173,6 @@ def test_whatever_fills_a_tag_is_a_known_header() -> None:
 
 
 def test_what_does_nothing_here_is_set_aside_and_travels_nowhere() -> None:
-    head = read_head(lines("HELICONE-Target-Url: x", "aws-secret-key: s", "Helicone-Typo: 1", "Helicone-Node-Id: n"))
+    head = parse_head(lines("HELICONE-Target-Url: x", "aws-secret-key: s", "Helicone-Typo: 1", "Helicone-Node-Id: n"))
     assert list(head.unserved) == lines("helicone-target-url: x", "aws-secret-key: s", "helicone-typo: 1")
     assert (head.kept, head.labels) == ([], lines("Helicone-Node-Id: n"))

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import Forbidden, InvalidRequest, InvalidSetting
-from services.domain.host import Host, check_trusted, host_names, is_trusted, parse_host
+from services.domain.exchange.host import Host, check_trusted, host_names, is_trusted, parse_host
 from services.settings import Settings
 
 

@@ -2,17 +2,17 @@
 
 from datetime import UTC, datetime
 
-from services.proxy.ids import MAX_GIVEN, GivenIds, RequestIds
+from services.proxy.exchange.request_ids import MAX_GIVEN, GivenIds, RequestIds
 from tests.builders import MOMENT
 
 
 def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
     draw = RequestIds(lambda count: bytes(range(256)) * (count // 256 + 1)).draw
-    moments = [datetime(2026, 11, 1, 12, 0, second, tzinfo=UTC) for second in range(60)]
-    drawn = [draw(moment) for moment in moments]
+    timestamps = [datetime(2026, 11, 1, 12, 0, second, tzinfo=UTC) for second in range(60)]
+    drawn = [draw(timestamp) for timestamp in timestamps]
     assert drawn == sorted(drawn)
     assert {(each[14], each[19] in "89ab", len(each)) for each in drawn} == {("7", True, 36)}
-    assert int(drawn[0].replace("-", "")[:12], 16) == int(moments[0].timestamp() * 1000)
+    assert int(drawn[0].replace("-", "")[:12], 16) == int(timestamps[0].timestamp() * 1000)
 
 
 def test_of_given_ids_the_last_ones_are_remembered_for_each_organization() -> None:

@@ -13,9 +13,9 @@ from schemas.event import ExchangeEvent, decode_event, encode_event
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
-from services.stores.kafka import BATCH_BYTES, MAX_ENTRY_BYTES, entry_of
-from services.stores.kafka_shorten import BEGINNING_BYTES, shortened
-from services.stores.prices import ShippedPrices
+from services.stores.kafka.client import BATCH_BYTES, MAX_ENTRY_BYTES, entry_of
+from services.stores.kafka.shrink import BEGINNING_BYTES, shortened
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
 from tests.builders import an_event, chat_answer
 

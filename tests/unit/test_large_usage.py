@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.domain.usage import read_answer
+from services.domain.usage.parse import read_answer
 
 
 @pytest.mark.parametrize(("extra_bytes", "is_read"), [(10_000, True), (100_000, False)])

@@ -7,11 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.errors import LogConflict
-from schemas.moments import unix_us
 from schemas.price import CostState
 from schemas.record import RequestRecord
+from schemas.timestamps import unix_us
 from schemas.versions import LOGGED_BELOW, version_of, written_us
-from services.domain.logged_again import MAX_REPLACED, replaced_of, settled, standing_of
+from services.domain.logging_api.replacement import MAX_REPLACED, replaced_of, settled, standing_of
 from tests.builders import MOMENT, a_record
 
 
@@ -46,7 +46,7 @@ CONFLICTS = {
     "what passed the proxy": (a_record(key_id="key-1"), a_log(after(1)), "not logged"),
     "a row of before keys were kept": (a_record(), a_log(after(1)), "not logged"),
     "the log of another key": (a_log(), a_log(after(1), key_id="key-2"), "another key"),
-    "the same moment by another key": (a_log(), a_log(key_id="key-2"), "another key"),
+    "the same timestamp by another key": (a_log(), a_log(key_id="key-2"), "another key"),
     "what was first logged too long ago": (a_log(), a_log(after(24.001)), "more than 24 hours ago"),
     "what was replaced within time, first logged too long ago": (
         replace(a_log(after(23)), first_logged_us=unix_us(MOMENT)),
@@ -79,9 +79,11 @@ def test_a_call_is_not_replaced_without_end() -> None:
 
 
 def test_whatever_passed_the_proxy_has_a_higher_version_than_whatever_was_logged() -> None:
-    moments = [MOMENT + timedelta(days=days) for days in (0, 1, 365, 3650)]
-    logged = [version_of(moment, logged=True) for moment in moments]
+    timestamps = [MOMENT + timedelta(days=days) for days in (0, 1, 365, 3650)]
+    logged = [version_of(timestamp, logged=True) for timestamp in timestamps]
     assert logged == sorted(set(logged))
     assert max(logged) < LOGGED_BELOW < version_of(MOMENT - timedelta(days=3650), logged=False)
     for side in (False, True):
-        assert [written_us(version_of(moment, logged=side)) for moment in moments] == list(map(unix_us, moments))
+        assert [written_us(version_of(timestamp, logged=side)) for timestamp in timestamps] == list(
+            map(unix_us, timestamps)
+        )

@@ -10,12 +10,12 @@ import pytest
 
 from schemas.price import CostState
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event, chat_answer
 
 PRICES = ShippedPrices()
 
-# POST routes that may be billed by themselves: an answer without usage has an unknown cost. All others are free.
+# POST routes that may be billed by themselves: a response without usage has an unknown cost. All others are free.
 MAY_BE_BILLED = {
     "openai": {
         "agents/automations/*/invocations",
@@ -121,7 +121,7 @@ def test_every_route_of_an_sdk_is_free_or_known_to_be_billed(sdk: str) -> None:
         expected = CostState.NO_USAGE if _shown(path) in MAY_BE_BILLED[sdk] else CostState.FREE
         if state is not expected:
             wrong[_shown(path)] = state
-    assert wrong == {}, "new or moved: to services/domain/management.py, or to MAY_BE_BILLED"
+    assert wrong == {}, "new or moved: to services/domain/pricing/management_paths.py, or to MAY_BE_BILLED"
 
 
 @pytest.mark.parametrize("sdk", BASES)

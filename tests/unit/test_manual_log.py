@@ -10,13 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidRequest
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
-from services.domain.headers import Pair
-from services.domain.manual_log import LOG_PATHS, LoggedBy, read_log
-from services.stores.prices import ShippedPrices
+from services.domain.exchange.headers import Pair
+from services.domain.logging_api.event import LOG_PATHS, LoggedBy, read_log
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
 from tests.logged_calls import CHAT, CHUNKS, MESSAGE, STARTED_S, a_log, as_events, as_lines
 
@@ -46,7 +46,7 @@ def test_a_log_becomes_the_event_that_the_proxy_would_have_made() -> None:
     assert (event.request.created_at, event.request.provider, event.request.method) == (MOMENT, "OPENAI", "POST")
     assert event.request.target_url == "https://api.openai.com/v1/chat/completions"
     assert json.loads(event.request.body)["model"] == "gpt-4o-mini"
-    assert (event.response.ending, event.response.status) == (Ending.COMPLETED, 200)
+    assert (event.response.outcome, event.response.status) == (Outcome.COMPLETED, 200)
     assert (event.response.latency_ms, event.response.first_byte_ms) == (850, None)
     assert json.loads(event.response.body) == CHAT
     assert event.response.content_type == "application/json"
@@ -115,7 +115,7 @@ REFUSED: dict[str, tuple[dict[str, Any] | bytes, str]] = {
     "no HTTP status": (a_log(status=42), "providerResponse.status"),
     "an unknown outcome": (a_log(status=-7), "providerResponse.status"),
     "a start that is true": (a_log(started=True), "$.timing.startTime"),
-    "a start that is no moment": (a_log(started="yesterday"), "timing.startTime"),
+    "a start that is no timestamp": (a_log(started="yesterday"), "timing.startTime"),
     "a start before all clocks": (a_log(started="0001-01-01T00:00:00+23:00"), "timing.startTime"),
     "milliseconds since the process began": (a_log(started={"seconds": 12, "milliseconds": 5}), "timing.startTime"),
     "milliseconds as seconds": (a_log(started={"seconds": STARTED_S * 1000, "milliseconds": 0}), "timing.startTime"),
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[dict[str, Any] | bytes, str]] = {
     "a start the day after tomorrow": (a_log(started="2026-11-03T12:00:00Z"), "timing.startTime"),
     "an end long before the start": (a_log(ended=STARTED_S - 3600), "timing.endTime"),
     "an end a year after the start": (a_log(ended="2027-11-01"), "timing.endTime"),
-    "an end that is no moment": (a_log(ended=""), "timing.endTime"),
+    "an end that is no timestamp": (a_log(ended=""), "timing.endTime"),
     "a first token before the start": (a_log(first_token_ms=-1), "timing.timeToFirstToken"),
     "a first token after a year": (a_log(first_token_ms=3e10), "timing.timeToFirstToken"),
     "a url that is a number": (a_log() | {"providerRequest": {"url": 3}}, "$.providerRequest.url"),
@@ -259,19 +259,19 @@ def test_the_url_is_kept_without_what_may_hold_keys(url: str, kept: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "ending", "kept"),
+    ("status", "outcome", "kept"),
     [
-        (200, Ending.COMPLETED, 200),
-        (302, Ending.COMPLETED, 302),
-        (429, Ending.PROVIDER_ERROR, 429),
-        (500, Ending.PROVIDER_ERROR, 500),
-        (-3, Ending.CLIENT_GONE, -3),
-        (-2, Ending.TIMED_OUT, -2),
+        (200, Outcome.COMPLETED, 200),
+        (302, Outcome.COMPLETED, 302),
+        (429, Outcome.PROVIDER_ERROR, 429),
+        (500, Outcome.PROVIDER_ERROR, 500),
+        (-3, Outcome.CLIENT_DISCONNECTED, -3),
+        (-2, Outcome.TIMED_OUT, -2),
     ],
 )
-def test_the_status_says_how_the_call_ended(status: int, ending: Ending, kept: int) -> None:
+def test_the_status_says_how_the_call_ended(status: int, outcome: Outcome, kept: int) -> None:
     kept_row = row(a_log(status=status, answer={"id": "x"}))
-    assert (kept_row.ending, kept_row.status) == (ending, kept)
+    assert (kept_row.outcome, kept_row.status) == (outcome, kept)
 
 
 # Bodies

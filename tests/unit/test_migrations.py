@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.stores.migrations import MIGRATIONS, read_migrations, split_statements
+from services.stores.clickhouse.migrations import MIGRATIONS, read_migrations, split_statements
 
 
 @pytest.mark.parametrize(

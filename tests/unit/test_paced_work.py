@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.proxy.paced_work import PacedWork
+from services.proxy.exchange.paced_work import PacedWork
 
 PIECE_S = 0.02
 

@@ -9,8 +9,8 @@ import pytest
 from schemas.errors import InvalidFilter, InvalidRequest
 from schemas.tables import OPERATORS, PARAM_TYPES, REQUEST_RESPONSE, TABLES, Kind
 from services.sql.nodes import And, ByColumn, ByProperty, Compare, Not, Or, Order
-from services.sql.order import group_by_column, group_by_property, groupable_columns, parse_order
 from services.sql.parse import MAX_DEPTH, MAX_NODES, MAX_TERMS, MAX_TEXT, parse_filter
+from services.sql.sort import group_by_column, group_by_property, groupable_columns, parse_order
 from services.sql.values import MAX_PATTERN, MAX_VALUE
 
 MODEL_IS_A = {"request_response_rmt": {"model": {"equals": "a"}}}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from schemas.price import CostState, OperatorPrice, PriceEnd, Rate
 from schemas.usage import Usage
-from services.domain.charge import charge
-from services.domain.price_book import LayeredBooks, LayeredPrices, as_known, model_matches
-from services.stores.prices import ShippedPrices
+from services.domain.pricing.charge import charge
+from services.domain.pricing.price_book import LayeredPrices, PriceBookHistory, effective_at, model_matches
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import MOMENT, an_operator_price
 
 SHIPPED = ShippedPrices()
@@ -23,7 +23,9 @@ DAY = timedelta(days=1)
 
 def chosen(*rows: OperatorPrice, model: str = "llama-3-70b", provider: str = "CUSTOM", **asked: Any) -> str:
     """The id of the row that prices a request, or of the shipped price; '' when nothing does."""
-    price = LayeredPrices(SHIPPED, rows).price_at(provider, model, asked.pop("moment", MOMENT), asked.pop("tier", ""))
+    price = LayeredPrices(SHIPPED, rows).price_at(
+        provider, model, asked.pop("timestamp", MOMENT), asked.pop("tier", "")
+    )
     return "" if price is None else price.id.removeprefix("operator/")
 
 
@@ -49,13 +51,13 @@ def test_where_no_row_holds_the_shipped_price_does() -> None:
 def test_a_row_holds_from_its_start_to_before_its_end() -> None:
     row = an_operator_price(id="a", valid_from=MOMENT, valid_until=MOMENT + DAY)
     tick = timedelta(microseconds=1)
-    for moment, expected in [
+    for timestamp, expected in [
         (MOMENT - tick, ""),
         (MOMENT, "a"),
         (MOMENT + DAY - tick, "a"),
         (MOMENT + DAY, ""),
     ]:
-        assert chosen(row, moment=moment) == expected, moment
+        assert chosen(row, timestamp=timestamp) == expected, timestamp
 
 
 def test_a_row_that_ends_before_it_starts_holds_never() -> None:
@@ -64,9 +66,9 @@ def test_a_row_that_ends_before_it_starts_holds_never() -> None:
 
 BY_PRECEDENCE = [
     {"model": "llama-3-70b", "provider": "CUSTOM", "valid_from": MOMENT - 2 * DAY},
-    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "known_since": MOMENT - DAY},
-    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "known_since": MOMENT - 2 * DAY},
-    {"model": "llama-3-70b", "valid_from": MOMENT - 2 * DAY, "known_since": MOMENT},
+    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "effective_for_events_since": MOMENT - DAY},
+    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "effective_for_events_since": MOMENT - 2 * DAY},
+    {"model": "llama-3-70b", "valid_from": MOMENT - 2 * DAY, "effective_for_events_since": MOMENT},
     {"model": "llama-3-*b", "provider": "custom", "valid_from": MOMENT - 2 * DAY},
     {"model": "llama-3-*b", "valid_from": MOMENT},
     {"model": "llama-*", "provider": "custom", "valid_from": MOMENT},
@@ -89,7 +91,7 @@ def test_the_order_in_which_rows_are_known_decides_nothing() -> None:
 
 def test_a_row_of_another_provider_or_organization_is_no_row() -> None:
     assert chosen(an_operator_price(provider="OPENAI")) == ""
-    books = LayeredBooks(
+    books = PriceBookHistory(
         SHIPPED, [an_operator_price(organization_id="org-1"), an_operator_price(organization_id="o-2")]
     )
     found = [
@@ -99,33 +101,35 @@ def test_a_row_of_another_provider_or_organization_is_no_row() -> None:
 
 
 def test_a_row_counts_for_what_is_recorded_since_it_is_known_until_its_end_is() -> None:
-    end = PriceEnd(at=MOMENT - DAY, known_since=MOMENT + 3 * DAY)
-    books = LayeredBooks(SHIPPED, [an_operator_price(known_since=MOMENT + DAY, ends=(end,))])
+    end = PriceEnd(at=MOMENT - DAY, effective_for_events_since=MOMENT + 3 * DAY)
+    books = PriceBookHistory(SHIPPED, [an_operator_price(effective_for_events_since=MOMENT + DAY, ends=(end,))])
 
     def holds(recorded_at: datetime) -> bool:
         return books.prices_of("org-1", recorded_at).price_at("CUSTOM", "llama-3-70b", MOMENT) is not None
 
     tick = timedelta(microseconds=1)
     first, last = MOMENT + DAY, MOMENT + 3 * DAY - tick
-    moments = (first - tick, first, last, last + tick, first, MOMENT)
-    assert [holds(moment) for moment in moments] == [False, True, True, False, True, False]
+    timestamps = (first - tick, first, last, last + tick, first, MOMENT)
+    assert [holds(timestamp) for timestamp in timestamps] == [False, True, True, False, True, False]
 
 
 def test_of_several_ends_the_first_counts_once_it_is_known() -> None:
     ends = (
-        PriceEnd(at=MOMENT + 2 * DAY, known_since=MOMENT),
-        PriceEnd(at=MOMENT - DAY, known_since=MOMENT + DAY),
+        PriceEnd(at=MOMENT + 2 * DAY, effective_for_events_since=MOMENT),
+        PriceEnd(at=MOMENT - DAY, effective_for_events_since=MOMENT + DAY),
     )
     row = an_operator_price(id="a", valid_until=MOMENT + 5 * DAY, ends=ends)
     assert row.holds_until == MOMENT - DAY
     assert chosen(row) == ""
-    before, between, after = (as_known([row], MOMENT + days * DAY)[0].holds_until for days in (-1, 0, 1))
+    before, between, after = (effective_at([row], MOMENT + days * DAY)[0].holds_until for days in (-1, 0, 1))
     assert (before, between, after) == (MOMENT + 5 * DAY, MOMENT + 2 * DAY, MOMENT - DAY)
 
 
 def test_changes_without_end_do_not_fill_the_memory() -> None:
-    rows = [an_operator_price(id=str(number), known_since=MOMENT + number * DAY) for number in range(100)]
-    books = LayeredBooks(SHIPPED, rows)
+    rows = [
+        an_operator_price(id=str(number), effective_for_events_since=MOMENT + number * DAY) for number in range(100)
+    ]
+    books = PriceBookHistory(SHIPPED, rows)
     found = {id(books.prices_of("org-1", MOMENT + number * DAY)) for number in range(100)}
     assert len(found) > 1
     assert len(books._histories["org-1"]._books) <= 16
@@ -152,7 +156,7 @@ def test_a_tier_that_only_the_shipped_prices_know_keeps_its_price() -> None:
 
 
 def test_a_row_of_the_standard_tier_holds_for_every_depth_of_search_that_has_no_row() -> None:
-    """Perplexity names a depth in every answer, so that a row of the standard tier would never hold."""
+    """Perplexity names a depth in every response, so that a row of the standard tier would never hold."""
     standard, high = an_operator_price(id="standard", model="sonar*"), an_operator_price(id="high", tier="search-high")
     high = msgspec.structs.replace(high, model="sonar")
     for tier, expected in [("search-low", "standard"), ("search-high", "high"), ("", "standard")]:

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import InvalidRequest
 from schemas.price import PriceTerms, Rate
-from services.domain.price_terms import GivenPrices, GivenTier, terms_of
+from services.domain.pricing.price_input import GivenPrices, GivenTier, terms_of
 from tests.builders import MOMENT
 
 

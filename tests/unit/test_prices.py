@@ -13,15 +13,15 @@ from genai_prices.types import ModelPrice
 
 from schemas.price import CostState
 from schemas.usage import Usage
-from services.domain.charge import charge
-from services.stores.prices import ShippedPrices
+from services.domain.pricing.charge import charge
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import MOMENT
 
 BOOK = ShippedPrices()
 
 
-def _input_usd(provider: str, model: str, moment: datetime = MOMENT, tier: str = "") -> Decimal:
-    price = BOOK.price_at(provider, model, moment, tier)
+def _input_usd(provider: str, model: str, timestamp: datetime = MOMENT, tier: str = "") -> Decimal:
+    price = BOOK.price_at(provider, model, timestamp, tier)
     assert price is not None
     return price.rates["prompt_tokens"].usd
 
@@ -146,8 +146,8 @@ def test_a_price_with_tiers_of_its_own_or_one_for_all_prompts_has_no_end(provide
 def test_a_price_for_all_prompts_ends_where_it_was_none_yet() -> None:
     long = Usage(prompt_tokens=200_001)
     for day, state in ((12, CostState.PARTIAL), (13, CostState.PRICED)):
-        moment = datetime(2026, 3, day, tzinfo=UTC)
-        price = BOOK.price_at("AWS", "global.anthropic.claude-sonnet-4-6", moment)
+        timestamp = datetime(2026, 3, day, tzinfo=UTC)
+        price = BOOK.price_at("AWS", "global.anthropic.claude-sonnet-4-6", timestamp)
         assert charge(long, price).state is state
 
 
@@ -161,7 +161,7 @@ def test_a_price_that_is_known_to_have_ended_is_none(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "moment", "input_usd"),
+    ("model", "timestamp", "input_usd"),
     [
         ("deepseek-v4-pro", "2026-11-20T02:00Z", "0.00000132"),  # a Friday
         ("deepseek-v4-pro", "2026-11-20T05:00Z", "0.00000066"),
@@ -179,8 +179,8 @@ def test_a_price_that_is_known_to_have_ended_is_none(model: str) -> None:
         ("deepseek-v4-pro", "2026-08-17T00:00Z", "0.00000066"),
     ],
 )
-def test_an_hour_has_a_price_only_where_it_is_known_to_hold(model: str, moment: str, input_usd: str | None) -> None:
-    at = datetime.fromisoformat(moment)
+def test_an_hour_has_a_price_only_where_it_is_known_to_hold(model: str, timestamp: str, input_usd: str | None) -> None:
+    at = datetime.fromisoformat(timestamp)
     if input_usd is None:
         assert BOOK.price_at("DEEPSEEK", model, at) is None
         assert BOOK.why_unpriced("DEEPSEEK", model, at)
@@ -275,7 +275,7 @@ def test_an_id_names_one_content_and_no_other() -> None:
 ID_OF = """
 import sys
 from datetime import datetime
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 price = ShippedPrices().price_at("OPENAI", "gpt-5", datetime.fromisoformat(sys.argv[1]), "flex")
 print(price.id)
 """

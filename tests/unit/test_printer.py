@@ -4,12 +4,12 @@ import re
 
 from schemas.statement import Statement
 from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE
+from services.sql.compile import compile_filter, compile_listing, compile_report, compile_spellings
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, ByColumn, ByProperty, ByTime, Everything, HasKey, Key, Listing, Or, Order, Report
-from services.sql.order import NEWEST_FIRST
 from services.sql.parse import parse_filter
-from services.sql.printer import print_filter, print_listing, print_report, print_spellings
 from services.sql.scope import Scope
+from services.sql.sort import NEWEST_FIRST
 from tests.builders import MOMENT
 
 KEY = "organization_id, request_created_at, request_id"
@@ -17,14 +17,14 @@ KEY = "organization_id, request_created_at, request_id"
 
 def listing(order: Order = NEWEST_FIRST) -> Statement:
     where = parse_filter({"request_response_rmt": {"model": {"equals": "a"}}})
-    return print_listing(
+    return compile_listing(
         Listing(table=REQUEST_RESPONSE, organization_id="org-1", where=where, order_by=order, limit=10, offset=20)
     )
 
 
 def report(*by: ByColumn | ByProperty | ByTime, order_by: int | None = 0) -> Statement:
     measures = (MEASURES["requests"], MEASURES["unpriced_requests"])
-    return print_report(
+    return compile_report(
         Report(
             table=REQUEST_RESPONSE,
             organization_id="org-1",
@@ -68,7 +68,7 @@ def test_a_random_order_is_the_engines() -> None:
 
 def test_bodies_are_found_by_the_whole_key_of_their_requests() -> None:
     where = HasKey((Key(MOMENT, "a"), Key(MOMENT, "b")))
-    statement = print_listing(
+    statement = compile_listing(
         Listing(table=REQUEST_BODY, organization_id="org-1", where=where, order_by=NEWEST_FIRST, limit=2)
     )
     keys = "(request_created_at, request_id) IN (arrayZip({p1:Array(DateTime64(3, 'UTC'))}, {p2:Array(UUID)}))"
@@ -100,14 +100,14 @@ def test_a_report_counts_groups_and_total_in_one_reading() -> None:
 def test_a_value_is_bound_once_however_often_it_is_said() -> None:
     twice = parse_filter({"properties": {"a": {"contains": "a", "equals": "a"}}})
     scope = Scope("a", twice)
-    printed = print_filter(twice, scope)
+    printed = compile_filter(twice, scope)
     assert scope.statement(printed).parameters == {"p0": "a"}
 
 
 def test_nothing_and_something_of_nothing_are_constants() -> None:
     scope = Scope("org-1", Everything())
-    assert [print_filter(node, scope) for node in (Everything(), And(()), Or(()))] == ["1", "1", "0"]
+    assert [compile_filter(node, scope) for node in (Everything(), And(()), Or(()))] == ["1", "1", "0"]
 
 
 def test_spellings_are_those_of_the_organization() -> None:
-    assert "WHERE organization_id = {p0:String} AND 1 GROUP BY property_key, spelling" in print_spellings("org-1").sql
+    assert "WHERE organization_id = {p0:String} AND 1 GROUP BY property_key, spelling" in compile_spellings("org-1").sql

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidRequest, InvalidSetting
-from services.domain.providers import Routes, origin_of
+from services.domain.exchange.routes import Routes, origin_of
 
 PIECES = [
     b"v1",

@@ -12,24 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from schemas.event import Ending, ExchangeEvent, decode_event
+from schemas.event import ExchangeEvent, Outcome, decode_event
 from schemas.key import KeyOwner
 from schemas.origin import Origin
-from services.domain.capture import CaptureSpace
-from services.domain.headers import read_head
-from services.domain.providers import Routes, origin_of
-from services.ports import AnswerReceiver, EventSink
-from services.proxy.accounts import Accounts, Request
-from services.proxy.drains import DrainLimits, Drains
-from services.proxy.ids import RequestIds
-from services.proxy.keys import Tell
-from services.proxy.paced_work import PacedWork
-from services.proxy.relay import HELD_S, Exchange
-from services.proxy.reply import Reply
-from services.proxy.terms import Limits, Relay
+from services.domain.exchange.capture import CaptureSpace
+from services.domain.exchange.headers import parse_head
+from services.domain.exchange.routes import Routes, origin_of
+from services.ports import EventSink, ResponseReceiver
+from services.proxy.exchange.context import Limits, ProxyContext
+from services.proxy.exchange.drain import DrainLimits, Drains
+from services.proxy.exchange.exchange import HELD_S, Exchange
+from services.proxy.exchange.key_cache import AuthCallback
+from services.proxy.exchange.paced_work import PacedWork
+from services.proxy.exchange.recorder import EventRecorder, Request
+from services.proxy.exchange.request_ids import RequestIds
+from services.proxy.http.response_writer import Reply
 from services.stores.memory import MemoryLog, MemorySink
-from services.stores.upstream import Call, Lane
-from services.stores.upstream_connection import Connection
+from services.stores.upstream.connection import Connection
+from services.stores.upstream.pool import Call, OriginPool
 from services.telemetry import Metrics
 from tests.builders import MOMENT, ORGANIZATION
 from tests.scripted_provider import answer, chunked
@@ -71,11 +71,11 @@ class OneConnection:
 
     def __init__(self) -> None:
         self.wire = Wire()
-        self.lane = Lane(origin_of("http://provider"), 1, 1, None)
+        self.lane = OriginPool(origin_of("http://provider"), 1, 1, None)
         self.connection = Connection(self.lane)
         self.connection.connection_made(self.wire)
 
-    def call(self, origin: Origin, receiver: AnswerReceiver) -> Call:  # noqa: ARG002
+    def call(self, origin: Origin, receiver: ResponseReceiver) -> Call:  # noqa: ARG002
         call = Call(receiver, self.lane)
         self.connection.carry(call)
         return call
@@ -88,18 +88,18 @@ class OneConnection:
 class Everyone:
     """Lets every key in."""
 
-    def check(self, bearer: bytes | None, tell: Tell) -> None:  # noqa: ARG002
+    def check(self, bearer: bytes | None, tell: AuthCallback) -> None:  # noqa: ARG002
         tell(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
 
 
 class Line:
-    """One exchange between a caller and a provider."""
+    """One exchange between a client and a provider."""
 
     def __init__(self, path: bytes = b"/oai/v1/x", *, strict_sink: EventSink | None = None) -> None:
         self.upstream, self.log, self.client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
         self.kept = CaptureSpace(10_000)
         self.answers = 0  # that are over
-        accounts = Accounts(
+        accounts = EventRecorder(
             sink=strict_sink or MemorySink(self.log, metrics=metrics),
             metrics=metrics,
             draw_id=RequestIds(bytes).draw,
@@ -107,7 +107,7 @@ class Line:
             capture_total_bytes=10_000,
         )
         limits = DrainLimits(timeout_s=1, max_bytes=10_000, max_drains=1)
-        relay = Relay(
+        relay = ProxyContext(
             upstream=self.upstream,
             keys=Everyone(),
             accounts=accounts,
@@ -120,7 +120,7 @@ class Line:
         )
         target = Routes({b"oai": origin_of("http://provider")}).resolve(path)
         assert target is not None
-        head = read_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
+        head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
         reply = Reply(self.client, FlowControl(self.client), self._over)
         reply.begin(keep_alive=True, http_1_0=False)
         request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
@@ -137,7 +137,7 @@ class Line:
 
 
 async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:
-    """What the caller gets, and the event, when the provider's bytes come in `pieces` and the connection then ends."""
+    """What the client gets, and the event, when the provider's bytes come in `pieces` and the connection then ends."""
     line = Line()
     line.ask()
     provider = line.upstream
@@ -151,7 +151,7 @@ async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, Exchange
 
 
 def unframed(said: bytes) -> tuple[bytes, bytes]:
-    """Head and body of an answer, without chunks."""
+    """Head and body of a response, without chunks."""
     head, _, rest = said.partition(b"\r\n\r\n")
     if b"Transfer-Encoding: chunked" not in head:
         return head, rest
@@ -186,8 +186,8 @@ def test_however_the_providers_bytes_are_cut_caller_and_event_get_the_same(name:
     whole, whole_event = asyncio.run(exchanged([data], ends=ends))
     cut, cut_event = asyncio.run(exchanged(list(_cuts(data, places)), ends=ends))
     assert unframed(cut) == unframed(whole)
-    assert (cut_event.response.ending, cut_event.response.status) == (
-        whole_event.response.ending,
+    assert (cut_event.response.outcome, cut_event.response.status) == (
+        whole_event.response.outcome,
         whole_event.response.status,
     )
     assert (cut_event.request, cut_event.response.body) == (whole_event.request, whole_event.response.body)
@@ -216,10 +216,10 @@ async def test_the_end_of_a_response_leaves_after_its_event(name: str, monkeypat
 
 def test_what_does_not_end_well_is_told_apart() -> None:
     endings = {
-        name: asyncio.run(exchanged([data], ends=ends))[1].response.ending for name, (data, ends) in ANSWERS.items()
+        name: asyncio.run(exchanged([data], ends=ends))[1].response.outcome for name, (data, ends) in ANSWERS.items()
     }
-    odd = {"error": Ending.PROVIDER_ERROR, "broken off": Ending.UPSTREAM_BROKEN}
-    assert endings == dict.fromkeys(ANSWERS, Ending.COMPLETED) | odd
+    odd = {"error": Outcome.PROVIDER_ERROR, "broken off": Outcome.UPSTREAM_ERROR}
+    assert endings == dict.fromkeys(ANSWERS, Outcome.COMPLETED) | odd
 
 
 @pytest.mark.anyio
@@ -236,7 +236,7 @@ async def test_the_time_that_a_caller_took_is_not_held_against_the_provider() ->
     line.exchange.check(answered_s + 1.05)
     assert not line.log.entries
     line.exchange.check(monotonic() + 1.05)
-    assert decode_event(line.log.entries[0]).response.ending is Ending.TIMED_OUT
+    assert decode_event(line.log.entries[0]).response.outcome is Outcome.TIMED_OUT
 
 
 @pytest.mark.anyio
@@ -250,7 +250,7 @@ async def test_for_a_caller_that_still_takes_an_earlier_answer_the_provider_is_n
 
 
 @pytest.mark.parametrize(
-    "leave", [lambda line: line.exchange.client_gone(), lambda line: line.exchange.upstream_ready()]
+    "leave", [lambda line: line.exchange.client_disconnected(), lambda line: line.exchange.upstream_ready()]
 )
 def test_a_kept_body_has_its_room_until_its_provider_takes_it_or_nobody_waits_for_that(
     leave: Callable[[Line], None],

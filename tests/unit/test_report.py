@@ -10,11 +10,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from schemas.api_reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
+from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.price import CostState
-from services.cli.asking import as_json
-from services.cli.report import print_report
-from services.cli.screen import percent, usd
+from services.cli.client import as_json
+from services.cli.report import compile_report
+from services.cli.terminal import percent, usd
 
 
 def spent(usd: str | None, requests: int = 1, unpriced: int = 0) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def a_summary(**changes: Any) -> Summary:
 
 def printed(summary: Summary, *, width: int = 100, **console: Any) -> str:
     out = io.StringIO()
-    print_report(summary, Console(file=out, width=width, markup=False, emoji=False, highlight=False, **console))
+    compile_report(summary, Console(file=out, width=width, markup=False, emoji=False, highlight=False, **console))
     return out.getvalue()
 
 
@@ -129,7 +129,7 @@ def test_the_cache_is_told_by_rate_and_savings() -> None:
     assert lines_with(text, "Hit rate") == "Hit rate: 23% (312 of 1,356 requests that allowed it)"
     assert lines_with(text, "Savings") == "Savings: $112.00"
     unused = CacheUse(hits=0, requests=0, hit_rate=None, savings_usd=Decimal(0), unpriced_hits=0)
-    assert "No request allowed an answer from the cache." in printed(a_summary(cache=unused))
+    assert "No request allowed a response from the cache." in printed(a_summary(cache=unused))
 
 
 def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() -> None:
@@ -196,7 +196,7 @@ def test_shares_are_rounded_neither_to_nothing_nor_to_all() -> None:
 
 def test_what_to_type_about_what_is_left_out_is_never_broken() -> None:
     out, doctor = io.StringIO(), "farebox doctor --url http://127.0.0.1:8788 --data '/a long/way'"
-    print_report(a_summary(), Console(file=out, width=40), doctor=doctor)
+    compile_report(a_summary(), Console(file=out, width=40), doctor=doctor)
     assert out.getvalue().endswith(f"\n  What to do about it:\n    {doctor}\n")
 
 

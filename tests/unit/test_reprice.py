@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.event import Ending
+from schemas.event import Outcome
 from schemas.price import CostState, Price, PriceBook, Rate
 from schemas.reprice import ChargedRow
 from schemas.usage import Usage, UsageSource
 from schemas.versions import version_after, version_of
-from services.domain import reprice
-from services.domain.reprice import REST, Differences, charge_again, correction_of
+from services.domain.pricing import reprice
+from services.domain.pricing.reprice import REST, Differences, charge_again, correction_of
 from tests.builders import MOMENT
 
 NEW = Price(
@@ -27,13 +27,13 @@ NEW = Price(
 
 
 class OneBook:
-    """Knows one price, which is in force from one moment on, for one tier."""
+    """Knows one price, which is in force from one timestamp on, for one tier."""
 
     def __init__(self, price: Price = NEW) -> None:
         self._price = price
 
-    def price_at(self, provider: str, model: str, moment: datetime, tier: str = "") -> Price | None:
-        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and moment >= MOMENT
+    def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
+        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and timestamp >= MOMENT
         return self._price if known else None
 
 
@@ -47,7 +47,7 @@ def a_row(**changes: Any) -> ChargedRow:
         "model": "gpt-9",
         "service_tier": "flex",
         "status": 200,
-        "ending": Ending.COMPLETED,
+        "outcome": Outcome.COMPLETED,
         "usage": Usage(prompt_tokens=3),
         "usage_source": UsageSource.PROVIDER,
         "usage_mismatch": False,
@@ -56,7 +56,7 @@ def a_row(**changes: Any) -> ChargedRow:
         "cost_state": CostState.PRICED,
         "price_id": "old",
         "reprice_id": "",
-        "as_charged_usd": None,
+        "original_cost_usd": None,
     }
     return ChargedRow(**(values | changes))
 
@@ -65,7 +65,10 @@ def a_row(**changes: Any) -> ChargedRow:
     ("changes", "charged"),
     [
         ({}, (Decimal("0.003"), CostState.PRICED)),
-        ({"usage_source": UsageSource.DRAINED, "ending": Ending.CLIENT_GONE}, (Decimal("0.003"), CostState.PRICED)),
+        (
+            {"usage_source": UsageSource.DRAINED, "outcome": Outcome.CLIENT_DISCONNECTED},
+            (Decimal("0.003"), CostState.PRICED),
+        ),
         ({"model": "gpt-8"}, (None, CostState.UNKNOWN_MODEL)),
         ({"provider": "AZURE"}, (None, CostState.UNKNOWN_MODEL)),
         ({"service_tier": ""}, (None, CostState.UNKNOWN_MODEL)),
@@ -86,8 +89,8 @@ def test_a_row_is_charged_by_the_price_of_its_moment(changes: dict[str, Any], ch
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ending": Ending.CACHED},
-        {"ending": Ending.REFUSED},
+        {"outcome": Outcome.CACHED},
+        {"outcome": Outcome.REFUSED},
         {"usage_source": UsageSource.ESTIMATED},
         {"usage_source": UsageSource.NONE, "cost_usd": None, "cost_state": CostState.TRUNCATED, "price_id": ""},
         {"cost_usd": Decimal(0), "cost_state": CostState.FREE, "price_id": ""},
@@ -122,7 +125,12 @@ def test_what_told_no_usage_is_charged_where_each_request_has_a_price() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ending": Ending.TIMED_OUT}, {"ending": Ending.CLIENT_GONE}, {"ending": Ending.UPSTREAM_BROKEN}, {"status": 500}],
+    [
+        {"outcome": Outcome.TIMED_OUT},
+        {"outcome": Outcome.CLIENT_DISCONNECTED},
+        {"outcome": Outcome.UPSTREAM_ERROR},
+        {"status": 500},
+    ],
     ids=str,
 )
 def test_what_broke_off_or_failed_is_not_charged_by_the_request(changes: dict[str, Any]) -> None:
@@ -130,21 +138,21 @@ def test_what_broke_off_or_failed_is_not_charged_by_the_request(changes: dict[st
 
 
 def correct(row: ChargedRow, book: PriceBook | None = None) -> Any:
-    return correction_of(row, book or OneBook(), reprice_id="run-2", moment=MOMENT)
+    return correction_of(row, book or OneBook(), reprice_id="run-2", timestamp=MOMENT)
 
 
 def test_a_correction_keeps_what_was_and_what_was_charged_at_first() -> None:
     first = correct(a_row())
-    assert (first.cost_usd, first.price_id, first.as_charged_usd) == (Decimal("0.003"), "new", Decimal("0.5"))
+    assert (first.cost_usd, first.price_id, first.original_cost_usd) == (Decimal("0.003"), "new", Decimal("0.5"))
     assert (first.prior_cost_usd, first.prior_price_id, first.prior_reprice_id) == (Decimal("0.5"), "old", "")
-    second = correct(a_row(reprice_id="run-1", as_charged_usd=Decimal("0.4")))
-    assert (second.as_charged_usd, second.prior_as_charged_usd) == (Decimal("0.4"), Decimal("0.4"))
+    second = correct(a_row(reprice_id="run-1", original_cost_usd=Decimal("0.4")))
+    assert (second.original_cost_usd, second.prior_original_cost_usd) == (Decimal("0.4"), Decimal("0.4"))
     assert (second.reprice_id, second.prior_reprice_id) == ("run-2", "run-1")
 
 
 def test_what_was_unknown_at_first_stays_recorded_as_that() -> None:
-    again = correct(a_row(reprice_id="run-1", as_charged_usd=None))
-    assert again.as_charged_usd is None
+    again = correct(a_row(reprice_id="run-1", original_cost_usd=None))
+    assert again.original_cost_usd is None
 
 
 def test_a_row_that_costs_the_same_is_left_alone_whatever_its_price_is_called() -> None:
@@ -168,12 +176,12 @@ def test_differences_are_told_apart_by_model_and_day_where_something_changes() -
         a_row(request_created_at=MOMENT + timedelta(days=1), usage_source=UsageSource.ESTIMATED),
     ):
         differences.add(row, correct(row))
-    outcome = differences.outcome()
-    assert [(one.model, one.day.day, one.difference.requests) for one in outcome.days] == [
+    result = differences.result()
+    assert [(one.model, one.day.day, one.difference.requests) for one in result.days] == [
         ("gpt-8", 1, 1),
         ("gpt-9", 1, 2),
     ]
-    total = outcome.total
+    total = result.total
     assert (total.requests, total.changed, total.newly_priced, total.newly_unknown) == (4, 3, 1, 1)
     assert (total.before_usd, total.after_usd) == (Decimal("1.5"), Decimal("0.506"))
 
@@ -184,6 +192,6 @@ def test_made_up_model_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPa
     for number in range(5):
         row = a_row(model=f"made-up-{number}")
         differences.add(row, correct(row))
-    outcome = differences.outcome()
-    assert {one.model: one.difference.requests for one in outcome.days} == {"made-up-0": 1, "made-up-1": 1, REST: 3}
-    assert outcome.total.requests == 5
+    result = differences.result()
+    assert {one.model: one.difference.requests for one in result.days} == {"made-up-0": 1, "made-up-1": 1, REST: 3}
+    assert result.total.requests == 5

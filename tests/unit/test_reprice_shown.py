@@ -5,9 +5,9 @@ from typing import Any
 
 from rich.console import Console
 
-from schemas.api_reprice import RepriceView
+from schemas.api.reprices import RepriceView
 from schemas.reprice import RepriceState
-from services.cli.reprice import print_run
+from services.cli.reprice.render import print_run
 from tests.builders import MOMENT
 
 

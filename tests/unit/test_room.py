@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import StoreUnavailable
-from services.proxy.room import Room
+from services.proxy.exchange.memory_budget import Room
 
 
 def run(story: Callable[[Room], Coroutine[Any, Any, None]]) -> None:

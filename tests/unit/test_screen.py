@@ -1,4 +1,4 @@
-"""Names come from callers: whatever they hold, they are shown as letters, and steer no terminal."""
+"""Names come from clients: whatever they hold, they are shown as letters, and steer no terminal."""
 
 import io
 import json
@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from services.cli.asking import as_json
-from services.cli.screen import columns, percent, plain, print_lines, screen, seen, usd
+from services.cli.client import as_json
+from services.cli.terminal import columns, compile_lines, percent, plain, screen, seen, usd
 
 STEERING = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -44,7 +44,7 @@ def test_names_that_steer_nothing_are_shown_as_they_are(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert plain(name) == name
-    print_lines([Text(name)], screen())
+    compile_lines([Text(name)], screen())
     screen().print(name)
     assert capsys.readouterr().out == f"{name}\n" * 2
 
@@ -70,7 +70,7 @@ amounts = st.decimals(min_value=-(10**9), max_value=10**9, places=6).map(usd)
 def test_amounts_are_whole_and_under_each_other_at_every_width(rows: list[tuple[str, str, str]], width: int) -> None:
     out = io.StringIO()
     lines = columns([("", "Cost", "More"), *rows], width)
-    print_lines(lines, Console(file=out, width=width))
+    compile_lines(lines, Console(file=out, width=width))
     printed = out.getvalue().splitlines()[1:]
     assert all(amount in line for line, (_, amount, _) in zip(printed, rows, strict=True))
     assert len({cell_len(line) for line in printed}) == 1
@@ -87,5 +87,5 @@ def test_shares_are_never_rounded_up_to_all() -> None:
 
 def test_sentences_are_broken_between_words_as_far_in_as_they_begin() -> None:
     out = io.StringIO()
-    print_lines([Text("\nHead"), Text("  one two three four")], Console(file=out, width=12))
+    compile_lines([Text("\nHead"), Text("  one two three four")], Console(file=out, width=12))
     assert out.getvalue() == "\nHead\n  one two\n  three four\n"

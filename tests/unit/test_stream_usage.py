@@ -1,4 +1,4 @@
-"""How OpenAI chat streams are asked for their usage, and how the answer is taken out again."""
+"""How OpenAI chat streams are asked for their usage, and how the response is taken out again."""
 
 import json
 from itertools import pairwise
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.stream_usage import UsageRemoval, with_usage_asked
+from services.domain.exchange.usage_injection import UsageRemoval, with_usage_asked
 
 ASKING = b'"stream_options":{"include_usage":true}'
 ASKED = {
@@ -41,12 +41,12 @@ UNTOUCHED = {
     "streams only within": b'{"tools":[{"stream":true}]}',
     "asked already": b'{"stream":true,"stream_options":{"include_usage":true}}',
     "nonsense as options": b'{"stream":true,"stream_options":[]}',
-    "nonsense as wish": b'{"stream":true,"stream_options":{"include_usage":"yes"}}',
+    "nonsense as header_option": b'{"stream":true,"stream_options":{"include_usage":"yes"}}',
     "a name that comes twice": b'{"stream":true,"a":1,"stream":true}',
     "a name that comes twice, with as long a value": b'{"stream":false,"stream_options":{},"stream":true,"x":0}',
     "a name that comes twice in two spellings": b'{"stream":true,"str\\u0065am":true}',
     "options that come twice": b'{"stream":true,"stream_options":{},"stream_options":null}',
-    "a wish that comes twice": b'{"stream":true,"stream_options":{"include_usage":false,"include_usage":false}}',
+    "an option that comes twice": b'{"stream":true,"stream_options":{"include_usage":false,"include_usage":false}}',
     "no JSON": b'{"stream":true',
     "no object": b'["stream",true]',
     "two objects": b'{"stream":true}{}',

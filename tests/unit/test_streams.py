@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.domain.streams import events_of, json_lines, looks_like_events
+from services.domain.exchange.sse import events_of, json_lines, looks_like_events
 
 
 @pytest.mark.parametrize(

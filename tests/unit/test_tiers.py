@@ -8,8 +8,8 @@ import pytest
 
 from schemas.price import CostState
 from services.domain.enrich import to_record
-from services.domain.tiers import service_tier_of, tells_tier, with_region
-from services.stores.prices import ShippedPrices
+from services.domain.usage.service_tier import service_tier_of, tells_tier, with_region
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
 

@@ -1,10 +1,10 @@
-"""What providers say themselves that an answer cost."""
+"""What providers say themselves that a response cost."""
 
 from decimal import Decimal
 
 import pytest
 
-from services.domain.told_cost import kept_usd, told_cost_usd
+from services.domain.usage.provider_cost import kept_usd, reported_cost_usd
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from services.domain.told_cost import kept_usd, told_cost_usd
     ],
 )
 def test_a_told_cost_is_read_digit_by_digit(block: bytes, usd: str) -> None:
-    assert told_cost_usd(block) == Decimal(usd)
+    assert reported_cost_usd(block) == Decimal(usd)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_told_cost_is_read_digit_by_digit(block: bytes, usd: str) -> None:
     ],
 )
 def test_what_is_no_cost_is_none(block: bytes) -> None:
-    assert told_cost_usd(block) is None
+    assert reported_cost_usd(block) is None
 
 
 @pytest.mark.parametrize("told", ["NaN", "-Infinity", "sNaN", "-0.1", "1000000"])

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.event import Ending, ExchangeEvent
+from schemas.event import ExchangeEvent, Outcome
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event, chat_answer
 
 PRICES = ShippedPrices()
@@ -168,13 +168,13 @@ OPENING = {"type": "message_start", "message": {"model": "claude-sonnet-4-5", "u
 )
 @pytest.mark.parametrize("status", [500, 200, None])
 def test_a_logged_stream_that_broke_after_its_first_chunk_is_unknown(chunk: dict[str, Any], status: int | None) -> None:
-    ending = Ending.UPSTREAM_BROKEN if status is None else Ending.COMPLETED
+    outcome = Outcome.UPSTREAM_ERROR if status is None else Outcome.COMPLETED
     event = an_event(
         provider="CUSTOM",
         response_body=json.dumps(chunk).encode() + b"\n",
         content_type="text/plain",
         status=status,
-        ending=Ending.PROVIDER_ERROR if status == 500 else ending,
+        outcome=Outcome.PROVIDER_ERROR if status == 500 else outcome,
     )
     row = to_record(event, PRICES)[0]
     assert row.cost_usd is None
@@ -196,7 +196,7 @@ def test_a_logged_stream_that_broke_after_its_first_chunk_is_unknown(chunk: dict
     ],
 )
 def test_an_error_that_is_no_chunk_is_free_as_ever(answer: dict[str, Any]) -> None:
-    event = an_event(response_body=json.dumps(answer).encode(), status=500, ending=Ending.PROVIDER_ERROR)
+    event = an_event(response_body=json.dumps(answer).encode(), status=500, outcome=Outcome.PROVIDER_ERROR)
     row = to_record(event, PRICES)[0]
     assert (row.cost_state, row.is_stream) == (CostState.FREE, False)
 
@@ -214,7 +214,7 @@ def test_an_error_that_is_no_chunk_is_free_as_ever(answer: dict[str, Any]) -> No
     ],
 )
 def test_an_error_that_holds_what_was_generated_is_unknown(answer: dict[str, Any]) -> None:
-    event = an_event(response_body=json.dumps(answer).encode(), status=500, ending=Ending.PROVIDER_ERROR)
+    event = an_event(response_body=json.dumps(answer).encode(), status=500, outcome=Outcome.PROVIDER_ERROR)
     row = to_record(event, PRICES)[0]
     assert (row.cost_state, row.cost_usd, row.is_stream) == (CostState.NO_USAGE, None, False)
 
@@ -235,7 +235,7 @@ AS_LOGGED: dict[str, Any] = {
 
 def _failed_row(written: str, chunks: list[dict[str, Any]]) -> RequestRecord:
     body = AS_LOGGED[written]([*chunks, FAILURE]).encode()
-    event = an_event(response_body=body, status=500, ending=Ending.PROVIDER_ERROR, content_type="text/plain")
+    event = an_event(response_body=body, status=500, outcome=Outcome.PROVIDER_ERROR, content_type="text/plain")
     return to_record(event, PRICES)[0]
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.price import CostState
 from services.domain.enrich import to_record
-from services.domain.unread import counts_more
-from services.domain.usage import read_answer
-from services.stores.prices import ShippedPrices
+from services.domain.usage.formats.unrecognized import counts_more
+from services.domain.usage.parse import read_answer
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
 OPENAI = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -115,14 +115,14 @@ def test_the_fifth_ai_sdk_says_of_claude_neither_what_was_written_nor_where_the_
     ],
 )
 def test_words_of_libraries_that_contradict_each_other_are_marked(usage: dict[str, Any]) -> None:
-    assert not read_answer(json.dumps({"usage": usage}).encode(), "OPENAI").adds_up
+    assert not read_answer(json.dumps({"usage": usage}).encode(), "OPENAI").consistent
 
 
 def test_reasoning_beside_the_output_is_told_by_the_total() -> None:
     usage = {"inputTokens": 100, "outputTokens": 5, "totalTokens": 112, "reasoningTokens": 7}
     reading = read_answer(json.dumps({"usage": usage}).encode(), "GOOGLE")
     assert reading.usage is not None
-    assert (reading.usage.completion_tokens, reading.usage.reasoning_tokens, reading.adds_up) == (5, 7, True)
+    assert (reading.usage.completion_tokens, reading.usage.reasoning_tokens, reading.consistent) == (5, 7, True)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_was_written_to_the_cache_is_read_in_langchains_words(
     assert reading.usage is not None
     assert (reading.usage.prompt_tokens, reading.usage.prompt_cache_read_tokens) == (1000, 2000)
     assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
-    assert (reading.adds_up, reading.complete) == (True, True)
+    assert (reading.consistent, reading.complete) == (True, True)
 
 
 json_values = st.recursive(

@@ -11,7 +11,7 @@ from schemas.event import ExchangeEvent
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
-from services.stores.prices import ShippedPrices
+from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
 BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
@@ -114,10 +114,10 @@ PERPLEXITY = "https://api.perplexity.ai/chat/completions"
         ({}, {"web_search_options": {"search_context_size": "HIGH"}}, "search-high", Decimal("0.01202")),
         ({"search_context_size": "medium"}, {"web_search_options": {"search_context_size": "low"}}, "search-medium",
          Decimal("0.00802")),
-        ({}, {}, "search-untold", None),
-        ({}, {"web_search_options": {}}, "search-untold", None),
-        ({}, {"web_search_options": {"search_context_size": 3}}, "search-untold", None),
-        ({}, {"web_search_options": {"search_context_size": "abyssal"}}, "search-untold", None),
+        ({}, {}, "search-unknown", None),
+        ({}, {"web_search_options": {}}, "search-unknown", None),
+        ({}, {"web_search_options": {"search_context_size": 3}}, "search-unknown", None),
+        ({}, {"web_search_options": {"search_context_size": "abyssal"}}, "search-unknown", None),
     ],
 )  # fmt: skip
 def test_perplexitys_fee_depends_on_the_depth_that_the_answer_or_else_the_request_names(

@@ -6,8 +6,8 @@ from base64 import b64encode
 import msgspec
 import pytest
 
-from schemas.usage import Reading, Usage
-from services.domain.usage import read_answer
+from schemas.usage import ParsedResponse, Usage
+from services.domain.usage.parse import read_answer
 
 
 def _chat(**usage: object) -> bytes:
@@ -49,7 +49,7 @@ def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usa
 def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object]) -> None:
     reading = read_answer(_chat(**usage), "OPENAI")
     assert reading.usage is not None
-    assert (reading.adds_up, reading.complete) == (False, True)
+    assert (reading.consistent, reading.complete) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object])
 def test_what_no_class_holds_is_marked_apart_from_what_does_not_add_up(provider: str, usage: dict[str, object]) -> None:
     reading = read_answer(_chat(**usage), provider)
     assert reading.usage is not None
-    assert (reading.adds_up, reading.complete) == (True, False)
+    assert (reading.consistent, reading.complete) == (True, False)
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], "much", 3, {"prompt_tokens": 0, "completion_tokens": 0}])
@@ -124,7 +124,7 @@ def test_amazons_binary_stream_is_read_whole_or_cut() -> None:
         b'{"metrics":{"latencyMs":5},"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":14}}'
     )
     assert read_answer(body, "AWS").usage == Usage(prompt_tokens=10, completion_tokens=4)
-    assert read_answer(body[:-1], "AWS") == Reading(streamed=True, final=False, passed_characters=2)
+    assert read_answer(body[:-1], "AWS") == ParsedResponse(streamed=True, final=False, passed_characters=2)
 
 
 def test_anthropic_wrapped_by_bedrock_is_read_as_anthropic() -> None:
@@ -174,7 +174,7 @@ def test_claude_in_openais_words_counts_what_was_cached_once(usage: dict[str, ob
     for provider in ("ANTHROPIC", "CUSTOM", "OPENAI"):
         reading = read_answer(_chat(**usage), provider)
         assert reading.usage == expected
-        assert (reading.adds_up, reading.complete) == (True, True)
+        assert (reading.consistent, reading.complete) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_claude_in_openais_words_counts_what_was_cached_once(usage: dict[str, ob
 def test_what_may_be_read_in_two_ways_does_not_add_up(usage: dict[str, object]) -> None:
     reading = read_answer(_chat(**usage), "CUSTOM")
     assert reading.usage is not None
-    assert not reading.adds_up
+    assert not reading.consistent
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_names_of_both_families_are_read_in_one_block(usage: dict[str, object]) 
     for provider in ("OPENAI", "ANTHROPIC", "CUSTOM"):
         reading = read_answer(_chat(**usage), provider)
         assert reading.usage == Usage(prompt_tokens=10, completion_tokens=5)
-        assert (reading.adds_up, reading.complete) == (True, True)
+        assert (reading.consistent, reading.complete) == (True, True)
 
 
 def test_a_completion_without_a_prompt_is_not_all_that_was_used() -> None:
@@ -236,18 +236,18 @@ def test_reasoning_is_inside_the_completion_unless_the_provider_counts_it_beside
 ) -> None:
     reading = read_answer(_chat(prompt_tokens=10, completion_tokens=50, **usage), provider)
     assert reading.usage == Usage(prompt_tokens=10, completion_tokens=completion, reasoning_tokens=30)
-    assert reading.adds_up
+    assert reading.consistent
 
 
 def test_more_reasoning_than_completion_does_not_add_up() -> None:
-    assert not read_answer(_chat(prompt_tokens=10, completion_tokens=5, reasoning_tokens=6), "LOCAL").adds_up
+    assert not read_answer(_chat(prompt_tokens=10, completion_tokens=5, reasoning_tokens=6), "LOCAL").consistent
 
 
 @pytest.mark.parametrize("detail", ["web_search_requests", "google_maps_grounding_requests"])
 def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detail: str) -> None:
     details = {"cached_tokens": 0, detail: 1}
     reading = read_answer(_chat(prompt_tokens=10, completion_tokens=5, prompt_tokens_details=details), "CUSTOM")
-    assert (reading.adds_up, reading.complete) == (True, False)
+    assert (reading.consistent, reading.complete) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object
 
 
 @pytest.mark.parametrize(
-    ("split", "written", "adds_up"),
+    ("split", "written", "consistent"),
     [
         ({"ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 0}, (600, 0), True),
         ({"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 400}, (0, 600), True),
@@ -318,13 +318,13 @@ def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object
     ],
 )
 def test_cache_writes_beside_their_split_last_as_long_as_the_split_ones(
-    split: dict[str, int] | None, written: tuple[int, int], adds_up: bool
+    split: dict[str, int] | None, written: tuple[int, int], consistent: bool
 ) -> None:
     usage = {"input_tokens": 5, "output_tokens": 9, "cache_creation_input_tokens": 600, "cache_creation": split}
     reading = read_answer(_chat(**usage), "ANTHROPIC")
     assert reading.usage is not None
     assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
-    assert reading.adds_up is adds_up
+    assert reading.consistent is consistent
 
 
 def _claude_stream(start: dict[str, object], end: dict[str, object]) -> bytes:
@@ -414,7 +414,7 @@ def test_langchain_names_its_block_otherwise() -> None:
     answer = {"content": "Hi", "usage_metadata": usage | {"input_token_details": {"cache_creation": 1000}}}
     reading = read_answer(json.dumps(answer).encode(), "ANTHROPIC")
     assert reading.usage == Usage(prompt_tokens=10, prompt_cache_write_5m_tokens=1000, completion_tokens=5)
-    assert (reading.adds_up, reading.complete) == (True, True)
+    assert (reading.consistent, reading.complete) == (True, True)
 
 
 def test_the_details_of_a_prompt_may_be_named_in_the_singular() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from services import __version__
-from services.cli.commands import app
+from services.cli.app import app
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 

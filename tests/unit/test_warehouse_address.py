@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.stores.clickhouse import Address, parse_address
+from services.stores.clickhouse.connection import Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.unreadable import UNREADABLE
+from schemas.undecodable import UNDECODABLE
 from services.domain.assembly.growing import IndexedList, Object, add_text, finished
 
 # The type of a block that a delta continues, and the text of it.
@@ -77,5 +77,5 @@ def _shown(block: Object) -> Object:
         return block
     try:
         return block | {"input": _any.decode(text)}
-    except UNREADABLE:
+    except UNDECODABLE:
         return block | {"input": text}

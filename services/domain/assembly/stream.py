@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.unreadable import UNREADABLE
+from schemas.undecodable import UNDECODABLE
 from services.domain.assembly.anthropic_messages import assemble_message
 from services.domain.assembly.google_generate import assemble_generated
 from services.domain.assembly.growing import Object
 from services.domain.assembly.openai_chat import assemble_chat
 from services.domain.assembly.openai_responses import assemble_response
-from services.domain.streams import events_of, json_lines, looks_like_events
+from services.domain.exchange.sse import events_of, json_lines, looks_like_events
 
 TRUNCATED: Final = "farebox_truncated"  # true in the JSON of a stream that broke off, or was stored in part
 
@@ -39,7 +39,7 @@ def assembled(stream: bytes) -> bytes | None:
             return None
         response, ended = assemble(pieces)
         return _encoder.encode(response if ended or done else response | {TRUNCATED: True})
-    except UNREADABLE:  # nested too deeply
+    except UNDECODABLE:  # nested too deeply
         return None
 
 
@@ -62,7 +62,7 @@ def _pieces(stream: bytes) -> tuple[list[Object], bool]:
     if stream.lstrip().startswith(b"["):
         return list(_array(stream.decode("utf-8", "replace").lstrip())), False
     lines = json_lines(stream)
-    if len(lines) < 2:  # an answer that was not streamed
+    if len(lines) < 2:  # a response that was not streamed
         return [], False
     return [piece for line in lines if (piece := _object(line)) is not None], False
 
@@ -70,7 +70,7 @@ def _pieces(stream: bytes) -> tuple[list[Object], bool]:
 def _object(text: bytes) -> Object | None:
     try:
         value: Any = _decoder.decode(text)
-    except UNREADABLE:
+    except UNDECODABLE:
         return None
     return value if isinstance(value, dict) else None
 

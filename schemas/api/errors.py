@@ -1,0 +1,31 @@
+"""What the HTTP API answers when it refuses, or cannot answer now."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.api.requests import View
+
+
+class ErrorResponse(View):
+    data: None = None
+    error: str = Field(description="Why, for people")
+
+
+class UnauthenticatedError(ErrorResponse):
+    trace: Literal["isAuthenticated.error"] = "isAuthenticated.error"
+
+
+class ServerErrorResponse(View):
+    message: str
+
+
+class ValidationErrorResponse(View):
+    """A question that cannot be asked so."""
+
+    message: Literal["Validation Failed"] = "Validation Failed"
+    details: dict[str, ServerErrorResponse] = Field(
+        description="By the place of the fault, as clients wrote it, or by its kind"
+    )
+    data: None = None
+    error: str = Field(description="All of it, for people")

@@ -1,0 +1,1 @@
+"""`farebox prices`. Start with `commands.py`."""

@@ -1,0 +1,112 @@
+"""`farebox prices ...`: what an operator types to look at prices, and to say what something costs here."""
+
+from typing import Annotated, Final
+
+import typer
+
+from schemas.api.prices import AddedPriceView, OperatorPriceView, PricesView
+from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
+from services.cli.prices.parse import amount_of, class_prices, tier_prices
+from services.cli.prices.render import added_price, listed_prices, shown_prices
+from services.cli.terminal import compile_lines, screen, seen
+
+prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
+
+# Whose prices are looked for when no provider is named; CUSTOM knows each model that one seller only has.
+LIKELY: Final = ("OPENAI", "ANTHROPIC", "GOOGLE", "CUSTOM")
+
+Provider = Annotated[str, typer.Option(help="As requests show it: OPENAI, ANTHROPIC, CUSTOM ... Default: any.")]
+ServiceTier = Annotated[str, typer.Option(help="flex, priority, batch ... Default: the standard one.")]
+
+
+@prices.command("add")
+def add_price(
+    model: Annotated[str, typer.Argument(help="As billed: gpt-4o-2024-08-06, or gpt-4o-20* for every dated one.")],
+    input_: Annotated[str, typer.Option("--input", metavar="USD", help="Per million input tokens.")] = "",
+    output: Annotated[str, typer.Option(metavar="USD", help="Per million output tokens.")] = "",
+    cached: Annotated[str, typer.Option(metavar="USD", help="Per million cached input tokens.")] = "",
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=USD",
+            help="Of any usage class: per million tokens, per unit for anything that is not tokens.",
+        ),
+    ] = None,
+    above: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOKENS:CLASS=USD", help="Replaces it for prompts above TOKENS."),
+    ] = None,
+    per_request: Annotated[str, typer.Option(metavar="USD", help="For each request, beside what it uses.")] = "0",
+    provider: Provider = "",
+    service_tier: ServiceTier = "",
+    valid_from: Annotated[str | None, typer.Option("--from", metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    valid_until: Annotated[
+        str | None, typer.Option("--until", metavar="MOMENT", help="ISO 8601. Default: for ever.")
+    ] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Say what a model costs here. New requests are charged by it within seconds, old ones when you re-price."""
+    with errors_in_one_line():
+        short = {"--input": input_, "--output": output, "--cached": cached}
+        classes = class_prices(short, price or [])
+        body = {
+            "model": model,
+            "provider": provider,
+            "service_tier": service_tier,
+            **classes,
+            "usd_per_request": amount_of(per_request, "--per-request"),
+            "tiers": tier_prices(above or [], classes["usd_per_million_tokens"]),
+            "valid_from": valid_from,
+            "valid_until": valid_until,
+        }
+        added = query_api(url, key, data).post("/v1/prices", body)
+        compile_lines(added_price(seen(AddedPriceView, added)), screen())
+
+
+@prices.command("list")
+def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Data = DATA) -> None:
+    """List the prices that were added here, ended ones too."""
+    with errors_in_one_line():
+        answer = query_api(url, key, data).get("/v1/prices")
+        rows = seen(PricesView, answer).rows
+        show(answer["rows"], lambda console: compile_lines(listed_prices(rows), console), as_data=as_data)
+
+
+@prices.command("show")
+def show_price(
+    model: Annotated[str, typer.Argument(help="A model's name.")],
+    provider: Annotated[str, typer.Option(help="As requests show it. Default: who is likely to sell it.")] = "",
+    service_tier: ServiceTier = "",
+    at: Annotated[str, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = "",
+    as_data: AsJson = False,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Show what a request of a model is charged by, and what else is known of its price."""
+    with errors_in_one_line():
+        asked = {"model": model, "service_tier": service_tier} | ({"at": at} if at else {})
+        api, tried = query_api(url, key, data), [provider] if provider else list(LIKELY)
+        for place, seller in enumerate(tried, 1):
+            answer = api.get("/v1/prices", asked | {"provider": seller})
+            if answer["in_force"]:
+                tried = tried[:place]
+                break
+        view = seen(PricesView, answer)
+        show(answer, lambda console: compile_lines(shown_prices(view, tried), console), as_data=as_data)
+
+
+@prices.command("end")
+def end_price(
+    row_id: Annotated[str, typer.Argument(help="As `farebox prices list` shows it.")],
+    at: Annotated[str | None, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """End a price from a given timestamp. It stays in the list."""
+    with errors_in_one_line():
+        ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
+        compile_lines(listed_prices([seen(OperatorPriceView, ended)]), screen())

@@ -1,0 +1,1 @@
+"""`farebox reprice`. Start with `commands.py`."""

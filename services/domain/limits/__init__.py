@@ -1,0 +1,1 @@
+"""Who may go next, and how much: fair queues, and later rate limits. Pure policies; counters live in `stores`."""

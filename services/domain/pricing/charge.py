@@ -1,0 +1,121 @@
+"""Usage x Price -> Charge: exact, class by class, or unknown."""
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+import msgspec
+
+from schemas.event import Outcome
+from schemas.price import MAX_USD, UNIT_USD, Charge, ChargeLine, CostState, Price, Rate
+from schemas.receipt import Charged
+from schemas.usage import TOKEN_CLASSES, USAGE_CLASSES, Usage, UsageSource, context_tokens
+
+# Wide enough that no product or sum of a receipt is ever rounded.
+_EXACT: Final = Context(prec=80)
+
+# Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
+_BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
+
+WHOLE: Final = (Outcome.COMPLETED, Outcome.CACHED)
+
+FREE: Final = Charge(cost_usd=Decimal(0), state=CostState.FREE)
+NO_USAGE: Final = Charge(cost_usd=None, state=CostState.NO_USAGE)
+TRUNCATED: Final = Charge(cost_usd=None, state=CostState.TRUNCATED)
+UNKNOWN_MODEL: Final = Charge(cost_usd=None, state=CostState.UNKNOWN_MODEL)
+
+
+def charge(usage: Usage, price: Price | None) -> Charge:
+    """What `usage` costs at `price`: US dollars, exact to 1e-12, half even. Classes are disjoint, so none counts twice.
+
+    Each line is exact. Where their sum has more than twelve decimals, a last line `rounding` holds the difference, so
+    the lines add up to the cost exactly.
+    """
+    if price is None:
+        return UNKNOWN_MODEL
+    lines = _lines(usage, price)
+    if lines is None:
+        return partial(price)
+    exact = Decimal(0)
+    for line in lines:
+        exact = _EXACT.add(exact, line.amount_usd)
+    total = exact.quantize(UNIT_USD, ROUND_HALF_EVEN, _EXACT)
+    if total > MAX_USD:
+        return partial(price)
+    if total != exact:
+        lines.append(_line("rounding", 1, _EXACT.subtract(total, exact)))
+    state = CostState.PRICED if total else CostState.FREE
+    return Charge(cost_usd=total, state=state, price_id=price.id, lines=tuple(lines))
+
+
+def charge_without_usage(price: Price | None, *, whole: bool) -> Charge:
+    """What a response costs that does not say what was used: known where `price` is one for each request alone.
+
+    Of a response that broke off or failed, which is not `whole`, nobody knows whether it was billed.
+    """
+    if price is None or price.rates or not price.usd_per_request or not whole:
+        return NO_USAGE
+    return charge(Usage(), price)
+
+
+def charge_stored(charged: Charged, price: Price | None) -> Charge:
+    """What a stored row costs at `price`: as at first, unknown if estimated, contradictory or not all there."""
+    if charged.usage_source is UsageSource.NONE:
+        return charge_without_usage(price, whole=charged.outcome in WHOLE and charged.status < 400)
+    estimated = charged.usage_source is UsageSource.ESTIMATED
+    if price is not None and (estimated or charged.usage_mismatch or charged.usage_incomplete):
+        return partial(price)
+    return charge(charged.usage, price)
+
+
+def partial(price: Price) -> Charge:
+    """The charge of a usage that `price` cannot price, or not all of it."""
+    return Charge(cost_usd=None, state=CostState.PARTIAL, price_id=price.id)
+
+
+def rates_for(usage: Usage, price: Price) -> Mapping[str, Rate]:
+    """Those rates of `price` that hold for `usage`: not for a longer prompt, nor as included in what was not used."""
+    rates: Mapping[str, Rate] = price.rates
+    if price.included_in:
+        paid = {name for name, other in price.included_in.items() if getattr(usage, other)}
+        rates = {name: rate for name, rate in rates.items() if name in paid or name not in price.included_in}
+    if price.max_prompt_tokens is not None and context_tokens(usage) > price.max_prompt_tokens:
+        rates = {name: rate for name, rate in rates.items() if name not in TOKEN_CLASSES}
+    return rates
+
+
+def rate_of(rates: Mapping[str, Rate], usage_class: str) -> Rate | None:
+    """None when `rates` has none for the class, nor for what it is billed as."""
+    return rates.get(usage_class) or rates.get(_BILLED_AS.get(usage_class, ""))
+
+
+def context_tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
+    """The highest tier that the prompt exceeds, as its threshold and its price per unit; the first one starts at 0."""
+    chosen = 0, rate.usd
+    for tier in rate.tiers:
+        if prompt_size > tier[0]:
+            chosen = tier
+    return chosen
+
+
+def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
+    """None when something that was used has no rate."""
+    prompt_size = context_tokens(usage)
+    rates = rates_for(usage, price)
+    lines = []
+    for name, quantity in zip(USAGE_CLASSES, msgspec.structs.astuple(usage), strict=True):
+        if not quantity:
+            continue
+        rate = rate_of(rates, name)
+        if rate is None:
+            return None
+        lines.append(_line(name, quantity, context_tier_of(rate, prompt_size)[1]))
+    if price.usd_per_request:
+        lines.append(_line("request", 1, price.usd_per_request))
+    return lines
+
+
+def _line(name: str, quantity: int, unit_usd: Decimal) -> ChargeLine:
+    return ChargeLine(
+        usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=_EXACT.multiply(unit_usd, quantity)
+    )

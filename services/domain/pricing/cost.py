@@ -1,0 +1,45 @@
+"""What an exchange costs and why: priced, free, or unknown. Unknown is never zero, and zero is never a guess."""
+
+from typing import Final
+
+from schemas.event import ExchangeEvent, Outcome
+from schemas.price import Charge, CostState, PriceBook
+from schemas.usage import ParsedResponse, UsageSource
+from services.domain.pricing.billable import request_generates
+from services.domain.pricing.charge import FREE, TRUNCATED, WHOLE, charge, charge_without_usage, partial
+from services.domain.usage.source import ResolvedUsage, refused_by_provider
+
+
+def charge_of(
+    event: ExchangeEvent, model: str, tier: str, reading: ParsedResponse, consumption: ResolvedUsage, prices: PriceBook
+) -> Charge:
+    """What the provider bills for `event`, whatever was served from a cache.
+
+    Free: what never left for the provider, what generates nothing, what we refused, logged steps and error answers
+    without usage. Unknown: no usage although something may have been generated, unless the price is one for each
+    request alone; figures that were cut away, an estimate, no price for the model, or figures that contradict
+    themselves or do not hold all that was used.
+    """
+    request, response = event.request, event.response
+    if response.outcome is Outcome.REFUSED or not request_generates(request, reading) or _never_left(event):
+        return FREE
+    if consumption.usage is None and (request.step or refused_by_provider(response, reading)):
+        return FREE
+    if reading.cut:
+        return TRUNCATED
+    price = prices.price_at(request.provider, model, request.created_at, tier)
+    if consumption.usage is None:
+        return charge_without_usage(price, whole=response.outcome in WHOLE and not reading.failed)
+    if consumption.source is UsageSource.ESTIMATED:
+        return partial(price) if price is not None else _ESTIMATED
+    if price is not None and not (reading.consistent and reading.complete):
+        return partial(price)
+    return charge(consumption.usage, price)
+
+
+_ESTIMATED: Final = Charge(cost_usd=None, state=CostState.PARTIAL)
+
+
+def _never_left(event: ExchangeEvent) -> bool:
+    """What was answered from a cache did not leave either, but did when it was paid for."""
+    return not event.response.request_sent and event.response.outcome is not Outcome.CACHED

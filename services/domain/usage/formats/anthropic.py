@@ -1,0 +1,91 @@
+"""Usage as Anthropic counts: what was read from or written to the prompt cache stands beside the input, not in it.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance
+"""
+
+from typing import Final
+
+from schemas.usage import Usage
+from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, entries, section
+from services.domain.usage.formats.unrecognized import Names
+
+_PUT_IN: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+CACHE_LIFETIMES: Final = frozenset(("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
+# To fetch a page or to look for a tool costs nothing but tokens.
+SERVER_TOOLS: Final = frozenset(("web_search_requests", "web_fetch_requests", "tool_search_requests"))
+ANTHROPIC_NAMES: Final[Names] = {
+    "": frozenset(
+        (
+            *("input_tokens", "output_tokens", "total_tokens", "iterations"),
+            *("cache_read_input_tokens", "cache_creation_input_tokens"),
+        )
+    ),
+    "cache_creation": CACHE_LIFETIMES,
+    "output_tokens_details": frozenset(("thinking_tokens",)),
+    "server_tool_use": SERVER_TOOLS,
+}
+
+
+def overlaid(start: UsageObject, end: UsageObject) -> UsageObject:
+    """What a stream says at its `start` and at its `end`, which wins: it counts anew what was put in.
+
+    Some servers fill in zeros at the end instead. Those count nothing where less would have been put in with them.
+    """
+    told = {name: value for name, value in end.items() if value is not None}
+    block = {**start, **told}
+    if _put_in(block) >= _put_in(start):
+        return block
+    return {**start, **{name: value for name, value in told.items() if _says_something(value)}}
+
+
+def _put_in(block: UsageObject) -> int:
+    return sum(value for name in _PUT_IN if type(value := block.get(name)) is int)
+
+
+def _says_something(value: object) -> bool:
+    return any(value.values()) if isinstance(value, dict) else bool(value)
+
+
+def anthropic_usage(block: UsageObject, _provider: str) -> ParsedUsage:
+    """What `block` says. Raises: InvalidUsage."""
+    five_minutes, one_hour, writes_add_up = _written(block)
+    output = count_field(block, "output_tokens")
+    reasoning = count_field(section(block, "output_tokens_details"), "thinking_tokens")
+    usage = Usage(
+        prompt_tokens=count_field(block, "input_tokens"),
+        prompt_cache_read_tokens=count_field(block, "cache_read_input_tokens"),
+        prompt_cache_write_5m_tokens=five_minutes,
+        prompt_cache_write_1h_tokens=one_hour,
+        completion_tokens=max(0, output - reasoning),
+        reasoning_tokens=reasoning,
+        web_searches=count_field(section(block, "server_tool_use"), "web_search_requests"),
+    )
+    # Compactions and advisors are billed too, some at another model's prices, and are in none of the figures above.
+    aside = any(turn.get("type") not in (None, "message") for turn in entries(block, "iterations"))
+    return ParsedUsage(usage, writes_add_up and reasoning <= output and _total_agrees(block, usage, output), not aside)
+
+
+def _total_agrees(block: UsageObject, usage: Usage, output: int) -> bool:
+    """Anthropic states no total, but others do who repeat its figures: with what was cached, or without."""
+    total = count_field(block, "total_tokens") if "total_tokens" in block else 0
+    stated = usage.prompt_tokens + output
+    read, five_minutes = usage.prompt_cache_read_tokens, usage.prompt_cache_write_5m_tokens
+    return total in (0, stated, stated + read + five_minutes + usage.prompt_cache_write_1h_tokens)
+
+
+def _written(block: UsageObject) -> tuple[int, int, bool]:
+    """Cache writes of five minutes and of one hour, and whether they are sure.
+
+    Without the split all are of five minutes, the default. A stream may name more at its end than it split at its
+    start: the rest lasts as long as those did, unless they were of both kinds.
+    """
+    split = section(block, "cache_creation")
+    five_minutes = count_field(split, "ephemeral_5m_input_tokens")
+    one_hour = count_field(split, "ephemeral_1h_input_tokens")
+    whole = count_field(block, "cache_creation_input_tokens")
+    unsplit = whole - five_minutes - one_hour
+    if unsplit > 0 and one_hour and not five_minutes:
+        one_hour += unsplit
+    elif unsplit > 0:
+        return five_minutes + unsplit, one_hour, not one_hour
+    return five_minutes, one_hour, unsplit >= 0 or not whole

@@ -1,0 +1,145 @@
+"""Usage as OpenAI counts, in chat completions, responses, embeddings, images and audio, and all who copy it.
+
+Cached, written, audio and image tokens are counted inside the prompt; reasoning and audio inside the completion.
+Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
+https://platform.openai.com/docs/guides/prompt-caching, https://api-docs.deepseek.com/guides/kv_cache,
+https://docs.x.ai/docs/api-reference, https://docs.perplexity.ai/api-reference/chat-completions-post,
+https://docs.mistral.ai/capabilities/audio_transcription
+"""
+
+from typing import Final
+
+import msgspec
+
+from schemas.usage import Usage
+from services.domain.usage.formats.anthropic import SERVER_TOOLS
+from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, first_count_field, section
+from services.domain.usage.formats.openai_prompt import PROMPT_NAMES, READ_BESIDE, prompt_classes
+from services.domain.usage.formats.unrecognized import Names, counts_more
+
+_PROMPT: Final = ("prompt_tokens", "input_tokens")
+_COMPLETION: Final = ("completion_tokens", "output_tokens")
+# LangChain's is the last.
+_COMPLETION_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+_COMPLETION_NAMES: Final = frozenset(
+    (
+        *("reasoning_tokens", "reasoning", "text_tokens", "audio_tokens", "audio", "image_tokens"),
+        *("accepted_prediction_tokens", "rejected_prediction_tokens"),
+    )
+)
+OPENAI_NAMES: Final[Names] = {
+    "": frozenset(
+        (
+            *(*_PROMPT, *_COMPLETION, *READ_BESIDE, "total_tokens", "reasoning_tokens", "prompt_cache_miss_tokens"),
+            *("cache_creation_input_tokens", "prompt_audio_seconds", "citation_tokens", "num_search_queries"),
+        )
+    ),
+    **PROMPT_NAMES,
+    **dict.fromkeys(_COMPLETION_DETAILS, _COMPLETION_NAMES),
+    "server_tool_use": SERVER_TOOLS,
+}
+_TOTAL_NAMES: Final[Names] = {"": frozenset(("total_tokens",))}
+DURATION_NAMES: Final[Names] = {"": frozenset(("seconds",))}
+# Names that only Perplexity uses, under whatever provider a call of it was logged.
+_PERPLEXITYS: Final = frozenset(("num_search_queries", "citation_tokens", "search_context_size"))
+_RARE: Final = frozenset(("server_tool_use", "num_search_queries", "prompt_audio_seconds", "citation_tokens"))
+
+
+def openai_usage(block: UsageObject, provider: str) -> ParsedUsage:
+    """What `block` says. Raises: InvalidUsage."""
+    prompt, completion = first_count_field(block, *_PROMPT), first_count_field(block, *_COMPLETION)
+    if not prompt and not completion and block.get("total_tokens"):
+        return _total_alone(block)
+    agreed, told = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
+    if not prompt:
+        told = any(block.get(name) is not None for name in _PROMPT)
+    of_prompt, complete, sure = prompt_classes(block, prompt, completion)
+    of_completion, consistent = _completion(block, sum(of_prompt.values()), completion, provider)
+    parts = of_prompt | of_completion
+    if min(parts.values()) < 0:
+        consistent, parts = False, {name: max(0, count) for name, count in parts.items()}
+    if not _RARE.isdisjoint(block):
+        parts |= _beside(block)
+    return ParsedUsage(Usage(**parts), consistent and agreed and sure, complete and told)
+
+
+def _total_alone(block: UsageObject) -> ParsedUsage:
+    """Embeddings and rankings of some providers state nothing else. Beside anything else it is no prompt."""
+    return ParsedUsage(
+        Usage(prompt_tokens=count_field(block, "total_tokens")), complete=not counts_more(block, _TOTAL_NAMES)
+    )
+
+
+def as_images(counted: ParsedUsage, block: UsageObject, *, alone: bool) -> ParsedUsage:
+    """`counted` for a response of images: without details all that was put out is image.
+
+    Where the model was not `alone`, what another one used beside it is billed too, and stands elsewhere.
+    """
+    usage = counted.usage
+    if not section(block, *_COMPLETION_DETAILS):
+        made = usage.completion_tokens
+        usage = msgspec.structs.replace(usage, completion_tokens=0, completion_image_tokens=made)
+    return ParsedUsage(usage, counted.consistent, counted.complete and alone)
+
+
+def tells_output(block: UsageObject) -> bool:
+    return any(name in block for name in _COMPLETION)
+
+
+def _agree(block: UsageObject, names: tuple[str, str]) -> bool:
+    """Whether the two names of one thing do not say two different things. Zeros are what nobody filled in."""
+    if names[0] not in block or names[1] not in block:
+        return True
+    one, other = (count_field(block, name) for name in names)
+    return one == other or not one or not other
+
+
+def _beside(block: UsageObject) -> dict[str, int]:
+    """What is no token of the prompt or the completion."""
+    searches = count_field(section(block, "server_tool_use"), "web_search_requests")
+    return {
+        "prompt_audio_seconds": _seconds(block),
+        "citation_tokens": count_field(block, "citation_tokens"),
+        "web_searches": searches + count_field(block, "num_search_queries"),
+    }
+
+
+def duration_usage(block: UsageObject, _provider: str) -> ParsedUsage:
+    """Transcriptions that are billed by the length of the audio. Raises: InvalidUsage."""
+    return ParsedUsage(Usage(prompt_audio_seconds=count_field(block, "seconds")))
+
+
+def _seconds(block: UsageObject) -> int:
+    return count_field(block, "prompt_audio_seconds") if block.get("prompt_audio_seconds") else 0
+
+
+def _completion(block: UsageObject, prompt: int, completion: int, provider: str) -> tuple[dict[str, int], bool]:
+    inside = section(block, *_COMPLETION_DETAILS)
+    told = count_field(block, "reasoning_tokens")
+    reasoning = first_count_field(inside, "reasoning_tokens", "reasoning") or told
+    beside = bool(told) and (provider == "PERPLEXITY" or not _PERPLEXITYS.isdisjoint(block))
+    whole, consistent = _with_reasoning(block, prompt, completion, reasoning, beside=beside)
+    audio, images = first_count_field(inside, "audio_tokens", "audio"), count_field(inside, "image_tokens")
+    parts = {
+        "completion_tokens": whole - reasoning - audio - images,
+        "reasoning_tokens": reasoning,
+        "completion_audio_tokens": audio,
+        "completion_image_tokens": images,
+    }
+    return parts, consistent
+
+
+def _with_reasoning(
+    block: UsageObject, prompt: int, completion: int, reasoning: int, *, beside: bool
+) -> tuple[int, bool]:
+    """The completion with the reasoning in it, and whether the provider's own total reconciles.
+
+    xAI and Perplexity count reasoning beside the completion. xAI's total says so; Perplexity's leaves it out. All
+    others count it inside, wherever they name it. Mistral's total holds audio tokens that it bills by the second and
+    counts nowhere else.
+    """
+    total = count_field(block, "total_tokens")
+    stated = prompt + completion
+    if reasoning and (beside or total == stated + reasoning):
+        return completion + reasoning, total in (0, stated, stated + reasoning)
+    return completion, total in (0, stated) or (total > stated and bool(_seconds(block)))

@@ -1,0 +1,87 @@
+"""Usage in the words of libraries that clients log with: what was cached is inside the input, whoever was asked.
+
+Sources: https://ai-sdk.dev/docs/reference/ai-sdk-core/generate-text, https://ai.pydantic.dev/api/usage
+"""
+
+from typing import Final
+
+from schemas.usage import Usage, context_tokens
+from services.domain.usage.formats.fields import InvalidUsage, ParsedUsage, UsageObject, count_field, section
+from services.domain.usage.formats.unrecognized import Names
+
+AI_SDK_NAMES: Final[Names] = {
+    "": frozenset(("inputTokens", "outputTokens", "totalTokens", "reasoningTokens", "cachedInputTokens", "raw")),
+    "inputTokenDetails": frozenset(("noCacheTokens", "cacheReadTokens", "cacheWriteTokens")),
+    "outputTokenDetails": frozenset(("textTokens", "reasoningTokens")),
+}
+PYDANTIC_NAMES: Final[Names] = {
+    "": frozenset(
+        (
+            *("input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens"),
+            *("input_audio_tokens", "cache_audio_read_tokens", "output_audio_tokens"),
+            *("requests", "tool_calls", "details"),  # details repeat the provider's own figures, flat
+        )
+    )
+}
+# Of these the fifth AI SDK gives the input without what was cached, and nothing of what was written to the cache.
+_CACHE_BESIDE: Final = frozenset({"ANTHROPIC", "AWS", "BEDROCK"})
+
+
+def ai_sdk_usage(block: UsageObject, provider: str) -> ParsedUsage:
+    """What `block` says. Raises: InvalidUsage."""
+    given, made, total = (
+        count_field(block, "inputTokens"),
+        count_field(block, "outputTokens"),
+        count_field(block, "totalTokens"),
+    )
+    inside, of_output = section(block, "inputTokenDetails"), section(block, "outputTokenDetails")
+    read = count_field(inside, "cacheReadTokens") or count_field(block, "cachedInputTokens")
+    written = count_field(inside, "cacheWriteTokens")
+    reasoning = count_field(of_output, "reasoningTokens") or count_field(block, "reasoningTokens")
+    whole = made + reasoning if reasoning and total == given + made + reasoning else made
+    usage = Usage(
+        prompt_tokens=max(0, given - read - written),
+        prompt_cache_read_tokens=read,
+        prompt_cache_write_5m_tokens=written,
+        completion_tokens=max(0, whole - reasoning),
+        reasoning_tokens=reasoning,
+    )
+    consistent = read + written <= given and reasoning <= whole and total in (0, given + whole)
+    return ParsedUsage(usage, consistent, bool(inside) or not read or provider not in _CACHE_BESIDE)
+
+
+def agrees_with(block: UsageObject, own: Usage) -> bool:
+    """Whether an AI SDK's `block` counts as much as the provider's `own` figures, which it holds.
+
+    Some of its versions leave reasoning out of the output. Figures that nobody can read contradict nothing.
+    """
+    try:
+        given, made = count_field(block, "inputTokens"), count_field(block, "outputTokens")
+    except InvalidUsage:
+        return True
+    said = own.completion_tokens + own.completion_audio_tokens + own.completion_image_tokens
+    return given in (0, context_tokens(own)) and made in (0, said, said + own.reasoning_tokens)
+
+
+def pydantic_usage(block: UsageObject, _provider: str) -> ParsedUsage:
+    """What `block` says. Raises: InvalidUsage."""
+    given, made = count_field(block, "input_tokens"), count_field(block, "output_tokens")
+    read, written = count_field(block, "cache_read_tokens"), count_field(block, "cache_write_tokens")
+    audio, heard = count_field(block, "input_audio_tokens"), count_field(block, "cache_audio_read_tokens")
+    details = section(block, "details")
+    spoken, reasoning = count_field(block, "output_audio_tokens"), count_field(details, "reasoning_tokens")
+    one_hour = count_field(details, "ephemeral_1h_input_tokens")
+    parts = {
+        "prompt_tokens": given - read - written - audio + heard,
+        "prompt_cache_read_tokens": read - heard,
+        "prompt_cache_read_audio_tokens": heard,
+        "prompt_cache_write_5m_tokens": written - one_hour,
+        "prompt_cache_write_1h_tokens": one_hour,
+        "prompt_audio_tokens": audio - heard,
+        "completion_tokens": made - reasoning - spoken,
+        "reasoning_tokens": reasoning,
+        "completion_audio_tokens": spoken,
+        "web_searches": count_field(details, "web_search_requests"),
+    }
+    usage = Usage(**{name: max(0, count) for name, count in parts.items()})
+    return ParsedUsage(usage, min(parts.values()) >= 0 and count_field(block, "total_tokens") in (0, given + made))

@@ -1,0 +1,75 @@
+"""What a response says about itself, without free text: figures, and the words that providers put beside them.
+
+A usage block is a provider's own, but one that a client logged may hold anything, under any name.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.undecodable import UNDECODABLE
+from schemas.usage import ParsedResponse
+from services.domain.usage.formats.registry import KNOWN_NAMES
+from services.domain.usage.formats.unrecognized import is_named_like_a_count
+from services.domain.usage.request import MAX_NAME_CHARACTERS
+
+_DEEPEST: Final = 6
+_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
+_COST: Final = re.compile(r"cost|price", re.IGNORECASE)
+_BESIDE: Final = frozenset(
+    ("modality", "type", "ttl", "service_tier", "serviceTier", "trafficType", "speed", "inference_geo")
+)
+_WORDS: Final = frozenset(  # in lower case
+    (
+        *("default", "standard", "standard_only", "auto", "priority", "flex", "scale", "batch", "fast", "optimized"),
+        *("on_demand", "on_demand_flex", "on_demand_priority", "provisioned_throughput"),
+        *("unspecified", "traffic_type_unspecified", "not_available", "global", "us", "eu"),
+        *("low", "medium", "high", "5m", "1h", "tokens", "duration", "message", "compaction", "advisor_message"),
+        *("text", "image", "audio", "video", "document"),
+    )
+)
+_TIER: Final = re.compile(r"[a-z0-9][a-z0-9+._-]{0,99}")
+_UNRECOGNIZED_TIER: Final = "unrecognized"  # no book has a price for it, and none had one for the text
+_NOTHING: Final = object()
+
+_blocks = msgspec.json.Decoder(dict[str, object])
+
+
+def without_text(reading: ParsedResponse) -> ParsedResponse:
+    """`reading` with nothing in it but figures, flags and names. Done again it changes nothing."""
+    return replace(
+        reading,
+        model=reading.model[:MAX_NAME_CHARACTERS],
+        tier=reading.tier if not reading.tier or _TIER.fullmatch(reading.tier) else _UNRECOGNIZED_TIER,
+        usage_block=_figures_in(reading.usage_block),
+    )
+
+
+def _figures_in(usage_block: str) -> str:
+    """JSON text; '' when there is none, or it cannot be read."""
+    if not usage_block:
+        return ""
+    try:
+        return msgspec.json.encode(_figures(_blocks.decode(usage_block), 0)).decode()
+    except UNDECODABLE:
+        return ""
+
+
+def _figures(value: object, depth: int) -> object:
+    if isinstance(value, dict):
+        kept = {name: _figures(inner, depth + 1) for name, inner in value.items() if _is_figures_name(name)}
+        return {name: inner for name, inner in kept.items() if inner is not _NOTHING} if depth < _DEEPEST else _NOTHING
+    if isinstance(value, list):
+        found = [_figures(one, depth + 1) for one in value] if depth < _DEEPEST else []
+        return [one for one in found if one is not _NOTHING]
+    if isinstance(value, str):
+        return value if value.lower() in _WORDS else _NOTHING
+    return value
+
+
+def _is_figures_name(name: str) -> bool:
+    if _NAME.fullmatch(name) is None:
+        return False
+    return name in KNOWN_NAMES or name in _BESIDE or is_named_like_a_count(name) or _COST.search(name) is not None

@@ -1,0 +1,150 @@
+"""The client's side: what is said to it, and the JSON errors the proxy says in its own name."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from schemas.errors import FareboxError, Rejected, Unavailable, UpstreamTimedOut, UpstreamUnavailable
+from services.ports import Headers
+
+FAILED = (b"Helicone-Status", b"failed")
+SUCCESS = (b"Helicone-Status", b"success")
+
+
+class MalformedRequest(Rejected):
+    code = "malformed_request"
+    status = 400
+
+
+class UnknownMethod(Rejected):
+    code = "unknown_method"
+    status = 501
+
+
+class MisdirectedRequest(Rejected):
+    code = "misdirected_request"
+    status = 421
+
+
+class MethodNotAllowed(Rejected):
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, path: str, allowed: str) -> None:
+        """`allowed` as the Allow header has it."""
+        super().__init__(f"{path} takes {allowed}")
+        self.allowed = allowed
+
+
+class NoWebSockets(Rejected):
+    code = "websocket_not_implemented"
+    status = 501
+
+
+class HeadTooLarge(Rejected):
+    code = "head_too_large"
+    status = 431
+
+
+class RequestTooSlow(Rejected):
+    code = "request_too_slow"
+    status = 408
+
+
+REASONS = {
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    409: b"Conflict",
+    413: b"Content Too Large",
+    421: b"Misdirected Request",
+    431: b"Request Header Fields Too Large",
+    501: b"Not Implemented",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+}
+
+
+def status_of(error: FareboxError) -> int:
+    match error:
+        case UpstreamTimedOut():
+            return 504
+        case UpstreamUnavailable():
+            return 502
+        case Unavailable():
+            return 503
+        case Rejected():
+            return 400 if error.status == 422 else error.status
+        case _:
+            return 500
+
+
+def error_body(error: FareboxError) -> bytes:
+    """JSON that both the OpenAI and the Anthropic SDK can show."""
+    return msgspec.json.encode(
+        {"type": "error", "error": {"type": "farebox_error", "code": error.code, "message": str(error)}}
+    )
+
+
+class Downstream(Protocol):
+    """The client's side of one exchange: what a server binding offers."""
+
+    def close_after(self) -> None:
+        """The connection ends with this response, whose head will say so."""
+        ...
+
+    def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
+        """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH)."""
+        ...
+
+    def send_chunk(self, piece: bytes) -> None: ...
+
+    def flush(self) -> None:
+        """Nothing more is at hand: what was said so far should travel."""
+        ...
+
+    def finish(self) -> None:
+        """The response is whole. The exchange says nothing more."""
+        ...
+
+    def cut(self) -> None:
+        """The response ends behind what was flushed, incomplete, and the client must be able to tell.
+
+        The exchange says nothing more.
+        """
+        ...
+
+    def proceed(self) -> None:
+        """Asks for a body that was held back (Expect: 100-continue)."""
+        ...
+
+    def pause_request(self) -> None: ...
+
+    def resume_request(self) -> None: ...
+
+
+def send_error(client: Downstream, error: FareboxError, *, request_id: str | None = None, bodiless: bool) -> None:
+    """Answers `error` and ends the exchange; `bodiless` for HEAD, whose answers are heads only."""
+    status = status_of(error)
+    body = error_body(error)
+    headers = [(b"Content-Type", b"application/json"), FAILED]
+    if request_id is not None:
+        headers.append((b"Helicone-Id", request_id.encode("ascii")))
+    client.send_head(status, REASONS.get(status, b""), headers, None if bodiless else len(body))
+    if not bodiless:
+        client.send_chunk(body)
+    client.finish()
+
+
+def refuse_web_socket(notes: Mapping[bytes, bytes]) -> None:
+    """Passed on, the request would reach the provider as a plain GET. Other offers to change the protocol are declined.
+
+    A server before this one may have taken the offer itself out, and left the key.
+    """
+    if b"sec-websocket-key" in notes or b"websocket" in notes.get(b"upgrade", b"").lower():
+        raise NoWebSockets("WebSockets are not implemented yet; connect to the provider itself, or use its HTTP API")

@@ -1,0 +1,1 @@
+"""What every endpoint of the query service shares: authentication, response formats, CSV, error documentation."""

@@ -1,0 +1,1 @@
+"""Operator prices, and what has no price. Start with `endpoints.py`."""

@@ -1,0 +1,55 @@
+"""What helps where a cost is unknown. Most of it helps later requests only, and says so."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.unpriced import Cause
+
+PRICE_HELPS: Final = frozenset({Cause.MODEL_UNPRICED, Cause.PARTIALLY_UNPRICED})
+
+_ADVICE: Final[Mapping[Cause, str]] = {
+    Cause.RESPONSE_TRUNCATED: (
+        "The answers were larger than what is kept of one. Raise FAREBOX_CAPTURE_BYTES for later ones; what these used "
+        "is not known."
+    ),
+    Cause.CLIENT_DISCONNECTED: (
+        "Clients hung up before the provider said what was used. For later requests have such answers read to their "
+        "end: FAREBOX_ON_DISCONNECT=drain, with enough in FAREBOX_DRAIN_TIMEOUT_S, FAREBOX_DRAIN_BYTES and "
+        "FAREBOX_DRAIN_COUNT. What these used is not known."
+    ),
+    Cause.RESPONSE_INCOMPLETE: (
+        "The answers broke off, or took too long, before the provider said what was used. Longer timeouts may help "
+        "later requests (FAREBOX_IDLE_TIMEOUT_S, FAREBOX_TOTAL_TIMEOUT_S); what these cost only the invoice tells."
+    ),
+    Cause.STREAM_USAGE_MISSING: (
+        "The streams did not say what was used. Have later ones asked for it: FAREBOX_STREAM_USAGE=inject, or "
+        '"stream_options": {"include_usage": true} in the request. What these used is not known.'
+    ),
+    Cause.USAGE_MISSING: (
+        "The answers do not say what was used, so there is nothing to charge by, unless each request has one price: "
+        "add it with no other beside it (`farebox prices add MODEL --per-request USD`, or `usd_per_request` in "
+        "`POST /v1/prices`), and re-price."
+    ),
+    Cause.USAGE_UNRECOGNIZED: (
+        "Something was used that Farebox has no class for, so a price does not help: `provider_usage` in "
+        "`GET /v1/request/{example}/cost` shows it."
+    ),
+    Cause.USAGE_INCONSISTENT: (
+        "The provider's figures contradict each other, so a price does not help: `provider_usage` in "
+        "`GET /v1/request/{example}/cost` shows them."
+    ),
+    Cause.MODEL_MISSING: "Nothing names the model. Have clients of later requests name it: Helicone-Model-Override.",
+    Cause.MODEL_UNPRICED: (
+        "Say what the model costs, valid from the first of these requests on (`farebox prices add`, or "
+        "`POST /v1/prices`), and charge again (`farebox reprice`, or `POST /v1/reprice`)."
+    ),
+    Cause.PARTIALLY_UNPRICED: (
+        "See in `GET /v1/request/{example}/cost` what has no price, or which service tier; add a price that has it, "
+        "and charge again (`farebox reprice`, or `POST /v1/reprice`)."
+    ),
+}
+
+
+def advice_on(cause: Cause, example_id: str) -> str:
+    """For people. `example_id` is one of the requests."""
+    return _ADVICE[cause].replace("{example}", example_id)

@@ -1,0 +1,80 @@
+"""The bodies of requests: fetched for a whole page at once, and shown as JSON where they are JSON."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from schemas.errors import InvalidRequest
+from schemas.tables import REQUEST_BODY
+from services.domain.assembly.stream import assembled
+from services.ports import Row, Warehouse
+from services.query.dependencies import Service
+from services.query.requests.views import ShownBodies, json_or_text
+from services.sql.compile import compile_listing, compile_report
+from services.sql.measures import BODY_BYTES
+from services.sql.nodes import Filter, HasKey, Key, Listing, Report, key_of
+from services.sql.sort import NEWEST_FIRST
+
+MAX_BODIES_BYTES: Final = 64 * 2**20  # of one answer: in memory it takes several times that
+
+
+class BodyForm(StrEnum):
+    """How bodies are shown."""
+
+    LEFT_OUT = "left out"
+    ASSEMBLED = "assembled"  # a stream as the one response that its events make
+    RAW_EVENTS = "raw events"
+
+
+def form_asked(*, included: bool, raw_events: bool) -> BodyForm:
+    if not included:
+        return BodyForm.LEFT_OUT
+    return BodyForm.RAW_EVENTS if raw_events else BodyForm.ASSEMBLED
+
+
+async def bodies_of(
+    organization_id: str, rows: Sequence[Row], service: Service, form: BodyForm
+) -> Sequence[ShownBodies]:
+    """Those of each of `rows`, in their order. Raises: InvalidRequest when they are too large, StoreUnavailable."""
+    if form is BodyForm.LEFT_OUT or not rows:
+        return [ShownBodies() for _ in rows]
+    stored = await _stored(organization_id, rows, service)
+    # Megabytes may have to be read: meanwhile the loop answers others.
+    return await asyncio.to_thread(lambda: [_shown(row, stored.get(key_of(row)), form) for row in rows])
+
+
+def _shown(row: Row, stored: Mapping[str, Any] | None, form: BodyForm) -> ShownBodies:
+    if stored is None:
+        return ShownBodies()
+    request, response = json_or_text(stored["request_body"]), stored["response_body"]
+    if row["is_stream"] and form is BodyForm.ASSEMBLED:
+        whole = assembled(response.encode())
+        if whole is not None:
+            return ShownBodies(request, msgspec.Raw(whole))
+    return ShownBodies(request, json_or_text(response))
+
+
+async def _stored(organization_id: str, rows: Sequence[Row], service: Service) -> dict[Key, Row]:
+    where = HasKey(tuple(map(key_of, rows)))
+    if len(rows) > 1:  # one alone is bounded when it is kept
+        await _check_size(organization_id, where, service.warehouse)
+    listing = Listing(
+        table=REQUEST_BODY,
+        organization_id=organization_id,
+        where=where,
+        order_by=NEWEST_FIRST,
+        limit=len(rows),
+    )
+    return {key_of(row): row for row in await service.warehouse.query(compile_listing(listing))}
+
+
+async def _check_size(organization_id: str, where: Filter, warehouse: Warehouse) -> None:
+    """Raises: InvalidRequest when bodies are larger together than a process should hold for one answer."""
+    report = Report(table=REQUEST_BODY, organization_id=organization_id, where=where, measures=(BODY_BYTES,))
+    (total,) = await warehouse.query(compile_report(report))
+    if total["m0"] > MAX_BODIES_BYTES:
+        told = f"the bodies have {total['m0']:,} bytes together, and a response at most {MAX_BODIES_BYTES:,}"
+        raise InvalidRequest(f"ask for fewer rows with includeInputs: {told}")

@@ -1,0 +1,94 @@
+"""Requests by their ids. An id names one request, unless clients used it again: each is a request of its own then."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+
+from schemas.api.requests import MAX_OTHERS, IdsRequest, OneRequestView, RawEvents
+from schemas.errors import InvalidRequest, NotFound
+from schemas.tables import REQUEST_RESPONSE, Operator, Table
+from services.ports import Row
+from services.query.dependencies import GivenService, Service
+from services.query.http.auth import Reader
+from services.query.http.responses import answer
+from services.query.requests.bodies import BodyForm, form_asked
+from services.query.requests.body_urls import GivenBodyUrls
+from services.query.requests.list import views_of
+from services.sql.compile import compile_listing
+from services.sql.nodes import And, Filter, Listing, comparison
+from services.sql.sort import NEWEST_FIRST
+from services.sql.values import parse_value
+
+_MAX_ROWS = 5000
+
+CreatedAt = Annotated[
+    str | None,
+    Query(description="Where an id was used again, which one: its request_created_at. By default the latest"),
+]
+
+
+async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenService, urls: GivenBodyUrls) -> Response:
+    """All requests with these ids, without bodies, the newest first; several for an id that was used again."""
+    ids = tuple(sorted({str(request_id) for request_id in body.request_ids}))
+    if not ids:
+        return answer([])
+    listing = Listing(
+        table=REQUEST_RESPONSE,
+        organization_id=organization_id,
+        where=comparison("request_id", Operator.ONE_OF, ids),
+        order_by=NEWEST_FIRST,
+        limit=_MAX_ROWS + 1,
+    )
+    rows = await service.warehouse.query(compile_listing(listing))
+    if len(rows) > _MAX_ROWS:
+        raise InvalidRequest(f"requestIds: more than {_MAX_ROWS} requests have these ids; a filter gives them in pages")
+    return answer(await views_of(organization_id, rows, service, urls, BodyForm.LEFT_OUT))
+
+
+async def get_request(
+    request_id: UUID,
+    organization_id: Reader,
+    service: GivenService,
+    urls: GivenBodyUrls,
+    *,
+    includeBody: bool = False,  # noqa: N803
+    rawEvents: RawEvents = False,  # noqa: N803
+    created_at: CreatedAt = None,
+) -> Response:
+    """One request by its id; the latest, where an id was used again and `created_at` does not say which."""
+    row, others = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
+    form = form_asked(included=includeBody, raw_events=rawEvents)
+    (view,) = await views_of(organization_id, [row], service, urls, form)
+    return answer(OneRequestView(**dict(view), also_created_at=others))
+
+
+async def row_of(
+    table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service
+) -> tuple[Row, list[datetime] | None]:
+    """What `table` shows of the request, of the latest with its id, unless told otherwise; and when others were made.
+
+    Those are None where `created_at` says which request is meant. Raises: NotFound, InvalidRequest, StoreUnavailable.
+    """
+    listing = Listing(
+        table=table,
+        organization_id=organization_id,
+        where=_named(request_id, created_at),
+        order_by=NEWEST_FIRST,
+        limit=1 + MAX_OTHERS,
+    )
+    rows: Sequence[Row] = await service.warehouse.query(compile_listing(listing))
+    if not rows:
+        raise NotFound(f"there is no request {request_id}" + (f" of {created_at}" if created_at else ""))
+    row, *others = rows
+    return row, [other["request_created_at"] for other in others] if created_at is None else None
+
+
+def _named(request_id: UUID, created_at: str | None) -> Filter:
+    its_id = comparison("request_id", Operator.EQUALS, str(request_id))
+    if created_at is None:
+        return its_id
+    timestamp = parse_value(REQUEST_RESPONSE.columns["request_created_at"], Operator.EQUALS, created_at, "created_at")
+    return And((its_id, comparison("request_created_at", Operator.EQUALS, timestamp)))

@@ -1,0 +1,179 @@
+"""One re-pricing, or the undoing of one, from the first chunk of rows to the last.
+
+Each chunk is complete in itself: prices, then corrections, then rows, then how far the run is. Whenever it breaks off,
+what was written stands, is on record, and a second run does the rest.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas.errors import FareboxError, Unavailable
+from schemas.price import Price, PriceBook
+from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
+from schemas.statement import Statement
+from schemas.tables import REQUEST_RESPONSE
+from schemas.timestamps import unix_us
+from schemas.usage import USAGE_CLASSES
+from services.domain.pricing.price_book import RecordingPriceBook
+from services.domain.pricing.reprice import Differences, correction_of
+from services.ports import AmendableWarehouse, Clock, Reprices, Row
+from services.sql.compile import compile_report
+from services.sql.measures import MEASURES
+from services.sql.nodes import Filter, Key, Report, key_of
+from services.sql.reprices import (
+    CHARGED,
+    Span,
+    compile_charged_rows,
+    compile_corrected,
+    compile_correction_count,
+    compile_correction_keys,
+    compile_otherwise_count,
+    compile_restored,
+    criteria_filter,
+)
+
+_TRIES: Final = 5
+_FIRST_DELAY_S: Final = 0.2
+
+T = TypeVar("T")
+
+
+class LeaseLost(FareboxError):
+    """This process was away for so long that another one was let in."""
+
+    code = "turn_lost"
+
+
+class RepriceWork:
+    """`run` is the record as it stands; the client keeps it when the work has ended, one way or the other."""
+
+    def __init__(
+        self, run: Reprice, warehouse: AmendableWarehouse, reprices: Reprices, clock: Clock, *, chunk_rows: int
+    ) -> None:
+        self.run = run
+        self._warehouse = warehouse
+        self._reprices = reprices
+        self._clock = clock
+        self._chunk_rows = chunk_rows
+        self._kept_prices: set[str] = set()
+
+    async def charge_again(self, book: PriceBook) -> None:
+        """Raises: Unavailable, LeaseLost."""
+        where = criteria_filter(self.run.criteria)
+        await self._count_rows(where)
+        differences = Differences()
+        try:
+            await self._charge_rows(where, book, differences)
+        finally:
+            self.run = replace(self.run, result=differences.result())
+        self.run = replace(self.run, state=RepriceState.DONE)
+
+    async def _charge_rows(self, where: Filter, book: PriceBook, differences: Differences) -> None:
+        after = None
+        while rows := await self._query(compile_charged_rows(self.run.organization_id, where, after, self._chunk_rows)):
+            # In a thread: other tasks of this loop have somebody waiting.
+            decided = await asyncio.to_thread(_decided, rows, book, self.run)
+            if not self.run.dry_run:
+                await self._write(decided)
+            differences.add_all(decided.differences)
+            await self._advance(len(rows))
+            after = key_of(rows[-1])
+
+    async def undo(self) -> None:
+        """Puts back what is still as the run left it. At the end `rows_done` are the rows that cost what they did.
+
+        The others of `rows_total` were logged again after the run: the later log is a charge of its own, at the prices
+        known when it was recorded, and stays. Raises: Unavailable, LeaseLost.
+        """
+        run = self.run
+        moment_us = unix_us(self._clock.now())
+        after = None
+        otherwise = 0
+        (total,) = await self._query(compile_correction_count(run.organization_id, run.id))
+        self.run = replace(run, rows_total=total["corrections"])
+        while keys := await self._query(compile_correction_keys(run.organization_id, run.id, after, self._chunk_rows)):
+            after = key_of(keys[-1])
+            span = Span(key_of(keys[0]), after)
+            await self._execute(compile_restored(run.organization_id, run.id, span, moment_us))
+            (count,) = await self._query(compile_otherwise_count(run.organization_id, run.id, span))
+            otherwise += count["otherwise"]
+            await self._advance(len(keys))
+        done = self.run.rows_done - otherwise
+        self.run = replace(self.run, state=RepriceState.UNDONE, error="", undone_at=self._clock.now(), rows_done=done)
+
+    async def _count_rows(self, where: Filter) -> None:
+        organization_id = self.run.organization_id
+        requests = (MEASURES["requests"],)
+        asked = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
+        (total,) = await self._query(compile_report(asked))
+        self.run = replace(self.run, rows_total=total["m0"])
+
+    async def _write(self, decided: "_Decided") -> None:
+        """What a row was is on disk before the row is written anew, and so is the price that it names."""
+        corrections = decided.corrections
+        if not corrections:
+            return
+        prices = [price for price_id, price in decided.prices.items() if price_id not in self._kept_prices]
+        await _patiently(lambda: self._warehouse.keep_prices(prices))
+        self._kept_prices.update(price.id for price in prices)
+        await _patiently(lambda: self._warehouse.keep_corrections(corrections))
+        span = Span(_key(corrections[0]), _key(corrections[-1]))
+        await self._execute(compile_corrected(self.run.organization_id, self.run.id, span))
+
+    async def _advance(self, rows: int) -> None:
+        self.run = replace(self.run, rows_done=self.run.rows_done + rows)
+        if not await _patiently(lambda: self._reprices.advance(self.run, at=self._clock.now())):
+            raise LeaseLost(f"re-pricing {self.run.id} lost its turn")
+
+    async def _query(self, statement: Statement) -> Sequence[Row]:
+        return await _patiently(lambda: self._warehouse.query(statement))
+
+    async def _execute(self, statement: Statement) -> None:
+        await _patiently(lambda: self._warehouse.execute(statement))
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    """What one chunk of rows becomes, and the prices by id that it was charged at."""
+
+    corrections: Sequence[Correction]
+    prices: Mapping[str, Price]
+    differences: Differences
+
+
+def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice) -> _Decided:
+    prices: dict[str, Price] = {}
+    noting, differences = RecordingPriceBook(book, prices), Differences()
+    corrections = []
+    for stored in rows:
+        row = _charged_row(stored, run.organization_id)
+        correction = correction_of(row, noting, reprice_id=run.id, timestamp=run.started_at)
+        differences.add(row, correction)
+        if correction is not None:
+            corrections.append(correction)
+    named = {correction.price_id for correction in corrections}
+    used = {price_id: price for price_id, price in prices.items() if price_id in named}
+    return _Decided(corrections, used, differences)
+
+
+def _charged_row(row: Row, organization_id: str) -> ChargedRow:
+    facts = {name: row[name] for name in CHARGED} | {"request_id": str(row["request_id"])}
+    usage = {name: row[name] for name in USAGE_CLASSES}
+    return msgspec.convert(facts | {"organization_id": organization_id, "usage": usage}, ChargedRow)
+
+
+def _key(correction: Correction) -> Key:
+    return Key(correction.request_created_at, correction.request_id)
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Tries a few times. Every write may be repeated. Raises: Unavailable when the world stays away."""
+    for turn in range(_TRIES - 1):
+        try:
+            return await attempt()
+        except Unavailable:
+            await asyncio.sleep(_FIRST_DELAY_S * 2**turn)
+    return await attempt()

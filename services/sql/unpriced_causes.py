@@ -1,0 +1,26 @@
+"""Why a cost is unknown, as SQL over one row without a known cost."""
+
+from typing import Final
+
+from schemas.tables import Column, Kind
+from schemas.unpriced import Cause
+from services.sql.nodes import ByColumn
+
+_UNTOLD: Final = "usage_source IN ('none', 'estimated')"
+
+_CONDITIONS: Final = (
+    (Cause.RESPONSE_TRUNCATED, "cost_state = 'truncated'"),
+    (Cause.CLIENT_DISCONNECTED, f"{_UNTOLD} AND outcome = 'client_disconnected'"),
+    (Cause.RESPONSE_INCOMPLETE, f"{_UNTOLD} AND outcome IN ('upstream_error', 'timed_out')"),
+    (Cause.STREAM_USAGE_MISSING, f"{_UNTOLD} AND is_stream"),
+    (Cause.USAGE_MISSING, _UNTOLD),
+    (Cause.USAGE_UNRECOGNIZED, "usage_incomplete"),
+    (Cause.USAGE_INCONSISTENT, "usage_mismatch"),
+    (Cause.MODEL_MISSING, "cost_state = 'unknown_model' AND model = ''"),
+    (Cause.MODEL_UNPRICED, "cost_state = 'unknown_model'"),
+)
+_CHOICES: Final = ", ".join(f"{condition}, '{cause}'" for cause, condition in _CONDITIONS)
+
+BY_CAUSE: Final = ByColumn(
+    Column(name="cause", sql=f"multiIf({_CHOICES}, '{Cause.PARTIALLY_UNPRICED}')", kind=Kind.TEXT, param_type="String")
+)

@@ -1,0 +1,62 @@
+"""What a sink answers to `publish`, and how it accounts for the promises that it had to break."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Generator
+from typing import Any
+
+from schemas.errors import BrokerUnavailable
+from services.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+LOSS_LOG_INTERVAL_S = 10.0
+
+
+class DurabilityAck:
+    """Awaiting it waits until one or more events are durable. One promise serves a whole group of events.
+
+    Raises: BrokerUnavailable when they were given up.
+    """
+
+    __slots__ = ("_future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._future: asyncio.Future[None] = loop.create_future()
+
+    def settle(self) -> None:
+        self._future.set_result(None)
+
+    def fail(self, error: BrokerUnavailable) -> None:
+        self._future.set_exception(error)
+        self._future.exception()  # seen: a client that dropped the promise must not be told about it again
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        # Waiting beside the future, not on it: a cancelled client would cancel it for the whole group.
+        if not self._future.done():
+            yield from asyncio.wait((self._future,)).__await__()
+        self._future.result()
+
+
+class LossReporter:
+    """Counts every event given up; logs the first at once and the rest once per interval."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._unlogged = 0
+        self._next_log_s = 0.0
+
+    def add(self, count: int, error: BrokerUnavailable) -> None:
+        self._metrics.add("log_lost_total", count)
+        self._unlogged += count
+        now_s = time.monotonic()
+        if now_s >= self._next_log_s:
+            self._next_log_s = now_s + LOSS_LOG_INTERVAL_S
+            self.log(str(error))
+
+    def log(self, reason: str) -> None:
+        """Logs what was not logged yet, if anything."""
+        if self._unlogged:
+            logger.error("events lost", extra={"count": self._unlogged, "reason": reason})
+            self._unlogged = 0

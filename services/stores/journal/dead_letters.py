@@ -1,0 +1,82 @@
+"""The dead letters of a journal, which stand in its files."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.errors import BrokerUnavailable, JournalDamaged
+from schemas.event import DeadLetter
+from services.stores.journal.file import open_damaged, unavailable
+from services.stores.journal.files import JournalFiles
+
+logger = logging.getLogger(__name__)
+
+
+class JournalDeadLetters:
+    """DeadLetters in the journal at `path`, also while a worker has it. Of damaged files what can be read."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises: BrokerUnavailable when the file that takes events cannot be opened."""
+        files = JournalFiles(path)
+        newest, connection = files.open_newest()
+        self._files = [*_damaged(files.damaged()), (newest, connection)]
+
+    async def read(self) -> AsyncIterator[DeadLetter]:
+        for path, connection in self._files:
+            positions = "SELECT position FROM dead_letter ORDER BY dead_lettered_at_ms, rowid"
+            with _told(path):
+                found = connection.execute(positions).fetchall()
+            # One at a time: each may hold megabytes.
+            for position in found:
+                letter = await asyncio.to_thread(_letter, path, connection, position)
+                if letter is not None:
+                    yield letter
+
+    async def forget(self, letters: Sequence[DeadLetter]) -> bool:
+        positions = [(letter.position,) for letter in letters]
+        for path, connection in self._files:
+            with _told(path):
+                await asyncio.to_thread(connection.executemany, "DELETE FROM dead_letter WHERE position = ?", positions)
+        return True
+
+    async def close(self) -> None:
+        for _, connection in self._files:
+            connection.close()
+
+
+def _damaged(paths: Sequence[Path]) -> Iterator[tuple[Path, sqlite3.Connection]]:
+    """Those of which anything can be read."""
+    for path in paths:
+        try:
+            connection = open_damaged(path)
+            connection.execute("SELECT count(*) FROM dead_letter").fetchone()
+        except (BrokerUnavailable, sqlite3.Error) as error:
+            logger.warning("dead letters of a damaged journal cannot be read", extra={"reason": str(error)})
+        else:
+            yield path, connection
+
+
+def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) -> DeadLetter | None:
+    """None when it was forgotten meanwhile, as by somebody else who put it back; or cannot be read."""
+    query = "SELECT payload, position, code, reason FROM dead_letter WHERE position = ?"
+    row = None
+    try:
+        with _told(path):
+            row = connection.execute(query, position).fetchone()
+    except JournalDamaged as error:
+        logger.warning("a dead letter of a damaged journal cannot be read", extra={"reason": str(error)})
+    if row is None:
+        return None
+    payload, place, code, reason = row
+    return DeadLetter(payload=payload, position=place, code=code, reason=reason)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error

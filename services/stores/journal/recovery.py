@@ -1,0 +1,69 @@
+"""What killed processes left in their intakes becomes durable in the journal."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import BrokerUnavailable
+from services.stores.journal.file import INSERT_SEGMENT, pack_segment, tells_damage, unix_ms, unpack_segment
+from services.stores.journal.intake import Left, take_over
+from services.telemetry import Metrics
+
+logger = logging.getLogger(__name__)
+
+LOOK_S: Final = 30.0  # how long what a neighbour left may lie there while events come
+RETRY_S: Final = 1.0
+
+_SEGMENT_EVENTS: Final = 1000
+
+
+class Recovery:
+    """For the journal that is known as `path`: at the start, and now and then for neighbours that were killed."""
+
+    def __init__(self, path: Path, metrics: Metrics) -> None:
+        self._path = path
+        self._metrics = metrics
+        self._look_at_s = 0.0
+
+    def attempt(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Makes durable what no living process answers for, when it is time to look. What fails is tried again."""
+        if time.monotonic() < self._look_at_s:
+            return
+        self._look_at_s = time.monotonic() + LOOK_S
+        try:
+            take_over(self._path, lambda left: self._keep(left, connect()))
+        except (BrokerUnavailable, sqlite3.Error, OSError) as error:
+            self._look_at_s = time.monotonic() + RETRY_S
+            logger.warning("events of a killed process wait to be recovered", extra={"reason": str(error)})
+
+    def _keep(self, left: Left, connection: sqlite3.Connection) -> None:
+        durable = _durable(connection, left.segment_ms)
+        payloads = [payload for payload in left.payloads if payload not in durable]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for first in range(0, len(payloads), _SEGMENT_EVENTS):
+                some = payloads[first : first + _SEGMENT_EVENTS]
+                connection.execute(INSERT_SEGMENT, (unix_ms(), len(some), pack_segment(some)))
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            connection.rollback()
+            raise
+        self._metrics.add("log_recovered_total", len(payloads))
+        logger.warning("events of a killed process are recovered", extra={"count": len(payloads)})
+
+
+def _durable(connection: sqlite3.Connection, segment_ms: int) -> frozenset[bytes]:
+    """The events of the segments that were created at that time: a process was killed while it wrote one of them.
+
+    None when the journal is damaged: what comes twice is counted once.
+    """
+    try:
+        rows = connection.execute("SELECT payload FROM segment WHERE created_at_ms = ?", (segment_ms,)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not tells_damage(error):
+            raise
+        return frozenset()
+    return frozenset(payload for (packed,) in rows for payload in unpack_segment(packed) or ())

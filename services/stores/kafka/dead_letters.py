@@ -1,0 +1,71 @@
+"""The dead letters of a Kafka log, which have a topic of their own."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from schemas.event import DeadLetter
+from services.stores.kafka.client import (
+    MAX_MESSAGE_BYTES,
+    PREFIX,
+    REQUEST_TIMEOUT_MS,
+    asked,
+    broker_list,
+    dead_letters_topic,
+)
+
+PIECE_RECORDS = 10  # each may hold megabytes
+
+
+class KafkaDeadLetters:
+    """DeadLetters in their topic. ParsedResponse moves nothing: there is no group."""
+
+    @classmethod
+    async def open(cls, brokers: str, *, prefix: str = PREFIX) -> Self:
+        """Raises: InvalidSetting, BrokerUnavailable."""
+        consumer = AIOKafkaConsumer(
+            dead_letters_topic(prefix),
+            bootstrap_servers=broker_list(brokers),
+            client_id="farebox",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=MAX_MESSAGE_BYTES + 2**16,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        letters = cls(consumer)
+        try:
+            await asked(consumer.start(), "connect")
+        except BaseException:
+            await letters.close()
+            raise
+        return letters
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def read(self) -> AsyncIterator[DeadLetter]:
+        partitions = self._consumer.assignment()  # of a topic that nobody made there is none
+        ends = await asked(self._consumer.end_offsets(partitions), "read the dead letters")
+        for partition in sorted(partitions):
+            await asked(self._consumer.seek_to_beginning(partition), "read the dead letters")
+            while await asked(self._consumer.position(partition), "read the dead letters") < ends[partition]:
+                fetching = self._consumer.getmany(partition, timeout_ms=1000, max_records=PIECE_RECORDS)
+                for record in (await asked(fetching, "read the dead letters")).get(partition, ()):
+                    yield _letter(record)
+
+    async def forget(self, letters: Sequence[DeadLetter]) -> bool:  # noqa: ARG002  Kafka keeps what it has
+        return False
+
+    async def close(self) -> None:
+        await asked(self._consumer.stop(), "close")
+
+
+def _letter(record: ConsumerRecord) -> DeadLetter:
+    told = {name: value.decode() for name, value in record.headers}
+    return DeadLetter(
+        payload=record.value or b"",
+        position=told.get("position", f"{record.topic}:{record.partition}:{record.offset}"),
+        code=told.get("code", "unknown"),
+        reason=told.get("reason", ""),
+    )

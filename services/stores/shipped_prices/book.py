@@ -1,0 +1,271 @@
+"""PriceBook on the price data that the `genai-prices` package ships: dated, and never refreshed behind anyone's back.
+
+The package matches providers and models; what it knows of a model is turned into rates by our usage classes once.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Final
+
+import genai_prices
+import msgspec
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot
+from genai_prices.types import (
+    ConditionalPrice,
+    ModelInfo,
+    ModelPrice,
+    PriceVariant,
+    StartDateConstraint,
+    TimeOfDateConstraint,
+)
+
+from schemas.price import Price
+from services.stores.shipped_prices.gaps import Gap, gaps_of
+from services.stores.shipped_prices.mapping import (
+    PRICED,
+    at_depth,
+    has_tiers,
+    included_in,
+    places_of,
+    rates_of,
+    usd_per_request,
+)
+
+# Our provider names, which are Helicone's, and the package's. Clients who log may use those of its gateway, of LiteLLM
+# or the sellers' own. Of Helicone's other names the package has no prices: what they sell is unknown.
+PROVIDERS: Final[Mapping[str, str]] = {
+    "OPENAI": "openai",
+    "ANTHROPIC": "anthropic",
+    "AZURE": "azure",
+    "AVIAN": "avian",
+    "AWS": "aws",
+    "BASETEN": "baseten",
+    "BEDROCK": "aws",
+    "CEREBRAS": "cerebras",
+    "CLOUDFLARE": "cloudflare",
+    "COHERE": "cohere",
+    "DEEPSEEK": "deepseek",
+    "FIREWORKS": "fireworks",
+    "GOOGLE": "google",
+    "GROQ": "groq",
+    "MISTRAL": "mistral",
+    "NOVITA": "novita",
+    "OPENROUTER": "openrouter",
+    "PERPLEXITY": "perplexity",
+    "TOGETHER": "together",
+    "X": "x-ai",
+    "LLAMA": "meta",
+    "VERTEX": "google",
+    "VERTEX_AI": "google",
+    "GEMINI": "google",
+    "GOOGLE-AI-STUDIO": "google",
+    "XAI": "x-ai",
+    "X-AI": "x-ai",
+    "AZURE_AI": "azure",
+    "TOGETHER_AI": "together",
+    "FIREWORKS_AI": "fireworks",
+    "MOONSHOT": "moonshotai",
+    "MOONSHOTAI": "moonshotai",
+    "VOYAGE": "voyageai",
+    "VOYAGEAI": "voyageai",
+    "MINIMAX": "minimax",
+    "ZAI": "zai",
+}
+
+# Calls logged without a provider. Their model names its seller where only one sells it, at one price whoever calls.
+# Models with open weights run anywhere, at any price or at none, so theirs stays unknown.
+CUSTOM: Final = "CUSTOM"
+_SOLE_SELLERS: Final = frozenset({"openai", "anthropic", "google", "x-ai", "voyageai"})
+# OpenAI does not sell those that the package lists as its own.
+_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
+
+# Who sells another seller's models at that one's prices, where the package lists them only there. Others whose models
+# it finds that way ask more or less for them.
+_SELLS_FOR: Final = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
+
+# OpenAI's models that search before each response pay more for it than those whose tokens' prices they share.
+_SEARCH_MODEL: Final = re.compile(r"-search-(?:preview|api)")
+
+_MAX_REMEMBERED: Final = 10_000
+_MAX_TIERS: Final = 100
+_Key = tuple[int, tuple[int, ...], str, int | None]
+
+
+class ShippedPrices:
+    """The prices inside the installed package. Answers come from memory after the first question about a model."""
+
+    def __init__(self, snapshot: DataSnapshot | None = None) -> None:
+        self._snapshot = snapshot or get_snapshot()
+        self._models: dict[tuple[str, str], _Model | None] = {}
+
+    def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
+        """The price in force at `timestamp`; None when the model is unknown."""
+        key = (provider, model)
+        try:
+            known = self._models[key]
+        except KeyError:
+            known = self._find(provider, model)
+            if len(self._models) >= _MAX_REMEMBERED:  # clients may make up names without end
+                self._models.clear()
+            self._models[key] = known
+        return known.price_at(timestamp, tier) if known is not None else None
+
+    def _find(self, provider: str, model: str) -> "_Model | None":
+        name = PROVIDERS.get(provider)
+        if (name is None and provider != CUSTOM) or not model:
+            return None
+        try:
+            asked, info = self._snapshot.find_provider_model(model, None, name, None)
+        except LookupError:
+            return None
+        seller = self._lister(info)
+        if not _is_sold_by(asked.id, seller, info) or (provider == CUSTOM and not _has_one_price(seller, info)):
+            return None
+        # A provider that sells another one's models has its standard prices, but tiers of its own.
+        tiers = (info.price_variants or []) if asked.id == seller else []
+        return _Model(seller, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
+
+    def why_unpriced(self, provider: str, model: str, timestamp: datetime) -> str:
+        """What is known to be missing of a model's prices at `timestamp`, as a sentence; '' when nothing is."""
+        known = self._find(provider, model)
+        return known.why_unpriced(timestamp) if known is not None else ""
+
+    def _lister(self, info: ModelInfo) -> str:
+        """Whose list `info` stands in: not always that of the provider it was found for."""
+        return next(one.id for one in self._snapshot.providers if any(info is model for model in one.models))
+
+
+def _is_sold_by(asked: str, seller: str, info: ModelInfo) -> bool:
+    if seller == "openai" and _OPEN_WEIGHTS.search(info.id):
+        return False
+    return asked == seller or ((asked, seller) in _SELLS_FOR and not _by_the_hour(info))
+
+
+def _has_one_price(seller: str, info: ModelInfo) -> bool:
+    return seller in _SOLE_SELLERS and not _OPEN_WEIGHTS.search(info.id)
+
+
+def _by_the_hour(info: ModelInfo) -> bool:
+    return not isinstance(info.prices, ModelPrice) and any(map(_of_hours, info.prices))
+
+
+class _Model:
+    """One model's prices over time."""
+
+    def __init__(self, provider: str, info: ModelInfo, tiers: Sequence[PriceVariant], *, searches: bool) -> None:
+        self._provider = provider
+        self._searches = searches
+        self._info = info
+        self._tiers = tiers
+        prices = info.prices
+        self._dated = [ConditionalPrice(prices=prices)] if isinstance(prices, ModelPrice) else prices
+        self._latest_start = max(map(_start, self._dated))
+        self._gaps = gaps_of(provider, info.id)
+        self._made: dict[_Key, Price] = {}
+
+    def price_at(self, timestamp: datetime, tier: str) -> Price | None:
+        standard = self._standard(timestamp)
+        limit = min((gap.above_tokens for gap in self._open_gaps(standard, timestamp)), default=None)
+        if limit == 0 or self._is_of_later_hours(standard, timestamp):
+            return None
+        variants = tuple(self._variants(timestamp, tier)) if tier else ()
+        key = (standard, variants, tier, limit)
+        price = self._made.get(key)
+        if price is None:
+            if len(self._made) >= _MAX_TIERS:  # nor is there an end to the names of tiers
+                self._made.clear()
+            price = self._made[key] = self._make(standard, variants, tier, limit)
+        return price
+
+    def why_unpriced(self, timestamp: datetime) -> str:
+        standard = self._standard(timestamp)
+        if self._is_of_later_hours(standard, timestamp):
+            return "The shipped price of these hours is of a later time: add your own."
+        return next((gap.why for gap in self._open_gaps(standard, timestamp)), "")
+
+    def _open_gaps(self, standard: int, timestamp: datetime) -> Sequence[Gap]:
+        if not self._gaps:
+            return ()
+        hours = _of_hours(self._dated[standard])
+        return [gap for gap in self._gaps if gap.is_open(timestamp, hours=hours)]
+
+    def _is_of_later_hours(self, standard: int, timestamp: datetime) -> bool:
+        """Prices of some hours have no date. They came with the latest that has one, and nobody knows them before."""
+        return timestamp < self._latest_start and _of_hours(self._dated[standard])
+
+    def _standard(self, timestamp: datetime) -> int:
+        """The last dated price whose condition holds, as the package chooses; the first when none does."""
+        for index in range(len(self._dated) - 1, 0, -1):
+            constraint = self._dated[index].constraint
+            if constraint is None or constraint.active(timestamp):
+                return index
+        return 0
+
+    def _variants(self, timestamp: datetime, tier: str) -> Iterator[int]:
+        for index, variant in enumerate(self._tiers):
+            asked_for = tier in variant.when.values() and len(variant.when) == 1
+            if asked_for and (variant.constraint is None or variant.constraint.active(timestamp)):
+                yield index
+
+    def _make(self, standard: int, variants: tuple[int, ...], tier: str, limit: int | None) -> Price:
+        chosen = self._dated[standard]
+        overlays = [self._tiers[index] for index in variants]
+        places = places_of(chosen.prices, overlays)
+        if tier and not overlays:
+            # The standard prices are not this tier's.
+            places = (at_depth(places, tier) if self._provider == "perplexity" else None) or {}
+        elif not places and self._info.id.endswith(":free"):
+            places = dict.fromkeys(PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
+        if self._searches:
+            places.pop("web_searches_kcount", None)
+        since = _since(chosen, overlays)
+        price = Price(
+            id=_name(self._provider, self._info.id, chosen, since, tier),
+            provider=self._provider,
+            model=self._info.id,
+            valid_from=since,
+            source=f"genai-prices {genai_prices.__version__}",
+            rates=rates_of(self._provider, self._info.id, places),
+            usd_per_request=usd_per_request(places),
+            tier=tier,
+            max_prompt_tokens=None if has_tiers(places) else limit,
+            included_in=included_in(places),
+        )
+        return msgspec.structs.replace(price, id=f"{price.id}#{_digest(price)}")
+
+
+def _of_hours(price: ConditionalPrice) -> bool:
+    return isinstance(price.constraint, TimeOfDateConstraint)
+
+
+def _start(price: ConditionalPrice) -> datetime:
+    if not isinstance(price.constraint, StartDateConstraint):
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.combine(price.constraint.start_date, time(), UTC)
+
+
+def _since(chosen: ConditionalPrice, overlays: Sequence[PriceVariant]) -> datetime | None:
+    constraints = [chosen.constraint, *(overlay.constraint for overlay in overlays)]
+    starts = [one.start_date for one in constraints if isinstance(one, StartDateConstraint)]
+    return datetime.combine(max(starts), time(), UTC) if starts else None
+
+
+def _digest(price: Price) -> str:
+    """The same in every process; another one when anything in the price is."""
+    return hashlib.sha256(msgspec.json.encode(price, order="deterministic")).hexdigest()[:8]
+
+
+def _name(provider: str, model: str, chosen: ConditionalPrice, since: datetime | None, tier: str) -> str:
+    """For example genai-prices-0.2.3:openai/gpt-5@2026-10-12+flex: source, provider, model, valid-from, tier.
+
+    With the digest, #1f0c95ab, it is the price's id, and no other content has it.
+    """
+    start = since.date().isoformat() if since else "always"
+    hours = ""
+    if isinstance(chosen.constraint, TimeOfDateConstraint):
+        hours = f"T{chosen.constraint.start_time:%H:%M}-{chosen.constraint.end_time:%H:%M}"
+    named_tier = f"+{tier}" if tier else ""
+    return f"genai-prices-{genai_prices.__version__}:{provider}/{model}@{start}{hours}{named_tier}"

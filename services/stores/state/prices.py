@@ -1,0 +1,129 @@
+"""The PriceRows port on the state database: the prices that operators gave, and their ends. Both are only added."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Column, Connection, MetaData, Select, String, Table, Text, false, select
+
+from schemas.price import OperatorPrice, PriceEnd, PriceTerms, Rate
+from services.stores.state.database import Database, UtcMoment
+
+# What is added or ended counts from so much later on: by then it is committed, and the proxies' clocks, which say when
+# an event was recorded, have come that far too. So no worker charges an event by rows that a later one sees more of.
+LEAD: Final = timedelta(seconds=2)
+
+_TABLES: Final = MetaData()
+_PRICES: Final = Table(
+    "operator_price",
+    _TABLES,
+    Column("id", String(36), primary_key=True),
+    Column("organization_id", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("rates", Text, nullable=False),  # JSON, with amounts as text: digit for digit
+    Column("usd_per_request", String, nullable=False),
+    Column("valid_from", UtcMoment, nullable=False),
+    Column("valid_until", UtcMoment),
+    Column("effective_for_events_since", UtcMoment, nullable=False),
+)
+_ENDS: Final = Table(
+    "operator_price_end",
+    _TABLES,
+    Column("price_id", String(36), primary_key=True),
+    Column("at", UtcMoment, primary_key=True),
+    Column("effective_for_events_since", UtcMoment, nullable=False),
+)
+_AS_ADDED = (_PRICES.c.effective_for_events_since, _PRICES.c.id)
+
+_rates = msgspec.json.Decoder(dict[str, Rate])
+
+
+class SqlPriceRows:
+    """Price rows in a table."""
+
+    def __init__(self, url: str) -> None:
+        """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
+        self._database = Database(url, what="prices")
+
+    async def migrate(self) -> None:
+        """Makes the tables where they are missing; safe to run twice and at once. Raises: StoreUnavailable."""
+        for table in (_PRICES, _ENDS):
+            await self._database.create(table)
+
+    async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
+        """The new row, which counts for events recorded from soon on. Raises: StoreUnavailable."""
+
+        def add(connection: Connection) -> OperatorPrice:
+            row = OperatorPrice(
+                **msgspec.structs.asdict(terms),
+                id=str(uuid.uuid4()),
+                organization_id=organization_id,
+                effective_for_events_since=_soon(connection),
+            )
+            connection.execute(_PRICES.insert().values(_values(row)))
+            return row
+
+        return await self._database.write(add)
+
+    async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
+        """Its rows, ended ones too, as they were added. Raises: StoreUnavailable."""
+        return await self._read(select(_PRICES).where(_PRICES.c.organization_id == organization_id))
+
+    async def all_prices(self) -> Sequence[OperatorPrice]:
+        """The rows of all organizations. Raises: StoreUnavailable."""
+        return await self._read(select(_PRICES))
+
+    async def _read(self, which: Select[*tuple[object, ...]]) -> Sequence[OperatorPrice]:
+        return await self._database.read(lambda connection: _rows(connection, which))
+
+    async def end_price(self, organization_id: str, price_id: str, at: datetime) -> bool:
+        """The row holds no more from `at` on. False when there is no such row, or it ends before that anyway.
+
+        Raises: StoreUnavailable.
+        """
+        its_row = select(_PRICES).where((_PRICES.c.organization_id == organization_id) & (_PRICES.c.id == price_id))
+
+        def end(connection: Connection) -> bool:
+            effective_for_events_since = _soon(connection)
+            rows = _rows(connection, its_row)
+            if not rows or (rows[0].holds_until is not None and rows[0].holds_until <= at):
+                return False
+            connection.execute(
+                _ENDS.insert().values(price_id=price_id, at=at, effective_for_events_since=effective_for_events_since)
+            )
+            return True
+
+        return await self._database.write(end)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+def _soon(connection: Connection) -> datetime:
+    """From when on what `connection` is about to write counts. Others may have to end their writing before."""
+    connection.execute(_PRICES.update().where(false()).values(tier=""))
+    return datetime.now(UTC) + LEAD
+
+
+def _rows(connection: Connection, which: Select[*tuple[object, ...]]) -> list[OperatorPrice]:
+    ends = defaultdict(list)
+    # Ends after rows: an end that comes in between is of a row that is there.
+    rows = connection.execute(which.order_by(*_AS_ADDED)).mappings().all()
+    for end in connection.execute(select(_ENDS).order_by(_ENDS.c.at.desc())):
+        ends[end.price_id].append(PriceEnd(at=end.at, effective_for_events_since=end.effective_for_events_since))
+    return [_row(**values, ends=tuple(ends[values["id"]])) for values in rows]
+
+
+def _values(row: OperatorPrice) -> dict[str, Any]:
+    values = {column.name: getattr(row, column.name) for column in _PRICES.c}
+    return values | {"rates": msgspec.json.encode(row.rates).decode(), "usd_per_request": str(row.usd_per_request)}
+
+
+def _row(rates: str, usd_per_request: str, **values: Any) -> OperatorPrice:
+    return OperatorPrice(**{**values, "rates": _rates.decode(rates), "usd_per_request": Decimal(usd_per_request)})

@@ -1,0 +1,249 @@
+"""One HTTP/1.1 connection to a provider: carries one call at a time, and says when it is free for the next."""
+
+import asyncio
+import logging
+import select
+from time import monotonic
+from typing import Final, Protocol
+
+import httptools
+
+from schemas.errors import UpstreamUnavailable
+from services.ports import ResponseReceiver
+
+MAX_HEAD_BYTES: Final = 256 * 2**10
+SWITCHING_PROTOCOLS: Final = 101
+WRITE_BUFFER_BYTES: Final = 256 * 2**10
+_FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
+
+logger = logging.getLogger(__name__)
+
+
+class ActiveCall(Protocol):
+    """A call, as its connection sees it."""
+
+    receiver: ResponseReceiver
+    is_head: bool
+    sent: bool
+
+    def carried_by(self, connection: "Connection") -> None: ...
+
+
+class ConnectionOwner(Protocol):
+    """Where a connection belongs."""
+
+    def rest(self, connection: "Connection") -> None: ...
+    def lost(self, connection: "Connection") -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """Belongs to one lane of the pool for as long as its socket is open."""
+
+    __slots__ = (
+        "_answered",
+        "_call",
+        "_fed_bytes",
+        "_headed",
+        "_headers",
+        "_home",
+        "_keep",
+        "_parser",
+        "_paused",
+        "_readable",
+        "_reason",
+        "_transport",
+        "rests_since_s",
+        "writable",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, home: ConnectionOwner) -> None:
+        self._home = home
+        self._parser = httptools.HttpResponseParser(self)
+        self._call: ActiveCall | None = None
+        self._paused = False
+        self._readable = select.poll()
+        self.rests_since_s = 0.0
+        self.writable = True  # more than it buffers anyway
+        self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._reason = b""
+        self._headed = False  # the final head has come; 1xx heads do not count
+        self._answered = False
+        self._keep = False
+        self._fed_bytes = 0  # since the response began, or its body last came
+
+    # What calls do with it
+
+    def usable(self) -> bool:
+        """Whether the provider still holds its end, and has said nothing since its last response.
+
+        Readable while nothing was asked means one of the two: what is there was no response to the next question.
+        """
+        return not self._transport.is_closing() and not self._readable.poll(0)
+
+    def carry(self, call: ActiveCall) -> None:
+        self._expect_answer()
+        self._call = call
+        call.carried_by(self)
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self, call: ActiveCall) -> None:
+        """Gives `call` up; nothing is done when it is no longer carried."""
+        if self._call is call:
+            self._call = None
+            self._transport.abort()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._transport = transport
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.rests_since_s = monotonic()
+
+    def data_received(self, data: bytes) -> None:
+        call = self._call
+        if call is None:
+            self._transport.abort()
+            return
+        self._fed_bytes += len(data)  # before it is read: body in it, however large, begins the count anew
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            logger.exception("a response could not be passed on")
+            self._fail(UpstreamUnavailable("the response could not be passed on"), error)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # After a whole response this is only about bytes nobody asked for.
+            self._keep = False
+            self._fail(UpstreamUnavailable(f"the response is not valid HTTP: {error}"), error)
+        self._fed(call)
+
+    def _fed(self, call: ActiveCall) -> None:
+        if self._answered:
+            self._release(call)
+        elif self._call is not None:
+            if self._fed_bytes > MAX_HEAD_BYTES:
+                self._fail(UpstreamUnavailable("the response's head or trailers are too large"), None)
+                return
+            call.receiver.response_flush()
+
+    def _release(self, call: ActiveCall) -> None:
+        self._call = None
+        sent = call.sent and self.writable  # or else it was answered before all of it was read
+        if self._keep and sent:
+            self.resume_reading()
+            self.rests_since_s = monotonic()
+            self._home.rest(self)
+        else:
+            self._transport.close() if sent else self._transport.abort()
+
+    def _fail(self, error: UpstreamUnavailable, cause: Exception | None) -> None:
+        call, self._call = self._call, None
+        self._transport.abort()
+        if call is not None and not self._answered:
+            error.__cause__ = cause
+            call.receiver.upstream_failed(error)
+
+    def eof_received(self) -> None:
+        self._end_of_input(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_of_input(exc)
+        self._home.lost(self)
+
+    def _end_of_input(self, error: Exception | None) -> None:
+        call = self._call
+        if call is None:
+            return
+        if error is None and self._headed and self._ends_with_connection():
+            self._answered = True
+            self._call = None
+            call.receiver.response_end()
+        else:
+            where = "in the middle of the response" if self._headed else "before the response"
+            self._fail(UpstreamUnavailable(f"the provider closed the connection {where}"), error)
+
+    def _ends_with_connection(self) -> bool:
+        return not {name.lower() for name, _ in self._headers} & _FRAMING
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        if self._call is not None:
+            self._call.receiver.upstream_slow()
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        if self._call is not None:
+            self._call.receiver.upstream_ready()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        if self._answered:
+            self._keep = False  # a second answer to one question
+        self._reason = b""
+
+    def on_status(self, reason: bytes) -> None:
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._headed:  # after the head these are trailers, which end here
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._answered or self._call is None:
+            return
+        if status < 200:
+            self._check_interim(status)
+            self._headers = []
+            return
+        self._headed = True
+        self._keep = self._parser.should_keep_alive()
+        self._call.receiver.response_head(status, self._reason, self._headers)
+        if self._call is not None and self._call.is_head:
+            # The parser cannot know that no body follows, so the connection ends with this response.
+            self._keep = False
+            self._finish_answer()
+
+    def _check_interim(self, status: int) -> None:
+        """Before the response others may come that are heads only. What is none of these would shift later answers."""
+        if status < 100:
+            self._fail(UpstreamUnavailable(f"the response's status is {status:03}, which is none"), None)
+        elif status == SWITCHING_PROTOCOLS:
+            self._fail(UpstreamUnavailable("the provider changed the protocol unasked"), None)
+        elif any(name.lower() in _FRAMING and value != b"0" for name, value in self._headers):
+            self._fail(UpstreamUnavailable(f"the interim answer {status} announces a body, which it cannot have"), None)
+
+    def on_body(self, body: bytes) -> None:
+        self._fed_bytes = 0
+        if self._call is not None and self._headed and not self._answered:
+            self._call.receiver.response_chunk(body)
+
+    def on_message_complete(self) -> None:
+        if self._headed and not self._answered:
+            self._finish_answer()
+
+    def _finish_answer(self) -> None:
+        self._answered = True
+        if self._call is not None:
+            self._call.receiver.response_end()
