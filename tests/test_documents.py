@@ -72,7 +72,10 @@ def test_every_header_of_a_request_is_named_under_what_becomes_of_it_and_no_othe
 
 
 def test_every_header_of_an_answer_is_named_and_no_other() -> None:
-    sources = [(ROOT / "services/proxy" / name).read_text() for name in ("errors.py", "exchange/exchange.py", "log_endpoint.py")]
+    sources = [
+        (ROOT / "services/proxy" / name).read_text()
+        for name in ("errors.py", "exchange/exchange.py", "log_endpoint.py")
+    ]
     named = {name for source in sources for name in re.findall(r'\(b"(helicone-[a-z-]+)", ', source, re.IGNORECASE)}
     told = _first_cells(_section("Headers"), "answer header")
     assert sorted(told) == sorted({name.title() for name in named})
