@@ -39,7 +39,7 @@ def test_the_journal_and_what_sqlite_puts_beside_it(tmp_path: Path) -> None:
         await sink.close()
         return found
 
-    beside = {f"journal.sqlite{suffix}": "0o600" for suffix in ("", "-wal", "-shm")}
+    beside = {f"journal.sqlite{suffix}": "0o600" for suffix in ("", "-wal", "-shm", ".intake-0")}
     assert asyncio.run(while_open()) == {"log": "0o700"} | beside
 
 

@@ -1,6 +1,7 @@
 """The documentation that the query service gives of itself: it is there without the internet, and it is true."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 from typing import Any
@@ -19,10 +20,10 @@ Schema = dict[str, Any]
 
 
 def shown_at(client: Client, path: str) -> tuple[http.client.HTTPResponse, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", client.service.port, timeout=10)
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    return answer, answer.read().decode()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.service.port, timeout=10)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
 
 
 def test_it_needs_no_internet(client: Client) -> None:
