@@ -28,7 +28,8 @@ from services.stores.state.secrets import SqlSecrets
 from services.telemetry import Metrics
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+FILES = ("README.md", "services/proxy/README.md", "services/query/README.md", "deploy/README.md")
+README = "\n".join((ROOT / name).read_text() for name in FILES)  # as one: what is where is checked by its headings
 KINDS = {  # as the table of columns calls them
     Kind.TEXT: "text",
     Kind.UUID: "id",
@@ -137,7 +138,7 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
         ),
     )
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
-    told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Ask what it cost")))
+    told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Endpoints")))
     assert told == served
 
 
@@ -146,12 +147,33 @@ def test_every_path_of_the_proxy_is_named() -> None:
     assert {*Routes({b"oai": origin, b"anthropic": origin}).known, *LOG_PATHS, *PAGES} <= TERMS
 
 
-def test_files_that_are_pointed_at_are_there() -> None:
-    for target in re.findall(r"\]\((?!#|https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
-    for anchor in re.findall(r"\]\(#([^)]+)\)", README):
-        titles = {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}
-        assert anchor in titles
+@pytest.mark.parametrize("name", [*FILES, "services/README.md", ".github/CONTRIBUTING.md"])
+def test_files_and_headings_that_are_pointed_at_are_there(name: str) -> None:
+    document = ROOT / name
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
+        path, _, anchor = target.partition("#")
+        file = document.parent / path if path else document
+        assert file.exists(), target
+        titles = {
+            re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.*)$", file.read_text() if anchor else "", re.MULTILINE)
+        }
+        assert not anchor or anchor in titles, target
+
+
+def test_readme_and_architecture_show_the_same_main_path_of_files_that_are_there() -> None:
+    paths = [
+        re.findall(r"^\| \d+ \| .*?\((.*?)\).*$", (ROOT / name).read_text(), re.MULTILINE)
+        for name in ("README.md", "services/README.md")
+    ]
+    steps = [path.removeprefix("services/") for path in paths[0]]
+    assert steps == paths[1]
+    assert len(steps) == 10
+    assert all((ROOT / "services" / step).exists() for step in steps)
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 260
 
 
 def test_every_make_target_that_is_named_exists() -> None:

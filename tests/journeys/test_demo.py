@@ -93,7 +93,8 @@ def test_the_printed_doctor_finds_what_has_no_price(demo: tuple[Process, str]) -
 def test_the_examples_of_the_readme_run_against_it_as_they_are_printed(
     demo: tuple[Process, str], tongue: str, count: int
 ) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text() + (root / "services/proxy/README.md").read_text()
     for port, name in (("8787", "PROXY"), ("8788", "QUERY")):
         readme = readme.replace(f"127.0.0.1:{port}", f"127.0.0.1:{demo[0].env[f'FAREBOX_{name}_PORT']}")
     blocks = re.findall(rf"^```{tongue}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
