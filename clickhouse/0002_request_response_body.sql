@@ -1,10 +1,10 @@
--- The prompt and the response of a request, as text, under the identity of its row in request_response_rmt.
+-- The bodies of a request and its response, as text, under the identity of its row in request_response_rmt.
 --
 -- Why it is like this:
 --
--- Bodies are a hundred times larger than what is known about a request, hold what people said, and are read one at a
--- time. Apart from the rows they never slow a sum, and they are forgotten after 90 days while the cost is kept.
--- Partitions are weeks and are dropped whole, so forgetting rewrites nothing.
+-- Bodies are a hundred times larger than what is known about a request, hold personal data, and are read one at a time.
+-- Apart from the rows they never slow a sum, and they are deleted after 90 days while the cost is kept.
+-- Partitions are weeks and are dropped whole, so deleting rewrites nothing.
 -- Granules are small because one body is wanted at a time: 256 are decompressed to find it instead of 8192.
 CREATE TABLE IF NOT EXISTS request_response_body
 (

@@ -1,13 +1,13 @@
--- Every price that a cost was worked out with, as it was then, so that a receipt can be given for any row for ever.
+-- Every price that a cost was calculated with, as it was then, so that each row has its receipt for ever.
 --
 -- Why it is like this:
 --
--- The prices that ship inside are newer after each upgrade, and nobody could redo last year's sums from them. So the
--- worker writes each price that it uses here, before the rows that name it. An id names one content and no other: the
--- ids of shipped prices end in a hash of what they say, and an operator's price row never changes. Writing one again,
--- from any process at any time, therefore changes nothing, and reading needs no FINAL.
+-- The shipped prices are newer after each upgrade, and nobody could redo last year's sums from them. So the worker writes
+-- each price that it uses here, before the rows that name it. An id names one content and no other: the ids of shipped
+-- prices end in a hash of their content, and an operator's price row never changes. Writing one again, from any process
+-- at any time, therefore changes nothing, and reading needs no FINAL.
 -- The price is JSON with amounts as text, digit for digit.
--- Prices belong to nobody here. Whoever reads one has its id from a row of their own.
+-- Prices belong to no organization here. Whoever reads one has its id from a row of their own.
 CREATE TABLE IF NOT EXISTS price
 (
     price_id String,

@@ -1,4 +1,4 @@
-"""Makes what the processes need: the warehouse's tables, the tables of keys and prices, the log's topics.
+"""Creates what the processes need: the tables of the warehouse and of the state database, the log's topics.
 
 To be run before them. Running it again, or twice at once, changes nothing.
 """
@@ -12,11 +12,7 @@ from schemas.errors import FareboxError
 from services.settings import MigrateSettings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from services.stores.state.api_keys import SqlKeyStore
-from services.stores.state.prices import SqlPriceRows
-from services.stores.state.releases import SqlPricingReleases
-from services.stores.state.reprices import SqlReprices
-from services.stores.state.secrets import SqlSecrets
+from services.stores.state.migrations.run import migrate_state
 from services.telemetry import configure_logging
 
 logger = logging.getLogger("farebox.migrate")
@@ -25,10 +21,10 @@ logger = logging.getLogger("farebox.migrate")
 async def migrate(settings: MigrateSettings) -> None:
     """Raises: InvalidSetting, ChangedMigration, StoreUnavailable, BrokerUnavailable."""
     logger.info("warehouse migrated", extra={"applied": await _migrate_warehouse(settings.warehouse)})
-    await _migrate_state(settings.state)
+    await migrate_state(settings.state)
     logger.info("state migrated")
     if settings.event_log.startswith("kafka://"):
-        logger.info("topics made", extra={"topics": await _create_topics(settings)})
+        logger.info("topics created", extra={"topics": await _create_topics(settings)})
 
 
 async def _migrate_warehouse(url: str) -> list[str]:
@@ -37,14 +33,6 @@ async def _migrate_warehouse(url: str) -> list[str]:
         return await migrate_warehouse(warehouse)
     finally:
         await warehouse.close()
-
-
-async def _migrate_state(url: str) -> None:
-    for store in (SqlKeyStore(url), SqlPriceRows(url), SqlPricingReleases(url), SqlReprices(url), SqlSecrets(url)):
-        try:
-            await store.migrate()
-        finally:
-            await store.close()
 
 
 async def _create_topics(settings: MigrateSettings) -> list[str]:
@@ -60,7 +48,7 @@ async def _create_topics(settings: MigrateSettings) -> list[str]:
 
 
 def main() -> None:
-    """Exits with 1, and one line that says why, when it could not be done."""
+    """Exits with 1, and one line with the reason, when it could not be done."""
     try:
         settings = MigrateSettings.from_environ(os.environ)
         configure_logging(settings.log_level)

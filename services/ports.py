@@ -183,25 +183,25 @@ class PricingReleaseRegistry(Protocol):
 
 
 class Reprices(Protocol):
-    """The record of every re-pricing, and whose turn it is: an organization has one run or undoing at a time.
+    """The record of every re-pricing. A lease per organization lets one run or undoing at a time go on.
 
-    A turn that was not kept by `advance` for a minute is free again, and what was going on counts as broken off.
+    A lease that was not renewed by `advance` for a minute expires, and its run is recorded as failed.
     """
 
     async def begin(self, organization_id: str, criteria: Criteria, *, dry_run: bool, at: datetime) -> Reprice:
-        """The new run, which has the turn. Raises: Conflict when another one has, StoreUnavailable."""
+        """The new run, which holds the lease. Raises: Conflict when another one does, StoreUnavailable."""
         ...
 
     async def begin_undo(self, reprice: Reprice, *, at: datetime) -> Reprice:
-        """The run, whose undoing has the turn now. Raises: Conflict when another one has, StoreUnavailable."""
+        """The run, whose undoing holds the lease now. Raises: Conflict when another one does, StoreUnavailable."""
         ...
 
     async def advance(self, reprice: Reprice, *, at: datetime) -> bool:
-        """Keeps how far it is, and the turn. False when the turn was lost. Raises: StoreUnavailable."""
+        """Records its progress and renews the lease. False when the lease was lost. Raises: StoreUnavailable."""
         ...
 
     async def end(self, reprice: Reprice) -> None:
-        """Keeps how it ended, unless the turn was lost, and gives the turn back. Raises: StoreUnavailable."""
+        """Records how it ended, unless the lease was lost, and releases the lease. Raises: StoreUnavailable."""
         ...
 
     async def get_reprice(self, organization_id: str, reprice_id: str) -> Reprice | None:

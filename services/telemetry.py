@@ -157,8 +157,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-# Their troubles reach us as exceptions, and are logged once, by whoever handles those.
-_TOLD_BY_US = ("aiokafka", "clickhouse_connect", "urllib3")
+# Their errors reach us as exceptions, and are logged once, where those are handled.
+_LOGGED_BY_US = ("aiokafka", "alembic", "clickhouse_connect", "urllib3")
 
 
 def configure_logging(level: str) -> None:
@@ -166,5 +166,5 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _TOLD_BY_US:
+    for name in _LOGGED_BY_US:
         logging.getLogger(name).setLevel(logging.CRITICAL)

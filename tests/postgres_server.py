@@ -6,8 +6,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.schema import CreateSchema
 
 from tests.clickhouse_server import NoServer, docker_answers
 from tests.processes import free_port
@@ -77,3 +81,14 @@ def _in_docker() -> Iterator[str]:
 
     with PostgresContainer(IMAGE, driver="psycopg") as container:
         yield container.get_connection_url()
+
+
+def fresh_schema(url: str) -> str:
+    """`url` of the database with a schema of its own in front, which is empty."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(CreateSchema(name))
+    engine.dispose()
+    fresh = make_url(url).update_query_dict({"options": f"-csearch_path={name}"})
+    return fresh.render_as_string(hide_password=False)

@@ -27,6 +27,7 @@ from services.stores.journal.sink import JournalSink
 from services.stores.memory import ManualClock
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.reprices import SqlReprices
 from services.stores.state.secrets import SqlSecrets
@@ -153,14 +154,10 @@ def query_service(
 ) -> Iterator[QueryService]:
     """A service on a free port, in a thread with a loop of its own."""
     clock = ManualClock(MOMENT + timedelta(days=1))
-    keys = SqlKeyStore(f"sqlite:///{folder}/state.sqlite")
-    asyncio.run(keys.migrate())
-    price_rows = SqlPriceRows(f"sqlite:///{folder}/state.sqlite")
-    asyncio.run(price_rows.migrate())
-    reprices = SqlReprices(f"sqlite:///{folder}/state.sqlite")
-    asyncio.run(reprices.migrate())
-    secrets = SqlSecrets(f"sqlite:///{folder}/state.sqlite")
-    asyncio.run(secrets.migrate())
+    state = f"sqlite:///{folder}/state.sqlite"
+    asyncio.run(migrate_state(state))
+    keys, price_rows = SqlKeyStore(state), SqlPriceRows(state)
+    reprices, secrets = SqlReprices(state), SqlSecrets(state)
     metrics = Metrics()
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
     logs = LogService(

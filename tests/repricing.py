@@ -18,6 +18,7 @@ from services.ports import AmendableWarehouse
 from services.repricing.runner import Repricing
 from services.stores.memory import ManualClock
 from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.reprices import SqlReprices
 from tests.builders import MOMENT
@@ -41,6 +42,7 @@ class Operator:
         self.organization_id = organization_id
         self.clock = ManualClock(LATER)
         self.state = f"sqlite:///{folder}/state.sqlite"
+        asyncio.run(migrate_state(self.state))
 
     def add_price(self, model: str, usd: str, **rates: str) -> None:
         """In force since 2020, in US dollars per token; `usd` is for plain input, cache reads and output."""
@@ -52,7 +54,6 @@ class Operator:
         )
 
         async def add(rows: SqlPriceRows) -> None:
-            await rows.migrate()
             await rows.add_price(self.organization_id, terms)
 
         asyncio.run(_with(SqlPriceRows(self.state), add))
@@ -61,7 +62,6 @@ class Operator:
         """The prices known now."""
 
         async def known(rows: SqlPriceRows) -> PriceBook:
-            await rows.migrate()
             return LayeredPrices(SHIPPED, await rows.list_prices(self.organization_id))
 
         return asyncio.run(_with(SqlPriceRows(self.state), known))
@@ -91,8 +91,6 @@ class Operator:
             soon_s=0.2,
         )
         try:
-            await reprices.migrate()
-            await rows.migrate()
             run = await act(repricing)
             while run.state in (RepriceState.RUNNING, RepriceState.UNDOING):
                 await asyncio.sleep(0.01)

@@ -11,6 +11,7 @@ from schemas.key import ApiKey, Permission
 from services.cli.terminal import day, plain
 from services.stores.factory import open_keys
 from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.migrations.run import migrate_state
 
 T = TypeVar("T")
 
@@ -62,9 +63,9 @@ def listed_keys(keys: Sequence[ApiKey]) -> Iterator[Text]:
 
 def _with_keys(state: str, act: Callable[[SqlKeyStore], Awaitable[T]]) -> T:
     async def act_on_store() -> T:
+        await migrate_state(state)
         keys = open_keys(state)
         try:
-            await keys.migrate()
             return await act(keys)
         finally:
             await keys.close()

@@ -92,6 +92,7 @@ def _app_of(service: Service) -> FastAPI:
     async def running(_: FastAPI) -> AsyncIterator[None]:
         yield
         await service.repricing.close()
+        await service.keys.close()
 
     app = FastAPIOffline(title="Farebox", description=_ABOUT, version=__version__, redoc_url=None, lifespan=running)
     app.state.service = service

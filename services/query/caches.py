@@ -1,97 +1,72 @@
-"""What is remembered between questions: for seconds whose a key is and how properties are spelled; for good secrets."""
+"""What is cached between queries: API keys and property names for seconds, and the deployment's secrets for good."""
 
-import asyncio
-import hashlib
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from typing import Final
 
-from schemas.errors import Busy
+from cachetools import LRUCache, TTLCache
+
+from schemas.errors import FareboxError, Unauthenticated
 from schemas.key import Permission
+from services.auth_cache import AuthCache, AuthCachePolicy
 from services.ports import Clock, KeyStore, Secrets, Warehouse
 from services.sql.compile import compile_spellings
 
-_KEYS_FOR = timedelta(seconds=5)  # so long may a revoked key still be let in
-_KEYS = 10_000
-_MAX_SECRET = 256  # characters; no key is longer
-_UNKNOWN_AT_ONCE = 2  # of the four connections of the key store
-_UNKNOWN_WAITING = 64
-_SPELLINGS_FOR = timedelta(seconds=60)
-_SPELLINGS_OF = 1000
+# A revoked key is let in for so long at most. A wrong key is not cached, and the store is asked about few at once.
+_POLICY: Final = AuthCachePolicy(fresh_s=5.0, stale_s=5.0, rejected_s=0.0, outage_retry_s=None, max_unknown_lookups=64)
+_MAX_SECRET: Final = 256  # characters; no key is longer
+_PROPERTY_NAMES_FOR_S: Final = 60.0
+_MAX_ORGANIZATIONS: Final = 1000
+_MAX_SECRETS: Final = 16
 
 Owner = tuple[str, Permission]
 
 
 class QueryKeyCache:
-    """The key store, asked once per key and few seconds. Keys are remembered by their hash.
+    """The key store, asked once per key and few seconds.
 
-    Keys that nobody has seen yet may be a flood: few of them are looked up at once, and a known key never waits for
-    them, nor is it forgotten for one that is wrong.
+    Wrong keys may be a flood: few of them are looked up at once, and a valid key neither waits for them nor is it
+    forgotten for one of them.
     """
 
     def __init__(self, keys: KeyStore, clock: Clock) -> None:
         self._keys = keys
-        self._clock = clock
-        self._known: OrderedDict[bytes, tuple[datetime, Owner]] = OrderedDict()
-        self._lookups: dict[bytes, asyncio.Task[Owner | None]] = {}
-        self._unknown = 0  # lookups of keys that are not known, those that wait included
-        self._unknown_turn = asyncio.Semaphore(_UNKNOWN_AT_ONCE)
+        self._cache: AuthCache[Owner] = AuthCache(self._look_up, _POLICY, now_s=lambda: clock.now().timestamp())
 
     async def organization_of(self, secret: str) -> Owner | None:
-        """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable, Busy."""
+        """Whose key `secret` is, and its permission; None when unknown or revoked. Raises: StoreUnavailable, Busy."""
         if len(secret) > _MAX_SECRET:
             return None
-        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
-        until, owner = self._known.get(digest, (None, None))
-        if until is not None and until > self._clock.now():
-            return owner
-        lookup = self._lookups.get(digest)
-        if lookup is None:
-            look_up = self._look_up_unknown if owner is None else self._look_up
-            self._lookups[digest] = lookup = asyncio.create_task(look_up(digest, secret))
-            lookup.add_done_callback(lambda _: self._lookups.pop(digest))
-        return await asyncio.shield(lookup)
+        result = await self._cache.result_of(secret.encode(errors="surrogatepass"))
+        if isinstance(result, Unauthenticated):
+            return None
+        if isinstance(result, FareboxError):
+            raise result
+        return result
 
-    async def _look_up_unknown(self, digest: bytes, secret: str) -> Owner | None:
-        if self._unknown >= _UNKNOWN_WAITING:
-            raise Busy("too many unknown API keys are being looked up; try again")
-        self._unknown += 1
-        try:
-            async with self._unknown_turn:
-                return await self._look_up(digest, secret)
-        finally:
-            self._unknown -= 1
+    async def _look_up(self, secret: bytes) -> Owner | FareboxError:
+        owner = await self._keys.organization_of(secret.decode(errors="surrogatepass"))
+        return owner or Unauthenticated("unknown or revoked")
 
-    async def _look_up(self, digest: bytes, secret: str) -> Owner | None:
-        asked_at = self._clock.now()
-        owner = await self._keys.organization_of(secret)
-        self._known.pop(digest, None)
-        if owner is not None:
-            while len(self._known) >= _KEYS:
-                self._known.popitem(last=False)
-            self._known[digest] = (asked_at + _KEYS_FOR, owner)
-        return owner
+    async def close(self) -> None:
+        await self._cache.close()
 
 
 class PropertyNameCache:
-    """How each organization spells its properties; asked again after a while, or for a name not seen yet."""
+    """How each organization spells its properties; queried again after a while, or for a name not seen yet."""
 
     def __init__(self, warehouse: Warehouse, clock: Clock) -> None:
         self._warehouse = warehouse
-        self._clock = clock
-        self._known: dict[str, tuple[datetime, Mapping[str, str]]] = {}
+        self._known: TTLCache[str, Mapping[str, str]] = TTLCache(
+            _MAX_ORGANIZATIONS, _PROPERTY_NAMES_FOR_S, timer=lambda: clock.now().timestamp()
+        )
 
     async def of(self, organization_id: str, keys: Iterable[str]) -> Mapping[str, str]:
-        """PropertyNameCache by lower case name; of all of `keys` that the warehouse knows. Raises: StoreUnavailable."""
-        now = self._clock.now()
-        until, spellings = self._known.get(organization_id, (now, {}))
-        if until > now and all(key in spellings for key in keys):
-            return spellings
-        rows = await self._warehouse.query(compile_spellings(organization_id))
-        spellings = {row["property_key"]: row["spelling"] for row in rows}
-        if len(self._known) >= _SPELLINGS_OF:
-            self._known.clear()
-        self._known[organization_id] = (now + _SPELLINGS_FOR, spellings)
+        """Spellings by lower case name, of all of `keys` that the warehouse knows. Raises: StoreUnavailable."""
+        spellings = self._known.get(organization_id)
+        if spellings is None or not all(key in spellings for key in keys):
+            rows = await self._warehouse.query(compile_spellings(organization_id))
+            spellings = {row["property_key"]: row["spelling"] for row in rows}
+            self._known[organization_id] = spellings
         return spellings
 
 
@@ -100,10 +75,11 @@ class SecretCache:
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._known: dict[str, bytes] = {}
+        self._known: LRUCache[str, bytes] = LRUCache(_MAX_SECRETS)
 
     async def of(self, name: str) -> bytes:
         """Raises: StoreUnavailable."""
-        if name not in self._known:
-            self._known[name] = await self._secrets.secret(name)
-        return self._known[name]
+        secret = self._known.get(name)
+        if secret is None:
+            secret = self._known[name] = await self._secrets.secret(name)
+        return secret

@@ -43,9 +43,9 @@ T = TypeVar("T")
 
 
 class LeaseLost(FareboxError):
-    """This process was away for so long that another one was let in."""
+    """This process did not renew its lease for so long that another one acquired it."""
 
-    code = "turn_lost"
+    code = "lease_lost"
 
 
 class RepriceWork:
@@ -127,7 +127,7 @@ class RepriceWork:
     async def _advance(self, rows: int) -> None:
         self.run = replace(self.run, rows_done=self.run.rows_done + rows)
         if not await _patiently(lambda: self._reprices.advance(self.run, at=self._clock.now())):
-            raise LeaseLost(f"re-pricing {self.run.id} lost its turn")
+            raise LeaseLost(f"re-pricing {self.run.id} lost its lease")
 
     async def _query(self, statement: Statement) -> Sequence[Row]:
         return await _patiently(lambda: self._warehouse.query(statement))

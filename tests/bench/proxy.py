@@ -32,6 +32,7 @@ from rich.table import Table
 
 from schemas.key import Permission
 from services.stores.factory import open_keys
+from services.stores.state.migrations.run import migrate_state
 from tests.builders import chat_answer
 from tests.processes import free_port
 
@@ -104,8 +105,9 @@ class Bench:
         (folder / "load.lua").write_text(LOAD.format(body=self.body, secret=self.secret))
 
     async def _make_key(self) -> str:
-        keys = open_keys(f"sqlite:///{self.folder}/state.sqlite")
-        await keys.migrate()
+        state = f"sqlite:///{self.folder}/state.sqlite"
+        await migrate_state(state)
+        keys = open_keys(state)
         _, secret = await keys.create_key(organization_id="bench", name="bench", permission=Permission.READ_WRITE)
         await keys.close()
         return secret

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from schemas.key import Permission
 from services.stores.factory import open_keys
+from services.stores.state.migrations.run import migrate_state
 from tests.heavy_bodies import heavy_chats, heavy_logs
 from tests.processes import free_port
 
@@ -109,8 +110,8 @@ async def send_for(name: str, port: int, secret: str, *, connections: int, secon
 
 
 async def make_secret(state: str) -> str:
+    await migrate_state(state)
     keys = open_keys(state)
-    await keys.migrate()
     _, secret = await keys.create_key(organization_id="bench", name="bench", permission=Permission.READ_WRITE)
     await keys.close()
     return secret

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.key import Permission
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from tests.postgres_server import fresh_schema
 from tests.querying import Client, QueryService, query_service
 
 
@@ -38,7 +39,7 @@ def client(service: QueryService, organization_id: str) -> Client:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A state database of either kind, not migrated by this test."""
+    """A state database of either kind that is empty."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/not/there/yet/state.sqlite"
-    return str(request.getfixturevalue("postgres"))
+    return fresh_schema(request.getfixturevalue("postgres"))

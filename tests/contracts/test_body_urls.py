@@ -14,6 +14,7 @@ import pytest
 
 from services.domain.assembly.stream import TRUNCATED
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.secrets import SqlSecrets
 from tests.golden.test_assembly import TOOL_CALLS, read
 from tests.querying import LIST, Client, query_service
@@ -139,6 +140,7 @@ def test_every_row_has_a_response_id_of_its_own_which_never_changes(client: Clie
 
 @pytest.fixture
 def stores(state_url: str) -> Iterator[list[SqlSecrets]]:
+    asyncio.run(migrate_state(state_url))
     stores = [SqlSecrets(state_url) for _ in range(4)]
     yield stores
     for store in stores:
@@ -147,7 +149,6 @@ def stores(state_url: str) -> Iterator[list[SqlSecrets]]:
 
 def test_replicas_sign_by_the_same_secret_however_many_start_at_once(stores: list[SqlSecrets]) -> None:
     async def asked() -> list[bytes]:
-        await asyncio.gather(*(store.migrate() for store in stores))
         return await asyncio.gather(*(store.secret("a test") for store in stores for _ in range(3)))
 
     drawn = asyncio.run(asked())

@@ -25,6 +25,7 @@ from services.stores.kafka.producer import KafkaWriter
 from services.stores.kafka.spill import Spill
 from services.stores.private_files import make_private_file
 from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.releases import SqlPricingReleases
 from services.stores.state.reprices import SqlReprices
@@ -81,17 +82,20 @@ async def a_spill(path: Path) -> AsyncIterator[Write]:
 async def a_state_database(path: Path) -> AsyncIterator[Write]:
     """All stores of `farebox up`."""
     url = f"sqlite:///{path}"
+    await migrate_state(url)
     keys = SqlKeyStore(url)
-    await keys.migrate()
 
     async def write() -> None:
         await keys.create_key(organization_id="org-1", name="one", permission=Permission.READ_WRITE)
 
     await write()
-    others = (SqlPriceRows(url), SqlPricingReleases(url), SqlReprices(url), SqlKeyStore(url))
-    for other in others:
-        await other.migrate()
-        await other.close()
+    prices, releases, reprices, others = SqlPriceRows(url), SqlPricingReleases(url), SqlReprices(url), SqlKeyStore(url)
+    await prices.all_prices()
+    await releases.other_release_active_until()
+    await reprices.list_reprices("org-1", limit=1)
+    await others.list_keys("org-1")
+    for store in (prices, releases, reprices, others):
+        await store.close()
     yield write
     await keys.close()
 

@@ -10,6 +10,7 @@ from schemas.errors import StoreUnavailable
 from schemas.key import Permission
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.key_lookups import BATCH_KEYS, MAX_QUERIES, KeyLookups
+from services.stores.state.migrations.run import migrate_state
 from tests.proxy_rig import rig
 
 pytestmark = pytest.mark.anyio
@@ -65,8 +66,9 @@ async def test_who_stops_waiting_takes_nobody_along() -> None:
 
 
 async def test_a_flood_of_wrong_keys_refuses_no_good_one_that_is_used_for_the_first_time(tmp_path: Path) -> None:
-    store = SqlKeyStore(f"sqlite:///{tmp_path}/state.sqlite")
-    await store.migrate()
+    state = f"sqlite:///{tmp_path}/state.sqlite"
+    await migrate_state(state)
+    store = SqlKeyStore(state)
     secrets = [
         (await store.create_key(organization_id="org", name="", permission=Permission.WRITE))[1] for _ in range(20)
     ]

@@ -5,24 +5,23 @@ import logging
 import re
 import sqlite3
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.schema import CreateTable
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
 from services.stores.sqlite_wal import switch_to_wal
-from services.stores.state.api_keys import _KEYS, SqlKeyStore, hash_of
+from services.stores.state.api_keys import SqlKeyStore, hash_of
+from services.stores.state.migrations.run import migrate_state
 
 
 @pytest.fixture
 def keys(state_url: str) -> Iterator[SqlKeyStore]:
+    asyncio.run(migrate_state(state_url))
     store = SqlKeyStore(state_url)
-    asyncio.run(store.migrate())
     yield store
     asyncio.run(store.close())
 
@@ -94,45 +93,13 @@ def test_the_secret_is_neither_stored_nor_logged(
     with caplog.at_level(logging.DEBUG):
         _, secret = create(keys, organization_id)
         asyncio.run(keys.organization_of(secret))
-    with create_engine(state_url).connect() as connection:
+    engine = create_engine(state_url)
+    with engine.connect() as connection:
         rows = connection.execute(text("SELECT * FROM api_key")).all()
+    engine.dispose()
     assert hash_of(secret) in str(rows)
     assert secret not in str(rows) + caplog.text
     assert hash_of(secret) not in caplog.text
-
-
-def test_migrating_again_keeps_the_keys(keys: SqlKeyStore, state_url: str, organization_id: str) -> None:
-    _, secret = create(keys, organization_id)
-    again = SqlKeyStore(state_url)
-    asyncio.run(again.migrate())
-    assert asyncio.run(again.organization_of(secret)) is not None
-    asyncio.run(again.close())
-
-
-def test_the_keys_of_a_table_that_was_made_before_there_were_admins_stay_what_they_are(
-    keys: SqlKeyStore, state_url: str, organization_id: str
-) -> None:
-    engine = create_engine(state_url)
-    table = str(CreateTable(_KEYS).compile(engine))
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE api_key"))
-        connection.execute(text(table.replace("permission VARCHAR", "permission VARCHAR(2)")))
-    _, old = create(keys, organization_id)
-    asyncio.run(keys.migrate())
-    _, new = create(keys, organization_id, Permission.ADMIN)
-    assert asyncio.run(keys.organization_of(old)) == (organization_id, Permission.READ_WRITE)
-    assert asyncio.run(keys.organization_of(new)) == (organization_id, Permission.ADMIN)
-
-
-def test_several_may_migrate_at_once(state_url: str) -> None:
-    stores = [SqlKeyStore(state_url) for _ in range(4)]
-    with create_engine(state_url).begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS api_key"))
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda store: asyncio.run(store.migrate()), stores))
-    assert asyncio.run(stores[0].list_keys("nobody")) == []
-    for store in stores:
-        asyncio.run(store.close())
 
 
 def test_who_comes_first_to_a_new_file_while_another_writes_it_waits(tmp_path: Path) -> None:
@@ -141,8 +108,9 @@ def test_who_comes_first_to_a_new_file_while_another_writes_it_waits(tmp_path: P
     other.execute("BEGIN IMMEDIATE")
     ends = Timer(0.3, other.execute, ["COMMIT"])
     ends.start()
-    store = SqlKeyStore(f"sqlite:///{tmp_path}/state.sqlite")
-    asyncio.run(store.migrate())
+    state = f"sqlite:///{tmp_path}/state.sqlite"
+    asyncio.run(migrate_state(state))
+    store = SqlKeyStore(state)
     assert asyncio.run(store.list_keys("nobody")) == []
     asyncio.run(store.close())
     ends.join()
@@ -160,8 +128,6 @@ def test_nobody_waits_for_a_file_that_can_never_be_written(tmp_path: Path) -> No
 
 def test_before_anybody_migrated_the_store_is_unavailable(state_url: str) -> None:
     store = SqlKeyStore(state_url)
-    with create_engine(state_url).begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS api_key"))
     with pytest.raises(StoreUnavailable):
         asyncio.run(store.organization_of("x"))
     asyncio.run(store.close())
@@ -184,8 +150,9 @@ def test_a_url_that_names_no_known_database_is_refused_without_repeating_it(url:
 
 
 def test_readers_go_on_while_somebody_writes(tmp_path: Path) -> None:
-    keys = SqlKeyStore(f"sqlite:///{tmp_path}/state.sqlite")
-    asyncio.run(keys.migrate())
+    state = f"sqlite:///{tmp_path}/state.sqlite"
+    asyncio.run(migrate_state(state))
+    keys = SqlKeyStore(state)
     _, secret = create(keys, "org")
     writer = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")

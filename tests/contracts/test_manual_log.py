@@ -271,7 +271,7 @@ async def test_litellm_logs_calls_and_its_key_in_the_payload_is_not_kept(books: 
         ({}, 401, "key is missing"),
         ({"Authorization": "Bearer sk-helicone-unknown"}, 401, "unknown or revoked"),
         ({"Authorization": SECRET}, 401, "Bearer <key>"),
-        ({"Authorization": "Bearer sk-helicone-readonly"}, 403, "may read only"),
+        ({"Authorization": "Bearer sk-helicone-readonly"}, 403, "is read-only"),
         ({"Authorization": "Bearer sk-of-a-provider", "Helicone-Auth": f"Bearer {SECRET}"}, 200, ""),
     ],
 )

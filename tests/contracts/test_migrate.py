@@ -28,7 +28,7 @@ def test_tables_keys_and_topics_are_made_and_made_once(clickhouse_address: str, 
         }
         first, second = (migrate(environ) for _ in range(2))
     assert first["warehouse migrated"]["applied"] == NAMES
-    assert second["warehouse migrated"]["applied"] == second["topics made"]["topics"] == []
+    assert second["warehouse migrated"]["applied"] == second["topics created"]["topics"] == []
     keys = SqlKeyStore(state)
     assert asyncio.run(keys.list_keys("nobody")) == []
     asyncio.run(keys.close())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, text
 
 from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceTerms, Rate
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import LEAD, SqlPriceRows
 from tests.builders import MOMENT, ORGANIZATION
 
@@ -34,8 +34,8 @@ TERMS = PriceTerms(
 
 @pytest.fixture
 def rows(state_url: str) -> Iterator[SqlPriceRows]:
+    asyncio.run(migrate_state(state_url))
     store = SqlPriceRows(state_url)
-    asyncio.run(store.migrate())
     yield store
     asyncio.run(store.close())
 
@@ -103,8 +103,9 @@ def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organizati
 
 
 def test_whoever_waits_for_another_writer_is_not_known_before_that_one_is_done(tmp_path: Path) -> None:
-    store = SqlPriceRows(f"sqlite:///{tmp_path}/state.sqlite")
-    asyncio.run(store.migrate())
+    state = f"sqlite:///{tmp_path}/state.sqlite"
+    asyncio.run(migrate_state(state))
+    store = SqlPriceRows(state)
     writer = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None, check_same_thread=False)
     writer.execute("BEGIN IMMEDIATE")
     with ThreadPoolExecutor(1) as threads:
@@ -127,31 +128,8 @@ def test_nobody_ends_the_row_of_another_organization_or_one_that_is_not_there(
     assert listed(rows, organization_id) == [added]
 
 
-def test_migrating_again_keeps_the_rows(rows: SqlPriceRows, state_url: str, organization_id: str) -> None:
-    added = add(rows, organization_id)
-    again = SqlPriceRows(state_url)
-    asyncio.run(again.migrate())
-    assert listed(again, organization_id) == [added]
-    asyncio.run(again.close())
-
-
-def test_several_may_migrate_at_once(state_url: str) -> None:
-    stores = [SqlPriceRows(state_url) for _ in range(4)]
-    with create_engine(state_url).begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS operator_price"))
-        connection.execute(text("DROP TABLE IF EXISTS operator_price_end"))
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda store: asyncio.run(store.migrate()), stores))
-    assert listed(stores[0], "nobody") == []
-    for store in stores:
-        asyncio.run(store.close())
-
-
 def test_before_anybody_migrated_the_rows_are_unavailable(state_url: str) -> None:
     store = SqlPriceRows(state_url)
-    with create_engine(state_url).begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS operator_price"))
-        connection.execute(text("DROP TABLE IF EXISTS operator_price_end"))
     with pytest.raises(StoreUnavailable, match="prices"):
         asyncio.run(store.all_prices())
     asyncio.run(store.close())

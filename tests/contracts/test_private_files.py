@@ -14,6 +14,7 @@ from schemas.errors import InvalidSetting
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.migrations.run import migrate_state
 from services.telemetry import Metrics
 from tests.builders import an_event
 
@@ -68,9 +69,7 @@ def test_what_an_operator_opened_to_others_stays_open(tmp_path: Path) -> None:
     file = tmp_path / "state.sqlite"
     file.touch(mode=0o640)
     file.chmod(0o640)
-    store = SqlKeyStore(f"sqlite:///{file}")
-    asyncio.run(store.migrate())
-    asyncio.run(store.close())
+    asyncio.run(migrate_state(f"sqlite:///{file}"))
     assert modes(tmp_path)["state.sqlite"] == "0o640"
 
 

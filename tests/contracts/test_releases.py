@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from schemas.errors import StoreUnavailable
 from schemas.price import PRICING_VERSION
 from services.stores.state import releases
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import LEAD
 from services.stores.state.releases import LEASE, SqlPricingReleases, current_pricing_release
 
@@ -30,16 +31,8 @@ def worker(state_url: str) -> Iterator[Worker]:
             stack.callback(lambda: asyncio.run(store.close()))
             return store
 
-        asyncio.run(opened("").migrate())
-        _forget(state_url)
+        asyncio.run(migrate_state(state_url))
         yield opened
-
-
-def _forget(state_url: str) -> None:
-    engine = create_engine(state_url)
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM charging_release"))
-    engine.dispose()
 
 
 def others(store: SqlPricingReleases) -> datetime | None:
@@ -78,7 +71,7 @@ def test_workers_that_begin_at_once_agree_on_one_row(worker: Worker, state_url: 
         assert set(threads.map(others, stores)) == {None}
     engine = create_engine(state_url)
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM charging_release")).scalar_one() == 1
+        assert connection.execute(text("SELECT count(*) FROM pricing_release")).scalar_one() == 1
     engine.dispose()
 
 

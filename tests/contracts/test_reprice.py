@@ -13,7 +13,7 @@ from schemas.price import CostState
 from schemas.reprice import Criteria
 from schemas.unpriced import Cause
 from schemas.usage import UsageSource
-from services.stores.state.reprices import TURN
+from services.stores.state.reprices import LEASE_FOR
 from tests.builders import MOMENT
 from tests.querying import Client
 
@@ -287,7 +287,7 @@ def test_two_runs_at_once_are_refused_until_the_first_has_not_been_heard_of_for_
     assert (status, first in refusal["error"]) == (409, True)
     assert operator.ask(f"/v1/reprice/{first}/undo", {})[0] == 409
 
-    service.clock.advance(seconds=TURN.seconds + 1)
+    service.clock.advance(seconds=LEASE_FOR.seconds + 1)
     assert data(operator.ask("/v1/reprice", ALL | {"dry_run": True}))["state"] == "done"
     broken = data(operator.ask(f"/v1/reprice/{first}"))
     assert (broken["state"], broken["error"], broken["total"]) == ("failed", "its process died", None)

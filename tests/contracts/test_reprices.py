@@ -1,4 +1,4 @@
-"""What the record of re-pricings owes, asked of SQLite and of PostgreSQL: one turn at a time, and nothing lost."""
+"""What the record of re-pricings owes, asked of SQLite and of PostgreSQL: one at a time, and nothing lost."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from schemas.errors import Conflict, StoreUnavailable
 from schemas.reprice import Criteria, DayDifference, Difference, Reprice, RepriceResult, RepriceState
-from services.stores.state.reprices import TURN, SqlReprices
+from services.stores.state.migrations.run import migrate_state
+from services.stores.state.reprices import LEASE_FOR, SqlReprices
 from tests.builders import MOMENT
 
 CRITERIA = Criteria(model="gpt-4o*", provider="OPENAI", since=MOMENT - timedelta(days=7), until=MOMENT)
@@ -20,13 +21,13 @@ DIFFERENCE = Difference(
 OUTCOME = RepriceResult(
     total=DIFFERENCE, days=(DayDifference(model="gpt-4o", day=date(2026, 11, 1), difference=DIFFERENCE),)
 )
-LATER = MOMENT + TURN + timedelta(seconds=1)
+LATER = MOMENT + LEASE_FOR + timedelta(seconds=1)
 
 
 @pytest.fixture
 def reprices(state_url: str) -> Iterator[SqlReprices]:
+    asyncio.run(migrate_state(state_url))
     store = SqlReprices(state_url)
-    asyncio.run(store.migrate())
     yield store
     asyncio.run(store.close())
 
@@ -80,9 +81,9 @@ def test_organizations_do_not_wait_for_each_other(reprices: SqlReprices, organiz
     assert [one.id for one in asyncio.run(reprices.list_reprices(organization_id, limit=9))] == [run.id]
 
 
-def test_a_turn_lasts_as_long_as_it_is_kept(reprices: SqlReprices, organization_id: str) -> None:
+def test_a_lease_lasts_as_long_as_it_is_renewed(reprices: SqlReprices, organization_id: str) -> None:
     run = begin(reprices, organization_id)
-    almost = MOMENT + TURN
+    almost = MOMENT + LEASE_FOR
     assert asyncio.run(reprices.advance(run, at=almost))
     with pytest.raises(Conflict, match=run.id):
         asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=True, at=LATER))
@@ -90,7 +91,7 @@ def test_a_turn_lasts_as_long_as_it_is_kept(reprices: SqlReprices, organization_
     assert asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=True, at=LATER)).dry_run
 
 
-def test_whoever_lost_the_turn_is_told_and_writes_nothing_more(reprices: SqlReprices, organization_id: str) -> None:
+def test_a_run_that_lost_its_lease_writes_nothing_more(reprices: SqlReprices, organization_id: str) -> None:
     lost = begin(reprices, organization_id)
     run = asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=False, at=LATER))
     assert not asyncio.run(reprices.advance(replace(lost, rows_done=5), at=LATER))
@@ -101,7 +102,7 @@ def test_whoever_lost_the_turn_is_told_and_writes_nothing_more(reprices: SqlRepr
     assert asyncio.run(reprices.advance(run, at=LATER)), "and the other goes on"
 
 
-def test_undoing_takes_a_turn_too_and_is_done_once(reprices: SqlReprices, organization_id: str) -> None:
+def test_undoing_takes_the_lease_too_and_is_done_once(reprices: SqlReprices, organization_id: str) -> None:
     run = begin(reprices, organization_id)
     with pytest.raises(Conflict, match=run.id):
         asyncio.run(reprices.begin_undo(run, at=MOMENT))

@@ -122,20 +122,14 @@ def test_a_new_migration_is_applied_to_what_is_there(empty_warehouse: ClickHouse
     assert ask(empty_warehouse, "SELECT count() AS n FROM more") == [{"n": 0}]
 
 
-def test_properties_of_before_are_spelled_as_they_were_used_most(
-    empty_warehouse: ClickHouseWarehouse, tmp_path: Path, organization_id: str
-) -> None:
-    folder = shutil.copytree(MIGRATIONS, tmp_path / "sql")
-    (folder / "0010_property_spelling.sql").unlink()
-    asyncio.run(migrate_warehouse(empty_warehouse, folder))
+def test_properties_are_spelled_as_they_are_used_most(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
     spellings = ["plan", "PLAN", "Plan", "Plan", "plan", "plan"]
     records = [
         a_record(organization_id=organization_id, request_id=str(uuid.UUID(int=number)), property_spellings=[spelling])
         for number, spelling in enumerate(spellings)
     ]
-    insert(empty_warehouse, records)
-    asyncio.run(migrate_warehouse(empty_warehouse))
-    assert spellings_of(empty_warehouse, organization_id) == {"plan": "Plan"}
+    insert(warehouse, records)
+    assert spellings_of(warehouse, organization_id) == {"plan": "Plan"}
 
 
 def test_a_migration_that_broke_off_is_taken_up_again(empty_warehouse: ClickHouseWarehouse, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from schemas.statement import Bound, Statement
 from schemas.usage import USAGE_CLASSES
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.releases import SqlPricingReleases
 from services.worker.prices import PriceCache
 from services.worker.rows import Row
@@ -105,7 +106,7 @@ def test_a_replay_under_another_release_changes_no_row(
 ) -> None:
     url = f"sqlite:///{tmp_path}/state.sqlite"
     old, new = (SqlPricingReleases(url, release=release) for release in ("old", "new"))
-    asyncio.run(old.migrate())
+    asyncio.run(migrate_state(url))
     some = some_exchanges(60, organization_id=organization_id)
     entries = [encode_event(replace(event, recorded_at=datetime.now(UTC))) for event in some]
     work_through(warehouse, entries, prices=PriceCache(ShippedPrices(), Rows(), old))

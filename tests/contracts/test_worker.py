@@ -21,8 +21,7 @@ from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
-from services.stores.state.prices import SqlPriceRows
-from services.stores.state.releases import SqlPricingReleases
+from services.stores.state.migrations.run import migrate_state
 from services.telemetry import Metrics
 from services.worker import loop, rows
 from services.worker.health import serve_health
@@ -390,7 +389,7 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
     journal, warehouse = tmp_path / "journal.sqlite", f"chdb:{tmp_path / 'warehouse'}"
     state = f"sqlite:///{tmp_path / 'state.sqlite'}"
     asyncio.run(_publish(journal, 500))
-    asyncio.run(_migrate_state(state))
+    asyncio.run(migrate_state(state))
     look = ["-c", COUNT_ROWS, warehouse]
     assert "rows: 0" in Process(look, env={}, log=tmp_path / "before.log").run()
     port = free_port()
@@ -413,12 +412,6 @@ def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
     assert '"message": "worker stopped"' in worker.output()
     assert "rows: 500" in Process(look, env={}, log=tmp_path / "after.log").run()
     assert asyncio.run(_backlog(journal)) == 0
-
-
-async def _migrate_state(state: str) -> None:
-    for store in (SqlPriceRows(state), SqlPricingReleases(state)):
-        await store.migrate()
-        await store.close()
 
 
 async def _backlog(journal: Path) -> int:

@@ -14,6 +14,7 @@ from services.ports import PriceRows
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state import prices as price_rows
+from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.telemetry import Metrics
 from services.worker import loop
@@ -83,8 +84,9 @@ class Bench:
 
 
 async def test_a_price_that_is_added_counts_for_new_requests_and_changes_no_old_row(tmp_path: Path) -> None:
-    rows = SqlPriceRows(f"sqlite:///{tmp_path}/state.sqlite")
-    await rows.migrate()
+    state = f"sqlite:///{tmp_path}/state.sqlite"
+    await migrate_state(state)
+    rows = SqlPriceRows(state)
     bench = Bench(rows)
     await bench.keep(unpriced_event(1, datetime.now(UTC)))
     added = await rows.add_price(ORGANIZATION, TERMS)

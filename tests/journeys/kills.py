@@ -22,6 +22,7 @@ from schemas.key import Permission
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.stores.factory import open_keys
 from services.stores.journal.file import unpack_segment
+from services.stores.state.migrations.run import migrate_state
 from tests.journeys.load import Load
 from tests.journeys.story import Story
 from tests.processes import Process, free_port
@@ -130,9 +131,9 @@ class Victim:
         return Counter(decode_event(payload).request.request_id for payload in payloads)
 
     async def _new_key(self) -> str:
+        await migrate_state(self.env["FAREBOX_STATE"])
         keys = open_keys(self.env["FAREBOX_STATE"])
         try:
-            await keys.migrate()
             return (await keys.create_key(organization_id=ORGANIZATION, name="kills", permission=Permission.ADMIN))[1]
         finally:
             await keys.close()

@@ -40,7 +40,7 @@ _TOKEN = re.compile(
 
 
 class Migration(NamedTuple):
-    """One file: its name without the ending, its statements, and what tells it from a changed one."""
+    """One file: its name without the ending, its statements, and a checksum of these."""
 
     name: str
     statements: Sequence[str]
@@ -50,7 +50,7 @@ class Migration(NamedTuple):
 async def migrate_warehouse(warehouse: ClickHouseWarehouse, folder: Path = MIGRATIONS) -> list[str]:
     """Names of the migrations applied now, in order; empty when all had been.
 
-    Safe to run twice, after a break anywhere, and by several processes at once: each statement can be repeated
+    Safe to run twice, after a failure anywhere, and by several processes at once: each statement can be repeated
     (IF NOT EXISTS, and the like), and a migration is recorded only after all its statements have run.
     Raises: ChangedMigration, before anything is done; StoreUnavailable.
     """
@@ -89,7 +89,7 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 def _read(file: Path) -> Migration:
     statements = split_statements(file.read_text(encoding="utf-8"))
-    # Comments and line ends may be bettered afterwards: what counts is what the engine was told.
+    # Comments and line ends may be changed afterwards: what counts is what the engine runs.
     return Migration(file.stem, statements, hashlib.sha256(";\n".join(statements).encode()).hexdigest())
 
 

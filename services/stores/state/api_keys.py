@@ -8,42 +8,26 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import Column, Connection, MetaData, RowMapping, String, Table, select
+from sqlalchemy import Connection, RowMapping, select
 
 from schemas.key import ApiKey, Permission
-from services.stores.state.database import Database, UtcMoment
+from services.stores.state.database import Database
 from services.stores.state.key_lookups import KeyLookups
+from services.stores.state.tables import API_KEY
 
-_KEYS = Table(
-    "api_key",
-    MetaData(),
-    Column("id", String(36), primary_key=True),
-    Column("organization_id", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("permission", String, nullable=False),
-    Column("hint", String(4), nullable=False),
-    Column("secret_hash", String(64), nullable=False, unique=True),
-    Column("created_at", UtcMoment, nullable=False),
-    Column("revoked_at", UtcMoment),
-)
-_SHOWN = [column for column in _KEYS.c if column.name != "secret_hash"]
+_SHOWN = [column for column in API_KEY.c if column.name != "secret_hash"]
 
 
 class SqlKeyStore:
     """API keys in a table."""
 
     def __init__(self, url: str) -> None:
-        """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
+        """Connects when first used. Raises: InvalidSetting when `url` names no database that is known."""
         self._database = Database(url, what="keys")
         self._lookups = KeyLookups(partial(_in_force, self._database))
 
-    async def migrate(self) -> None:
-        """Makes the table where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
-        await self._database.create(_KEYS)
-        await self._database.widen(_KEYS.c.permission)  # it held two characters before there were admins
-
     async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
-        """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable."""
+        """Whose key `secret` is and its permission; None when unknown or revoked. Raises: StoreUnavailable."""
         key = await self.key_of(secret)
         return None if key is None else (key.organization_id, key.permission)
 
@@ -52,7 +36,7 @@ class SqlKeyStore:
         return await self._lookups.find(hash_of(secret))
 
     async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
-        """The new key and its secret, which is never to be had again. Raises: StoreUnavailable."""
+        """The new key and its secret, which cannot be shown again. Raises: StoreUnavailable."""
         secret = _new_secret()
         key = ApiKey(
             id=str(uuid.uuid4()),
@@ -64,23 +48,23 @@ class SqlKeyStore:
         )
         values = {column.name: getattr(key, column.name) for column in _SHOWN}
         values |= {"permission": key.permission.value, "secret_hash": hash_of(secret)}
-        await self._database.write(lambda connection: connection.execute(_KEYS.insert().values(values)))
+        await self._database.write(lambda connection: connection.execute(API_KEY.insert().values(values)))
         return key, secret
 
     async def list_keys(self, organization_id: str) -> Sequence[ApiKey]:
         """Its keys, revoked ones too, the oldest first. Raises: StoreUnavailable."""
-        its_keys = select(*_SHOWN).where(_KEYS.c.organization_id == organization_id)
+        its_keys = select(*_SHOWN).where(API_KEY.c.organization_id == organization_id)
 
         def read(connection: Connection) -> list[ApiKey]:
-            rows = connection.execute(its_keys.order_by(_KEYS.c.created_at, _KEYS.c.id)).mappings()
+            rows = connection.execute(its_keys.order_by(API_KEY.c.created_at, API_KEY.c.id)).mappings()
             return [_key(row) for row in rows]
 
         return await self._database.read(read)
 
     async def revoke_key(self, organization_id: str, key_id: str) -> bool:
         """False when there is no such key in force. Raises: StoreUnavailable."""
-        in_force = (_KEYS.c.organization_id == organization_id) & (_KEYS.c.id == key_id) & _KEYS.c.revoked_at.is_(None)
-        revoke = _KEYS.update().where(in_force).values(revoked_at=datetime.now(UTC))
+        its_key = (API_KEY.c.organization_id == organization_id) & (API_KEY.c.id == key_id)
+        revoke = API_KEY.update().where(its_key & API_KEY.c.revoked_at.is_(None)).values(revoked_at=datetime.now(UTC))
         return await self._database.write(lambda connection: connection.execute(revoke).rowcount > 0)
 
     async def close(self) -> None:
@@ -88,8 +72,8 @@ class SqlKeyStore:
 
 
 async def _in_force(database: Database, hashes: Sequence[str]) -> Mapping[str, ApiKey]:
-    in_force = _KEYS.c.secret_hash.in_(hashes) & _KEYS.c.revoked_at.is_(None)
-    their_rows = select(_KEYS.c.secret_hash, *_SHOWN).where(in_force)
+    in_force = API_KEY.c.secret_hash.in_(hashes) & API_KEY.c.revoked_at.is_(None)
+    their_rows = select(API_KEY.c.secret_hash, *_SHOWN).where(in_force)
     rows = await database.read(lambda connection: connection.execute(their_rows).mappings().all())
     return {row["secret_hash"]: _key(row) for row in rows}
 
@@ -100,7 +84,7 @@ def _key(row: RowMapping) -> ApiKey:
 
 
 def hash_of(secret: str) -> str:
-    """What is kept of a key: SHA-256 of the header that carries it, as hex. Helicone's stored keys have this form."""
+    """What is stored of a key: SHA-256 of the header that carries it, as hex. Helicone's stored keys have this form."""
     return hashlib.sha256(f"Bearer {secret}".encode(errors="surrogatepass")).hexdigest()
 
 

@@ -1,15 +1,14 @@
-"""The state database on SQLAlchemy: SQLite for one machine, PostgreSQL for many. What its stores have in common."""
+"""The state database on SQLAlchemy: SQLite for one machine, PostgreSQL for many. What all its stores share."""
 
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, DateTime, Dialect, Engine, Table, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -21,8 +20,6 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.schema import CreateTable
-from sqlalchemy.types import TypeDecorator
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from services.stores.private_files import make_private_file
@@ -31,33 +28,18 @@ from services.stores.sqlite_wal import switch_to_wal
 _CONNECTIONS = 4
 _WAIT_S = 5
 
-# Any number that nobody else locks by, so that two processes do not create the tables at once.
+# Any number that nobody else locks by, so that two processes do not alter the tables at once.
 _MIGRATION_LOCK = 7_214_003_551
 _UNDEFINED_TABLE = "42P01"
 
 T = TypeVar("T")
 
 
-class UtcMoment(TypeDecorator[datetime]):
-    """Aware UTC in and out, also where the database keeps no zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
 class Database:
-    """One store's way to the state database. Calls run in a few threads of its own, so no loop ever waits."""
+    """One store's connections to the state database. Calls run in a few threads of its own, so no loop ever waits."""
 
     def __init__(self, url: str, *, what: str) -> None:
-        """Connects when first asked. `what` is kept there, for error texts.
+        """Connects when first used. `what` the store holds, for error texts.
 
         Raises: InvalidSetting when `url` names no database that is known.
         """
@@ -66,7 +48,7 @@ class Database:
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix=what)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` makes of a connection. Raises: StoreUnavailable."""
+        """What `work` returns for a connection. Raises: StoreUnavailable."""
 
         def call() -> T:
             with self._engine.connect() as connection:
@@ -83,22 +65,22 @@ class Database:
 
         return await self._run(call)
 
-    async def create(self, table: Table) -> None:
-        """Makes `table` where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
+    async def alter(self, work: Callable[[Connection], None]) -> None:
+        """Runs `work`, which changes tables, in a transaction, one at a time among all processes.
 
-        def work(connection: Connection) -> None:
-            if self._engine.dialect.name == "postgresql":
-                connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            connection.execute(CreateTable(table, if_not_exists=True))
+        Raises: StoreUnavailable.
+        """
 
-        await self.write(work)
+        def call() -> None:
+            with self._engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    _alter_sqlite(connection, work)
+                    return
+                with connection.begin():
+                    connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+                    work(connection)
 
-    async def widen(self, column: Column[str]) -> None:
-        """Lets `column` hold a text of any length, whatever it was made for. Raises: StoreUnavailable."""
-        if self._engine.dialect.name != "postgresql":  # SQLite heeds no length
-            return
-        alter = text(f"ALTER TABLE {column.table.name} ALTER COLUMN {column.name} TYPE VARCHAR")
-        await self.write(lambda connection: connection.execute(alter))
+        await self._run(call)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown)
@@ -132,7 +114,7 @@ def _engine(url: str) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
-        raise ArgumentError("each connection would have a memory of its own")
+        raise ArgumentError("each connection would have a database of its own")
     file = Path(url.database).resolve()
     try:
         make_private_file(file)
@@ -145,6 +127,18 @@ def _sqlite(url: URL) -> Engine:
         switch_to_wal(connection, wait_s=_WAIT_S)
 
     return engine
+
+
+def _alter_sqlite(connection: Connection, work: Callable[[Connection], None]) -> None:
+    # By hand, since the driver would begin a transaction before rows are written only, not before tables are made.
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        work(connection)
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
 
 
 @contextmanager
@@ -161,13 +155,13 @@ def _translated(what: str) -> Iterator[None]:
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", "") != _UNDEFINED_TABLE:
             raise
-        raise StoreUnavailable(f"{what}: the table is missing until somebody migrates") from error
+        raise StoreUnavailable(f"{what}: table missing: run `python -m services.migrate`") from error
     except DatabaseError as error:
-        if not _tells_damage(error.orig):
+        if not _is_damage(error.orig):
             raise
         raise StoreUnavailable(f"{what}: the state database is damaged") from error
 
 
-def _tells_damage(error: BaseException | None) -> bool:
+def _is_damage(error: BaseException | None) -> bool:
     codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
     return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in codes

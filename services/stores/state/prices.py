@@ -8,38 +8,17 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Column, Connection, MetaData, Select, String, Table, Text, false, select
+from sqlalchemy import Connection, Select, false, select
 
 from schemas.price import OperatorPrice, PriceEnd, PriceTerms, Rate
-from services.stores.state.database import Database, UtcMoment
+from services.stores.state.database import Database
+from services.stores.state.tables import OPERATOR_PRICE, OPERATOR_PRICE_END
 
 # What is added or ended counts from so much later on: by then it is committed, and the proxies' clocks, which say when
 # an event was recorded, have come that far too. So no worker charges an event by rows that a later one sees more of.
 LEAD: Final = timedelta(seconds=2)
 
-_TABLES: Final = MetaData()
-_PRICES: Final = Table(
-    "operator_price",
-    _TABLES,
-    Column("id", String(36), primary_key=True),
-    Column("organization_id", String, nullable=False),
-    Column("provider", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("tier", String, nullable=False),
-    Column("rates", Text, nullable=False),  # JSON, with amounts as text: digit for digit
-    Column("usd_per_request", String, nullable=False),
-    Column("valid_from", UtcMoment, nullable=False),
-    Column("valid_until", UtcMoment),
-    Column("effective_for_events_since", UtcMoment, nullable=False),
-)
-_ENDS: Final = Table(
-    "operator_price_end",
-    _TABLES,
-    Column("price_id", String(36), primary_key=True),
-    Column("at", UtcMoment, primary_key=True),
-    Column("effective_for_events_since", UtcMoment, nullable=False),
-)
-_AS_ADDED = (_PRICES.c.effective_for_events_since, _PRICES.c.id)
+_AS_ADDED = (OPERATOR_PRICE.c.effective_for_events_since, OPERATOR_PRICE.c.id)
 
 _rates = msgspec.json.Decoder(dict[str, Rate])
 
@@ -48,13 +27,8 @@ class SqlPriceRows:
     """Price rows in a table."""
 
     def __init__(self, url: str) -> None:
-        """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
+        """Connects when first used. Raises: InvalidSetting when `url` names no database that is known."""
         self._database = Database(url, what="prices")
-
-    async def migrate(self) -> None:
-        """Makes the tables where they are missing; safe to run twice and at once. Raises: StoreUnavailable."""
-        for table in (_PRICES, _ENDS):
-            await self._database.create(table)
 
     async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
         """The new row, which counts for events recorded from soon on. Raises: StoreUnavailable."""
@@ -66,18 +40,18 @@ class SqlPriceRows:
                 organization_id=organization_id,
                 effective_for_events_since=_soon(connection),
             )
-            connection.execute(_PRICES.insert().values(_values(row)))
+            connection.execute(OPERATOR_PRICE.insert().values(_values(row)))
             return row
 
         return await self._database.write(add)
 
     async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
         """Its rows, ended ones too, as they were added. Raises: StoreUnavailable."""
-        return await self._read(select(_PRICES).where(_PRICES.c.organization_id == organization_id))
+        return await self._read(select(OPERATOR_PRICE).where(OPERATOR_PRICE.c.organization_id == organization_id))
 
     async def all_prices(self) -> Sequence[OperatorPrice]:
         """The rows of all organizations. Raises: StoreUnavailable."""
-        return await self._read(select(_PRICES))
+        return await self._read(select(OPERATOR_PRICE))
 
     async def _read(self, which: Select[*tuple[object, ...]]) -> Sequence[OperatorPrice]:
         return await self._database.read(lambda connection: _rows(connection, which))
@@ -87,19 +61,19 @@ class SqlPriceRows:
 
         Raises: StoreUnavailable.
         """
-        its_row = select(_PRICES).where((_PRICES.c.organization_id == organization_id) & (_PRICES.c.id == price_id))
+        its_own = OPERATOR_PRICE.c.organization_id == organization_id
+        its_row = select(OPERATOR_PRICE).where(its_own & (OPERATOR_PRICE.c.id == price_id))
 
-        def end(connection: Connection) -> bool:
-            effective_for_events_since = _soon(connection)
+        def work(connection: Connection) -> bool:
+            since = _soon(connection)
             rows = _rows(connection, its_row)
             if not rows or (rows[0].holds_until is not None and rows[0].holds_until <= at):
                 return False
-            connection.execute(
-                _ENDS.insert().values(price_id=price_id, at=at, effective_for_events_since=effective_for_events_since)
-            )
+            end = OPERATOR_PRICE_END.insert().values(price_id=price_id, at=at, effective_for_events_since=since)
+            connection.execute(end)
             return True
 
-        return await self._database.write(end)
+        return await self._database.write(work)
 
     async def close(self) -> None:
         await self._database.close()
@@ -107,7 +81,7 @@ class SqlPriceRows:
 
 def _soon(connection: Connection) -> datetime:
     """From when on what `connection` is about to write counts. Others may have to end their writing before."""
-    connection.execute(_PRICES.update().where(false()).values(tier=""))
+    connection.execute(OPERATOR_PRICE.update().where(false()).values(tier=""))
     return datetime.now(UTC) + LEAD
 
 
@@ -115,13 +89,13 @@ def _rows(connection: Connection, which: Select[*tuple[object, ...]]) -> list[Op
     ends = defaultdict(list)
     # Ends after rows: an end that comes in between is of a row that is there.
     rows = connection.execute(which.order_by(*_AS_ADDED)).mappings().all()
-    for end in connection.execute(select(_ENDS).order_by(_ENDS.c.at.desc())):
+    for end in connection.execute(select(OPERATOR_PRICE_END).order_by(OPERATOR_PRICE_END.c.at.desc())):
         ends[end.price_id].append(PriceEnd(at=end.at, effective_for_events_since=end.effective_for_events_since))
     return [_row(**values, ends=tuple(ends[values["id"]])) for values in rows]
 
 
 def _values(row: OperatorPrice) -> dict[str, Any]:
-    values = {column.name: getattr(row, column.name) for column in _PRICES.c}
+    values = {column.name: getattr(row, column.name) for column in OPERATOR_PRICE.c}
     return values | {"rates": msgspec.json.encode(row.rates).decode(), "usd_per_request": str(row.usd_per_request)}
 
 

@@ -4,21 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import genai_prices
-from sqlalchemy import Column, Connection, MetaData, String, Table, case, func, literal, select
+from sqlalchemy import Connection, case, func, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from schemas.price import PRICING_VERSION
-from services.stores.state.database import Database, UtcMoment
+from services.stores.state.database import Database
 from services.stores.state.prices import LEAD
+from services.stores.state.tables import PRICING_RELEASE, UtcDateTime
 
 LEASE: Final = timedelta(minutes=1)  # how far ahead a release says that it charges, so that few batches have to
-
-_RELEASES: Final = Table(
-    "charging_release",
-    MetaData(),
-    Column("release", String, primary_key=True),
-    Column("charges_until", UtcMoment, nullable=False),
-)
 
 
 def current_pricing_release() -> str:
@@ -30,37 +24,33 @@ class SqlPricingReleases:
     """The releases in a table, each with the timestamp until which its workers may charge what is recorded."""
 
     def __init__(self, url: str, *, release: str = "") -> None:
-        """`release` is the one that charges, by default the one that is installed. Connects when first asked.
+        """`release` is the one that charges, by default the one that is installed. Connects when first used.
 
         Raises: InvalidSetting when `url` names no database that is known.
         """
         self._database = Database(url, what="releases")
         self._release = release or current_pricing_release()
-        self._charges_until = datetime.min.replace(tzinfo=UTC)
-
-    async def migrate(self) -> None:
-        """Makes the table where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
-        await self._database.create(_RELEASES)
+        self._active_until = datetime.min.replace(tzinfo=UTC)
 
     async def other_release_active_until(self) -> datetime | None:
         """Raises: StoreUnavailable."""
         now = datetime.now(UTC)
-        if self._charges_until < now + LEASE / 2:
+        if self._active_until < now + LEASE / 2:
             await self._prolong(now + LEASE)
-            self._charges_until = now + LEASE
-        others = select(func.max(_RELEASES.c.charges_until)).where(_RELEASES.c.release != self._release)
+            self._active_until = now + LEASE
+        others = select(func.max(PRICING_RELEASE.c.active_until)).where(PRICING_RELEASE.c.release != self._release)
         until = await self._database.read(lambda connection: connection.scalar(others))
         # As much later as the clock of a proxy, which says when an event was recorded, may be ahead of a worker's.
         return None if until is None else until + LEAD
 
     async def _prolong(self, until: datetime) -> None:
-        told = _RELEASES.c.charges_until
-        later = case((told > until, told), else_=literal(until, UtcMoment))
-        own = _RELEASES.update().where(_RELEASES.c.release == self._release).values(charges_until=later)
+        stored = PRICING_RELEASE.c.active_until
+        later = case((stored > until, stored), else_=literal(until, UtcDateTime))
+        own = PRICING_RELEASE.update().where(PRICING_RELEASE.c.release == self._release).values(active_until=later)
 
         def keep(connection: Connection) -> None:
             if not connection.execute(own).rowcount:
-                connection.execute(_RELEASES.insert().values(release=self._release, charges_until=until))
+                connection.execute(PRICING_RELEASE.insert().values(release=self._release, active_until=until))
 
         try:
             await self._database.write(keep)

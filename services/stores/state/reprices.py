@@ -1,4 +1,4 @@
-"""The Reprices port on the state database: what was charged again, when, and whose turn it is."""
+"""The Reprices port on the state database: what was re-priced, when, and by which run; one runs at a time."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -6,40 +6,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Integer, MetaData, RowMapping, Select, String, Table, Text, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, RowMapping, Select, select
 
 from schemas.errors import Conflict
 from schemas.reprice import Criteria, Reprice, RepriceResult, RepriceState
-from services.stores.state.database import Database, UtcMoment
+from services.stores.state.database import Database
+from services.stores.state.leases import Lease, holder_of
+from services.stores.state.tables import REPRICE
 
-TURN: Final = timedelta(minutes=1)  # how long a turn lasts that nobody keeps: so long a crash holds up the next run
+LEASE_FOR: Final = timedelta(minutes=1)  # without renewal: so long a crash delays the next run
+_ACTIVE: Final = (RepriceState.RUNNING, RepriceState.UNDOING)
 
-_REPRICES = Table(
-    "reprice",
-    MetaData(),
-    Column("id", String(36), primary_key=True),
-    Column("organization_id", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("provider", String, nullable=False),
-    Column("since", UtcMoment, nullable=False),
-    Column("until", UtcMoment, nullable=False),
-    Column("dry_run", Boolean, nullable=False),
-    Column("state", String, nullable=False),
-    Column("started_at", UtcMoment, nullable=False),
-    Column("rows_total", Integer, nullable=False),
-    Column("rows_done", Integer, nullable=False),
-    Column("result", Text),  # JSON, with amounts as text: digit for digit
-    Column("error", Text, nullable=False),
-    Column("ended_at", UtcMoment),
-    Column("undone_at", UtcMoment),
-    # The organization while this run has its turn: being unique, it lets one in, whoever comes at the same time.
-    Column("turn_of", String, unique=True),
-    Column("turn_until", UtcMoment),
-)
-_NO_TURN: Final = {"turn_of": None, "turn_until": None}
-
-_outcome = msgspec.json.Decoder(RepriceResult)
+_result_decoder = msgspec.json.Decoder(RepriceResult)
 
 
 class SqlReprices:
@@ -49,12 +27,8 @@ class SqlReprices:
         """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
         self._database = Database(url, what="reprices")
 
-    async def migrate(self) -> None:
-        """Makes the table where it is missing; safe to run twice and at once. Raises: StoreUnavailable."""
-        await self._database.create(_REPRICES)
-
     async def begin(self, organization_id: str, criteria: Criteria, *, dry_run: bool, at: datetime) -> Reprice:
-        """The new run, which has the turn. Raises: Conflict when another one has, StoreUnavailable."""
+        """The new run, which holds the lease. Raises: Conflict when another one does, StoreUnavailable."""
         run = Reprice(
             id=str(uuid.uuid4()),
             organization_id=organization_id,
@@ -63,72 +37,69 @@ class SqlReprices:
             state=RepriceState.RUNNING,
             started_at=at,
         )
-
-        def insert(connection: Connection) -> None:
-            connection.execute(_REPRICES.insert().values(_values(run) | _turn(run, at)))
-
-        await self._take_turn(organization_id, insert, at)
+        await self._start(run, lambda connection: connection.execute(REPRICE.insert().values(_values(run))), at)
         return run
 
     async def begin_undo(self, reprice: Reprice, *, at: datetime) -> Reprice:
-        """The run, whose undoing has the turn now. Raises: Conflict when another one has, StoreUnavailable."""
+        """The run, whose undoing holds the lease now. Raises: Conflict when another one does, StoreUnavailable."""
         run = msgspec.structs.replace(reprice, state=RepriceState.UNDOING, rows_done=0)
-        undoable = (_REPRICES.c.id == run.id) & _REPRICES.c.state.in_((RepriceState.DONE, RepriceState.FAILED))
+        undoable = (REPRICE.c.id == run.id) & REPRICE.c.state.in_((RepriceState.DONE, RepriceState.FAILED))
+        update = REPRICE.update().where(undoable).values(_progress(run))
 
-        def update(connection: Connection) -> None:
-            if not connection.execute(
-                _REPRICES.update().where(undoable).values(_progress(run) | _turn(run, at))
-            ).rowcount:
+        def start(connection: Connection) -> None:
+            if not connection.execute(update).rowcount:
                 raise Conflict(f"re-pricing {run.id} is under way or has been undone")
 
-        await self._take_turn(run.organization_id, update, at)
+        await self._start(run, start, at)
         return run
 
-    async def _take_turn(self, organization_id: str, take: Callable[[Connection], None], at: datetime) -> None:
-        its_turn = _REPRICES.c.turn_of == organization_id
-        broken_off = {"state": RepriceState.FAILED, "error": "its process died", "ended_at": at, **_NO_TURN}
-        lost = _REPRICES.update().where(its_turn & (_REPRICES.c.turn_until < at)).values(broken_off)
+    async def _start(self, run: Reprice, start: Callable[[Connection], object], at: datetime) -> None:
+        died = {"state": RepriceState.FAILED, "error": "its process died", "ended_at": at}
+        active = (REPRICE.c.organization_id == run.organization_id) & REPRICE.c.state.in_(_ACTIVE)
 
         def work(connection: Connection) -> None:
-            connection.execute(lost)
-            take(connection)
+            lease = _lease(run)
+            if not lease.acquire(connection, at=at, until=at + LEASE_FOR):
+                raise Conflict(
+                    f"re-pricing {holder_of(connection, lease.name)} is under way: one at a time; should its process"
+                    f" have died, another may begin {LEASE_FOR.seconds} seconds after that"
+                )
+            connection.execute(REPRICE.update().where(active).values(died))  # their leases have expired
+            start(connection)
 
-        try:
-            await self._database.write(work)
-        except IntegrityError as error:
-            holder = await self._database.read(
-                lambda connection: connection.scalar(select(_REPRICES.c.id).where(its_turn))
-            )
-            raise Conflict(
-                f"re-pricing {holder} is under way: one at a time; should its process have died,"
-                f" another may begin {TURN.seconds} seconds after that"
-            ) from error
+        await self._database.write(work)
 
     async def advance(self, reprice: Reprice, *, at: datetime) -> bool:
-        """Keeps how far it is, and the turn. False when the turn was lost. Raises: StoreUnavailable."""
-        return await self._update(reprice, _progress(reprice) | _turn(reprice, at))
+        """Records its progress and renews the lease. False when the lease was lost. Raises: StoreUnavailable."""
+        lease = _lease(reprice)
+        return await self._update(
+            reprice, _progress(reprice), lambda connection: lease.renew(connection, until=at + LEASE_FOR)
+        )
 
     async def end(self, reprice: Reprice) -> None:
-        """Keeps how it ended, unless the turn was lost, and gives the turn back. Raises: StoreUnavailable."""
-        await self._update(reprice, _values(reprice) | _NO_TURN)
+        """Records how it ended, unless the lease was lost, and releases the lease. Raises: StoreUnavailable."""
+        await self._update(reprice, _values(reprice), _lease(reprice).release)
 
-    async def _update(self, reprice: Reprice, values: Mapping[str, object]) -> bool:
-        with_turn = (_REPRICES.c.id == reprice.id) & (_REPRICES.c.turn_of == reprice.organization_id)
-        update = _REPRICES.update().where(with_turn).values(values)
-        return await self._database.write(lambda connection: connection.execute(update).rowcount > 0)
+    async def _update(
+        self, reprice: Reprice, values: Mapping[str, object], is_held: Callable[[Connection], bool]
+    ) -> bool:
+        update = REPRICE.update().where(REPRICE.c.id == reprice.id).values(values)
+        return await self._database.write(
+            lambda connection: is_held(connection) and connection.execute(update).rowcount > 0
+        )
 
     async def get_reprice(self, organization_id: str, reprice_id: str) -> Reprice | None:
         """Raises: StoreUnavailable."""
-        found = await self._read(organization_id, select(_REPRICES).where(_REPRICES.c.id == reprice_id))
+        found = await self._read(organization_id, select(REPRICE).where(REPRICE.c.id == reprice_id))
         return found[0] if found else None
 
     async def list_reprices(self, organization_id: str, *, limit: int) -> Sequence[Reprice]:
         """The latest first. Raises: StoreUnavailable."""
-        latest = select(_REPRICES).order_by(_REPRICES.c.started_at.desc(), _REPRICES.c.id).limit(limit)
+        latest = select(REPRICE).order_by(REPRICE.c.started_at.desc(), REPRICE.c.id).limit(limit)
         return await self._read(organization_id, latest)
 
     async def _read(self, organization_id: str, which: Select[*tuple[object, ...]]) -> list[Reprice]:
-        its_own = which.where(_REPRICES.c.organization_id == organization_id)
+        its_own = which.where(REPRICE.c.organization_id == organization_id)
 
         def read(connection: Connection) -> list[Reprice]:
             return [_reprice(row) for row in connection.execute(its_own).mappings()]
@@ -139,8 +110,8 @@ class SqlReprices:
         await self._database.close()
 
 
-def _turn(run: Reprice, at: datetime) -> dict[str, object]:
-    return {"turn_of": run.organization_id, "turn_until": at + TURN}
+def _lease(run: Reprice) -> Lease:
+    return Lease(name=f"reprice {run.organization_id}", holder=run.id)
 
 
 def _progress(run: Reprice) -> dict[str, object]:
@@ -160,6 +131,6 @@ def _reprice(row: RowMapping) -> Reprice:
         | {
             "criteria": Criteria(**{name: row[name] for name in Criteria.__struct_fields__}),
             "state": RepriceState(row["state"]),
-            "result": row["result"] and _outcome.decode(row["result"]),
+            "result": row["result"] and _result_decoder.decode(row["result"]),
         }
     )

@@ -1,0 +1,82 @@
+"""API keys, operator prices, pricing releases, re-pricings, leases and secrets."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: Final = "0001"
+down_revision: Final = None
+
+_TIMESTAMP: Final = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("organization_id", sa.String, nullable=False),
+        sa.Column("name", sa.String, nullable=False),
+        sa.Column("permission", sa.String, nullable=False),
+        sa.Column("hint", sa.String(4), nullable=False),
+        sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
+        sa.Column("created_at", _TIMESTAMP, nullable=False),
+        sa.Column("revoked_at", _TIMESTAMP),
+    )
+    _create_prices()
+    op.create_table(
+        "reprice",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("organization_id", sa.String, nullable=False),
+        sa.Column("model", sa.String, nullable=False),
+        sa.Column("provider", sa.String, nullable=False),
+        sa.Column("since", _TIMESTAMP, nullable=False),
+        sa.Column("until", _TIMESTAMP, nullable=False),
+        sa.Column("dry_run", sa.Boolean, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("started_at", _TIMESTAMP, nullable=False),
+        sa.Column("rows_total", sa.Integer, nullable=False),
+        sa.Column("rows_done", sa.Integer, nullable=False),
+        sa.Column("result", sa.Text),
+        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("ended_at", _TIMESTAMP),
+        sa.Column("undone_at", _TIMESTAMP),
+    )
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("holder", sa.String, nullable=False),
+        sa.Column("until", _TIMESTAMP, nullable=False),
+    )
+    op.create_table(
+        "deployment_secret",
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("value", sa.String, nullable=False),
+    )
+
+
+def _create_prices() -> None:
+    op.create_table(
+        "operator_price",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("organization_id", sa.String, nullable=False),
+        sa.Column("provider", sa.String, nullable=False),
+        sa.Column("model", sa.String, nullable=False),
+        sa.Column("tier", sa.String, nullable=False),
+        sa.Column("rates", sa.Text, nullable=False),
+        sa.Column("usd_per_request", sa.String, nullable=False),
+        sa.Column("valid_from", _TIMESTAMP, nullable=False),
+        sa.Column("valid_until", _TIMESTAMP),
+        sa.Column("effective_for_events_since", _TIMESTAMP, nullable=False),
+    )
+    op.create_table(
+        "operator_price_end",
+        sa.Column("price_id", sa.String(36), primary_key=True),
+        sa.Column("at", _TIMESTAMP, primary_key=True),
+        sa.Column("effective_for_events_since", _TIMESTAMP, nullable=False),
+    )
+    op.create_table(
+        "pricing_release",
+        sa.Column("release", sa.String, primary_key=True),
+        sa.Column("active_until", _TIMESTAMP, nullable=False),
+    )
