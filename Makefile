@@ -29,9 +29,9 @@ demo: $(RUNTIME)
 up: $(RUNTIME)
 	@$(BIN)/farebox up $(UP)
 
-test: $(TOOLS) check
+test: $(TOOLS) check unit
 	$(BIN)/python -m tests.servers
-	$(BIN)/pytest $(PYTEST)
+	$(BIN)/pytest --ignore=tests/unit --ignore=tests/golden $(PYTEST)
 
 unit: $(TOOLS)
 	$(BIN)/pytest -q --cov --cov-report= tests/unit tests/golden $(PYTEST)
