@@ -69,6 +69,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     response_bytes: int
     key_id: str  # of the Farebox key that sent or logged it; '' where an older event does not say
     first_logged_us: int  # unix microseconds when its client logged it first; 0 for what passed the proxy
+    logged_us: int  # when the log that counts was made, whenever it was re-priced since; 0 for what passed the proxy
     replaced: str  # JSON: what stood here before the same call was logged again, the oldest first; '' for nothing
 
 

@@ -92,6 +92,7 @@ def _record(event: ExchangeEvent, asked: RequestInfo, reading: ParsedResponse, b
     latency_ms = _within(response.latency_ms, _MAX_MS)
     is_stream = asked.stream or reading.streamed
     properties, spellings = _properties(tags.properties)
+    logged_us = max(1, unix_us(recorded_at_of(event))) if request.logged else 0
     return RequestRecord(
         organization_id=request.organization_id,
         request_created_at=request.created_at,
@@ -132,7 +133,8 @@ def _record(event: ExchangeEvent, asked: RequestInfo, reading: ParsedResponse, b
         request_bytes=_within(request.body_bytes, _MAX_BYTES),
         response_bytes=_within(response.body_bytes, _MAX_BYTES),
         key_id=request.key_id,
-        first_logged_us=max(1, unix_us(recorded_at_of(event))) if request.logged else 0,
+        first_logged_us=logged_us,
+        logged_us=logged_us,
         replaced="",
     )
 
@@ -185,7 +187,9 @@ def _properties(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
 def _bodies(record: RequestRecord, tags: RequestTags, asked: Body, answer: Body) -> RequestBodies | None:
     request_body = "" if tags.omit_request else asked.text()
     response_body = "" if tags.omit_response else answer.text()
-    if not request_body and not response_body:
+    # Empty ones take the place of those of a log that this row may replace.
+    may_replace = record.logged_us or tags.omit_request or tags.omit_response
+    if not (request_body or response_body or may_replace):
         return None
     return RequestBodies(
         organization_id=record.organization_id,

@@ -87,32 +87,59 @@ def test_a_tool_call_cut_anywhere_is_json_all_the_same(stream: bytes) -> None:
         json.loads(assembled(stream[:end]) or b"null")
 
 
+KINDS = [
+    *("response.output_text.delta", "response.output_item.added", "response.output_item.done", "response.completed"),
+    *("response.function_call_arguments.delta", "response.reasoning_summary_text.delta", "response.created"),
+    *("content_block_start", "content_block_delta", "message_start", "message_delta", "message_stop"),
+    *("error", "text_delta", "citations_delta", "input_json_delta", "output_text", "chat.completion.chunk", "x"),
+]
+# Every name that one of the formats reads.
+NAMES = [
+    *("choices", "candidates", "item", "output_index", "content_index", "summary_index", "index", "delta", "output"),
+    *("content_block", "message", "response", "usage", "usageMetadata", "promptFeedback", "blockReason", "object"),
+    *("text", "thought", "content", "parts", "summary", "tool_calls", "function", "arguments", "logprobs", "error"),
+    *("finish_reason", "finishReason", "citations", "citation", "partial_json", "thinking", "role", "id", "name"),
+]
 junk = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "x", "text_delta", "output_text"]),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(
-                ["index", "delta", "text", "type", "content", "parts", "tool_calls", "function", "arguments", "message"]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
+    st.none() | st.booleans() | st.integers(-2, 3) | st.floats(0, 1) | st.sampled_from(["", "x", *KINDS]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", *NAMES]), inner, max_size=4),
     max_leaves=8,
 )
-KINDS = ["response.output_text.delta", "response.output_item.added", "content_block_start", "content_block_delta",
-         "message_start", "message_delta", "error", "x"]  # fmt: skip
-FIELDS = ["choices", "candidates", "item", "output_index", "content_index", "index", "delta", "content_block",
-          "message", "response", "usage", "promptFeedback"]  # fmt: skip
 events = st.lists(
     st.builds(
         lambda kind, fields: {"type": kind} | fields,
-        st.sampled_from(KINDS),
-        st.dictionaries(st.sampled_from(FIELDS), junk | st.lists(junk, max_size=2), max_size=4),
+        st.sampled_from(KINDS) | junk,
+        st.dictionaries(st.sampled_from(NAMES), junk | st.lists(junk, max_size=2), max_size=4),
     ),
     max_size=5,
 )
+OPENINGS = [{"choices": []}, {"type": "response.created"}, {"type": "message_start"}, {"candidates": []}]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [{"choices": [{"delta": "x"}]}],
+        [{"choices": [{"delta": [1]}]}],
+        [{"type": "response.created"}, {"type": ["response.completed"]}],
+        [{"type": "response.created"}, {"type": {}}],
+        [{"candidates": [{"content": 3}, {"content": {"parts": [{"text": "x"}]}}]}],
+        [{"candidates": [{"content": {"parts": [{"text": 3}, {"text": "x"}]}}]}],
+        [
+            {"type": "message_start", "message": {"content": 3}},
+            {"type": "content_block_delta", "index": 0, "delta": {}},
+        ],
+    ],
+)
+def test_what_no_provider_sends_is_json_or_no_response(found: list[dict[str, Any]]) -> None:
+    json.loads(assembled(sse(*found)) or b"null")
+
+
+@given(st.sampled_from(OPENINGS), events)
+def test_whatever_follows_the_opening_of_a_stream_it_is_json_or_no_response(
+    opening: dict[str, Any], found: list[dict[str, Any]]
+) -> None:
+    json.loads(assembled(sse(opening, *found)) or b"null")
 
 
 @given(events)

@@ -17,7 +17,9 @@ from tests.builders import MOMENT, a_record
 
 def a_log(at: datetime = MOMENT, key_id: str = "key-1", **changes: object) -> RequestRecord:
     version = version_of(at, logged=True)
-    return a_record(version=version, key_id=key_id, first_logged_us=unix_us(at), **changes)
+    return a_record(
+        **{"version": version, "key_id": key_id, "first_logged_us": unix_us(at), "logged_us": unix_us(at)} | changes
+    )
 
 
 def after(hours: float) -> datetime:
@@ -76,6 +78,28 @@ def test_a_call_is_not_replaced_without_end() -> None:
         )
     with pytest.raises(LogConflict, match=f"{MAX_REPLACED} times"):
         settled(a_log(after(1)), standing_of(row))
+
+
+def test_a_later_log_replaces_a_row_that_was_repriced_after_it_was_logged() -> None:
+    repriced = a_log(version=version_of(after(2), logged=True))
+    row = settled(a_log(after(1)), standing_of(repriced)) or pytest.fail("an acknowledged log has vanished")
+    assert row.version == repriced.version + 1
+    assert (row.first_logged_us, row.logged_us) == (unix_us(MOMENT), unix_us(after(1)))
+    assert settled(a_log(after(1)), standing_of(row)) is None
+    assert settled(a_log(), standing_of(row)) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["u" * 31_000, "\x00" * 31_000, "\U0001f600" * 7_000], ids=["ascii", "escaped", "wide"]
+)
+def test_of_long_names_only_the_beginning_is_kept_of_what_was_replaced(text: str) -> None:
+    row = a_log(user_id=text, model=text[:512])
+    row = settled(a_log(after(1)), standing_of(row)) or pytest.fail("it is there already")
+    assert len(row.replaced.encode()) < 1_000
+    (stood,) = replaced_of(row.replaced)
+    assert text.startswith(stood.user_id)
+    assert text.startswith(stood.model)
+    assert min(len(stood.user_id), len(stood.model)) >= 40
 
 
 def test_whatever_passed_the_proxy_has_a_higher_version_than_whatever_was_logged() -> None:

@@ -251,6 +251,18 @@ def test_the_path_names_the_provider_unless_the_payload_does(route: str, told: s
         ("https://api.openai.com/v1", "https://api.openai.com/v1"),
         ("https://me:sk-canary@example.org:8443/v1/x?key=sk-canary#sk-canary", "https://example.org:8443/v1/x"),
         ("/v1/chat/completions?key=sk-canary", "/v1/chat/completions"),
+        ("me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        ("https:me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        (r"https:\\me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        ("/me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        ("https://example.org/v1/x;key=sk-canary", "https://example.org/v1/x"),
+        ("https://example.org/v1/x%3Fkey=sk-canary", "https://example.org/v1/x"),
+        ("https://example.org/v1/x%3fkey=sk-canary", "https://example.org/v1/x"),
+        (
+            "https://example.org/v1/models/claude@20240620:rawPredict",
+            "https://example.org/v1/models/claude@20240620:rawPredict",
+        ),
+        ("/v1/models/claude@20240620:rawPredict", "/v1/models/claude@20240620:rawPredict"),
         ("", ""),
     ],
 )

@@ -73,7 +73,7 @@ def _end(message: Object, event: Object) -> None:
 def _shown(block: Object) -> Object:
     """With the input of a tool as JSON; as a text where the stream broke off within it."""
     text = block.pop(_INPUT, "")
-    if not text:
+    if not text or not isinstance(text, str):
         return block
     try:
         return block | {"input": _any.decode(text)}

@@ -36,8 +36,9 @@ def _add_candidates(candidates: dict[int, Object], pieces: object) -> None:
         index = piece.get("index")
         candidate = candidates.setdefault(index if isinstance(index, int) else 0, {})
         for name, value in piece.items():
-            if name == "content" and isinstance(value, dict):
-                _add_content(candidate.setdefault("content", {"parts": []}), value)
+            if name == "content":
+                if isinstance(value, dict):
+                    _add_content(candidate.setdefault("content", {"parts": []}), value)
             elif value is not None:
                 candidate[name] = value
 

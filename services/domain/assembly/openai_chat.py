@@ -56,6 +56,6 @@ def _object(target: Object, name: str) -> Object:
 def _shown(choice: Object) -> Object:
     plain: Object = finished(choice)
     delta: Any = plain.pop("delta", None)
-    if delta is None:  # of the older completions, which have a text
+    if not isinstance(delta, dict):  # of the older completions, which have a text
         return plain
     return plain | {"message": {"role": "assistant", "content": None} | delta}

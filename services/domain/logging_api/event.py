@@ -55,6 +55,9 @@ _ENDINGS: Final = {-3: Outcome.CLIENT_DISCONNECTED, -2: Outcome.TIMED_OUT}  # by
 _MAX_LABEL_BYTES: Final = 32 * 2**10  # about what a request's head may hold
 _MAX_URL_CHARACTERS: Final = 2048
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+# In a URL without a site: a user with a password, before the site that `urlsplit` took for a path.
+_CREDENTIALS_IN_PATH: Final = re.compile(r"^[/\\]*[^/\\]*@")
+_PARAMETERS_IN_PATH: Final = re.compile(r";|%3[bf]|%23", re.IGNORECASE)
 _PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE)
 
 _MAX_RAW_NAME_BYTES: Final = 64 * 2**10
@@ -190,13 +193,16 @@ def _provider(told: str | None) -> str:
 
 
 def _target(url: str) -> str:
-    """Without what may hold keys: user, query and fragment, and Farebox's own in the path."""
+    """Without what may hold keys: user, parameters, query and fragment, and Farebox's own in the path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         raise InvalidRequest("providerRequest.url is not a URL") from None
-    site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f"{site}{KEY_IN_PATH.sub('', parts.path)}"[:_MAX_URL_CHARACTERS]
+    path = _PARAMETERS_IN_PATH.split(parts.path, maxsplit=1)[0]
+    if not parts.netloc:
+        return KEY_IN_PATH.sub("", _CREDENTIALS_IN_PATH.sub("", path))[:_MAX_URL_CHARACTERS]
+    site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return f"{site}{KEY_IN_PATH.sub('', path)}"[:_MAX_URL_CHARACTERS]
 
 
 def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:

@@ -20,6 +20,7 @@ from schemas.versions import written_us
 REPLACED_WITHIN: Final = timedelta(hours=24)  # of the first log
 MAX_REPLACED: Final = 100  # logs of one call before the one that counts
 
+_MAX_NAME_BYTES: Final = 320  # as JSON; a row keeps those of all that it replaced
 _WITHIN_US: Final = REPLACED_WITHIN // timedelta(microseconds=1)
 
 
@@ -27,7 +28,7 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
     """What a row said before its call was logged again."""
 
     written_at: datetime  # when it was logged, or re-priced; aware UTC
-    user_id: str
+    user_id: str  # of a long one the beginning, as of the model
     model: str
     cost_usd: Decimal | None
     cost_state: CostState
@@ -39,6 +40,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     key_id: str
     first_logged_us: int
+    logged_us: int
     replaced: str
     user_id: str
     model: str
@@ -83,19 +85,30 @@ def settled(log: RequestRecord, standing: Standing | None) -> RequestRecord | No
     """
     if standing is None:
         return log
-    if log.key_id == standing.key_id and standing.first_logged_us and log.version <= standing.version:
+    if log.key_id == standing.key_id and standing.first_logged_us and log.logged_us <= standing.logged_us:
         return None
-    why_not = objection(standing, log.key_id, written_us(log.version))
+    why_not = objection(standing, log.key_id, log.logged_us)
     if why_not:
         raise LogConflict(why_not)
     stood = Replaced(
         written_at=from_unix_us(written_us(standing.version)),
-        user_id=standing.user_id,
-        model=standing.model,
+        user_id=_beginning(standing.user_id),
+        model=_beginning(standing.model),
         cost_usd=standing.cost_usd,
         cost_state=standing.cost_state,
     )
     before = (*replaced_of(standing.replaced), stood)
     return msgspec.structs.replace(
-        log, first_logged_us=standing.first_logged_us, replaced=msgspec.json.encode(before).decode()
+        log,
+        version=max(log.version, standing.version + 1),  # also where a re-pricing has overtaken the log
+        first_logged_us=standing.first_logged_us,
+        replaced=msgspec.json.encode(before).decode(),
     )
+
+
+def _beginning(name: str) -> str:
+    """As much of `name` as its share of a row holds."""
+    kept = name[:_MAX_NAME_BYTES]
+    while len(msgspec.json.encode(kept)) > _MAX_NAME_BYTES:
+        kept = kept[: len(kept) // 2]
+    return kept

@@ -12,15 +12,22 @@ from msgspec.structs import replace
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.usage.formats.registry import KNOWN_NAMES
-from services.domain.usage.formats.unrecognized import is_named_like_a_count
 from services.domain.usage.request import MAX_NAME_CHARACTERS
 
 _DEEPEST: Final = 6
-_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
-_COST: Final = re.compile(r"cost|price", re.IGNORECASE)
+# Names beside the counts. Any name that is in none of these lists may be free text of the client that logged the call.
 _BESIDE: Final = frozenset(
     ("modality", "type", "ttl", "service_tier", "serviceTier", "trafficType", "speed", "inference_geo")
 )
+_COSTS: Final = frozenset(
+    (
+        *("cost", "total_cost", "estimated_cost", "cost_in_usd_ticks", "input_tokens_cost", "output_tokens_cost"),
+        *("request_cost", "citation_tokens_cost", "reasoning_tokens_cost", "search_queries_cost"),  # Perplexity's
+        *("cost_details", "upstream_inference_cost", "upstream_inference_prompt_cost"),  # OpenRouter's
+        "upstream_inference_completions_cost",
+    )
+)
+_KEPT: Final = KNOWN_NAMES | _BESIDE | _COSTS
 _WORDS: Final = frozenset(  # in lower case
     (
         *("default", "standard", "standard_only", "auto", "priority", "flex", "scale", "batch", "fast", "optimized"),
@@ -59,7 +66,7 @@ def _figures_in(usage_block: str) -> str:
 
 def _figures(value: object, depth: int) -> object:
     if isinstance(value, dict):
-        kept = {name: _figures(inner, depth + 1) for name, inner in value.items() if _is_figures_name(name)}
+        kept = {name: _figures(inner, depth + 1) for name, inner in value.items() if name in _KEPT}
         return {name: inner for name, inner in kept.items() if inner is not _NOTHING} if depth < _DEEPEST else _NOTHING
     if isinstance(value, list):
         found = [_figures(one, depth + 1) for one in value] if depth < _DEEPEST else []
@@ -67,9 +74,3 @@ def _figures(value: object, depth: int) -> object:
     if isinstance(value, str):
         return value if value.lower() in _WORDS else _NOTHING
     return value
-
-
-def _is_figures_name(name: str) -> bool:
-    if _NAME.fullmatch(name) is None:
-        return False
-    return name in KNOWN_NAMES or name in _BESIDE or is_named_like_a_count(name) or _COST.search(name) is not None

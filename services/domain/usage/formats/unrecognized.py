@@ -41,11 +41,6 @@ def counts_more(block: UsageObject, names: Names, place: str = "", depth: int = 
     return False
 
 
-def is_named_like_a_count(name: str) -> bool:
-    """Whether a figure of this `name` may be billed, for all that anybody knows."""
-    return _COUNT.search(name) is not None
-
-
 def _is_count(path: str, value: object) -> bool:
     if type(value) is not int and type(value) is not float:
         return False
