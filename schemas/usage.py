@@ -103,7 +103,7 @@ class ParsedResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     final: bool = True  # False: a stream's figures from before its end, or a stream that has none
     cut: bool = False  # True: the figures are not in what was kept of a large response, or may not be all of them
     tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one
-    tells_tier: bool = False  # whether it says, so that '' is the standard one for sure
+    names_tier: bool = False  # whether it says, so that '' is the standard one for sure
     cost_usd: Decimal | None = None  # what the provider says that it costs
     streamed: bool = False
     failed: bool = False  # a stream that ended in an error event

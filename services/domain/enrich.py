@@ -19,9 +19,9 @@ from services.domain.pricing.billable import request_generates
 from services.domain.pricing.charge import FREE
 from services.domain.pricing.cost import charge_of
 from services.domain.usage.numbers_only import without_text
-from services.domain.usage.provider_cost import kept_usd
-from services.domain.usage.request import MAX_NAME_CHARACTERS, parse_request
-from services.domain.usage.service_tier import with_asked, with_region
+from services.domain.usage.request.info import MAX_NAME_CHARACTERS, parse_request
+from services.domain.usage.response.reported_cost import storable_usd
+from services.domain.usage.service_tier import with_region, with_requested_tier
 from services.domain.usage.source import ResolvedUsage, resolve_usage
 
 TIMED_OUT_STATUS: Final = -2
@@ -77,7 +77,7 @@ def _bill(
     event: ExchangeEvent, asked: RequestInfo, reading: ParsedResponse, consumption: ResolvedUsage, prices: PriceBook
 ) -> _Bill:
     model = _model(event.request, asked, reading)
-    tier = with_region(with_asked(reading, asked.tier), event.request.target_url, model)
+    tier = with_region(with_requested_tier(reading, asked.tier), event.request.target_url, model)
     charge = charge_of(event, model, tier, reading, consumption, prices)
     if event.response.outcome is Outcome.CACHED:
         return _Bill(model, tier, _NOTHING_USED, consumption.source, FREE, saved_usd=charge.cost_usd)
@@ -163,7 +163,7 @@ def _told_cost_usd(response: ResponseEvent, reading: ParsedResponse) -> Decimal 
     """By the provider; else by the client who logged the call."""
     if reading.cost_usd is not None or response.reported_cost_usd is None:
         return reading.cost_usd
-    return kept_usd(response.reported_cost_usd)
+    return storable_usd(response.reported_cost_usd)
 
 
 def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:

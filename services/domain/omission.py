@@ -10,8 +10,8 @@ from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.omission import Omission
 from schemas.usage import ParsedResponse, RequestHints
 from services.domain.parsed_bodies import read_request, read_response
-from services.domain.usage.hints_from_body import kept_hints
 from services.domain.usage.numbers_only import without_text
+from services.domain.usage.request.hints import stored_hints
 
 
 def with_omission(event: ExchangeEvent, omission: Omission) -> ExchangeEvent:
@@ -43,7 +43,7 @@ def without_bodies(event: ExchangeEvent) -> ExchangeEvent:
         may_be_estimated = not reading.final
         response = _of_response(response, without_text(reading))
     if request.tags.omit_request:
-        request = _of_request(request, kept_hints(hints, counts_text=may_be_estimated))
+        request = _of_request(request, stored_hints(hints, counts_text=may_be_estimated))
     return replace(event, request=request, response=response)
 
 

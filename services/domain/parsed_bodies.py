@@ -3,9 +3,8 @@
 from schemas.event import ExchangeEvent, RequestEvent
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body, read_body
-from services.domain.usage.folded_cache import with_cache_unfolded
-from services.domain.usage.hints import Hints
-from services.domain.usage.hints_from_body import HintsInBody
+from services.domain.usage.folded_cache import flag_folded_cache
+from services.domain.usage.request.hints import BodyHints, Hints
 from services.domain.usage.request_hints import apply_request_hints
 from services.domain.usage.truncated import parse_truncated
 
@@ -13,7 +12,7 @@ from services.domain.usage.truncated import parse_truncated
 def read_request(request: RequestEvent) -> tuple[Hints, Body]:
     """What decides the charge, and the body, which is empty where it was omitted."""
     body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
-    return request.hints or HintsInBody(body, request.provider), body
+    return request.hints or BodyHints(body, request.provider), body
 
 
 def read_response(event: ExchangeEvent, hints: Hints) -> tuple[ParsedResponse, Body]:
@@ -25,4 +24,4 @@ def read_response(event: ExchangeEvent, hints: Hints) -> tuple[ParsedResponse, B
     if response.reading is not None:
         return response.reading, body
     reading = apply_request_hints(parse_truncated(event, hints, body), event.request.provider, hints)
-    return with_cache_unfolded(reading, hints, body) if event.request.logged else reading, body
+    return flag_folded_cache(reading, hints, body) if event.request.logged else reading, body

@@ -15,7 +15,7 @@ from schemas.usage import Usage
 from services.domain.enrich import to_record
 from services.domain.exchange.sse import events_of
 from services.domain.pricing.charge import charge
-from services.domain.usage.parse import read_answer
+from services.domain.usage.parse import parse_response
 from services.stores.shipped_prices.book import PROVIDERS
 from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
@@ -31,7 +31,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 
 @every_case
 def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
-    reading = read_answer(case.body, case.provider)
+    reading = parse_response(case.body, case.provider)
     assert reading.usage == case.usage
     assert (reading.model, reading.tier) == (case.model, case.tier)
     assert (reading.consistent, reading.complete, reading.final) == (case.consistent, case.complete, case.final)
@@ -40,7 +40,7 @@ def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
 
 @every_case
 def test_the_receipt_is_the_one_worked_out_by_hand(case: GoldenCase) -> None:
-    reading = read_answer(case.body, case.provider)
+    reading = parse_response(case.body, case.provider)
     if case.cost_usd is None or reading.usage is None:
         return
     price = case.price_book().price_at(case.provider, case.billed_model, case.timestamp, case.billed_tier)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from schemas.usage import ParsedResponse, Usage
-from services.domain.usage.parse import read_answer
+from services.domain.usage.parse import parse_response
 
 
 def _reading(usage: dict[str, Any], provider: str = "ANTHROPIC") -> ParsedResponse:
-    return read_answer(json.dumps({"model": "m", "usage": usage}).encode(), provider)
+    return parse_response(json.dumps({"model": "m", "usage": usage}).encode(), provider)
 
 
 def _sdk(given: int, made: int, raw: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def _sdk(given: int, made: int, raw: Any) -> dict[str, Any]:
 )
 def test_the_providers_own_block_names_the_tier(usage: dict[str, Any], provider: str, tier: str) -> None:
     reading = _reading(usage, provider)
-    assert (reading.tier, reading.tells_tier, reading.consistent, reading.complete) == (tier, True, True, True)
+    assert (reading.tier, reading.names_tier, reading.consistent, reading.complete) == (tier, True, True, True)
     assert json.loads(reading.usage_block) == usage  # is kept as it was logged
 
 

@@ -39,7 +39,7 @@ from services.domain.logging_api.payload import (
 )
 from services.domain.logging_api.timestamps import elapsed_ms, first_byte_ms, started_at
 from services.domain.logging_api.typed import TYPED_PATH
-from services.domain.usage.request import MAX_NAME_CHARACTERS
+from services.domain.usage.request.info import MAX_NAME_CHARACTERS
 
 LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
     "/custom/v1/log": "CUSTOM",

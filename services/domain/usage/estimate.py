@@ -11,24 +11,14 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse, Usage
-from services.domain.usage.hints import Hints
+from services.domain.usage.request.hints import Hints
 
-MAX_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
 _CHARACTERS_A_TOKEN: Final = 4
 
-# In a request: where clients put text. Pictures, sounds, ids and settings stand under other names.
-_ASKED: Final = frozenset(
-    (
-        *("content", "text", "input", "prompt", "system", "instructions", "message", "preamble"),
-        *("arguments", "thinking", "description", "output"),
-    )
-)
 # In the deltas of a response: its text, and the arguments of the tools it calls.
 _SAID: Final = frozenset(("content", "text", "refusal", "arguments", "partial_json", "input", "tool_plan"))
 _THOUGHT: Final = frozenset(("reasoning", "reasoning_content", "thinking", "reasoningContent"))
 _AGAIN: Final = "reasoning_details"  # the same reasoning once more
-
-_HOLDS_TEXT: Final = (str, list, dict)
 
 _Put = Iterator[tuple[int, bool]]  # characters, and whether they are reasoning
 _any = msgspec.json.Decoder()
@@ -52,35 +42,12 @@ def _tokens(characters: int) -> int:
     return -(-characters // _CHARACTERS_A_TOKEN)
 
 
-def asked_characters(request_body: bytes) -> int:
-    """How much text a request puts in.
-
-    0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile.
-    """
-    if request_body.count(b"[") + request_body.count(b"{") > MAX_BRACKETS:
-        return 0
-    try:
-        return _asked(_any.decode(request_body), counted=False)
-    except UNDECODABLE:
-        return 0
-
-
-def _asked(value: object, *, counted: bool) -> int:
-    if isinstance(value, str):
-        return len(value) if counted else 0
-    if isinstance(value, list):
-        return sum(_asked(one, counted=counted) for one in value if isinstance(one, _HOLDS_TEXT))
-    if isinstance(value, dict):
-        return sum(_asked(inner, counted=name in _ASKED) for name, inner in value.items())
-    return 0
-
-
-def put_out(chunks: Sequence[bytes]) -> tuple[int, int]:
+def output_characters(chunks: Sequence[bytes]) -> tuple[int, int]:
     """The characters of text and calls in the deltas of a stream, and those of its reasoning."""
     return _summed(chunks, _of_chunk)
 
 
-def put_out_whole(answer: bytes) -> tuple[int, int]:
+def whole_output_characters(answer: bytes) -> tuple[int, int]:
     """The same of a response that was not streamed."""
     return _summed([answer], _of_whole)
 

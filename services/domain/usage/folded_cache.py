@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body
-from services.domain.usage.hints import Hints
+from services.domain.usage.request.hints import Hints
 
 _OPENAIS_STOPS: Final = ("stop", "length", "tool_calls", "function_call", "content_filter")
 _OPENAIS_ID: Final = "chatcmpl-"
-_ASKS_FOR_CACHING: Final = b"cache_control"
 
 
 class _Message(msgspec.Struct):
@@ -31,18 +30,13 @@ class _Message(msgspec.Struct):
 _messages = msgspec.json.Decoder(_Message)
 
 
-def with_cache_unfolded(reading: ParsedResponse, hints: Hints, answer: Body) -> ParsedResponse:
+def flag_folded_cache(reading: ParsedResponse, hints: Hints, answer: Body) -> ParsedResponse:
     """`reading`, marked as contradicting itself where what was cached is counted as input and cannot be told apart."""
     if reading.usage is None or '"input_tokens"' not in reading.usage_block or "cache" in reading.usage_block:
         return reading
     if not hints.may_be_cached:
         return reading
     return replace(reading, consistent=False) if _is_litellms(answer.content) else reading
-
-
-def asks_for_caching(request: Body) -> bool:
-    """Whether a request may ask for its prompt to be cached."""
-    return not request.whole or _ASKS_FOR_CACHING in request.content
 
 
 def _is_litellms(content: bytes) -> bool:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.usage.formats.registry import KNOWN_NAMES
-from services.domain.usage.request import MAX_NAME_CHARACTERS
+from services.domain.usage.request.info import MAX_NAME_CHARACTERS
 
 _DEEPEST: Final = 6
 # Names beside the counts. Any name that is in none of these lists may be free text of the client that logged the call.

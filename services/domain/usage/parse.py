@@ -8,20 +8,27 @@ import msgspec
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse, Usage
 from services.domain.exchange.sse import events_of, frames_of, json_lines, looks_like_events, looks_like_frames
-from services.domain.usage.batch_result import answer_in_line
-from services.domain.usage.chunks import choices_in, has_failed, holds_images, is_chunk, is_going_on, shows_generated
-from services.domain.usage.envelope import Found, Part, model_in, part_of, tier_in, usage_in, value_of
-from services.domain.usage.estimate import put_out, put_out_whole
-from services.domain.usage.formats.anthropic import overlaid
+from services.domain.usage.estimate import output_characters, whole_output_characters
+from services.domain.usage.formats.anthropic import merged_stream_usage
 from services.domain.usage.formats.fields import InvalidUsage, ParsedUsage
-from services.domain.usage.formats.openai import as_images, tells_output
+from services.domain.usage.formats.openai import as_images, reports_output
 from services.domain.usage.formats.registry import OPENAI, WRAPPED, family_of, wrapped_in
 from services.domain.usage.formats.sdk_formats import agrees_with
 from services.domain.usage.formats.top_level import block_of
 from services.domain.usage.formats.unrecognized import counts_more
-from services.domain.usage.provider_cost import reported_cost_usd
-from services.domain.usage.service_tier import BATCH, service_tier_of, tells_tier
-from services.domain.usage.tool_calls import with_fees
+from services.domain.usage.response.batch_result import response_in_line
+from services.domain.usage.response.chunks import (
+    choices_finished,
+    holds_images,
+    is_chunk,
+    is_error,
+    is_intermediate,
+    shows_output,
+)
+from services.domain.usage.response.envelope import Found, Part, model_in, parse_part, tier_in, usage_in, value_of
+from services.domain.usage.response.reported_cost import reported_cost_usd
+from services.domain.usage.response.tool_calls import with_fees
+from services.domain.usage.service_tier import BATCH, names_tier, service_tier_of
 
 _MAX_BLOCK_CHARACTERS: Final = 16_384
 _OPENING_CHUNKS: Final = 3  # a stream names its model in the first that is not a ping or a filter's result
@@ -31,41 +38,41 @@ _NO_USAGE: Final = Usage()
 _chunks = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read_answer(body: bytes, provider: str) -> ParsedResponse:
+def parse_response(body: bytes, provider: str) -> ParsedResponse:
     """What `body`, decompressed, says. Any bytes have a reading; those that say nothing have an empty one."""
     if looks_like_events(body):
         return _read_stream(events_of(body), provider)
     if looks_like_frames(body):
         return _read_stream(frames_of(body), provider)
-    answer = part_of(body)
+    answer = parse_part(body)
     if answer is not None and is_chunk(answer):
         return _read_stream([body.strip()], provider)  # of a stream that broke off after it, as its client logged it
     if answer is not None:
         return _read_whole(answer, body, provider)
     chunks = _array(body) if body.lstrip()[:1] == b"[" else json_lines(body)
-    return _read_stream(chunks, provider) if chunks and part_of(chunks[0]) is not None else ParsedResponse()
+    return _read_stream(chunks, provider) if chunks and parse_part(chunks[0]) is not None else ParsedResponse()
 
 
 def _read_whole(answer: Part, body: bytes, provider: str) -> ParsedResponse:
     found = usage_in(answer)
-    if found is None and (line := answer_in_line(body)):
+    if found is None and (line := response_in_line(body)):
         return _read_batched(line, provider)
     if found is None and (block := block_of(body)) is not None:
         found = Found(part=answer, block=block, raw=msgspec.json.encode(block))
     reading = _reading(found, [body], model_in(answer), provider)
     if found is not None or not (answer.choices or answer.candidates or answer.output):
         return reading
-    passed, thought = put_out_whole(body)
+    passed, thought = whole_output_characters(body)
     return msgspec.structs.replace(reading, passed_characters=passed, thought_characters=thought)
 
 
 def _read_batched(body: bytes, provider: str) -> ParsedResponse:
     """A response that was given in a batch, and is billed as one even if it names the standard tier."""
-    answer = part_of(body)
+    answer = parse_part(body)
     if answer is None:
         return ParsedResponse()
     reading = _reading(usage_in(answer), [body], model_in(answer), provider)
-    return msgspec.structs.replace(reading, tier=reading.tier or BATCH, tells_tier=True)
+    return msgspec.structs.replace(reading, tier=reading.tier or BATCH, names_tier=True)
 
 
 def _array(body: bytes) -> list[bytes]:
@@ -79,23 +86,23 @@ def _array(body: bytes) -> list[bytes]:
 def _read_stream(events: Sequence[bytes], provider: str) -> ParsedResponse:
     chunks = [event for event in events if event.startswith(b"{")]
     last, position = _last_usage(chunks)
-    found = last and _overlaid(last, chunks)
+    found = last and _with_opening_usage(last, chunks)
     model = (model_in(found.part) if found else "") or _first_model(chunks)
     reading = _reading(found, chunks, model, provider)
     final = reading.usage is not None and last is not None and _is_final(last, chunks[: position + 1])
-    passed, thought = (0, 0) if final else put_out(chunks)
+    passed, thought = (0, 0) if final else output_characters(chunks)
     return msgspec.structs.replace(
         reading,
         final=final,
         streamed=True,
-        failed=bool(chunks) and has_failed(chunks[-1]),
+        failed=bool(chunks) and is_error(chunks[-1]),
         passed_characters=passed,
         thought_characters=thought,
     )
 
 
 def _first_model(chunks: Sequence[bytes]) -> str:
-    parts = map(part_of, chunks[:_OPENING_CHUNKS])
+    parts = map(parse_part, chunks[:_OPENING_CHUNKS])
     return next((model for part in parts if part is not None and (model := model_in(part))), "")
 
 
@@ -104,21 +111,21 @@ def _last_usage(chunks: Sequence[bytes]) -> tuple[Found | None, int]:
     for position in range(len(chunks) - 1, -1, -1):
         chunk = chunks[position]
         if b'"usage' in chunk or b"billed_units" in chunk:
-            part = part_of(chunk)
+            part = parse_part(chunk)
             if part is not None and (found := usage_in(part)) is not None:
                 return found, position
     return None, -1
 
 
-def _overlaid(last: Found, chunks: Sequence[bytes]) -> Found:
+def _with_opening_usage(last: Found, chunks: Sequence[bytes]) -> Found:
     """Anthropic says what was put in at the start and what was put out at the end."""
     if last.opening:
         return last
     for chunk in chunks[:_OPENING_CHUNKS]:
-        part = part_of(chunk) if b'"message_start"' in chunk else None
+        part = parse_part(chunk) if b'"message_start"' in chunk else None
         start = usage_in(part) if part is not None else None
         if start is not None and start.opening:
-            block = overlaid(start.block, last.block)
+            block = merged_stream_usage(start.block, last.block)
             return Found(part=start.part, block=block, raw=msgspec.json.encode(block))
     return last
 
@@ -128,14 +135,14 @@ def _is_final(found: Found, chunks: Sequence[bytes]) -> bool:
 
     Some providers put running figures into many chunks, and some put the final ones into a chunk that goes on.
     """
-    if found.opening or is_going_on(found.part):
+    if found.opening or is_intermediate(found.part):
         return False
-    ended = choices_in(found.part)
+    ended = choices_finished(found.part)
     if not ended or (all(ended.values()) and not _has_second_choice(chunks)):
         return True
     ended = {}
-    for part in filter(None, map(part_of, chunks)):
-        ended |= {index: finished or ended.get(index, False) for index, finished in choices_in(part).items()}
+    for part in filter(None, map(parse_part, chunks)):
+        ended |= {index: finished or ended.get(index, False) for index, finished in choices_finished(part).items()}
     return all(ended.values())
 
 
@@ -151,7 +158,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
     if counted is not None and own is not found and not agrees_with(found.block, counted.usage):
         counted = ParsedUsage(counted.usage, consistent=False, complete=counted.complete)
     said = tier_in(found.part)
-    told = tells_tier(said, own.block)
+    told = names_tier(said, own.block)
     if not told and len(chunks) > 1:
         said = _last_tier(chunks)
         told = bool(said)
@@ -163,7 +170,7 @@ def _reading(found: Found | None, chunks: Sequence[bytes], model: str, provider:
         consistent=counted is None or counted.consistent,
         complete=counted is None or counted.complete,
         tier=service_tier_of(said, own.block),
-        tells_tier=told,
+        names_tier=told,
         cost_usd=reported_cost_usd(own.raw),
     )
 
@@ -177,10 +184,10 @@ def _own(found: Found) -> Found:
 def _last_tier(chunks: Sequence[bytes]) -> str:
     """The tier named last beside the usage of a stream, which need not be in the chunk that has the usage."""
     for chunk in reversed(chunks):
-        if b'"service_tier"' in chunk and (part := part_of(chunk)) is not None:
-            inner = part_of(part.response)
+        if b'"service_tier"' in chunk and (part := parse_part(chunk)) is not None:
+            inner = parse_part(part.response)
             named = tier_in(part) or (tier_in(inner) if inner is not None else "")
-            if tells_tier(named, {}):
+            if names_tier(named, {}):
                 return named
     return ""
 
@@ -199,8 +206,8 @@ def _counted(found: Found, chunks: Sequence[bytes], model: str, provider: str) -
     if found.opening:
         # The opening counts one token put out, as a placeholder.
         return ParsedUsage(msgspec.structs.replace(counted.usage, completion_tokens=0, reasoning_tokens=0))
-    silent = not counted.usage.completion_tokens and family is OPENAI and not tells_output(found.block)
-    if (silent and shows_generated(found.part)) or counts_more(found.block, family.names):
+    silent = not counted.usage.completion_tokens and family is OPENAI and not reports_output(found.block)
+    if (silent and shows_output(found.part)) or counts_more(found.block, family.names):
         counted = ParsedUsage(counted.usage, counted.consistent, complete=False)
     if counted.usage.completion_tokens and holds_images(found.part, found.block):
         counted = as_images(counted, found.block, alone=value_of(found.part.svg_usage) is None)

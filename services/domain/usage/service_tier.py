@@ -59,19 +59,19 @@ def service_tier_of(said: str, block: UsageObject) -> str:
     return "+".join(dict.fromkeys(filter(None, parts)))
 
 
-def tells_tier(said: str, block: UsageObject) -> bool:
+def names_tier(said: str, block: UsageObject) -> bool:
     """Whether a response names the tier that it was billed by, even if it is the standard one."""
     if said not in _UNTOLD:
         return True
     return not _TOLD_IN_USAGE.isdisjoint(block) and any(_name(block.get(name)) not in _UNTOLD for name in _NAMES)
 
 
-def with_asked(reading: ParsedResponse, asked: str) -> str:
+def with_requested_tier(reading: ParsedResponse, asked: str) -> str:
     """The tier of a response; where it names none, the one that was `asked` for.
 
     In a batch OpenAI's answers name the standard tier, and are billed as a batch all the same.
     """
-    if not asked or reading.usage is None or (reading.tells_tier and (asked != BATCH or reading.tier)):
+    if not asked or reading.usage is None or (reading.names_tier and (asked != BATCH or reading.tier)):
         return reading.tier
     return f"{asked}+{reading.tier}" if reading.tier else asked
 

@@ -7,7 +7,7 @@ import msgspec
 from schemas.event import ExchangeEvent, Outcome, ResponseEvent
 from schemas.usage import ParsedResponse, Usage, UsageSource
 from services.domain.usage.estimate import estimated_usage
-from services.domain.usage.hints import Hints
+from services.domain.usage.request.hints import Hints
 
 
 class ResolvedUsage(msgspec.Struct, frozen=True):

@@ -5,20 +5,19 @@ can have cost something beside it. Otherwise the reading is `cut`, and the cost 
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from schemas.event import ExchangeEvent, Outcome
-from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body
 from services.domain.exchange.sse import looks_like_events
-from services.domain.usage.envelope import part_of
 from services.domain.usage.formats.google import hides_media
-from services.domain.usage.hints import Hints
-from services.domain.usage.parse import read_answer
-from services.domain.usage.tool_calls import TOLD_BY, shows_fees
+from services.domain.usage.parse import parse_response
+from services.domain.usage.request.hints import Hints
+from services.domain.usage.response.envelope import parse_part
+from services.domain.usage.response.tool_calls import may_have_fees
 
 _ENDED: Final = (Outcome.COMPLETED, Outcome.PROVIDER_ERROR, Outcome.CACHED)
 _MEDIA: Final = re.compile(r"(?:audio|image|video)/")  # no figures were cut away: these never hold any
@@ -30,36 +29,16 @@ _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,
 _OPENING_BYTES: Final = 4096  # in which the members stand that come before the long ones
 _MAX_TRIES: Final = 16
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response wraps all of it
-# Models that search without being given a tool, and OpenRouter's kept settings, which may give them one.
-_CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound|@preset/")
 _NAMES_TIER: Final = frozenset({"OPENAI", "GROQ"})  # in each response that was generated, beside the usage
-_CALLERS_TOOLS: Final = (None, "function", "custom")  # no set: what is looked for may be anything
-_DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
-
-
-class _Extras(msgspec.Struct):
-    """What of a request can make a provider do what it charges beside the tokens."""
-
-    model: Any = ""
-    models: Any = None  # OpenRouter's, to be tried in turn
-    preset: Any = None
-    web_search_options: Any = None
-    tools: list[dict[str, Any]] | None = None
-    plugins: Any = None  # OpenRouter's
-    prompt: Any = None  # a text; or OpenAI's kept prompt, which may have tools
-    cached: Any = msgspec.field(default=None, name="cachedContent")  # Google's, which may have tools
-
-
-_extras = msgspec.json.Decoder(_Extras)
 
 
 def parse_truncated(event: ExchangeEvent, hints: Hints, answer: Body) -> ParsedResponse:
     """What `answer` says, which is that of `event`, to a request with `hints`."""
     provider = event.request.provider
     if answer.whole or _MEDIA.match(answer.content_type):
-        return read_answer(answer.content, provider)
+        return parse_response(answer.content, provider)
     joined = _joined(answer.content, answer.tail, ended=event.response.outcome in _ENDED)
-    reading = read_answer(joined or answer.content, provider)
+    reading = parse_response(joined or answer.content, provider)
     if joined and reading.final and _is_all(reading, hints, answer, provider):
         return reading
     return msgspec.structs.replace(reading, final=False, complete=True, cut=True)
@@ -71,7 +50,7 @@ def _joined(beginning: bytes, end: bytes, *, ended: bool) -> bytes:
         return b""
     if looks_like_events(beginning):
         return _joined_events(beginning.replace(b"\r\n", b"\n"), end.replace(b"\r\n", b"\n"), ended=ended)
-    if part_of(beginning.partition(b"\n")[0]) is not None:  # one object a line, as logged streams are
+    if parse_part(beginning.partition(b"\n")[0]) is not None:  # one object a line, as logged streams are
         return _whole(beginning, b"\n") + end.partition(b"\n")[2]
     if not ended or beginning.lstrip()[:1] != b"{" or len(beginning) < _OPENING_BYTES:
         return b""
@@ -104,7 +83,7 @@ def _last_members(end: bytes) -> bytes:
     for found in list(_MEMBER.finditer(end))[-_MAX_TRIES:]:
         for wrapping in _WRAPPINGS:
             members = wrapping + end[found.start(1) :]
-            if part_of(members) is not None:
+            if parse_part(members) is not None:
                 return members
     return b""
 
@@ -115,27 +94,7 @@ def _is_all(reading: ParsedResponse, hints: Hints, answer: Body, provider: str) 
     if usage is None or hints.may_cost_more:
         return False
     kept = (answer.content, answer.tail)
-    if shows_fees(kept, provider, usage.web_searches) or hides_media(reading.usage_block, kept):
+    if may_have_fees(kept, provider, usage.web_searches) or hides_media(reading.usage_block, kept):
         return False
     generated = usage.completion_tokens or usage.reasoning_tokens
-    return reading.tells_tier or provider not in _NAMES_TIER or not generated
-
-
-def may_cost_more(request_body: bytes, provider: str) -> bool:
-    """Whether calls that are charged one by one may stand in a response to a request, and in no usage."""
-    try:
-        request = _extras.decode(request_body)
-    except UNDECODABLE:
-        return True
-    given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
-    if request.web_search_options is not None and provider not in TOLD_BY:
-        return True
-    searches = _CHARGES_BY_THE_CALL.search(f"{request.model} {request.models}") is not None
-    return bool(given) or searches or not all(map(_is_callers, request.tools or ()))
-
-
-def _is_callers(tool: dict[str, Any]) -> bool:
-    """Whether a tool is run by the client, so that only tokens are charged."""
-    if "type" in tool or "name" in tool:
-        return tool.get("type") in _CALLERS_TOOLS
-    return set(tool) <= _DECLARED
+    return reading.names_tier or provider not in _NAMES_TIER or not generated

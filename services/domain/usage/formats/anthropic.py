@@ -26,7 +26,7 @@ ANTHROPIC_NAMES: Final[Names] = {
 }
 
 
-def overlaid(start: UsageObject, end: UsageObject) -> UsageObject:
+def merged_stream_usage(start: UsageObject, end: UsageObject) -> UsageObject:
     """What a stream says at its `start` and at its `end`, which wins: it counts anew what was put in.
 
     Some servers fill in zeros at the end instead. Those count nothing where less would have been put in with them.

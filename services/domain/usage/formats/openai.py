@@ -82,7 +82,7 @@ def as_images(counted: ParsedUsage, block: UsageObject, *, alone: bool) -> Parse
     return ParsedUsage(usage, counted.consistent, counted.complete and alone)
 
 
-def tells_output(block: UsageObject) -> bool:
+def reports_output(block: UsageObject) -> bool:
     return any(name in block for name in _COMPLETION)
 
 

@@ -64,7 +64,7 @@ def parse_request(request: RequestEvent, asked: RequestInfo) -> RequestInfo:
     )
 
 
-def asked_in(body: Body) -> RequestInfo:
+def parse_request_body(body: Body) -> RequestInfo:
     """What the body of a request asks for. Any bytes can be read."""
     if "multipart/form-data" in body.content_type.lower():
         return RequestInfo(model=_form_model(body))

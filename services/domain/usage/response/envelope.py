@@ -55,7 +55,7 @@ _decoder = msgspec.json.Decoder(Part)
 _any = msgspec.json.Decoder()
 
 
-def part_of(text: bytes | msgspec.Raw) -> Part | None:
+def parse_part(text: bytes | msgspec.Raw) -> Part | None:
     """None when `text` is not a JSON object."""
     if not text:
         return None
@@ -81,7 +81,7 @@ def usage_in(part: Part) -> Found | None:
         if raw and (found := _found(part, raw)) is not None:
             return found
     for wrapper in (part.response, part.message, part.x_groq, part.interaction, part.delta):
-        inner, opening = part_of(wrapper), wrapper is part.message
+        inner, opening = parse_part(wrapper), wrapper is part.message
         raw = (inner.usage or inner.usage_metadata or inner.meta) if inner is not None else NOT_THERE
         if inner is not None and raw and (found := _found(inner, raw, opening=opening)) is not None:
             return found
@@ -99,7 +99,7 @@ def model_in(part: Part) -> str:
     """'' when a part, and what it wraps, names none."""
     if name := _model(part):
         return name
-    inner = (part_of(wrapper) for wrapper in (part.message, part.response, part.interaction) if wrapper)
+    inner = (parse_part(wrapper) for wrapper in (part.message, part.response, part.interaction) if wrapper)
     return next((name for one in inner if one is not None and (name := _model(one))), "")
 
 

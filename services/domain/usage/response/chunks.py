@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from schemas.undecodable import UNDECODABLE
-from services.domain.usage.envelope import NOT_THERE, Part, part_of, value_of
 from services.domain.usage.formats.fields import UsageObject
+from services.domain.usage.response.envelope import NOT_THERE, Part, parse_part, value_of
 
 _CHUNK_TYPE: Final = re.compile(
     rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
@@ -59,7 +59,7 @@ def _is_of_chunk(choice: _Shape) -> bool:
     return choice.delta is not None or (bool(choice.text) and bytes(choice.finish_reason) == _NULL)
 
 
-def shows_generated(part: Part) -> bool:
+def shows_output(part: Part) -> bool:
     """Whether a part shows what was generated, as embeddings and rankings do not."""
     return max(len(bytes(part.choices)), len(bytes(part.output))) > _NO_ENTRIES
 
@@ -75,7 +75,7 @@ def holds_images(part: Part, block: UsageObject) -> bool:
     return isinstance(details, dict) and "image_tokens" in details
 
 
-def is_going_on(part: Part) -> bool:
+def is_intermediate(part: Part) -> bool:
     """Whether a chunk with usage does not say that the response ended, and another will: Anthropic's, or a step of
     a Google interaction's."""
     if part.event_type:
@@ -86,7 +86,7 @@ def is_going_on(part: Part) -> bool:
     return not (isinstance(delta, dict) and delta.get("stop_reason"))
 
 
-def choices_in(part: Part) -> dict[int, bool]:
+def choices_finished(part: Part) -> dict[int, bool]:
     """Whether each choice that a chunk speaks of ended in it, by its index."""
     choices = part.choices or part.candidates
     if len(bytes(choices)) <= _NO_ENTRIES:
@@ -98,11 +98,11 @@ def choices_in(part: Part) -> dict[int, bool]:
     return {one.index: bool(one.finish_reason or one.finish_reason_google) for one in found}
 
 
-def has_failed(chunk: bytes) -> bool:
+def is_error(chunk: bytes) -> bool:
     """Whether a stream's chunk says that the provider gave up."""
     if b'"error"' not in chunk and b"response.failed" not in chunk:
         return False
-    part = part_of(chunk)
+    part = parse_part(chunk)
     if part is None:
         return False
     return value_of(part.error) is not None or value_of(part.type) in ("error", "response.failed")

@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 
 from schemas.undecodable import UNDECODABLE
-from services.domain.usage.envelope import Found, Part, part_of
 from services.domain.usage.formats.fields import ParsedUsage
 from services.domain.usage.formats.google import hides_media
+from services.domain.usage.response.envelope import Found, Part, parse_part
 
 _SEARCH: Final = "web_search_call"
 _FILE_SEARCH: Final = "file_search_call"
@@ -84,10 +84,10 @@ def with_fees(counted: ParsedUsage, found: Found, chunks: Sequence[bytes], model
         return _with(counted, complete=not any(call in chunk for chunk in chunks for call in _GROUNDING_CALLS))
     if _SEARCH_MODELS.search(model):
         return _with(counted, web_searches=1)
-    return _with(counted, complete=not shows_fees(chunks, provider, searches=counted.usage.web_searches))
+    return _with(counted, complete=not may_have_fees(chunks, provider, searches=counted.usage.web_searches))
 
 
-def shows_fees(chunks: Sequence[bytes], provider: str, searches: int = 0) -> bool:
+def may_have_fees(chunks: Sequence[bytes], provider: str, searches: int = 0) -> bool:
     """Whether a response shows tools that were run for a fee, or, where no searches are known, a search."""
     if provider in TOLD_BY:
         return False
@@ -119,7 +119,7 @@ def _with_grounding(counted: ParsedUsage, chunks: Sequence[bytes], model: str) -
         found = [
             candidate.grounding
             for chunk in marked
-            if (part := part_of(chunk)) is not None and part.candidates
+            if (part := parse_part(chunk)) is not None and part.candidates
             for candidate in _candidates.decode(part.candidates)
             if candidate.grounding is not None
         ]

@@ -37,13 +37,13 @@ def reported_cost_usd(usage_block: bytes) -> Decimal | None:
         if bytes(told.cost).startswith(b"{"):
             told = _costs.decode(told.cost)
         if told.cost_in_usd_ticks:
-            return kept_usd(_decimal.decode(told.cost_in_usd_ticks).scaleb(_TICK_EXPONENT))
-        return kept_usd(_decimal.decode(told.cost or told.total_cost or told.estimated_cost))
+            return storable_usd(_decimal.decode(told.cost_in_usd_ticks).scaleb(_TICK_EXPONENT))
+        return storable_usd(_decimal.decode(told.cost or told.total_cost or told.estimated_cost))
     except UNDECODABLE:
         return None
 
 
-def kept_usd(told: Decimal) -> Decimal | None:
+def storable_usd(told: Decimal) -> Decimal | None:
     """`told` as a column keeps it; None for what the column cannot hold."""
     if not told.is_finite() or not 0 <= told <= MAX_USD:
         return None
