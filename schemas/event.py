@@ -77,7 +77,7 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     body: bytes = b""  # as received, still compressed, cut at the capture limit
     body_bytes: int = 0  # as received, before any cut
     body_tail: bytes = b""  # the last of the bytes that `body` lacks, at most 64 KiB of them; b'' when it lacks none
-    reading: ParsedResponse | None = None  # in place of an omitted body; None where `body` is to be read
+    parsed: ParsedResponse | None = None  # in place of an omitted body; None where `body` is to be read
     cache_reference_id: str | None = None  # the request that first paid for a cached response
     request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
     drained: bool = False  # the response was read on after the client had gone; `body` holds that part too

@@ -84,11 +84,11 @@ class RequestInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class RequestHints(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a request's body says that decides a charge: names, settings and counts, and none of its texts."""
 
-    asked: RequestInfo = RequestInfo()
-    may_last_an_hour: bool = False  # what is written to the prompt cache, as far as the request says
-    may_be_cached: bool = False  # it asks for prompt caching, as far as it says
+    info: RequestInfo = RequestInfo()
+    may_use_hour_cache: bool = False  # what is written to the prompt cache, as far as the request says
+    may_use_cache: bool = False  # it asks for prompt caching, as far as it says
     search_depth: str = ""  # that it asks for; "untold" when nobody can say
-    may_cost_more: bool = False  # a provider may run tools for it that are charged by the call
+    may_run_paid_tools: bool = False  # a provider may run tools for it that are charged by the call
     text_characters: int = 0  # of all that was put in as text, for an estimate
 
 
@@ -101,11 +101,11 @@ class ParsedResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     consistent: bool = True  # False: the provider's own totals and the classes of `usage` contradict each other
     complete: bool = True  # False: something was used that no class of `usage` holds
     final: bool = True  # False: a stream's figures from before its end, or a stream that has none
-    cut: bool = False  # True: the figures are not in what was kept of a large response, or may not be all of them
+    truncated: bool = False  # True: the figures are not in what was kept of a large response, or may not be all of them
     tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one
     names_tier: bool = False  # whether it says, so that '' is the standard one for sure
     cost_usd: Decimal | None = None  # what the provider says that it costs
     streamed: bool = False
     failed: bool = False  # a stream that ended in an error event
-    passed_characters: int = 0  # of text and calls that a stream without final figures put out
-    thought_characters: int = 0  # and of its reasoning
+    output_characters: int = 0  # of text and calls that a stream without final figures put out
+    reasoning_characters: int = 0  # and of its reasoning

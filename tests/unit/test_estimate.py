@@ -76,40 +76,40 @@ def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
     ],
 )
 def test_the_text_of_a_request_is_what_was_asked(asked: object, tokens: int) -> None:
-    usage = estimated_usage(ParsedResponse(passed_characters=1), _hints(json.dumps(asked).encode()))
+    usage = estimated_usage(ParsedResponse(output_characters=1), _hints(json.dumps(asked).encode()))
     assert usage == Usage(prompt_tokens=tokens, completion_tokens=1)
 
 
 @pytest.mark.parametrize(("brackets", "tokens"), [(MAX_BRACKETS, 2), (MAX_BRACKETS + 1, 0)])
 def test_a_request_of_more_lists_than_anybody_means_counts_nothing(brackets: int, tokens: int) -> None:
     asked = b'[{"content":"Hello"},' + b"[]," * (brackets - 2) + b"1]"
-    assert estimated_usage(ParsedResponse(passed_characters=1), _hints(asked)) == Usage(
+    assert estimated_usage(ParsedResponse(output_characters=1), _hints(asked)) == Usage(
         prompt_tokens=tokens, completion_tokens=1
     )
 
 
 def test_a_request_that_cannot_be_read_counts_nothing() -> None:
-    assert estimated_usage(ParsedResponse(passed_characters=1), _hints(b'{"messages":[{"con')) == Usage(
+    assert estimated_usage(ParsedResponse(output_characters=1), _hints(b'{"messages":[{"con')) == Usage(
         completion_tokens=1
     )
 
 
 def test_what_put_out_nothing_has_no_estimate() -> None:
-    reading = parse_response(_stream(_delta(role="assistant", content="")), "OPENAI")
-    assert estimated_usage(reading, _hints(b'{"messages":[{"content":"Hello"}]}')) is None
+    parsed = parse_response(_stream(_delta(role="assistant", content="")), "OPENAI")
+    assert estimated_usage(parsed, _hints(b'{"messages":[{"content":"Hello"}]}')) is None
 
 
 def test_running_figures_count_before_the_rule_of_four() -> None:
     running = _delta(content="Hello there, everybody") | {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}
-    reading = parse_response(_stream(running), "OPENAI")
-    assert estimated_usage(reading, _hints(b"{}")) == Usage(prompt_tokens=7, completion_tokens=2)
+    parsed = parse_response(_stream(running), "OPENAI")
+    assert estimated_usage(parsed, _hints(b"{}")) == Usage(prompt_tokens=7, completion_tokens=2)
 
 
 def test_the_opening_tells_the_prompt_and_the_text_what_was_put_out() -> None:
     opening = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
     said = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hello"}}
-    reading = parse_response(_stream(opening, said), "ANTHROPIC")
-    assert estimated_usage(reading, _hints(b'{"messages":[{"content":"Hello"}]}')) == Usage(
+    parsed = parse_response(_stream(opening, said), "ANTHROPIC")
+    assert estimated_usage(parsed, _hints(b'{"messages":[{"content":"Hello"}]}')) == Usage(
         prompt_tokens=9, completion_tokens=2
     )
 

@@ -120,9 +120,9 @@ def test_words_of_libraries_that_contradict_each_other_are_marked(usage: dict[st
 
 def test_reasoning_beside_the_output_is_told_by_the_total() -> None:
     usage = {"inputTokens": 100, "outputTokens": 5, "totalTokens": 112, "reasoningTokens": 7}
-    reading = parse_response(json.dumps({"usage": usage}).encode(), "GOOGLE")
-    assert reading.usage is not None
-    assert (reading.usage.completion_tokens, reading.usage.reasoning_tokens, reading.consistent) == (5, 7, True)
+    parsed = parse_response(json.dumps({"usage": usage}).encode(), "GOOGLE")
+    assert parsed.usage is not None
+    assert (parsed.usage.completion_tokens, parsed.usage.reasoning_tokens, parsed.consistent) == (5, 7, True)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_what_was_written_to_the_cache_is_read_in_langchains_words(
     details: dict[str, Any], written: tuple[int, int]
 ) -> None:
     usage = {"input_tokens": 3600, "output_tokens": 300, "total_tokens": 3900, "input_token_details": details}
-    reading = parse_response(json.dumps({"usage": usage}).encode(), "ANTHROPIC")
-    assert reading.usage is not None
-    assert (reading.usage.prompt_tokens, reading.usage.prompt_cache_read_tokens) == (1000, 2000)
-    assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
-    assert (reading.consistent, reading.complete) == (True, True)
+    parsed = parse_response(json.dumps({"usage": usage}).encode(), "ANTHROPIC")
+    assert parsed.usage is not None
+    assert (parsed.usage.prompt_tokens, parsed.usage.prompt_cache_read_tokens) == (1000, 2000)
+    assert (parsed.usage.prompt_cache_write_5m_tokens, parsed.usage.prompt_cache_write_1h_tokens) == written
+    assert (parsed.consistent, parsed.complete) == (True, True)
 
 
 json_values = st.recursive(

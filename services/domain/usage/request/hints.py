@@ -15,44 +15,44 @@ from services.domain.usage.request.prompt_text import prompt_characters
 
 
 class Hints(Protocol):
-    """RequestHints, or the same worked out of a body when it is wanted."""
+    """RequestHints, or the same computed from a body on access."""
 
     @property
-    def asked(self) -> RequestInfo: ...
+    def info(self) -> RequestInfo: ...
 
     @property
-    def may_last_an_hour(self) -> bool: ...
+    def may_use_hour_cache(self) -> bool: ...
 
     @property
-    def may_be_cached(self) -> bool: ...
+    def may_use_cache(self) -> bool: ...
 
     @property
     def search_depth(self) -> str: ...
 
     @property
-    def may_cost_more(self) -> bool: ...
+    def may_run_paid_tools(self) -> bool: ...
 
     @property
     def text_characters(self) -> int: ...
 
 
 class BodyHints:
-    """Hints of a request to `provider` whose body is at hand."""
+    """Hints of a request to `provider`, each computed from its body on access: few charges need all of them."""
 
     def __init__(self, body: Body, provider: str) -> None:
         self._body = body
         self._provider = provider
 
     @property
-    def asked(self) -> RequestInfo:
+    def info(self) -> RequestInfo:
         return parse_request_body(self._body)
 
     @property
-    def may_last_an_hour(self) -> bool:
+    def may_use_hour_cache(self) -> bool:
         return may_request_hour_cache(self._body)
 
     @property
-    def may_be_cached(self) -> bool:
+    def may_use_cache(self) -> bool:
         return may_request_caching(self._body)
 
     @property
@@ -60,7 +60,7 @@ class BodyHints:
         return requested_search_depth(self._body.content)
 
     @property
-    def may_cost_more(self) -> bool:
+    def may_run_paid_tools(self) -> bool:
         return may_run_paid_tools(self._body.content, self._provider)
 
     @property
@@ -69,12 +69,12 @@ class BodyHints:
 
 
 def stored_hints(hints: Hints, *, counts_text: bool) -> RequestHints:
-    """`hints` that need no body any more. Its text is counted for an estimate, which takes longer than all the rest."""
+    """`hints` that need no body any more. Text is only counted for an estimate: it takes longer than all the rest."""
     return RequestHints(
-        asked=hints.asked,
-        may_last_an_hour=hints.may_last_an_hour,
-        may_be_cached=hints.may_be_cached,
+        info=hints.info,
+        may_use_hour_cache=hints.may_use_hour_cache,
+        may_use_cache=hints.may_use_cache,
         search_depth=hints.search_depth,
-        may_cost_more=hints.may_cost_more,
+        may_run_paid_tools=hints.may_run_paid_tools,
         text_characters=hints.text_characters if counts_text else 0,
     )

@@ -12,14 +12,14 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 from services.domain.exchange.body import Body
-from services.domain.usage.response.tool_calls import TOLD_BY
+from services.domain.usage.response.tool_calls import REPORTS_ALL_FEES
 
-_HOUR_CACHE: Final = re.compile(rb'"ttl"\s*:\s*"1h"')  # inside of a text a backslash would stand before each quote
+_HOUR_CACHE: Final = re.compile(rb'"ttl"\s*:\s*"1h"')  # inside of a string a backslash would precede each quote
 _CACHE_OPTION: Final = b"cache_control"
 _DEPTHS: Final = frozenset(("low", "medium", "high"))
-_UNKNOWN: Final = "unknown"  # the depth of a search that nobody names: no book has a price for it
-# Models that search without being given a tool, and OpenRouter's kept settings, which may give them one.
-_CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound|@preset/")
+_UNKNOWN: Final = "unknown"  # no price book has a price for it
+# Models that search without a tool, and OpenRouter's stored settings, which may add one.
+_CHARGES_BY_CALL: Final = re.compile(r":online|compound|@preset/")
 _CLIENT_TOOLS: Final = (None, "function", "custom")  # no set: what is looked for may be any JSON
 _DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
 
@@ -36,7 +36,7 @@ _search_requests = msgspec.json.Decoder(_SearchRequest)
 
 
 class _ToolOptions(msgspec.Struct):
-    """What of a request can make a provider do what it charges beside the tokens."""
+    """The fields of a request for which a provider may charge in addition to the tokens."""
 
     model: Any = ""
     models: Any = None  # OpenRouter's, to be tried in turn
@@ -44,7 +44,7 @@ class _ToolOptions(msgspec.Struct):
     web_search_options: Any = None
     tools: list[dict[str, Any]] | None = None
     plugins: Any = None  # OpenRouter's
-    prompt: Any = None  # a text; or OpenAI's kept prompt, which may have tools
+    prompt: Any = None  # a text; or OpenAI's stored prompt, which may have tools
     cached: Any = msgspec.field(default=None, name="cachedContent")  # Google's, which may have tools
 
 
@@ -57,7 +57,7 @@ def may_request_hour_cache(request: Body) -> bool:
 
 
 def requested_search_depth(request: bytes) -> str:
-    """How deep a request asks to search: low, medium or high, or a word for not saying."""
+    """The search depth that a request names: low, medium or high; `unknown` if it names none."""
     try:
         search = _search_requests.decode(request).web_search_options
     except UNDECODABLE:
@@ -72,16 +72,16 @@ def may_request_caching(request: Body) -> bool:
 
 
 def may_run_paid_tools(request_body: bytes, provider: str) -> bool:
-    """Whether calls that are charged one by one may stand in a response to a request, and in no usage."""
+    """Whether the response may contain calls that are charged one by one, and counted in no usage."""
     try:
         request = _tool_options.decode(request_body)
     except UNDECODABLE:
         return True
-    given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
-    if request.web_search_options is not None and provider not in TOLD_BY:
+    extended = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
+    if request.web_search_options is not None and provider not in REPORTS_ALL_FEES:
         return True
-    searches = _CHARGES_BY_THE_CALL.search(f"{request.model} {request.models}") is not None
-    return bool(given) or searches or not all(map(_is_client_tool, request.tools or ()))
+    searches = _CHARGES_BY_CALL.search(f"{request.model} {request.models}") is not None
+    return bool(extended) or searches or not all(map(_is_client_tool, request.tools or ()))
 
 
 def _is_client_tool(tool: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 
-MAX_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
+MAX_BRACKETS: Final = 500_000  # opening ones, anywhere in a request
 
 # Where clients put text. Images, audio, ids and settings stand under other names.
 _TEXT_FIELDS: Final = frozenset(
@@ -21,23 +21,23 @@ _any = msgspec.json.Decoder()
 
 
 def prompt_characters(request_body: bytes) -> int:
-    """How much text a request puts in.
+    """The characters of text in a request.
 
-    0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile.
+    0 if it cannot be decoded, or has more lists and objects than any prompt: other events would wait meanwhile.
     """
     if request_body.count(b"[") + request_body.count(b"{") > MAX_BRACKETS:
         return 0
     try:
-        return _characters(_any.decode(request_body), counted=False)
+        return _characters(_any.decode(request_body), is_text=False)
     except UNDECODABLE:
         return 0
 
 
-def _characters(value: object, *, counted: bool) -> int:
+def _characters(value: object, *, is_text: bool) -> int:
     if isinstance(value, str):
-        return len(value) if counted else 0
+        return len(value) if is_text else 0
     if isinstance(value, list):
-        return sum(_characters(one, counted=counted) for one in value if isinstance(one, _HOLDS_TEXT))
+        return sum(_characters(one, is_text=is_text) for one in value if isinstance(one, _HOLDS_TEXT))
     if isinstance(value, dict):
-        return sum(_characters(inner, counted=name in _TEXT_FIELDS) for name, inner in value.items())
+        return sum(_characters(inner, is_text=name in _TEXT_FIELDS) for name, inner in value.items())
     return 0

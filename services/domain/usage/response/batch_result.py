@@ -28,7 +28,7 @@ _lines = msgspec.json.Decoder(_Line)
 
 
 def response_in_line(line: bytes) -> bytes:
-    """b'' when `line` is none, or holds no response."""
+    """The JSON of the response; b'' when `line` is no result of a batch, or has no response."""
     if b'"custom_id"' not in line:
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Pieces of streamed answers: what tells one from a whole response, and whether the response ended or failed in it."""
+"""Chunks of streams: how one differs from a whole response, and whether the response ended or failed in it."""
 
 import re
 from typing import Final
@@ -19,12 +19,12 @@ _STEP: Final = (b'"step.', b'"content.')
 
 
 class _Shape(msgspec.Struct):
-    """What tells a choice of a chunk from one of a whole response."""
+    """How a choice of a chunk differs from one of a whole response."""
 
     delta: dict[str, msgspec.Raw] | None = None
     message: msgspec.Raw = NOT_THERE
     text: msgspec.Raw = NOT_THERE
-    finish_reason: msgspec.Raw = NOT_THERE  # null: not finished; some servers leave it out of whole answers
+    finish_reason: msgspec.Raw = NOT_THERE  # null: not finished; some servers omit it in whole responses
 
 
 class _Choice(msgspec.Struct):
@@ -38,7 +38,7 @@ _shapes = msgspec.json.Decoder(list[_Shape])
 
 
 def is_chunk(part: Part) -> bool:
-    """Whether a part that stands alone is a piece of a streamed response, and no whole one."""
+    """Whether a body is a chunk of a stream, and no whole response."""
     if part.delta or (part.type and _CHUNK_TYPE.match(part.type) is not None):
         return True
     if part.candidates:
@@ -60,14 +60,14 @@ def _is_of_chunk(choice: _Shape) -> bool:
 
 
 def shows_output(part: Part) -> bool:
-    """Whether a part shows what was generated, as embeddings and rankings do not."""
+    """Whether a part contains generated output, as embeddings and rankings do not."""
     return max(len(bytes(part.choices)), len(bytes(part.output))) > _NO_ENTRIES
 
 
 def holds_images(part: Part, block: UsageObject) -> bool:
     """Whether a part with output in its usage `block` is a response of images: embeddings have no output.
 
-    Of a large one only the end may have been kept, and there the images of the input tell.
+    Of a large one only the end may have been stored: there the count of input images shows it.
     """
     if part.data or part.type:
         return bool(part.data) or _IMAGE_EVENT.match(part.type) is not None
@@ -76,8 +76,8 @@ def holds_images(part: Part, block: UsageObject) -> bool:
 
 
 def is_intermediate(part: Part) -> bool:
-    """Whether a chunk with usage does not say that the response ended, and another will: Anthropic's, or a step of
-    a Google interaction's."""
+    """Whether a chunk with usage is not the last one: Anthropic's without a stop reason, or a step of a Google
+    interaction."""
     if part.event_type:
         return bytes(part.event_type).startswith(_STEP)
     if not part.delta or value_of(part.type) != "message_delta":
@@ -87,7 +87,7 @@ def is_intermediate(part: Part) -> bool:
 
 
 def choices_finished(part: Part) -> dict[int, bool]:
-    """Whether each choice that a chunk speaks of ended in it, by its index."""
+    """Whether each choice in a chunk ended in it, by its index."""
     choices = part.choices or part.candidates
     if len(bytes(choices)) <= _NO_ENTRIES:
         return {}
@@ -99,7 +99,7 @@ def choices_finished(part: Part) -> dict[int, bool]:
 
 
 def is_error(chunk: bytes) -> bool:
-    """Whether a stream's chunk says that the provider gave up."""
+    """Whether a stream's chunk reports that the provider failed."""
     if b'"error"' not in chunk and b"response.failed" not in chunk:
         return False
     part = parse_part(chunk)
