@@ -66,8 +66,8 @@ def _end(message: Object, event: Object) -> None:
     usage = event.get("usage")
     if isinstance(usage, dict):
         before = message.get("usage")
-        told = {name: value for name, value in usage.items() if value is not None}
-        message["usage"] = (before if isinstance(before, dict) else {}) | told
+        reported = {name: value for name, value in usage.items() if value is not None}
+        message["usage"] = (before if isinstance(before, dict) else {}) | reported
 
 
 def _shown(block: Object) -> Object:

@@ -1,4 +1,4 @@
-"""Events of OpenAI's Responses -> the response. The last event holds all of it; without that, what its pieces make.
+"""Events of OpenAI's Responses -> the response. The last event holds all of it; without it, the sum of the deltas.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """

@@ -13,12 +13,11 @@ from services.domain.usage.source import ResolvedUsage, refused_by_provider
 def charge_of(
     event: ExchangeEvent, model: str, tier: str, parsed: ParsedResponse, resolved: ResolvedUsage, prices: PriceBook
 ) -> Charge:
-    """What the provider bills for `event`, whatever was served from a cache.
+    """What the provider bills for `event`; for a cached response, what it billed for the first one.
 
-    Free: what never left for the provider, what generates nothing, what we refused, logged steps and error answers
-    without usage. Unknown: no usage although something may have been generated, unless the price is one for each
-    request alone; figures that were cut away, an estimate, no price for the model, or figures that contradict
-    themselves or do not hold all that was used.
+    Free: requests that were not sent, that generate nothing or that we refused; logged steps and error responses
+    without usage. Unknown: no usage although something may have been generated, unless the price is only a fee for
+    each request; a truncated response, an estimate, no price for the model, inconsistent or incomplete usage.
     """
     request, response = event.request, event.response
     if response.outcome is Outcome.REFUSED or not request_generates(request, parsed) or _not_sent(event):
@@ -41,5 +40,5 @@ _ESTIMATED: Final = Charge(cost_usd=None, state=CostState.PARTIAL)
 
 
 def _not_sent(event: ExchangeEvent) -> bool:
-    """What was answered from a cache did not leave either, but did when it was paid for."""
+    """A cached response was not requested either, but the first one was, and was billed."""
     return not event.response.request_sent and event.response.outcome is not Outcome.CACHED
