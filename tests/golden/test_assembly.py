@@ -1,4 +1,4 @@
-"""Stored streams -> the JSON of one response, as `assembled.json` says; null where the format is not assembled."""
+"""Stored streams -> the JSON of one response, as in `assembled.json`; null where the format is not assembled."""
 
 import json
 from pathlib import Path
@@ -25,12 +25,16 @@ def test_a_recorded_stream_becomes_the_response_that_was_reviewed(case: GoldenCa
 
 def test_every_reviewed_response_has_its_stream_and_every_format_one() -> None:
     assert set(EXPECTED) == {case.name for case in STREAMED}
-    kinds = {answer.get("object") or answer.get("type") or next(iter(answer)) for answer in EXPECTED.values() if answer}
+    kinds = {
+        response.get("object") or response.get("type") or next(iter(response))
+        for response in EXPECTED.values()
+        if response
+    }
     assert kinds == {"chat.completion", "response", "message", "candidates"}
 
 
 @pytest.mark.parametrize("case", [case for case in GOLDEN_CASES if not case.streamed], ids=lambda case: case.name)
-def test_a_whole_answer_is_no_stream(case: GoldenCase) -> None:
+def test_a_whole_response_is_no_stream(case: GoldenCase) -> None:
     assert assembled(case.body) is None
 
 
@@ -115,17 +119,17 @@ TOOL_USE = [
 def read(stream: bytes) -> dict[str, Any]:
     found = assembled(stream)
     assert found is not None
-    answer: dict[str, Any] = json.loads(found)
-    return answer
+    response: dict[str, Any] = json.loads(found)
+    return response
 
 
 def test_tool_calls_in_pieces_become_whole_ones() -> None:
-    answer = read(TOOL_CALLS)
-    assert answer["choices"][0]["message"]["tool_calls"] == [
+    response = read(TOOL_CALLS)
+    assert response["choices"][0]["message"]["tool_calls"] == [
         {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bergen"}'}},
         {"id": "call_b", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}},
     ]
-    assert (answer["object"], answer["choices"][0]["finish_reason"]) == ("chat.completion", "tool_calls")
+    assert (response["object"], response["choices"][0]["finish_reason"]) == ("chat.completion", "tool_calls")
 
 
 def test_an_older_completion_has_its_text() -> None:
@@ -133,18 +137,18 @@ def test_an_older_completion_has_its_text() -> None:
 
 
 def test_a_tool_use_has_its_input_as_json_and_thinking_its_signature() -> None:
-    answer = read(sse(*TOOL_USE))
-    assert answer["content"] == [
+    response = read(sse(*TOOL_USE))
+    assert response["content"] == [
         {"type": "thinking", "thinking": "Ask.", "signature": "c2ln"},
         {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
     ]
-    assert (answer["stop_reason"], answer["usage"]) == ("tool_use", {"input_tokens": 5, "output_tokens": 30})
-    assert TRUNCATED not in answer
+    assert (response["stop_reason"], response["usage"]) == ("tool_use", {"input_tokens": 5, "output_tokens": 30})
+    assert TRUNCATED not in response
 
 
 def test_a_response_that_broke_off_has_the_output_until_there() -> None:
-    answer = read(sse(*REASONED))
-    assert answer["output"] == [
+    response = read(sse(*REASONED))
+    assert response["output"] == [
         {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Look it up."}]},
         {
             "id": "fc_1",
@@ -154,7 +158,7 @@ def test_a_response_that_broke_off_has_the_output_until_there() -> None:
             "arguments": '{"city": "Oslo"}',
         },
     ]
-    assert (answer["status"], answer[TRUNCATED]) == ("in_progress", True)
+    assert (response["status"], response[TRUNCATED]) == ("in_progress", True)
 
 
 def test_googles_array_is_read_too_whole_or_cut() -> None:
@@ -167,9 +171,9 @@ def test_googles_array_is_read_too_whole_or_cut() -> None:
         },
     ]
     text = json.dumps(pieces, indent=1).encode()
-    answer = read(text)
-    assert answer["candidates"][0]["content"]["parts"] == [{"text": "Think.", "thought": True}, {"text": "Oslo"}]
-    assert (answer["candidates"][0]["finishReason"], answer["usageMetadata"]) == ("STOP", {"totalTokenCount": 3})
+    response = read(text)
+    assert response["candidates"][0]["content"]["parts"] == [{"text": "Think.", "thought": True}, {"text": "Oslo"}]
+    assert (response["candidates"][0]["finishReason"], response["usageMetadata"]) == ("STOP", {"totalTokenCount": 3})
     cut = read(text[: text.index(b'"o"')])
     assert cut["candidates"][0]["content"]["parts"][-1] == {"text": "Osl"}
     assert cut[TRUNCATED] is True
@@ -182,16 +186,16 @@ def test_every_digit_of_a_number_is_kept() -> None:
     assert b"0.12345678901234567890" in (assembled(digits) or b"")
 
 
-def test_the_sdks_take_what_was_assembled_for_an_answer() -> None:
+def test_the_sdks_take_what_was_assembled_for_a_response() -> None:
     """All but the usage, to which they add required figures from release to release."""
-    for answer in EXPECTED.values():
-        match answer and (answer.get("object") or answer.get("type")):
-            case "chat.completion" if "created" in answer:
-                ChatCompletion.model_validate(answer)
-            case "response" if answer["status"] == "completed":
-                Response.model_validate(answer | {"tool_choice": "auto", "tools": [], "usage": None})
-            case "message" if TRUNCATED not in answer:
-                Message.model_validate(answer | {"usage": MESSAGE["usage"]})
+    for response in EXPECTED.values():
+        match response and (response.get("object") or response.get("type")):
+            case "chat.completion" if "created" in response:
+                ChatCompletion.model_validate(response)
+            case "response" if response["status"] == "completed":
+                Response.model_validate(response | {"tool_choice": "auto", "tools": [], "usage": None})
+            case "message" if TRUNCATED not in response:
+                Message.model_validate(response | {"usage": MESSAGE["usage"]})
     ChatCompletion.model_validate(read(TOOL_CALLS))
     Completion.model_validate(read(COMPLETION))
     Message.model_validate(read(sse(*TOOL_USE)))

@@ -1,4 +1,4 @@
-"""Whatever changes a usage or a cost of the golden answers raises PRICING_VERSION.
+"""Whatever changes a usage or a cost of the golden responses raises PRICING_VERSION.
 
 `pricing_version.json` holds what each response comes to, and the version and price data that it comes to it by.
 `python -m tests.golden.test_pricing_version` writes it anew, once the version was raised.

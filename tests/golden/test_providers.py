@@ -1,4 +1,4 @@
-"""Answers as providers give them -> the usage and the cost that were worked out by hand."""
+"""Responses as providers send them -> the usage and the cost that were computed by hand."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @every_case
-def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
+def test_a_response_is_read_into_disjoint_classes(case: GoldenCase) -> None:
     parsed = parse_response(case.body, case.provider)
     assert parsed.usage == case.usage
     assert (parsed.model, parsed.tier) == (case.model, case.tier)
@@ -65,7 +65,7 @@ def test_the_row_has_the_cost(case: GoldenCase) -> None:
 
 @pytest.mark.parametrize("encoding", COMPRESSIONS)
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "plain"])
-def test_the_row_is_the_same_however_the_answer_was_compressed(encoding: str, streamed: bool) -> None:
+def test_the_row_is_the_same_however_the_response_was_compressed(encoding: str, streamed: bool) -> None:
     case = next(case for case in GOLDEN_CASES if case.streamed is streamed and case.cost_usd)
     compressed = case.event(response_body=COMPRESSIONS[encoding](case.body), content_encoding=encoding)
     plain, prices = case.event(), case.price_book()

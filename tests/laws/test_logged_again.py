@@ -1,4 +1,4 @@
-"""Logs of one call, re-pricings and requests that passed the proxy: who comes first decides nothing that it may not."""
+"""Logs of one call, repricing and requests that passed the proxy: who comes first decides nothing that it may not."""
 
 import uuid
 from datetime import timedelta
@@ -36,7 +36,7 @@ def row_of(warehouse: ClickHouseWarehouse, organization_id: str) -> dict[str, An
     return row
 
 
-def test_a_logged_call_that_was_charged_again_and_undone_is_replaced_by_a_later_log_and_by_what_passed(
+def test_a_logged_call_that_was_repriced_and_undone_is_replaced_by_a_later_log_and_by_what_passed(
     warehouse: ClickHouseWarehouse, organization_id: str, tmp_path: Path
 ) -> None:
     operator = Operator(warehouse, tmp_path, organization_id)

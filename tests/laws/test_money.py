@@ -117,7 +117,7 @@ def _drawn(draw: Random, price: Price) -> Usage:
     return Usage(**{name: draw.randrange(most) for name in price.rates if draw.random() < 0.7})
 
 
-def test_every_known_model_costs_what_genai_prices_says() -> None:
+def test_every_known_model_costs_what_genai_prices_states() -> None:
     """For the classes that have a rate. Where a class has none, theirs takes the whole prompt's or completion's, and
     ours is unknown: one-hour writes, audio, and cache reads of models whose prices for those nobody published. So it is
     beyond what a price is known to be about: a longer prompt, text without the audio that it comes with.
@@ -144,7 +144,7 @@ def test_every_known_model_costs_what_genai_prices_says() -> None:
 
 
 @pytest.mark.parametrize("tier", ["flex", "priority"])
-def test_service_tiers_cost_what_genai_prices_says(tier: str) -> None:
+def test_service_tiers_cost_what_genai_prices_states(tier: str) -> None:
     book, timestamp, usage, compared = ShippedPrices(), MOMENTS[2], Usage(prompt_tokens=900, completion_tokens=50), 0
     for provider, model in _known_models():
         if provider not in ("OPENAI", "GOOGLE"):
@@ -204,7 +204,7 @@ def test_the_warehouse_sums_what_was_charged_exactly(warehouse: ClickHouseWareho
     assert total_of(warehouse, organization_id) == ledger(records)
 
 
-def test_the_warehouse_sums_every_kind_of_answer_to_what_was_worked_out_by_hand(
+def test_the_warehouse_sums_every_kind_of_response_to_what_was_worked_out_by_hand(
     warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
     records = []

@@ -1,4 +1,4 @@
-"""What an exchange costs does not depend on whether its bodies are kept, and of omitted ones no text is left."""
+"""The cost of an exchange does not depend on whether its bodies are stored, and of omitted ones no text is left."""
 
 import gzip
 import json
@@ -95,7 +95,7 @@ def _holds_what_is_kept(left: RequestBodies | None, bodies: RequestBodies | None
 
 
 @pytest.mark.parametrize("case", GOLDEN_CASES, ids=lambda case: case.name)
-def test_a_golden_answer_costs_the_same_when_its_bodies_are_omitted(case: GoldenCase) -> None:
+def test_a_golden_response_costs_the_same_when_its_bodies_are_omitted(case: GoldenCase) -> None:
     """Each way with one of the requests, which one depending on the response: all pairs would take a minute."""
     prices, first = case.price_book(), GOLDEN_CASES.index(case)
     for number, more in enumerate(REQUESTS):
@@ -103,7 +103,7 @@ def test_a_golden_answer_costs_the_same_when_its_bodies_are_omitted(case: Golden
             _charged_alike(event, prices)
 
 
-def test_the_depth_of_a_search_that_only_the_request_tells_is_known_without_the_request() -> None:
+def test_the_depth_of_a_search_that_only_the_request_states_is_known_without_the_request() -> None:
     asked = {"model": "sonar", "messages": [], "web_search_options": {"search_context_size": "high"}}
     answer = {"model": "sonar", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 9}}
     event = an_event(
@@ -142,7 +142,7 @@ def test_any_request_costs_the_same_when_it_is_omitted(content_type: str, body: 
 
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(GOLDEN_CASES), st.data())
-def test_a_golden_answer_cut_anywhere_costs_the_same_when_its_bodies_are_omitted(
+def test_a_golden_response_cut_anywhere_costs_the_same_when_its_bodies_are_omitted(
     case: GoldenCase, data: st.DataObject
 ) -> None:
     limit = data.draw(st.integers(0, len(case.body)))
@@ -206,7 +206,7 @@ def test_no_text_of_an_omitted_body_is_left(case: GoldenCase) -> None:
             assert b"canary" not in left
 
 
-def test_the_figures_of_a_usage_block_stay_and_its_texts_do_not() -> None:
+def test_the_counts_of_a_usage_block_stay_and_its_texts_do_not() -> None:
     usage = {
         "prompt_tokens": 3,
         "completion_tokens": 4,

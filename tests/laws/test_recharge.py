@@ -1,4 +1,4 @@
-"""Whatever an event was, its row charged again costs what it would have cost from the start."""
+"""Whatever an event was, its repriced row costs what it would have cost from the start."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ def stored(record: RequestRecord) -> ChargedRow:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(an_event(outcome=Outcome.CACHED), BOOKS[0], BOOKS[1])
 @example(an_event(response_body=chat_answer(model="no-such-model")), BOOKS[0], BOOKS[1])
-def test_any_event_charged_again_costs_what_it_would_have_cost(
+def test_any_event_repriced_costs_what_it_would_have_cost(
     event: ExchangeEvent, before: PriceBook, after: PriceBook
 ) -> None:
     _check(event, before, after)
@@ -66,7 +66,7 @@ def test_any_event_charged_again_costs_what_it_would_have_cost(
 
 @pytest.mark.parametrize("before", BOOKS)
 @pytest.mark.parametrize("after", BOOKS)
-def test_real_looking_traffic_charged_again_costs_what_it_would_have_cost(before: PriceBook, after: PriceBook) -> None:
+def test_real_looking_traffic_repriced_costs_what_it_would_have_cost(before: PriceBook, after: PriceBook) -> None:
     for event in all_sorts(60, "org-1"):
         _check(event, before, after)
 

@@ -1,4 +1,4 @@
-"""Charging again: what the rows cost then is what they would have cost from the start; and every run can be undone."""
+"""Repricing: what the rows cost then is what they would have cost from the start; and every run can be undone."""
 
 import asyncio
 import sqlite3
@@ -67,7 +67,7 @@ def test_nothing_changes_where_no_price_did(operator: Operator) -> None:
     assert (operator.rows(), operator.corrections()) == (before, 0)
 
 
-def test_rows_charged_again_cost_what_they_would_have_cost_from_the_start(operator: Operator) -> None:
+def test_rows_repriced_cost_what_they_would_have_cost_from_the_start(operator: Operator) -> None:
     events = kept(operator)
     operator.add_price(UNKNOWN, "0.0000017")
     operator.add_price("gpt-4o-mini*", "0.0000000000003")
@@ -211,7 +211,7 @@ def test_replaying_the_whole_log_after_charging_again_moves_no_cost(operator: Op
     assert costs(operator.rows()) == settled
 
 
-def test_only_what_was_asked_for_is_charged_again(operator: Operator) -> None:
+def test_only_what_was_requested_is_repriced(operator: Operator) -> None:
     events = kept(operator)
     operator.add_price("*", "0.0000017")
     until = MOMENT + timedelta(days=2)
@@ -370,7 +370,7 @@ def test_a_dry_run_has_nothing_to_undo(operator: Operator) -> None:
         operator.undo(run)
 
 
-def test_a_store_that_is_away_for_a_moment_is_waited_for(operator: Operator) -> None:
+def test_a_store_that_is_away_for_a_timestamp_is_waited_for(operator: Operator) -> None:
     events = kept(operator, 60)
     operator.add_price("*", "0.0000017")
     away = Away(operator.warehouse)

@@ -130,7 +130,7 @@ TAIL = b'"}\n\ndata: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_an_answer_that_was_cut_has_a_row_whatever_tools_were_given(kind: bytes) -> None:
+def test_a_response_that_was_cut_has_a_row_whatever_tools_were_given(kind: bytes) -> None:
     asked = b'{"model":%b,"prompt":%b,"plugins":%b,"tools":[{"type":%b}]}' % (kind, kind, kind, kind)
     for request in (asked, b'{"tools":%b}' % kind, b'{"tools":[%b]}' % kind, b'{"tools":[{"type":%b}]}' % kind):
         event = an_event(request_body=request, response_body=CUT, body_tail=TAIL)

@@ -90,7 +90,7 @@ def test_a_path_that_only_holds_such_a_name_is_not_free(provider: str, url: str)
 
 
 @pytest.mark.parametrize("path", ["files", "moderations", "uploads", "messages/count_tokens", "responses/input_tokens"])
-def test_an_answer_that_says_what_it_used_is_never_free(path: str) -> None:
+def test_a_response_that_reports_usage_is_never_free(path: str) -> None:
     row = a_row(f"https://api.openai.com/v1/{path}", chat_answer())
     assert (row.cost_state, row.cost_usd, row.prompt_tokens) == (CostState.PRICED, CHAT_USD, 600)
 
@@ -113,7 +113,7 @@ def test_what_makes_a_provider_go_on_is_billed(path: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
-def test_the_request_that_begins_a_background_answer_is_unknown(status: str) -> None:
+def test_the_request_that_begins_a_background_response_is_unknown(status: str) -> None:
     begun = json.dumps(RESPONSE | {"status": status, "usage": None}).encode()
     row = a_row("https://api.openai.com/v1/responses", begun)
     assert (row.cost_state, row.cost_usd, row.usage_source) == (CostState.NO_USAGE, None, "none")
@@ -140,7 +140,7 @@ def test_the_request_that_begins_a_batch_is_unknown(url: str) -> None:
         ("POST", "threads/thread_1/runs/run_1/cancel", json.dumps(RESPONSE).encode()),
     ],
 )
-def test_looking_at_what_was_made_is_free_however_often_and_shows_what_was_seen(
+def test_fetching_what_was_made_is_free_however_often_and_shows_what_was_seen(
     method: str, path: str, body: bytes
 ) -> None:
     row = a_row(f"https://api.openai.com/v1/{path}", body, method)

@@ -46,7 +46,7 @@ def test_a_completed_exchange_becomes_a_priced_row() -> None:
     assert a_row(an_event(recorded_at=MOMENT + timedelta(seconds=7))).version == 1_793_534_407_123_000
 
 
-def test_a_moment_without_a_zone_is_utc_for_prices_too() -> None:
+def test_a_timestamp_without_a_zone_is_utc_for_prices_too() -> None:
     row = an_operator_price(model="*", valid_from=MOMENT, rates={}, usd_per_request=Decimal(1))
     event = an_event(created_at=MOMENT.replace(tzinfo=None))
     record = to_record(event, LayeredPrices(PRICES, [row]))[0]
@@ -168,7 +168,7 @@ def test_without_usage_a_cost_is_unknown_unless_nothing_can_have_been_generated(
     ],
     ids=str,
 )
-def test_an_answer_without_usage_costs_what_each_request_does(
+def test_a_response_without_usage_costs_what_each_request_does(
     changes: dict[str, Any], cost_usd: Decimal | None
 ) -> None:
     """Where something was used that the price does not have, or may not have come, it is unknown all the same."""
@@ -199,7 +199,7 @@ def test_what_generates_nothing_is_free(method: str, path: str) -> None:
     assert (a_row(event).cost_state, a_row(event).cost_usd) == (CostState.FREE, Decimal(0))
 
 
-def test_looking_at_an_answer_again_is_not_billed_again() -> None:
+def test_fetching_a_response_again_is_not_billed_again() -> None:
     row = a_row(with_request(an_event(), method="GET"))
     assert (row.cost_usd, row.prompt_tokens, row.completion_tokens) == (Decimal(0), 0, 0)
     assert row.provider_usage
@@ -211,28 +211,28 @@ def test_an_unknown_model_is_unknown_and_keeps_its_tokens() -> None:
     assert row.prompt_tokens == 600
 
 
-def test_a_cached_answer_is_free_and_says_what_it_saved() -> None:
+def test_a_cached_response_is_free_and_says_what_it_saved() -> None:
     row = a_row(an_event(outcome=Outcome.CACHED, cache_reference_id="01932c07-2a00-7000-8000-000000000009"))
     assert (row.cost_usd, row.cost_state, row.cache_saved_usd) == (Decimal(0), CostState.FREE, Decimal("0.00024"))
     assert (row.prompt_tokens, row.completion_tokens) == (0, 0)
     assert row.cache_reference_id == "01932c07-2a00-7000-8000-000000000009"
 
 
-def test_what_a_cached_answer_saved_may_be_unknown() -> None:
+def test_what_a_cached_response_saved_may_be_unknown() -> None:
     row = a_row(an_event(outcome=Outcome.CACHED, response_body=b"{}"))
     assert (row.cost_usd, row.cache_saved_usd) == (Decimal(0), None)
 
 
-def test_an_answer_that_was_not_cached_saved_nothing() -> None:
+def test_a_response_that_was_not_cached_saved_nothing() -> None:
     assert (a_row(an_event()).cache_saved_usd, a_row(an_event()).cache_reference_id) == (None, None)
 
 
-def test_usage_read_after_the_caller_had_gone_was_drained() -> None:
+def test_usage_read_after_the_client_disconnected_was_drained() -> None:
     row = a_row(an_event(outcome=Outcome.CLIENT_DISCONNECTED, drained=True))
     assert (row.usage_source, row.cost_usd, row.status) == (UsageSource.DRAINED, Decimal("0.00024"), -3)
 
 
-def test_usage_that_passed_before_the_caller_went_was_not_drained() -> None:
+def test_usage_that_passed_before_the_client_disconnected_was_not_drained() -> None:
     row = a_row(an_event(outcome=Outcome.CLIENT_DISCONNECTED))
     assert (row.usage_source, row.cost_usd) == (UsageSource.PROVIDER, Decimal("0.00024"))
 
@@ -256,12 +256,12 @@ def test_what_never_left_for_the_provider_is_free(outcome: Outcome) -> None:
     assert (row.cost_usd, row.cost_state, row.usage_source) == (Decimal(0), CostState.FREE, UsageSource.NONE)
 
 
-def test_an_answer_from_a_cache_saved_what_it_cost_although_nothing_was_sent() -> None:
+def test_a_response_from_a_cache_saved_what_it_cost_although_nothing_was_sent() -> None:
     row = a_row(an_event(outcome=Outcome.CACHED, request_sent=False))
     assert (row.cost_usd, row.cache_saved_usd) == (Decimal(0), Decimal("0.00024"))
 
 
-def test_what_contradicts_itself_is_told_from_what_no_class_holds() -> None:
+def test_what_is_inconsistent_is_distinguished_from_what_no_class_holds() -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
     contradictory = a_row(an_event(response_body=json.dumps({"usage": usage | {"total_tokens": 99}}).encode()))
     incomplete = a_row(an_event(response_body=json.dumps({"usage": usage | {"num_sources_used": 2}}).encode()))
@@ -271,7 +271,7 @@ def test_what_contradicts_itself_is_told_from_what_no_class_holds() -> None:
     assert {(row.prompt_tokens, row.cost_usd) for row in (contradictory, incomplete)} == {(10, None)}
 
 
-def test_what_the_provider_says_it_cost_is_kept_beside_what_it_costs() -> None:
+def test_what_the_provider_reports_as_cost_is_kept_beside_what_it_costs() -> None:
     body = json.loads(chat_answer())
     body["usage"]["cost"] = 0.5
     row = a_row(an_event(response_body=json.dumps(body).encode(), reported_cost_usd=Decimal("0.7")))
@@ -301,7 +301,7 @@ def test_bedrock_bills_what_the_path_names_unless_that_is_a_number(path: str, mo
 
 
 @pytest.mark.parametrize(
-    ("request_body", "answer", "is_stream", "first_token_ms"),
+    ("request_body", "response", "is_stream", "first_token_ms"),
     [
         (b'{"stream":true}', b"data: {}\n\n", True, 120),
         (b'{"stream":true}', b"{}", True, 120),
@@ -311,9 +311,9 @@ def test_bedrock_bills_what_the_path_names_unless_that_is_a_number(path: str, mo
     ],
 )
 def test_streams_have_a_time_to_the_first_token(
-    request_body: bytes, answer: bytes, is_stream: bool, first_token_ms: int | None
+    request_body: bytes, response: bytes, is_stream: bool, first_token_ms: int | None
 ) -> None:
-    row = a_row(an_event(request_body=request_body, response_body=answer, first_byte_ms=120))
+    row = a_row(an_event(request_body=request_body, response_body=response, first_byte_ms=120))
     assert (row.is_stream, row.time_to_first_token_ms) == (is_stream, first_token_ms)
 
 
@@ -323,7 +323,7 @@ def test_bodies_are_kept_as_text() -> None:
     assert bodies.request_body.startswith('{"model"')
 
 
-def test_what_the_caller_wants_omitted_is_read_and_not_kept() -> None:
+def test_what_the_client_wants_omitted_is_read_and_not_kept() -> None:
     record, bodies = to_record(an_event(tags=RequestTags(omit_request=True)), PRICES)
     assert bodies is not None
     assert (bodies.request_body, record.request_model) == ("", "gpt-4o-mini")

@@ -1,4 +1,4 @@
-"""What is guessed of a stream that never said: four characters are a token, rounded up."""
+"""The estimate for a stream without usage: four characters are a token, rounded up."""
 
 import json
 from typing import Any
@@ -75,7 +75,7 @@ def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
         ([1], 0),
     ],
 )
-def test_the_text_of_a_request_is_what_was_asked(asked: object, tokens: int) -> None:
+def test_the_text_of_a_request_is_what_was_sent(asked: object, tokens: int) -> None:
     usage = estimated_usage(ParsedResponse(output_characters=1), _hints(json.dumps(asked).encode()))
     assert usage == Usage(prompt_tokens=tokens, completion_tokens=1)
 
@@ -99,13 +99,13 @@ def test_what_put_out_nothing_has_no_estimate() -> None:
     assert estimated_usage(parsed, _hints(b'{"messages":[{"content":"Hello"}]}')) is None
 
 
-def test_running_figures_count_before_the_rule_of_four() -> None:
+def test_running_counts_count_before_the_rule_of_four() -> None:
     running = _delta(content="Hello there, everybody") | {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}
     parsed = parse_response(_stream(running), "OPENAI")
     assert estimated_usage(parsed, _hints(b"{}")) == Usage(prompt_tokens=7, completion_tokens=2)
 
 
-def test_the_opening_tells_the_prompt_and_the_text_what_was_put_out() -> None:
+def test_the_opening_reports_the_prompt_and_the_text_what_was_put_out() -> None:
     opening = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
     said = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hello"}}
     parsed = parse_response(_stream(opening, said), "ANTHROPIC")
@@ -114,7 +114,7 @@ def test_the_opening_tells_the_prompt_and_the_text_what_was_put_out() -> None:
     )
 
 
-def test_a_message_that_has_not_stopped_has_no_final_figures() -> None:
+def test_a_message_that_has_not_stopped_has_no_final_counts() -> None:
     opening = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
     midway = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 5}}
     assert not parse_response(_stream(opening, midway), "ANTHROPIC").final

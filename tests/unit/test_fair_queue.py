@@ -1,4 +1,4 @@
-"""Who goes next where many organizations share a few places."""
+"""Which ticket is next where many organizations share a few slots."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Claude as LiteLLM's Helicone callback logs it: what was cached is in the input, and nobody can tell how much."""
+"""Claude as LiteLLM's Helicone callback logs it: cached tokens are in the input, and it is unknown how many."""
 
 import json
 from decimal import Decimal
@@ -25,13 +25,13 @@ CACHED: dict[str, Any] = {"type": "text", "text": "A long book", "cache_control"
 FULL_USD = Decimal("0.0153")
 
 
-def a_row(answer: dict[str, Any], content: object) -> RequestRecord:
+def a_row(response: dict[str, Any], content: object) -> RequestRecord:
     asked = {"model": "claude-sonnet-4-20250514", "messages": [{"role": "user", "content": content}]}
     event = an_event(
         provider="ANTHROPIC",
         target_url="https://api.anthropic.com/v1/messages",
         request_body=json.dumps(asked).encode(),
-        response_body=json.dumps(answer).encode(),
+        response_body=json.dumps(response).encode(),
         logged=True,
     )
     return to_record(event, PRICES)[0]
@@ -45,18 +45,18 @@ def test_a_cached_prompt_that_is_all_counted_as_input_has_no_known_cost(own: dic
 
 
 @pytest.mark.parametrize(
-    ("answer", "content"),
+    ("response", "content"),
     [
         (LITELLMS, "Hello!"),  # nothing was to be cached
         (LITELLMS | {"id": "msg_1", "stop_reason": "end_turn"}, [CACHED]),  # as Anthropic says it
     ],
 )
-def test_what_may_be_cached_is_told_from_what_is_not(answer: dict[str, Any], content: object) -> None:
-    row = a_row(answer, content)
+def test_what_may_be_cached_is_distinguished_from_what_is_not(response: dict[str, Any], content: object) -> None:
+    row = a_row(response, content)
     assert (row.usage_mismatch, row.cost_usd, row.cost_state) == (False, FULL_USD, CostState.PRICED)
 
 
-def test_figures_that_name_what_was_cached_are_charged_by() -> None:
+def test_counts_that_name_what_was_cached_are_charged_by() -> None:
     usage = {"input_tokens": 1600, "cache_read_input_tokens": 2000, "output_tokens": 300}
     row = a_row(LITELLMS | {"usage": usage}, [CACHED])
     # 1600 x 3.00 + 2000 x 0.30 + 300 x 15.00 dollars per million

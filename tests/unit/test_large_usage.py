@@ -1,4 +1,4 @@
-"""A usage block of megabytes is nobody's: it is not decoded, and what it says stays unknown."""
+"""A usage object of megabytes is not decoded: the usage is unknown."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Logged calls -> events: what is read of them, what is refused and how, and what they cost."""
+"""Logged calls -> events: what is parsed of them, what is refused and how, and what they cost."""
 
 import json
 from datetime import datetime, timedelta
@@ -76,7 +76,7 @@ def test_a_call_that_names_its_id_keeps_it_and_the_real_header_wins() -> None:
         "2026-11-01T13:30:00.123+01:30",
     ],
 )
-def test_a_moment_may_be_written_in_many_ways(told: Any) -> None:
+def test_a_timestamp_may_be_written_in_many_ways(told: Any) -> None:
     event = read(a_log(started=told, ended="2026-11-01T12:00:01Z"))
     assert event.request.created_at == MOMENT
     assert event.request.created_at.utcoffset() == timedelta(0)
@@ -159,7 +159,7 @@ def test_too_deep_a_payload_is_refused() -> None:
         read(log)
 
 
-def test_too_deep_an_answer_inside_a_text_is_kept_and_is_no_step() -> None:
+def test_too_deep_a_response_inside_a_text_is_kept_and_is_no_step() -> None:
     deep = '{"a":' * 100_000 + "1" + "}" * 100_000
     event = read(a_log(text=deep))
     assert (event.response.body, event.request.step) == (deep.encode(), "")
@@ -281,7 +281,7 @@ def test_the_url_is_kept_without_what_may_hold_keys(url: str, kept: str) -> None
         (-2, Outcome.TIMED_OUT, -2),
     ],
 )
-def test_the_status_says_how_the_call_ended(status: int, outcome: Outcome, kept: int) -> None:
+def test_the_status_shows_how_the_call_ended(status: int, outcome: Outcome, kept: int) -> None:
     kept_row = row(a_log(status=status, answer={"id": "x"}))
     assert (kept_row.outcome, kept_row.status) == (outcome, kept)
 
@@ -299,7 +299,7 @@ def test_both_bodies_are_kept_as_written() -> None:
     ("text", "content_type"),
     [(as_events(CHUNKS), "text/event-stream"), (as_lines(CHUNKS), "text/plain"), ("so be it", "text/plain")],
 )
-def test_a_text_is_the_answer_whatever_json_says(text: str, content_type: str) -> None:
+def test_a_text_is_the_response_whatever_json_holds(text: str, content_type: str) -> None:
     event = read(a_log(text=text, answer={"_type": "unknown"}, first_token_ms=119.6))
     assert (event.response.body, event.response.content_type) == (text.encode(), content_type)
     assert event.response.first_byte_ms == 120
@@ -310,7 +310,7 @@ def test_json_that_was_encoded_twice_is_read() -> None:
 
 
 @pytest.mark.parametrize("nothing", [{"json": None}, {}, {"json": None, "textBody": None}, {"textBody": ""}])
-def test_an_answer_without_a_body_has_an_unknown_cost(nothing: dict[str, Any]) -> None:
+def test_a_response_without_a_body_has_an_unknown_cost(nothing: dict[str, Any]) -> None:
     log = a_log() | {"providerResponse": {"status": 200, **nothing}}
     assert read(log).response.body == b""
     assert row(log).cost_state is CostState.NO_USAGE
@@ -364,18 +364,18 @@ def test_bytes_that_are_no_text_are_no_reason_to_lose_a_call() -> None:
         ({"_type": "tool", "toolName": "weather"}, {"_type": "tool", "toolName": "unknown"}, "tool:weather"),
     ],
 )
-def test_a_step_beside_the_model_goes_by_its_name_and_is_free(asked: Any, answer: Any, name: str) -> None:
+def test_a_non_llm_step_has_its_name_and_is_free(asked: Any, answer: Any, name: str) -> None:
     log = a_log(asked=asked, answer=answer, text="done" if answer is None else None)
     stepped = row(log, provider="CUSTOM")
     assert (stepped.model, stepped.cost_usd, stepped.cost_state) == (name, Decimal(0), CostState.FREE)
 
 
-def test_a_step_that_answered_in_lines_is_no_stream_of_a_model() -> None:
+def test_a_step_that_responded_in_lines_is_no_stream_of_a_model() -> None:
     found = row(a_log(asked={"_type": "data", "name": "orders"}, text=as_lines([{"id": 1, "text": "a"}, {"id": 2}])))
     assert (found.model, found.cost_state) == ("data:orders", CostState.FREE)
 
 
-def test_a_step_whose_answer_holds_usage_costs_what_its_model_costs() -> None:
+def test_a_step_whose_response_holds_usage_costs_what_its_model_costs() -> None:
     stepped = row(a_log(answer=CHAT | {"_type": "tool", "toolName": "summarize"}))
     assert (stepped.model, stepped.cost_usd) == ("gpt-4o-mini-2024-07-18", Decimal("0.00024"))
 
@@ -386,7 +386,7 @@ def test_an_unknown_type_is_a_call_of_a_model() -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini-2024-07-18", "no-such-model"])
-def test_a_cost_that_the_caller_tells_is_shown_and_never_ours(model: str) -> None:
+def test_a_cost_that_the_client_reports_is_shown_and_never_ours(model: str) -> None:
     log = a_log(answer=CHAT | {"model": model})
     log["providerResponse"]["cost"] = 0.1
     told = row(log)
@@ -415,7 +415,7 @@ def test_a_custom_call_has_the_price_of_its_models_only_seller() -> None:
     assert row(a_log(answer=MESSAGE, provider="my-llm"), provider="CUSTOM").cost_state is CostState.UNKNOWN_MODEL
 
 
-def test_the_moment_of_the_call_and_not_of_its_log_chooses_the_price() -> None:
+def test_the_timestamp_of_the_call_and_not_of_its_log_chooses_the_price() -> None:
     answer = {"model": "mistral-small-latest", "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
     early = datetime.fromisoformat("2025-03-01T00:00:00Z").isoformat()
     now, then = (

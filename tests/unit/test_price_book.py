@@ -30,7 +30,7 @@ def chosen(*rows: OperatorPrice, model: str = "llama-3-70b", provider: str = "CU
     return "" if price is None else price.id.removeprefix("operator/")
 
 
-def test_a_row_prices_what_nobody_else_knows() -> None:
+def test_a_row_prices_what_has_no_other_price() -> None:
     assert chosen(model="no-such-model") == ""
     assert chosen(an_operator_price(id="a", model="no-such-model"), model="no-such-model") == "a"
 

@@ -1,4 +1,4 @@
-"""Prices as operators write them: exact, and refused when they cannot be meant."""
+"""Prices as operators enter them: exact, and refused when they are implausible."""
 
 from datetime import timedelta
 from decimal import Decimal

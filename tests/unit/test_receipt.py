@@ -1,4 +1,4 @@
-"""What a receipt says: the sum, the tier and why, and in plain words why a cost is unknown or nothing."""
+"""What a receipt says: the sum, the tier and why, and in plain words why a cost is unknown or zero."""
 
 from decimal import Decimal
 from typing import Any
@@ -68,7 +68,7 @@ def test_the_lines_are_the_sum_by_hand() -> None:
         (200_001, 200_000, "the prompt has 200001 tokens, more than 200000: the whole request is charged at that tier"),
     ],
 )
-def test_the_tier_is_told_with_its_reason(prompt: int, above: int | None, why: str) -> None:
+def test_the_tier_is_shown_with_its_reason(prompt: int, above: int | None, why: str) -> None:
     tier = receipt_of(charged(usage=Usage(prompt_tokens=prompt)), PRICE).context_tier
     assert tier is not None
     assert (tier.prompt_tokens, tier.above_tokens, tier.why) == (prompt, above, why)
@@ -96,7 +96,7 @@ def test_text_without_the_audio_that_includes_it_shows_no_price_of_it() -> None:
     assert [line.unit_usd for line in receipt.lines] == [None, Decimal(0)]
 
 
-def test_what_told_no_usage_is_a_line_where_each_request_has_a_price() -> None:
+def test_what_reported_no_usage_is_a_line_where_each_request_has_a_price() -> None:
     price = msgspec.structs.replace(PRICE, rates={}, usd_per_request=Decimal("0.04"))
     money: dict[str, Any] = {"cost_usd": Decimal("0.04"), "cost_state": CostState.PRICED, "price_id": price.id}
     receipt = receipt_of(charged(usage=Usage(), usage_source=UsageSource.NONE, **money), price)

@@ -1,4 +1,4 @@
-"""What providers say themselves that a response cost."""
+"""The cost of a response that providers report themselves."""
 
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ from services.domain.usage.response.reported_cost import reported_cost_usd, stor
         (b'{"total_cost":0.5}', "0.5"),
     ],
 )
-def test_a_told_cost_is_read_digit_by_digit(block: bytes, usd: str) -> None:
+def test_a_reported_cost_is_read_digit_by_digit(block: bytes, usd: str) -> None:
     assert reported_cost_usd(block) == Decimal(usd)
 
 

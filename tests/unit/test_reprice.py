@@ -1,4 +1,4 @@
-"""Which stored rows are charged again, at which price, and what the differences add up to."""
+"""Which stored rows are repriced, at which price, and what the differences add up to."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -80,7 +80,7 @@ def a_row(**changes: Any) -> ChargedRow:
     ],
     ids=str,
 )
-def test_a_row_is_charged_by_the_price_of_its_moment(changes: dict[str, Any], charged: object) -> None:
+def test_a_row_is_charged_by_the_price_of_its_timestamp(changes: dict[str, Any], charged: object) -> None:
     again = charge_again(a_row(**changes), OneBook())
     assert again is not None
     assert (again.cost_usd, again.state) == charged
@@ -114,7 +114,7 @@ UNTOLD: dict[str, Any] = {
 EACH_REQUEST = msgspec.structs.replace(NEW, rates={}, usd_per_request=Decimal("0.04"))
 
 
-def test_what_told_no_usage_is_charged_where_each_request_has_a_price() -> None:
+def test_what_reported_no_usage_is_charged_where_each_request_has_a_price() -> None:
     assert correct(a_row(**UNTOLD)) is None
     priced = correct(a_row(**UNTOLD), OneBook(EACH_REQUEST))
     assert (priced.cost_usd, priced.cost_state, priced.price_id) == (Decimal("0.04"), CostState.PRICED, "new")
@@ -159,7 +159,7 @@ def test_a_row_that_costs_the_same_is_left_alone_whatever_its_price_is_called() 
     assert correct(a_row(cost_usd=Decimal("0.003000000000"))) is None
 
 
-def test_a_version_follows_the_moment_and_beats_the_row() -> None:
+def test_a_version_follows_the_timestamp_and_beats_the_row() -> None:
     later = MOMENT + timedelta(microseconds=12)
     for logged in (False, True):  # the version of a logged call stays below those of calls that passed the proxy
         assert version_after(version_of(MOMENT, logged=logged), later) == version_of(later, logged=logged)
@@ -167,7 +167,7 @@ def test_a_version_follows_the_moment_and_beats_the_row() -> None:
     assert version_after(2**63, MOMENT) == 2**63 + 1
 
 
-def test_differences_are_told_apart_by_model_and_day_where_something_changes() -> None:
+def test_differences_are_distinguished_by_model_and_day_where_something_changes() -> None:
     differences = Differences()
     for row in (
         a_row(),

@@ -1,4 +1,4 @@
-"""Answers that leave open what only the request says."""
+"""Responses that leave open what only the request states."""
 
 import json
 from decimal import Decimal
@@ -22,12 +22,12 @@ FLAT = {"input_tokens": 10, "output_tokens": 5, "cache_creation_input_tokens": 1
 FOR_AN_HOUR = {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}
 
 
-def _event(provider: str, url: str, asked: dict[str, Any], answer: dict[str, Any]) -> ExchangeEvent:
+def _event(provider: str, url: str, asked: dict[str, Any], response: dict[str, Any]) -> ExchangeEvent:
     return an_event(
         provider=provider,
         target_url=url,
         request_body=json.dumps(asked).encode(),
-        response_body=json.dumps(answer).encode(),
+        response_body=json.dumps(response).encode(),
     )
 
 
@@ -65,17 +65,17 @@ WRITES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_cache_writes_that_may_last_an_hour_are_unknown_where_the_answer_does_not_tell(name: str) -> None:
+def test_cache_writes_that_may_last_an_hour_are_unknown_where_the_response_does_not_report_it(name: str) -> None:
     row = _row(_event(*WRITES[name]))
     assert (row.cost_state, row.cost_usd, row.usage_incomplete) == (CostState.PARTIAL, None, True)
     assert row.prompt_cache_write_5m_tokens == 1000
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_cache_writes_last_five_minutes_unless_somebody_asked_for_more(name: str) -> None:
-    provider, url, asked, answer = WRITES[name]
+def test_cache_writes_last_five_minutes_unless_the_request_names_another_lifetime(name: str) -> None:
+    provider, url, asked, response = WRITES[name]
     said = json.dumps(asked)  # a text that only speaks of it
-    event = _event(provider, url, {"messages": [{"role": "user", "content": said}]}, answer)
+    event = _event(provider, url, {"messages": [{"role": "user", "content": said}]}, response)
     assert _row(event).cost_state is CostState.PRICED
 
 
@@ -86,19 +86,19 @@ def test_cache_writes_last_five_minutes_unless_somebody_asked_for_more(name: str
         FLAT | {"cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 1000}},
     ],
 )
-def test_cache_writes_whose_lifetime_the_answer_tells_are_priced(usage: dict[str, Any]) -> None:
+def test_cache_writes_whose_lifetime_the_response_reports_are_priced(usage: dict[str, Any]) -> None:
     event = _event("ANTHROPIC", "https://api.anthropic.com/v1/messages", FOR_AN_HOUR, _claude(usage))
     assert _row(event).cost_state is CostState.PRICED
 
 
-def test_bedrock_tells_the_lifetime_in_a_list() -> None:
-    provider, url, asked, answer = WRITES["converse"]
+def test_bedrock_reports_the_lifetime_in_a_list() -> None:
+    provider, url, asked, response = WRITES["converse"]
     details = [{"ttl": "1h", "inputTokens": 400}, {"ttl": "5m", "inputTokens": 600}]
-    row = _row(_event(provider, url, asked, {"usage": answer["usage"] | {"cacheDetails": details}}))
+    row = _row(_event(provider, url, asked, {"usage": response["usage"] | {"cacheDetails": details}}))
     assert (row.cost_state, row.prompt_cache_write_1h_tokens) == (CostState.PRICED, 400)
 
 
-def test_what_a_cut_request_asked_for_is_unknown() -> None:
+def test_what_a_truncated_request_requested_is_unknown() -> None:
     event = _event("BEDROCK", f"{BEDROCK}/invoke", {"messages": []}, _claude(FLAT))
     cut = msgspec.structs.replace(event, request=msgspec.structs.replace(event.request, body_bytes=10**7))
     assert (_row(event).cost_state, _row(cut).cost_state) == (CostState.PRICED, CostState.PARTIAL)
@@ -120,7 +120,7 @@ PERPLEXITY = "https://api.perplexity.ai/chat/completions"
         ({}, {"web_search_options": {"search_context_size": "abyssal"}}, "search-unknown", None),
     ],
 )  # fmt: skip
-def test_perplexitys_fee_depends_on_the_depth_that_the_answer_or_else_the_request_names(
+def test_perplexitys_fee_depends_on_the_depth_that_the_response_or_else_the_request_names(
     told: dict[str, Any], asked: dict[str, Any], tier: str, cost_usd: Decimal | None
 ) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}

@@ -1,4 +1,4 @@
-"""What a request's body says, whatever its client put into it."""
+"""What a request asks for, whatever its client put into its body."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_a_form_names_its_model_in_a_part_of_that_name(form: str, model: str) ->
         f"Multipart/Form-Data; Boundary={BOUNDARY}; charset=utf-8",
     ],
 )
-def test_a_forms_parts_are_told_apart_however_the_header_is_spelled(content_type: str) -> None:
+def test_a_forms_parts_are_distinguished_however_the_header_is_spelled(content_type: str) -> None:
     assert model_in_form(PART.format('"model"', "whisper-1"), content_type) == "whisper-1"
 
 

@@ -1,4 +1,4 @@
-"""Usage in the words of libraries: what those cannot say stands in the provider's figures, which they keep."""
+"""Usage in the formats of libraries: what those lack is in the provider's usage object, which they contain."""
 
 import json
 from typing import Any
@@ -39,12 +39,12 @@ def test_a_library_may_leave_the_reasoning_out_of_its_output(made: int) -> None:
 
 
 @pytest.mark.parametrize(("given", "made"), [(2020, 5), (1010, 10)])
-def test_a_sum_over_several_answers_contradicts_the_figures_of_one(given: int, made: int) -> None:
+def test_a_sum_over_several_responses_contradicts_the_counts_of_one(given: int, made: int) -> None:
     assert not _parsed_response(_sdk(given, made, {"input_tokens": 1010, "output_tokens": 5})).consistent
 
 
 @pytest.mark.parametrize("raw", [None, {}, "none", {"something": "else"}])
-def test_a_block_that_nobody_can_read_leaves_the_librarys_own_figures(raw: Any) -> None:
+def test_a_block_of_an_unknown_format_leaves_the_librarys_own_counts(raw: Any) -> None:
     usage = _sdk(10, 5, raw) | {"inputTokenDetails": {"noCacheTokens": 10}}
     assert _parsed_response(usage).usage == Usage(prompt_tokens=10, completion_tokens=5)
 

@@ -80,7 +80,7 @@ def test_a_region_comes_on_top_of_another_tier() -> None:
         ("auto", {"service_tier": None, "inference_geo": "us"}, False),
     ],
 )
-def test_a_tier_is_told_when_the_answer_names_one_and_does_not_leave_it_open(
+def test_a_tier_is_named_when_the_response_names_one_and_does_not_leave_it_open(
     said: str, block: dict[str, object], tells: bool
 ) -> None:
     assert names_tier(said, block) is tells
@@ -89,19 +89,19 @@ def test_a_tier_is_told_when_the_answer_names_one_and_does_not_leave_it_open(
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
 
 
-def _billed(asked: dict[str, Any], answer: dict[str, Any], provider: str = "OPENAI") -> tuple[str, CostState]:
+def _billed(asked: dict[str, Any], response: dict[str, Any], provider: str = "OPENAI") -> tuple[str, CostState]:
     event = an_event(
         provider=provider,
         target_url="https://example.org/v1/chat",
         request_body=json.dumps({"model": "gpt-5", **asked}).encode(),
-        response_body=json.dumps({"model": "gpt-5", "usage": USAGE, **answer}).encode(),
+        response_body=json.dumps({"model": "gpt-5", "usage": USAGE, **response}).encode(),
     )
     row = to_record(event, ShippedPrices())[0]
     return row.service_tier, row.cost_state
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "billed"),
+    ("asked", "response", "billed"),
     [
         ({"service_tier": "flex"}, {}, ("flex", CostState.PRICED)),
         ({"serviceTier": "PRIORITY"}, {}, ("priority", CostState.PRICED)),
@@ -118,26 +118,26 @@ def _billed(asked: dict[str, Any], answer: dict[str, Any], provider: str = "OPEN
         ({"service_tier": "flex"}, {"usage": None}, ("", CostState.NO_USAGE)),
     ],
 )
-def test_where_the_answer_is_silent_the_tier_that_was_asked_for_counts(
-    asked: dict[str, Any], answer: dict[str, Any], billed: tuple[str, CostState]
+def test_where_the_response_is_silent_the_tier_that_was_requested_counts(
+    asked: dict[str, Any], response: dict[str, Any], billed: tuple[str, CostState]
 ) -> None:
-    assert _billed(asked, answer) == billed
+    assert _billed(asked, response) == billed
 
 
 @pytest.mark.parametrize(
     ("usage", "billed"), [({}, ("flex", CostState.PARTIAL)), ({"serviceTier": "standard"}, ("", CostState.PRICED))]
 )
-def test_gemini_says_whether_the_tier_that_was_asked_for_was_given(
+def test_gemini_says_whether_the_tier_that_was_requested_was_given(
     usage: dict[str, str], billed: tuple[str, CostState]
 ) -> None:
     counts = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
-    answer = {"model": "gemini-2.5-flash", "usage": None, "usageMetadata": counts | usage}
-    assert _billed({"serviceTier": "flex"}, answer, "GOOGLE") == billed
+    response = {"model": "gemini-2.5-flash", "usage": None, "usageMetadata": counts | usage}
+    assert _billed({"serviceTier": "flex"}, response, "GOOGLE") == billed
 
 
 def test_a_request_that_was_cut_may_still_name_its_tier_at_the_start() -> None:
-    answer = json.dumps({"model": "gpt-5", "usage": USAGE}).encode()
-    event = an_event(request_body=b'{"model":"gpt-5","service_tier":"flex","messages":[', response_body=answer)
+    response = json.dumps({"model": "gpt-5", "usage": USAGE}).encode()
+    event = an_event(request_body=b'{"model":"gpt-5","service_tier":"flex","messages":[', response_body=response)
     request = msgspec.structs.replace(event.request, body_bytes=10**7)
     row = to_record(msgspec.structs.replace(event, request=request), ShippedPrices())[0]
     assert (row.service_tier, row.cost_state) == ("flex", CostState.PRICED)

@@ -1,4 +1,4 @@
-"""Answers that were too large to be kept whole: what their ends say counts, or the row says that it was cut."""
+"""Responses too large to be stored whole: the usage at their end counts, or the row is truncated."""
 
 import gzip
 import json
@@ -156,7 +156,7 @@ LOGGED = ("the lines of a logged stream", "the lines of a logged message")
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_the_figures_at_the_end_of_a_cut_answer_count(name: str) -> None:
+def test_the_counts_at_the_end_of_a_truncated_response_count(name: str) -> None:
     body, told, usd = KNOWN[name]
     row = a_row(body, **told)
     assert cost(row) == (Decimal(usd), CostState.PRICED)
@@ -204,7 +204,7 @@ UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_a_cut_answer_whose_cost_cannot_be_known_says_that_it_was_cut(name: str) -> None:
+def test_a_truncated_response_whose_cost_cannot_be_known_says_that_it_was_cut(name: str) -> None:
     body, told = UNKNOWN[name]
     assert cost(a_row(body, **told)) == CUT
 
@@ -216,7 +216,7 @@ def test_what_another_model_used_that_drew_for_an_image_is_not_lost_with_what_wa
     assert cost(row) == (None, CostState.PARTIAL)
 
 
-def test_an_answer_of_which_nothing_could_be_kept_says_so_too() -> None:
+def test_a_response_of_which_nothing_could_be_kept_says_so_too() -> None:
     lost = of_size(an_event(response_body=b""), 5000)
     assert cost(to_record(lost, PRICES)[0]) == CUT
 
@@ -228,14 +228,14 @@ def test_an_answer_of_which_nothing_could_be_kept_says_so_too() -> None:
         ({"content_type": "audio/mpeg"}, CostState.NO_USAGE),
     ],
 )
-def test_what_tells_no_usage_anyway_was_not_cut_because_of_it(told: dict[str, Any], state: CostState) -> None:
+def test_what_reports_no_usage_anyway_was_not_cut_because_of_it(told: dict[str, Any], state: CostState) -> None:
     assert a_row(b"\xff" * 100_000, **told).cost_state is state
 
 
 @given(beginning=st.integers(0, LIMIT), end=st.integers(0, TAIL_BYTES))
 @settings(max_examples=100, deadline=None)
 @pytest.mark.parametrize("name", ["a plain chat", "a chat stream", "a message stream", *LOGGED, "a plain response"])
-def test_wherever_an_answer_is_cut_its_cost_is_right_or_unknown(name: str, beginning: int, end: int) -> None:
+def test_wherever_a_response_is_cut_its_cost_is_right_or_unknown(name: str, beginning: int, end: int) -> None:
     body, told, usd = KNOWN[name]
     cut = an_event(
         response_body=body[:beginning],
@@ -245,7 +245,7 @@ def test_wherever_an_answer_is_cut_its_cost_is_right_or_unknown(name: str, begin
     assert cost(to_record(of_size(cut, len(body)), PRICES)[0]) in ((Decimal(usd), CostState.PRICED), CUT)
 
 
-def test_an_answer_that_is_just_too_large_is_kept_whole_after_all() -> None:
+def test_a_response_that_is_just_too_large_is_kept_whole_after_all() -> None:
     body = gzip.compress(chat(), 0)
     beginning, end = beginning_and_end(body, len(body) - TAIL_BYTES)
     joined = of_size(an_event(response_body=beginning, body_tail=end, content_encoding="gzip"), len(body))

@@ -1,4 +1,4 @@
-"""What a usage block counts under names that its family does not read makes the cost unknown, and never wrong."""
+"""A count under a name that its format does not know makes the cost unknown, and never wrong."""
 
 import json
 from typing import Any
@@ -23,8 +23,8 @@ COHERE = {"billed_units": {"input_tokens": 10, "output_tokens": 5}}
 PYDANTIC = ANTHROPIC | {"cache_read_tokens": 0}
 
 
-def _held(usage: dict[str, Any], **answer: Any) -> bool:
-    return parse_response(json.dumps({"model": "m", "usage": usage, **answer}).encode(), "CUSTOM").complete
+def _held(usage: dict[str, Any], **response: Any) -> bool:
+    return parse_response(json.dumps({"model": "m", "usage": usage, **response}).encode(), "CUSTOM").complete
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def _held(usage: dict[str, Any], **answer: Any) -> bool:
         {"total_tokens": 10, "reasoning_tokens": 4},
     ],
 )
-def test_a_count_under_a_name_that_nobody_reads_is_held_by_no_class(usage: dict[str, Any]) -> None:
+def test_a_count_under_a_unknown_name_is_held_by_no_class(usage: dict[str, Any]) -> None:
     assert not _held(usage)
 
 
@@ -80,7 +80,7 @@ def test_a_count_under_a_name_that_nobody_reads_is_held_by_no_class(usage: dict[
         {"total_tokens": 10},
     ],
 )
-def test_what_is_billed_to_nobody_leaves_the_cost_known(usage: dict[str, Any]) -> None:
+def test_what_is_not_billed_leaves_the_cost_known(usage: dict[str, Any]) -> None:
     assert _held(usage)
 
 
@@ -91,8 +91,8 @@ def test_a_total_alone_is_the_prompt_of_embeddings_and_of_nothing_that_was_gener
 
 
 def test_the_cost_of_what_is_not_read_is_unknown() -> None:
-    answer = {"model": "gpt-4o-mini", "choices": [], "usage": OPENAI | {"holograms_tokens": 5}}
-    row = to_record(an_event(response_body=json.dumps(answer).encode()), ShippedPrices())[0]
+    response = {"model": "gpt-4o-mini", "choices": [], "usage": OPENAI | {"holograms_tokens": 5}}
+    row = to_record(an_event(response_body=json.dumps(response).encode()), ShippedPrices())[0]
     assert (row.cost_usd, row.cost_state, row.usage_incomplete) == (None, CostState.PARTIAL, True)
 
 
@@ -118,7 +118,7 @@ def test_words_of_libraries_that_contradict_each_other_are_marked(usage: dict[st
     assert not parse_response(json.dumps({"usage": usage}).encode(), "OPENAI").consistent
 
 
-def test_reasoning_beside_the_output_is_told_by_the_total() -> None:
+def test_reasoning_beside_the_output_is_recognized_by_the_total() -> None:
     usage = {"inputTokens": 100, "outputTokens": 5, "totalTokens": 112, "reasoningTokens": 7}
     parsed = parse_response(json.dumps({"usage": usage}).encode(), "GOOGLE")
     assert parsed.usage is not None

@@ -1,4 +1,4 @@
-"""Answers that no golden file holds: nonsense, contradictions, and shapes at the edge."""
+"""Responses that no golden file has: invalid or inconsistent usage, and rare formats."""
 
 import json
 from base64 import b64encode
@@ -28,7 +28,7 @@ def _chat(**usage: object) -> bytes:
         {"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": -1}},
     ],
 )
-def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usage: dict[str, object]) -> None:
+def test_counts_that_are_implausible_are_no_usage_but_are_kept_as_they_came(usage: dict[str, object]) -> None:
     parsed = parse_response(_chat(**usage), "OPENAI")
     assert parsed.usage is None
     assert json.loads(parsed.usage_block) == json.loads(json.dumps(usage))
@@ -46,7 +46,7 @@ def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usa
         {"inputTokens": 10, "outputTokens": 5, "totalTokens": 99},
     ],
 )  # fmt: skip
-def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object]) -> None:
+def test_counts_that_contradict_each_other_are_marked(usage: dict[str, object]) -> None:
     parsed = parse_response(_chat(**usage), "OPENAI")
     assert parsed.usage is not None
     assert (parsed.consistent, parsed.complete) == (False, True)
@@ -73,7 +73,7 @@ def test_what_no_class_holds_is_marked_apart_from_what_does_not_add_up(provider:
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], "much", 3, {"prompt_tokens": 0, "completion_tokens": 0}])
-def test_an_empty_usage_says_nothing(usage: object) -> None:
+def test_an_empty_usage_reports_nothing(usage: object) -> None:
     body = json.dumps({"model": "m", "usage": usage}).encode()
     assert parse_response(body, "OPENAI").usage is None
 
@@ -83,7 +83,7 @@ def test_an_empty_usage_says_nothing(usage: object) -> None:
     [b"", b"null", b"[]", b"3", b'"x"', b"{", b"<html>", b"\xff\xfe", b'{"usage":' + b"[" * 10_000, b"data: {\n\n",
      b"\0\0\0\x10\0\0\0\0\0\0\0\0junk", b'{"model":"\\ud800"}', b'{"model":7}'],
 )  # fmt: skip
-def test_bytes_that_are_no_answer_have_an_empty_reading(body: bytes) -> None:
+def test_bytes_that_are_no_response_have_an_empty_parsed_response(body: bytes) -> None:
     parsed = parse_response(body, "OPENAI")
     assert (parsed.usage, parsed.model) == (None, "")
 
@@ -98,7 +98,7 @@ def test_an_absurdly_long_usage_block_is_read_but_not_kept() -> None:
     assert (parsed.usage, parsed.usage_block) == (Usage(prompt_tokens=1, completion_tokens=2), "")
 
 
-def test_running_figures_of_a_stream_that_did_not_end_are_not_the_whole_usage() -> None:
+def test_running_counts_of_a_stream_that_did_not_end_are_not_the_whole_usage() -> None:
     chunk = {"model": "m", "choices": [{"delta": {}, "finish_reason": None}],
              "usage": {"prompt_tokens": 9, "completion_tokens": 1}}  # fmt: skip
     assert not parse_response(b"data: " + json.dumps(chunk).encode() + b"\n\n", "OPENAI").final
@@ -262,12 +262,12 @@ def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detai
     ],
 )
 def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) -> None:
-    answer = {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, **said}
-    assert parse_response(json.dumps(answer).encode(), "AWS").tier == tier
+    response = {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, **said}
+    assert parse_response(json.dumps(response).encode(), "AWS").tier == tier
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected", "complete"),
+    ("response", "expected", "complete"),
     [
         ({"data": [{"b64_json": "aGk="}]}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
         ({"type": "image_edit.completed"}, Usage(prompt_tokens=5, completion_image_tokens=9), True),
@@ -276,8 +276,12 @@ def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) 
         ({"type": "message"}, Usage(prompt_tokens=5, completion_tokens=9), True),
     ],
 )
-def test_the_output_of_answers_of_images_is_image(answer: dict[str, object], expected: Usage, complete: bool) -> None:
-    parsed = parse_response(json.dumps(answer | {"usage": {"input_tokens": 5, "output_tokens": 9}}).encode(), "OPENAI")
+def test_the_output_of_responses_of_images_is_image(
+    response: dict[str, object], expected: Usage, complete: bool
+) -> None:
+    parsed = parse_response(
+        json.dumps(response | {"usage": {"input_tokens": 5, "output_tokens": 9}}).encode(), "OPENAI"
+    )
     assert (parsed.usage, parsed.complete) == (expected, complete)
 
 
@@ -367,7 +371,7 @@ def test_zeros_at_the_end_of_a_stream_do_not_undo_what_its_start_counted(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"prompt_token_count": -1, "generation_token_count": 5},
         {"inputTextTokenCount": 5, "results": [{"tokenCount": 9, "outputText": "Hello"}]},
@@ -378,8 +382,8 @@ def test_zeros_at_the_end_of_a_stream_do_not_undo_what_its_start_counted(
         {"custom_id": "1", "response": None, "error": {"code": "batch_expired"}},
     ],
 )
-def test_answers_whose_figures_cannot_be_read_have_no_usage(answer: dict[str, object]) -> None:
-    assert parse_response(json.dumps(answer).encode(), "OPENAI").usage is None
+def test_responses_whose_counts_cannot_be_read_have_no_usage(response: dict[str, object]) -> None:
+    assert parse_response(json.dumps(response).encode(), "OPENAI").usage is None
 
 
 @pytest.mark.parametrize(
@@ -395,24 +399,26 @@ def test_images_and_sounds_that_google_does_not_count_apart_from_text_are_held_b
     parts: list[object], details: list[object], complete: bool
 ) -> None:
     usage = {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300}
-    answer: dict[str, object] = {
+    response: dict[str, object] = {
         "candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}],
         "usageMetadata": usage | ({"candidatesTokensDetails": details} if details else {}),
     }
-    parsed, streamed = (parse_response(body, "GOOGLE") for body in (json.dumps(answer).encode(), _events(answer)))
+    parsed, streamed = (parse_response(body, "GOOGLE") for body in (json.dumps(response).encode(), _events(response)))
     assert (parsed.complete, streamed.complete) == (complete, complete)
 
 
-def _events(answer: dict[str, object]) -> bytes:
+def _events(response: dict[str, object]) -> bytes:
     """The same as a stream, whose figures come last and alone."""
-    last = {"usageMetadata": answer["usageMetadata"]}
-    return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in (answer | {"usageMetadata": None}, last))
+    last = {"usageMetadata": response["usageMetadata"]}
+    return b"".join(
+        b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in (response | {"usageMetadata": None}, last)
+    )
 
 
 def test_langchain_names_its_block_otherwise() -> None:
     usage = {"input_tokens": 1010, "output_tokens": 5, "total_tokens": 1015}
-    answer = {"content": "Hi", "usage_metadata": usage | {"input_token_details": {"cache_creation": 1000}}}
-    parsed = parse_response(json.dumps(answer).encode(), "ANTHROPIC")
+    response = {"content": "Hi", "usage_metadata": usage | {"input_token_details": {"cache_creation": 1000}}}
+    parsed = parse_response(json.dumps(response).encode(), "ANTHROPIC")
     assert parsed.usage == Usage(prompt_tokens=10, prompt_cache_write_5m_tokens=1000, completion_tokens=5)
     assert (parsed.consistent, parsed.complete) == (True, True)
 
