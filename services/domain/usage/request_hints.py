@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.hints import Hints
 from services.domain.usage.service_tier import SEARCH_DEPTH
 
 # A figure of what lasts five minutes or an hour; Bedrock's has the name of neither.
 _LIFETIME_TOLD: Final = re.compile(r'"(?:ephemeral_(?:5m|1h)_input_tokens|write_(?:5m|1h)_tokens)"\s*:\s*[1-9]|"ttl"')
 _AN_HOUR: Final = re.compile(rb'"ttl"\s*:\s*"1h"')  # inside of a text a backslash would stand before each quote
-_CHARGES_BY_DEPTH: Final = "PERPLEXITY"
 _DEPTHS: Final = frozenset(("low", "medium", "high"))
 _UNKNOWN: Final = "unknown"  # the depth of a search that nobody names: no book has a price for it
 
@@ -43,7 +44,8 @@ def apply_request_hints(reading: ParsedResponse, provider: str, hints: Hints) ->
         return reading
     if usage.prompt_cache_write_5m_tokens and _may_last_an_hour(reading, hints):
         return replace(reading, complete=False)
-    if provider == _CHARGES_BY_DEPTH and not usage.web_searches and SEARCH_DEPTH not in reading.tier:
+    by_depth = has_quirk(provider, Quirk.FEE_BY_SEARCH_DEPTH)
+    if by_depth and not usage.web_searches and SEARCH_DEPTH not in reading.tier:
         depth = f"{SEARCH_DEPTH}{hints.search_depth}"
         return replace(reading, tier=f"{reading.tier}+{depth}" if reading.tier else depth)
     return reading

@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 
 from schemas.undecodable import UNDECODABLE
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.envelope import Found, Part, part_of
 from services.domain.usage.formats.fields import ParsedUsage
 from services.domain.usage.formats.google import hides_media
@@ -34,8 +36,6 @@ _GROUNDED: Final = b'"groundingMetadata"'
 # What betrays, anywhere in a response, that a tool or a search was charged which nothing counts: Groq's, OpenRouter's.
 _TOOLS_RUN: Final = b'"executed_tools"'
 _CITED: Final = b'"url_citation"'
-# These tell all such fees in the usage or in the output, so that their answers need not be looked through.
-TOLD_BY: Final = frozenset({"OPENAI", "AZURE", "ANTHROPIC", "PERPLEXITY"})
 
 
 class _Action(msgspec.Struct):
@@ -89,7 +89,7 @@ def with_fees(counted: ParsedUsage, found: Found, chunks: Sequence[bytes], model
 
 def shows_fees(chunks: Sequence[bytes], provider: str, searches: int = 0) -> bool:
     """Whether a response shows tools that were run for a fee, or, where no searches are known, a search."""
-    if provider in TOLD_BY:
+    if has_quirk(provider, Quirk.ALL_FEES_REPORTED):
         return False
     return any(_TOOLS_RUN in chunk or (not searches and _CITED in chunk) for chunk in chunks)
 

@@ -14,11 +14,13 @@ from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body
 from services.domain.exchange.sse import looks_like_events
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.envelope import part_of
 from services.domain.usage.formats.google import hides_media
 from services.domain.usage.hints import Hints
 from services.domain.usage.parse import read_answer
-from services.domain.usage.tool_calls import TOLD_BY, shows_fees
+from services.domain.usage.tool_calls import shows_fees
 
 _ENDED: Final = (Outcome.COMPLETED, Outcome.PROVIDER_ERROR, Outcome.CACHED)
 _MEDIA: Final = re.compile(r"(?:audio|image|video)/")  # no figures were cut away: these never hold any
@@ -32,7 +34,6 @@ _MAX_TRIES: Final = 16
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response wraps all of it
 # Models that search without being given a tool, and OpenRouter's kept settings, which may give them one.
 _CHARGES_BY_THE_CALL: Final = re.compile(r":online|compound|@preset/")
-_NAMES_TIER: Final = frozenset({"OPENAI", "GROQ"})  # in each response that was generated, beside the usage
 _CALLERS_TOOLS: Final = (None, "function", "custom")  # no set: what is looked for may be anything
 _DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
 
@@ -118,7 +119,7 @@ def _is_all(reading: ParsedResponse, hints: Hints, answer: Body, provider: str) 
     if shows_fees(kept, provider, usage.web_searches) or hides_media(reading.usage_block, kept):
         return False
     generated = usage.completion_tokens or usage.reasoning_tokens
-    return reading.tells_tier or provider not in _NAMES_TIER or not generated
+    return reading.tells_tier or not has_quirk(provider, Quirk.TIER_IN_EVERY_RESPONSE) or not generated
 
 
 def may_cost_more(request_body: bytes, provider: str) -> bool:
@@ -128,7 +129,7 @@ def may_cost_more(request_body: bytes, provider: str) -> bool:
     except UNDECODABLE:
         return True
     given = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
-    if request.web_search_options is not None and provider not in TOLD_BY:
+    if request.web_search_options is not None and not has_quirk(provider, Quirk.ALL_FEES_REPORTED):
         return True
     searches = _CHARGES_BY_THE_CALL.search(f"{request.model} {request.models}") is not None
     return bool(given) or searches or not all(map(_is_callers, request.tools or ()))
