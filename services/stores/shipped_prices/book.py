@@ -1,6 +1,6 @@
-"""PriceBook on the price data that the `genai-prices` package ships: dated, and never refreshed behind anyone's back.
+"""PriceBook on the price data that the `genai-prices` package ships: dated, and never updated but by a release.
 
-The package matches providers and models; what it knows of a model is turned into rates by our usage classes once.
+The package matches providers and models; its prices of a model are converted into rates by our usage classes once.
 """
 
 import hashlib
@@ -23,68 +23,24 @@ from genai_prices.types import (
 )
 
 from schemas.price import Price
-from services.stores.shipped_prices.gaps import Gap, gaps_of
+from services.domain.providers.catalog import PROVIDERS, price_list_of
+from services.domain.providers.others import CUSTOM
+from services.domain.providers.price_list import PriceGap, PriceList
 from services.stores.shipped_prices.mapping import (
     PRICED,
-    at_depth,
+    at_search_depth,
     has_tiers,
     included_in,
-    places_of,
+    price_fields,
     rates_of,
     usd_per_request,
 )
 
 # Our provider names, which are Helicone's, and the package's. Clients who log may use those of its gateway, of LiteLLM
-# or the sellers' own. Of Helicone's other names the package has no prices: what they sell is unknown.
-PROVIDERS: Final[Mapping[str, str]] = {
-    "OPENAI": "openai",
-    "ANTHROPIC": "anthropic",
-    "AZURE": "azure",
-    "AVIAN": "avian",
-    "AWS": "aws",
-    "BASETEN": "baseten",
-    "BEDROCK": "aws",
-    "CEREBRAS": "cerebras",
-    "CLOUDFLARE": "cloudflare",
-    "COHERE": "cohere",
-    "DEEPSEEK": "deepseek",
-    "FIREWORKS": "fireworks",
-    "GOOGLE": "google",
-    "GROQ": "groq",
-    "MISTRAL": "mistral",
-    "NOVITA": "novita",
-    "OPENROUTER": "openrouter",
-    "PERPLEXITY": "perplexity",
-    "TOGETHER": "together",
-    "X": "x-ai",
-    "LLAMA": "meta",
-    "VERTEX": "google",
-    "VERTEX_AI": "google",
-    "GEMINI": "google",
-    "GOOGLE-AI-STUDIO": "google",
-    "XAI": "x-ai",
-    "X-AI": "x-ai",
-    "AZURE_AI": "azure",
-    "TOGETHER_AI": "together",
-    "FIREWORKS_AI": "fireworks",
-    "MOONSHOT": "moonshotai",
-    "MOONSHOTAI": "moonshotai",
-    "VOYAGE": "voyageai",
-    "VOYAGEAI": "voyageai",
-    "MINIMAX": "minimax",
-    "ZAI": "zai",
+# or the sellers' own. Helicone's other names have no prices in the package: the cost of their models is unknown.
+SELLERS: Final[Mapping[str, str]] = {
+    name: provider.prices.seller for provider in PROVIDERS if provider.prices is not None for name in provider.names
 }
-
-# Calls logged without a provider. Their model names its seller where only one sells it, at one price whoever calls.
-# Models with open weights run anywhere, at any price or at none, so theirs stays unknown.
-CUSTOM: Final = "CUSTOM"
-_SOLE_SELLERS: Final = frozenset({"openai", "anthropic", "google", "x-ai", "voyageai"})
-# OpenAI does not sell those that the package lists as its own.
-_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
-
-# Who sells another seller's models at that one's prices, where the package lists them only there. Others whose models
-# it finds that way ask more or less for them.
-_SELLS_FOR: Final = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
 
 # OpenAI's models that search before each response pay more for it than those whose tokens' prices they share.
 _SEARCH_MODEL: Final = re.compile(r"-search-(?:preview|api)")
@@ -95,7 +51,7 @@ _Key = tuple[int, tuple[int, ...], str, int | None]
 
 
 class ShippedPrices:
-    """The prices inside the installed package. Answers come from memory after the first question about a model."""
+    """The prices inside the installed package. A model's are cached once they were looked up."""
 
     def __init__(self, snapshot: DataSnapshot | None = None) -> None:
         self._snapshot = snapshot or get_snapshot()
@@ -108,25 +64,26 @@ class ShippedPrices:
             known = self._models[key]
         except KeyError:
             known = self._find(provider, model)
-            if len(self._models) >= _MAX_REMEMBERED:  # clients may make up names without end
+            if len(self._models) >= _MAX_REMEMBERED:  # clients may send any number of names
                 self._models.clear()
             self._models[key] = known
         return known.price_at(timestamp, tier) if known is not None else None
 
     def _find(self, provider: str, model: str) -> "_Model | None":
-        name = PROVIDERS.get(provider)
-        if (name is None and provider != CUSTOM) or not model:
+        is_custom = provider == CUSTOM.name
+        name = SELLERS.get(provider)
+        if (name is None and not is_custom) or not model:
             return None
         try:
-            asked, info = self._snapshot.find_provider_model(model, None, name, None)
+            requested, info = self._snapshot.find_provider_model(model, None, name, None)
         except LookupError:
             return None
-        seller = self._lister(info)
-        if not _is_sold_by(asked.id, seller, info) or (provider == CUSTOM and not _has_one_price(seller, info)):
+        listed = price_list_of(self._lister(info))
+        if not _is_sold_by(requested.id, listed, info) or (is_custom and not _has_one_price(listed, info)):
             return None
         # A provider that sells another one's models has its standard prices, but tiers of its own.
-        tiers = (info.price_variants or []) if asked.id == seller else []
-        return _Model(seller, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
+        tiers = (info.price_variants or []) if requested.id == listed.seller else []
+        return _Model(listed, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
 
     def why_unpriced(self, provider: str, model: str, timestamp: datetime) -> str:
         """What is known to be missing of a model's prices at `timestamp`, as a sentence; '' when nothing is."""
@@ -134,18 +91,21 @@ class ShippedPrices:
         return known.why_unpriced(timestamp) if known is not None else ""
 
     def _lister(self, info: ModelInfo) -> str:
-        """Whose list `info` stands in: not always that of the provider it was found for."""
+        """The seller whose list has `info`: not always the provider it was found for."""
         return next(one.id for one in self._snapshot.providers if any(info is model for model in one.models))
 
 
-def _is_sold_by(asked: str, seller: str, info: ModelInfo) -> bool:
-    if seller == "openai" and _OPEN_WEIGHTS.search(info.id):
+def _is_sold_by(requested: str, listed: PriceList, info: ModelInfo) -> bool:
+    """Others than the lister, and those it sells for, may charge more or less for a model that is found in its list."""
+    if listed.not_sold and re.search(listed.not_sold, info.id):
         return False
-    return asked == seller or ((asked, seller) in _SELLS_FOR and not _by_the_hour(info))
+    resells = listed.seller in price_list_of(requested).resells and not _by_the_hour(info)
+    return requested == listed.seller or resells
 
 
-def _has_one_price(seller: str, info: ModelInfo) -> bool:
-    return seller in _SOLE_SELLERS and not _OPEN_WEIGHTS.search(info.id)
+def _has_one_price(listed: PriceList, info: ModelInfo) -> bool:
+    """Whether a model's name fixes its price, for calls logged without a provider. Open weights run at any price."""
+    return listed.is_sole_seller and not (listed.open_weights and re.search(listed.open_weights, info.id))
 
 
 def _by_the_hour(info: ModelInfo) -> bool:
@@ -155,15 +115,15 @@ def _by_the_hour(info: ModelInfo) -> bool:
 class _Model:
     """One model's prices over time."""
 
-    def __init__(self, provider: str, info: ModelInfo, tiers: Sequence[PriceVariant], *, searches: bool) -> None:
-        self._provider = provider
+    def __init__(self, listed: PriceList, info: ModelInfo, tiers: Sequence[PriceVariant], *, searches: bool) -> None:
+        self._list = listed
         self._searches = searches
         self._info = info
         self._tiers = tiers
         prices = info.prices
         self._dated = [ConditionalPrice(prices=prices)] if isinstance(prices, ModelPrice) else prices
         self._latest_start = max(map(_start, self._dated))
-        self._gaps = gaps_of(provider, info.id)
+        self._gaps = listed.gaps_of(info.id)
         self._made: dict[_Key, Price] = {}
 
     def price_at(self, timestamp: datetime, tier: str) -> Price | None:
@@ -175,7 +135,7 @@ class _Model:
         key = (standard, variants, tier, limit)
         price = self._made.get(key)
         if price is None:
-            if len(self._made) >= _MAX_TIERS:  # nor is there an end to the names of tiers
+            if len(self._made) >= _MAX_TIERS:  # likewise of tiers
                 self._made.clear()
             price = self._made[key] = self._make(standard, variants, tier, limit)
         return price
@@ -186,14 +146,14 @@ class _Model:
             return "The shipped price of these hours is of a later time: add your own."
         return next((gap.why for gap in self._open_gaps(standard, timestamp)), "")
 
-    def _open_gaps(self, standard: int, timestamp: datetime) -> Sequence[Gap]:
+    def _open_gaps(self, standard: int, timestamp: datetime) -> Sequence[PriceGap]:
         if not self._gaps:
             return ()
         hours = _of_hours(self._dated[standard])
         return [gap for gap in self._gaps if gap.is_open(timestamp, hours=hours)]
 
     def _is_of_later_hours(self, standard: int, timestamp: datetime) -> bool:
-        """Prices of some hours have no date. They came with the latest that has one, and nobody knows them before."""
+        """Prices by the hour have no date. They came with the latest dated price, and are unknown before it."""
         return timestamp < self._latest_start and _of_hours(self._dated[standard])
 
     def _standard(self, timestamp: datetime) -> int:
@@ -206,33 +166,33 @@ class _Model:
 
     def _variants(self, timestamp: datetime, tier: str) -> Iterator[int]:
         for index, variant in enumerate(self._tiers):
-            asked_for = tier in variant.when.values() and len(variant.when) == 1
-            if asked_for and (variant.constraint is None or variant.constraint.active(timestamp)):
+            is_for_tier = tier in variant.when.values() and len(variant.when) == 1
+            if is_for_tier and (variant.constraint is None or variant.constraint.active(timestamp)):
                 yield index
 
     def _make(self, standard: int, variants: tuple[int, ...], tier: str, limit: int | None) -> Price:
         chosen = self._dated[standard]
         overlays = [self._tiers[index] for index in variants]
-        places = places_of(chosen.prices, overlays)
+        fields = price_fields(chosen.prices, overlays)
         if tier and not overlays:
             # The standard prices are not this tier's.
-            places = (at_depth(places, tier) if self._provider == "perplexity" else None) or {}
-        elif not places and self._info.id.endswith(":free"):
-            places = dict.fromkeys(PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
+            fields = at_search_depth(fields, tier, self._list.search_fees) or {}
+        elif not fields and self._info.id.endswith(":free"):
+            fields = dict.fromkeys(PRICED, Decimal(0))  # no price may mean a gap; under this name it means free
         if self._searches:
-            places.pop("web_searches_kcount", None)
+            fields.pop("web_searches_kcount", None)
         since = _since(chosen, overlays)
         price = Price(
-            id=_name(self._provider, self._info.id, chosen, since, tier),
-            provider=self._provider,
+            id=_name(self._list.seller, self._info.id, chosen, since, tier),
+            provider=self._list.seller,
             model=self._info.id,
             valid_from=since,
             source=f"genai-prices {genai_prices.__version__}",
-            rates=rates_of(self._provider, self._info.id, places),
-            usd_per_request=usd_per_request(places),
+            rates=rates_of(self._list, self._info.id, fields),
+            usd_per_request=usd_per_request(fields),
             tier=tier,
-            max_prompt_tokens=None if has_tiers(places) else limit,
-            included_in=included_in(places),
+            max_prompt_tokens=None if has_tiers(fields) else limit,
+            included_in=included_in(fields),
         )
         return msgspec.structs.replace(price, id=f"{price.id}#{_digest(price)}")
 
