@@ -25,7 +25,8 @@
 -- key_id is the key that sent or logged the request: a key that may write can log any id and timestamp, so only the same
 -- key may log the call again, and only for a day from first_logged_us, which is 0 for what passed the proxy: that no log
 -- replaces. replaced is what stood here before, since nothing that was charged changes silently. Versions of logs lie
--- below those of requests that passed the proxy, so that the latter win whichever comes first.
+-- below those of requests that passed the proxy, so that the latter win whichever comes first. Logs are compared with each
+-- other by logged_us, since repricing lifts the version of a row above those of logs recorded before it.
 --
 -- The worker moves on in the event log once an insert has returned, so an insert must be on disk by then: fsync.
 -- A month that has been quiet for an hour is merged into one part, where FINAL costs nothing.
@@ -87,6 +88,7 @@ CREATE TABLE IF NOT EXISTS request_response_rmt
     response_bytes                 UInt64 CODEC(T64, ZSTD(1)),
     key_id                         LowCardinality(String),
     first_logged_us                UInt64 CODEC(T64, LZ4),
+    logged_us                      UInt64 CODEC(T64, LZ4),
     replaced                       String CODEC(ZSTD(3)),
     is_deleted                     UInt8 DEFAULT 0,
     property_pairs                 Array(UInt64) MATERIALIZED arrayMap((name, value) -> cityHash64(name, value), mapKeys(properties), mapValues(properties)),

@@ -8,7 +8,7 @@ class FareboxError(Exception):
 
 
 class Rejected(FareboxError):
-    """The client's fault: answered with `status`, never retried."""
+    """The client's fault: the response has `status`, never retried."""
 
     code = "rejected"
     status = 400
@@ -30,7 +30,7 @@ class NotFound(Rejected):
 
 
 class Conflict(Rejected):
-    """Not now: something else is under way, or has happened since."""
+    """Something else is running, or has changed since."""
 
     code = "conflict"
     status = 409
@@ -51,13 +51,13 @@ class InvalidFilter(InvalidRequest):
 
 
 class InvalidSetting(Rejected):
-    """A setting that cannot be used. The process says which and does not start."""
+    """A setting that cannot be used. The process names it and does not start."""
 
     code = "invalid_setting"
 
 
 class PoisonMessage(FareboxError):
-    """This event's fault: buried with its bytes; the events beside it go on."""
+    """This event's fault: dead-lettered with its bytes; the other events go on."""
 
     code = "poison"
 
@@ -71,7 +71,7 @@ class UnsupportedVersion(PoisonMessage):
 
 
 class UnreadableExchange(PoisonMessage):
-    """A fault of ours that this event brought to light. A version without it can read the event again."""
+    """A fault of ours that this event revealed. A version without it can process the event again."""
 
     code = "unreadable"
 
@@ -83,19 +83,19 @@ class LogConflict(PoisonMessage):
 
 
 class UnstorableRecord(PoisonMessage):
-    """A record of a batch holds a value that its column cannot: a smaller batch tells which one."""
+    """A record of a batch has a value that its column cannot hold: a smaller batch shows which one."""
 
     code = "unstorable"
 
 
 class ChangedMigration(FareboxError):
-    """A migration that was applied once is not what it was. Somebody must look."""
+    """A migration was changed after it was applied. An operator must look."""
 
     code = "changed_migration"
 
 
 class Unavailable(FareboxError):
-    """The world's fault: retried with backoff; nothing is committed meanwhile."""
+    """An outside system's fault: retried with backoff; nothing is committed meanwhile."""
 
     code = "unavailable"
 
@@ -111,7 +111,7 @@ class BrokerUnavailable(Unavailable):
 
 
 class JournalDamaged(BrokerUnavailable):
-    """A file of the journal is not as it was written. Events go to a fresh file beside it; somebody must look."""
+    """A file of the journal is not as it was written. Events go to a new file beside it; an operator must look."""
 
     code = "journal_damaged"
 
@@ -133,6 +133,6 @@ class UpstreamTimedOut(UpstreamUnavailable):
 
 
 class LogTruncated(FareboxError):
-    """The event log deleted entries before they were consumed. Only an operator can say where to go on."""
+    """The event log deleted entries before they were consumed. Only an operator can decide where to continue."""
 
     code = "log_truncated"

@@ -1,7 +1,7 @@
 """What travels through the event log: one exchange with a provider, as observed.
 
-Events hold facts only. Tokens and cost are worked out later, so a better rule can be applied to old events. Where a
-body is omitted, what was read of it stands in its place: it is read before the event leaves the proxy, and forgotten.
+Events hold facts only. Tokens and cost are computed later, so a better rule can be applied to old events. In place of
+an omitted body is what was parsed of it: it is parsed before the event leaves the proxy, and dropped.
 The wire form is MessagePack: bodies stay raw bytes, unknown fields of newer writers are skipped.
 """
 
@@ -23,15 +23,15 @@ class Outcome(StrEnum):
 
     COMPLETED = "completed"  # the whole response arrived, with a status below 400
     PROVIDER_ERROR = "provider_error"  # the whole response arrived, with a status of 400 or more
-    CLIENT_DISCONNECTED = "client_disconnected"  # the client hung up first
+    CLIENT_DISCONNECTED = "client_disconnected"  # the client disconnected first
     UPSTREAM_ERROR = "upstream_error"  # the provider could not be reached, or its response broke off
     TIMED_OUT = "timed_out"  # the provider was too slow, at any stage
-    REFUSED = "refused"  # answered by Farebox itself; no whole request reached the provider
-    CACHED = "cached"  # answered from the response cache; the provider was not asked
+    REFUSED = "refused"  # Farebox responded itself; no whole request reached the provider
+    CACHED = "cached"  # served from the response cache; nothing was sent to the provider
 
 
 class RequestTags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the client said about a request in its `Helicone-*` headers. Absent is None, never ''."""
+    """What the client states about a request in its `Helicone-*` headers. Absent is None, never ''."""
 
     user_id: str | None = None
     session_id: str | None = None
@@ -53,7 +53,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     created_at: datetime  # aware UTC, whole milliseconds
     provider: str  # a name of domain/providers.py
     method: str
-    target_url: str  # without query string: keys may travel there
+    target_url: str  # without query string: it may contain keys
     tags: RequestTags = RequestTags()
     content_type: str = ""
     content_encoding: str = ""
@@ -61,8 +61,8 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     body_bytes: int = 0  # as sent, before any cut
     key_id: str = ""  # of the Farebox key that sent or logged it; '' in events of older writers
     logged: bool = False  # by its client, afterwards: it did not pass the proxy
-    hints: RequestHints | None = None  # in place of an omitted body; None where `body` is to be read
-    step: str = ""  # of a logged step beside the model, its name: "tool:weather", "vector_db", "data:orders"
+    hints: RequestHints | None = None  # in place of an omitted body; None where `body` is to be parsed
+    step: str = ""  # of a logged non-LLM step, its name: "tool:weather", "vector_db", "data:orders"
 
 
 class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,19 +70,19 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     outcome: Outcome
     status: int | None = None  # HTTP status; None when no response head arrived
-    latency_ms: int = 0  # from the request's first byte, or its turn behind others, to the response's last
+    latency_ms: int = 0  # from the request's first byte, or the end of the one before it, to the response's last
     first_byte_ms: int | None = None  # to the first byte of the response's body
     content_type: str = ""
     content_encoding: str = ""
     body: bytes = b""  # as received, still compressed, cut at the capture limit
     body_bytes: int = 0  # as received, before any cut
     body_tail: bytes = b""  # the last of the bytes that `body` lacks, at most 64 KiB of them; b'' when it lacks none
-    reading: ParsedResponse | None = None  # in place of an omitted body; None where `body` is to be read
+    parsed: ParsedResponse | None = None  # in place of an omitted body; None where `body` is to be parsed
     cache_reference_id: str | None = None  # the request that first paid for a cached response
     request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
-    drained: bool = False  # the response was read on after the client had gone; `body` holds that part too
-    usage_injected: bool = False  # the usage chunk was asked for by us; `body` holds it, the client did not get it
-    reported_cost_usd: Decimal | None = None  # what the client who logged this call said that it cost; no cost of ours
+    drained: bool = False  # the response was read to its end after the client disconnected; `body` has that part too
+    usage_injected: bool = False  # Farebox requested the usage chunk; `body` has it, the client did not get it
+    reported_cost_usd: Decimal | None = None  # reported by the client that logged this call; no cost of ours
 
 
 class ExchangeEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -99,7 +99,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the event log as a worker gets it: bytes that should be an event, and where they stood."""
 
     payload: bytes
-    position: str  # for people: "journal:17/3", "farebox-events:2:10433"
+    position: str  # for operators: "journal:17/3", "farebox-events:2:10433"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ def encode_event(event: ExchangeEvent) -> bytes:
 
 
 def decode_event(payload: bytes) -> ExchangeEvent:
-    """Any bytes are an event or raise: UndecodableEvent, or UnsupportedVersion when a newer writer says so."""
+    """Any bytes are an event or raise: UndecodableEvent, or UnsupportedVersion for that of a newer writer."""
     try:
         event = _decoder.decode(payload)
     except UNDECODABLE as error:
@@ -138,7 +138,7 @@ def decode_event(payload: bytes) -> ExchangeEvent:
 
 
 def _undecodable(payload: bytes, error: Exception) -> UndecodableEvent | UnsupportedVersion:
-    """A newer version may have another shape, so the version speaks before the shape."""
+    """A newer version may have another shape, so the version is checked before the shape."""
     try:
         envelope = _envelope.decode(payload)
     except UNDECODABLE:

@@ -8,7 +8,7 @@ import msgspec
 
 class Permission(StrEnum):
     ADMIN = "admin"  # everything: what `rw` may, and to change prices and what was charged
-    READ_WRITE = "rw"  # sends traffic and asks
+    READ_WRITE = "rw"  # sends traffic and queries
     READ = "r"
     WRITE = "w"
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 # Which rules charge. Raised whenever the same event comes out with another usage or cost: workers of two versions may
-# run beside each other during an upgrade, and a golden test says when it has to be.
+# run beside each other during an upgrade, and a golden test fails when it has to be.
 PRICING_VERSION: Final = 1
 
 UNIT_USD: Final = Decimal("1e-12")  # amounts are whole multiples of it
@@ -19,11 +19,11 @@ class CostState(StrEnum):
     """Whether a cost is known. Unknown is not zero: totals carry how much of them is unknown."""
 
     PRICED = "priced"
-    FREE = "free"  # truly costs nothing: an error answer, a cached response, a model with a price of zero
+    FREE = "free"  # truly costs nothing: an error response, a cached response, a model with a price of zero
     UNKNOWN_MODEL = "unknown_model"  # no price row for this model at that timestamp
-    NO_USAGE = "no_usage"  # the provider did not say what was used
+    NO_USAGE = "no_usage"  # the provider reported no usage
     PARTIAL = "partial"  # only part of what was used is known, or has a price
-    TRUNCATED = "truncated"  # the response was larger than what is kept of one, and its figures are not in that
+    TRUNCATED = "truncated"  # the response was larger than the capture limit, and its usage was cut off
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, Rate]
     usd_per_request: Decimal = Decimal(0)
     tier: str = ""  # service tier these rates are of; '' for the standard one
-    max_prompt_tokens: int | None = None  # longer prompts cost more, and nobody has said how much; None: no limit
+    max_prompt_tokens: int | None = None  # longer prompts cost more, at an unknown rate; None: no limit
     included_in: dict[str, str] = {}  # class -> the one whose price has it included, so only where that one was used
 
 
@@ -63,7 +63,7 @@ class PriceBook(Protocol):
 
 
 class ShippedBook(PriceBook, Protocol):
-    """The published prices, which know of themselves where they are silent or out of date."""
+    """The published prices, which know where they are incomplete or out of date."""
 
     def why_unpriced(self, provider: str, model: str, timestamp: datetime) -> str:
         """What is known to be missing of a model's prices at `timestamp`, and what helps: a sentence, or ''."""
@@ -76,14 +76,14 @@ class PriceBooks(Protocol):
     def prices_of(self, organization_id: str, recorded_at: datetime) -> PriceBook:
         """What counts for an event recorded at `recorded_at`: rows and ends that are known since then or before.
 
-        What somebody adds or ends later is not in it, so that an event has the same cost whenever it is delivered
+        What is added or ended later is not in it, so that an event has the same cost whenever it is delivered
         again. Reads nothing from outside.
         """
         ...
 
 
 class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator says that something costs, and when. It replaces whatever else is known of the same models."""
+    """A price that an operator sets, and when it is valid. It replaces all other prices of the same models."""
 
     provider: str = ""  # '' for any; matched ignoring case
     model: str  # a name, or a pattern in which each * stands for any text; matched ignoring case
@@ -95,7 +95,7 @@ class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriceEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """That somebody ended a price by hand."""
+    """An operator ended a price."""
 
     at: datetime  # for requests made from this timestamp on it holds no more
     effective_for_events_since: datetime  # for events recorded from this timestamp on

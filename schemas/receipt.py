@@ -11,7 +11,7 @@ from schemas.usage import Usage, UsageSource
 
 
 class Charged(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stored row says of its cost, and what decided it."""
+    """The cost of a stored row, and the columns that decided it."""
 
     provider: str
     model: str
@@ -48,7 +48,7 @@ class ContextTier(msgspec.Struct, frozen=True, kw_only=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """`total_usd` is the sum of the lines, None where one has no amount."""
 
-    why: str | None  # a cost is unknown, or nothing; in plain words. None for a cost that is known
+    why: str | None  # a cost is unknown or zero; in plain words. None for a known cost
     price: Price | None
     context_tier: ContextTier | None
     lines: tuple[ReceiptLine, ...]

@@ -1,4 +1,4 @@
-"""What is kept: one row per finished request, and its bodies apart. Field order is column order of the table."""
+"""What is stored: one row per finished request, and its bodies apart. Field order is column order of the table."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -19,10 +19,10 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: int  # of the event, so that a replay never beats a correction: unix microseconds when it was recorded
     response_created_at: datetime
     provider: str
-    model: str  # the model that was billed; '' when nobody named one
-    request_model: str  # the model that was asked for
+    model: str  # the billed model; '' when none was named
+    request_model: str  # the requested model
     target_url: str
-    status: int  # HTTP status, or -2 timed out, -3 the client hung up
+    status: int  # HTTP status, or -2 timed out, -3 client disconnected
     outcome: Outcome
     is_stream: bool
     latency_ms: int
@@ -50,14 +50,14 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     web_searches: int
     file_searches: int
     usage_source: UsageSource
-    usage_mismatch: bool  # the classes do not add up to the provider's own totals
+    usage_mismatch: bool  # the classes are inconsistent with the provider's own totals
     usage_incomplete: bool  # something was used that no class holds
-    provider_usage: str  # the provider's own usage block, as JSON text
-    service_tier: str  # that the provider says it billed; '' for the standard one
+    provider_usage: str  # the provider's own usage object, as JSON text
+    service_tier: str  # that the provider reports as billed; '' for the standard one
     cost_usd: Decimal | None  # None exactly when cost_state is unknown
     cost_state: CostState
     price_id: str
-    provider_cost_usd: Decimal | None  # the figure of the provider, or of the client who logged the call; beside ours
+    provider_cost_usd: Decimal | None  # reported by the provider, or by the client that logged the call; beside ours
     reprice_id: str  # of the re-pricing that changed this row last; '' for a row as it was charged at first
     original_cost_usd: (
         Decimal | None
@@ -67,9 +67,10 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cache_saved_usd: Decimal | None  # what a cached response would have cost; None when not cached or unknown
     request_bytes: int
     response_bytes: int
-    key_id: str  # of the Farebox key that sent or logged it; '' where an older event does not say
+    key_id: str  # of the Farebox key that sent or logged it; '' in older events
     first_logged_us: int  # unix microseconds when its client logged it first; 0 for what passed the proxy
-    replaced: str  # JSON: what stood here before the same call was logged again, the oldest first; '' for nothing
+    logged_us: int  # when the log in this row was recorded, unchanged by repricing; 0 for what passed the proxy
+    replaced: str  # JSON: the rows before the same call was logged again, the oldest first; '' for none
 
 
 class RequestBodies(msgspec.Struct, frozen=True, kw_only=True):

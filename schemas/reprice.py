@@ -1,4 +1,4 @@
-"""Charging again what was charged before: which requests, what changes, and the record of each run."""
+"""Repricing: which requests are charged again, what changes, and the record of each run."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from schemas.receipt import Charged
 
 
 class ChargedRow(Charged, frozen=True, kw_only=True):
-    """A stored row as charging it again needs it."""
+    """A stored row with the columns that repricing needs."""
 
     organization_id: str
     request_id: str
@@ -50,9 +50,9 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What charging again makes of some requests. The costs are sums over those whose cost is known.
+    """What repricing changes in some requests. The costs are sums over those whose cost is known.
 
-    Beside them stands how many they leave out, and which part of the tokens, of all classes, they are of.
+    Beside them is how many they leave out, and which part of the tokens, of all classes, they cover.
     """
 
     requests: int = 0

@@ -15,5 +15,5 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     sql: str
     parameters: Mapping[str, Bound]
-    organization_id: str = ""  # whose rows it reads; '' for what belongs to nobody
+    organization_id: str = ""  # whose rows it reads; '' for shared tables
     is_cheap: bool = False  # it reads few rows, however many there are

@@ -13,7 +13,7 @@ from schemas.usage import COUNTS, USAGE_CLASSES
 
 
 class Operator(StrEnum):
-    """What clients write. Negations are turned into complements when a filter is read; ONE_OF is only ours."""
+    """What clients write. Negations become complements when a filter is parsed; ONE_OF is only ours."""
 
     EQUALS = "equals"
     NOT_EQUALS = "not-equals"
@@ -52,7 +52,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # what the warehouse calls it
-    tenant: str  # the column that every statement compares with the asking organization
+    tenant: str  # the column that every statement compares with the client's organization
     identity: tuple[str, ...]  # the sort key: one row each, once versions are settled
     shown: tuple[str, ...]  # what is read of a row when it is shown
     columns: Mapping[str, Column]  # by the names that clients write
@@ -100,7 +100,7 @@ def _column(name: str, kind: Kind, sql: str = "", *, nullable: bool = False) -> 
 
 
 def _count(name: str, parts: Sequence[str]) -> Column:
-    """A count that has no value when nobody told what was used: unknown is not zero."""
+    """A count that has no value without usage: unknown is not zero."""
     return _column(name, Kind.NUMBER, f"if(usage_source = 'none', NULL, {' + '.join(parts)})", nullable=True)
 
 
@@ -152,7 +152,7 @@ _COLUMNS = (
     _column("is_replaced", Kind.FLAG, "(replaced != '')"),
     _column("request_body", Kind.BODY),
     _column("response_body", Kind.BODY),
-    # What Helicone's rows may have and ours never do: the answers are truthful for every row.
+    # What Helicone's rows may have and ours never do: the constants are true for every row.
     _column("country_code", Kind.TEXT, "''"),
     _column("request_referrer", Kind.TEXT, "''"),
     _column("prompt_version", Kind.TEXT, "''"),

@@ -1,8 +1,8 @@
-"""What msgspec's decoders raise for bytes that others chose."""
+"""What msgspec's decoders raise for untrusted bytes."""
 
 from typing import Final
 
 import msgspec
 
-# Of another shape, no UTF-8 in a text, or nested deeper than anybody means.
+# Of another shape, invalid UTF-8, or nested too deeply.
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

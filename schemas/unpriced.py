@@ -6,13 +6,13 @@ from enum import StrEnum
 class Cause(StrEnum):
     """Each request without a known cost has one: the first of these that holds."""
 
-    RESPONSE_TRUNCATED = "response_truncated"  # it was larger than what is kept of one
-    CLIENT_DISCONNECTED = "client_disconnected"  # the client hung up before the provider said what was used
+    RESPONSE_TRUNCATED = "response_truncated"  # it was larger than the capture limit
+    CLIENT_DISCONNECTED = "client_disconnected"  # the client disconnected before the provider reported usage
     RESPONSE_INCOMPLETE = "response_incomplete"  # the response broke off, or took too long, before that
-    STREAM_USAGE_MISSING = "stream_usage_missing"  # a stream that came to its end and did not say
-    USAGE_MISSING = "usage_missing"  # another response that did not say
-    USAGE_UNRECOGNIZED = "usage_unrecognized"  # something was used that no class of usage holds
-    USAGE_INCONSISTENT = "usage_inconsistent"  # the provider's own, each other
-    MODEL_MISSING = "model_missing"  # neither request nor answer names a model
+    STREAM_USAGE_MISSING = "stream_usage_missing"  # a complete stream without usage
+    USAGE_MISSING = "usage_missing"  # another response without usage
+    USAGE_UNRECOGNIZED = "usage_unrecognized"  # something was used that no usage class counts
+    USAGE_INCONSISTENT = "usage_inconsistent"  # with the provider's own totals
+    MODEL_MISSING = "model_missing"  # neither request nor response names a model
     MODEL_UNPRICED = "model_unpriced"  # no price of the model was known
-    PARTIALLY_UNPRICED = "partially_unpriced"  # a price was, and not of all that was used, or not of the service tier
+    PARTIALLY_UNPRICED = "partially_unpriced"  # a price was, but not for all that was used, or not for the service tier

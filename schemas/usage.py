@@ -12,10 +12,10 @@ import msgspec
 class UsageSource(StrEnum):
     """Where a row's token figures come from."""
 
-    NONE = "none"  # nobody told: tokens are unknown, not zero
-    PROVIDER = "provider"  # the provider's own usage block
-    DRAINED = "drained"  # the provider's, read after the client had gone
-    ESTIMATED = "estimated"  # of a stream that never said: worked out by us from what passed, and never money
+    NONE = "none"  # not reported: tokens are unknown, not zero
+    PROVIDER = "provider"  # the provider's own usage object
+    DRAINED = "drained"  # the provider's, read after the client disconnected
+    ESTIMATED = "estimated"  # of a stream without usage: computed by us from its output, and never charged
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,8 +59,8 @@ _ADDED: Final = {
     "prompt_cache_read_tokens": CACHE_READ,
     "prompt_cache_write_tokens": CACHE_WRITE,
 }
-# What clients are shown and may ask for, and the classes in each: what is added up, and every other class as it is, so
-# that a cost can be worked out again from what is shown.
+# What clients may query, and the classes in each: sums, and every other class as it is, so that a cost can be computed
+# again from what is shown.
 COUNTS: Final[Mapping[str, tuple[str, ...]]] = _ADDED | {name: (name,) for name in USAGE_CLASSES if name not in _ADDED}
 
 _input_counts: Final = attrgetter(*INPUT)
@@ -72,40 +72,40 @@ def context_tokens(usage: Usage) -> int:
 
 
 class RequestInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a request asks for. '' where it does not say."""
+    """What a request asks for. '' where it names nothing."""
 
     model: str = ""
     user: str = ""
     stream: bool = False
     tier: str = ""  # of the service, lower case; '' also for the standard one
-    billed_model: str = ""  # where the path alone says what is billed, whatever the response calls it
+    billed_model: str = ""  # where only the path names the billed model, whatever the response names
 
 
 class RequestHints(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a request's body says that decides a charge: names, settings and counts, and none of its texts."""
+    """What in a request's body decides a charge: names, options and counts, and none of its texts."""
 
-    asked: RequestInfo = RequestInfo()
-    may_last_an_hour: bool = False  # what is written to the prompt cache, as far as the request says
-    may_be_cached: bool = False  # it asks for prompt caching, as far as it says
-    search_depth: str = ""  # that it asks for; "untold" when nobody can say
-    may_cost_more: bool = False  # a provider may run tools for it that are charged by the call
+    info: RequestInfo = RequestInfo()
+    may_use_hour_cache: bool = False  # cache writes may last an hour, as far as the request shows
+    may_use_cache: bool = False  # it may ask for prompt caching
+    search_depth: str = ""  # low, medium or high; "unknown" when it names none
+    may_run_paid_tools: bool = False  # a provider may run tools for it that are charged by the call
     text_characters: int = 0  # of all that was put in as text, for an estimate
 
 
 class ParsedResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a response says about itself."""
+    """What was parsed of a response."""
 
     model: str = ""  # '' when it names none
-    usage: Usage | None = None  # None when it does not say, or says nonsense
-    usage_block: str = ""  # the provider's own figures, as JSON text
-    consistent: bool = True  # False: the provider's own totals and the classes of `usage` contradict each other
-    complete: bool = True  # False: something was used that no class of `usage` holds
-    final: bool = True  # False: a stream's figures from before its end, or a stream that has none
-    cut: bool = False  # True: the figures are not in what was kept of a large response, or may not be all of them
-    tier: str = ""  # service tier the provider says it billed, lower case; '' for the standard one
-    tells_tier: bool = False  # whether it says, so that '' is the standard one for sure
-    cost_usd: Decimal | None = None  # what the provider says that it costs
+    usage: Usage | None = None  # None when it is missing or invalid
+    usage_block: str = ""  # the provider's own usage object, as JSON text
+    consistent: bool = True  # False: the provider's own totals contradict the classes of `usage`
+    complete: bool = True  # False: something was used that no class of `usage` counts
+    final: bool = True  # False: a stream's usage from before its end, or a stream without usage
+    truncated: bool = False  # True: the usage of a large response was cut off, or may not be all of it
+    tier: str = ""  # service tier that the provider reports as billed, lower case; '' for the standard one
+    names_tier: bool = False  # whether it names a tier, so that '' is certainly the standard one
+    cost_usd: Decimal | None = None  # reported by the provider
     streamed: bool = False
     failed: bool = False  # a stream that ended in an error event
-    passed_characters: int = 0  # of text and calls that a stream without final figures put out
-    thought_characters: int = 0  # and of its reasoning
+    output_characters: int = 0  # of text and tool calls in a stream without final usage
+    reasoning_characters: int = 0  # and of its reasoning

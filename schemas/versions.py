@@ -1,7 +1,7 @@
 """The version of a row: of two of the same identity the higher one counts, whichever was written first.
 
 A version is unix microseconds. Those of calls that clients logged lie below those of requests that passed the proxy, so
-that what was observed beats what was only said, in whatever order the two are delivered.
+that an observed request beats a logged one, in whatever order the two are delivered.
 """
 
 from datetime import datetime

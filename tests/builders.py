@@ -139,6 +139,7 @@ def a_record(**changes: Any) -> RequestRecord:
         "response_bytes": 300,
         "key_id": "",
         "first_logged_us": 0,
+        "logged_us": 0,
         "replaced": "",
     }
     return RequestRecord(**(values | changes))

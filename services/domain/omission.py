@@ -1,6 +1,6 @@
-"""Bodies that are to be omitted, out of an event before anybody keeps it: what decides the charge takes their place.
+"""Removes omitted bodies from an event before it is stored, and puts what decides the charge in their place.
 
-It is read by the rules that the worker reads kept bodies by, so the charge is the same. No text of them stays but the
+The bodies are parsed by the same rules as in the worker, so the charge is the same. No text of them is left but the
 names that a row has anyway: models, users, service tiers.
 """
 
@@ -10,12 +10,12 @@ from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.omission import Omission
 from schemas.usage import ParsedResponse, RequestHints
 from services.domain.parsed_bodies import read_request, read_response
-from services.domain.usage.hints_from_body import kept_hints
 from services.domain.usage.numbers_only import without_text
+from services.domain.usage.request.hints import stored_hints
 
 
 def with_omission(event: ExchangeEvent, omission: Omission) -> ExchangeEvent:
-    """`event` with tags that omit what the operator does, beside what the client does."""
+    """`event` with tags that omit what the operator omits, in addition to what the client omits."""
     tags = event.request.tags
     omit_request = tags.omit_request or omission in (Omission.REQUEST, Omission.BOTH)
     omit_response = tags.omit_response or omission in (Omission.RESPONSE, Omission.BOTH)
@@ -29,31 +29,33 @@ def omits(event: ExchangeEvent) -> bool:
     """Whether `event` has a body that its tags omit."""
     request, response = event.request, event.response
     return (request.tags.omit_request and request.hints is None) or (
-        request.tags.omit_response and response.reading is None
+        request.tags.omit_response and response.parsed is None
     )
 
 
 def without_bodies(event: ExchangeEvent) -> ExchangeEvent:
-    """`event` without the bodies that its tags omit, and with what was read of them. It has the charge that it had."""
+    """`event` without the bodies that its tags omit, and with what was parsed of them. Its charge is the same."""
     request, response = event.request, event.response
     hints, _ = read_request(request)
     may_be_estimated = True
     if request.tags.omit_response:
-        reading, _ = read_response(event, hints)
-        may_be_estimated = not reading.final
-        response = _of_response(response, without_text(reading))
+        parsed, _ = read_response(event, hints)
+        may_be_estimated = not parsed.final
+        response = _of_response(response, without_text(parsed))
     if request.tags.omit_request:
-        request = _of_request(request, kept_hints(hints, counts_text=may_be_estimated))
+        request = _of_request(request, stored_hints(hints, counts_text=may_be_estimated))
     return replace(event, request=request, response=response)
 
 
 def unread(event: ExchangeEvent) -> ExchangeEvent:
-    """`event` without the bodies that its tags omit, where nobody could read them. Its cost is unknown."""
+    """`event` without the bodies that its tags omit, where they could not be parsed. Its cost is unknown."""
     request, response = event.request, event.response
     if request.tags.omit_response:
-        response = _of_response(response, ParsedResponse(final=False, cut=True))
+        response = _of_response(response, ParsedResponse(final=False, truncated=True))
     if request.tags.omit_request:
-        request = _of_request(request, RequestHints(may_last_an_hour=True, may_be_cached=True, may_cost_more=True))
+        request = _of_request(
+            request, RequestHints(may_use_hour_cache=True, may_use_cache=True, may_run_paid_tools=True)
+        )
     return replace(event, request=request, response=response)
 
 
@@ -61,5 +63,5 @@ def _of_request(request: RequestEvent, hints: RequestHints) -> RequestEvent:
     return replace(request, body=b"", content_type="", content_encoding="", hints=hints)
 
 
-def _of_response(response: ResponseEvent, reading: ParsedResponse) -> ResponseEvent:
-    return replace(response, body=b"", body_tail=b"", content_type="", content_encoding="", reading=reading)
+def _of_response(response: ResponseEvent, parsed: ParsedResponse) -> ResponseEvent:
+    return replace(response, body=b"", body_tail=b"", content_type="", content_encoding="", parsed=parsed)

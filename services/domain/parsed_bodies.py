@@ -1,28 +1,27 @@
-"""The bodies of an event -> what is said in them, the same whether they are at hand or were omitted."""
+"""The bodies of an event -> what was parsed of them, the same whether they were stored or omitted."""
 
 from schemas.event import ExchangeEvent, RequestEvent
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body, read_body
-from services.domain.usage.folded_cache import with_cache_unfolded
-from services.domain.usage.hints import Hints
-from services.domain.usage.hints_from_body import HintsInBody
+from services.domain.usage.folded_cache import flag_folded_cache
+from services.domain.usage.request.hints import BodyHints, Hints
 from services.domain.usage.request_hints import apply_request_hints
 from services.domain.usage.truncated import parse_truncated
 
 
 def read_request(request: RequestEvent) -> tuple[Hints, Body]:
-    """What decides the charge, and the body, which is empty where it was omitted."""
+    """The hints that decide the charge, and the body, which is empty where it was omitted."""
     body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
-    return request.hints or HintsInBody(body, request.provider), body
+    return request.hints or BodyHints(body, request.provider), body
 
 
 def read_response(event: ExchangeEvent, hints: Hints) -> tuple[ParsedResponse, Body]:
-    """What the response to a request with `hints` says, and the body, which is empty where it was omitted."""
+    """The parsed response to a request with `hints`, and the body, which is empty where it was omitted."""
     response = event.response
     body = read_body(
         response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
     )
-    if response.reading is not None:
-        return response.reading, body
-    reading = apply_request_hints(parse_truncated(event, hints, body), event.request.provider, hints)
-    return with_cache_unfolded(reading, hints, body) if event.request.logged else reading, body
+    if response.parsed is not None:
+        return response.parsed, body
+    parsed = apply_request_hints(parse_truncated(event, hints, body), event.request.provider, hints)
+    return flag_folded_cache(parsed, hints, body) if event.request.logged else parsed, body

@@ -9,7 +9,7 @@ from schemas.errors import Conflict, StoreUnavailable
 from schemas.event import ExchangeEvent
 from schemas.timestamps import unix_us
 from services.domain.enrich import recorded_at_of
-from services.domain.logging_api.replacement import STANDING, objection, standing_of
+from services.domain.logging_api.replacement import STORED_NAMES, conflict_reason, stored_row
 from services.ports import Warehouse
 from services.sql.nodes import Key
 from services.sql.standing import print_standing
@@ -34,11 +34,11 @@ class LogConflicts:
         key = Key(request.created_at, str(uuid.UUID(request.request_id)))
         try:
             async with asyncio.timeout(LOOK_UP_S):
-                rows = await self._warehouse.query(print_standing(request.organization_id, [key], STANDING))
+                rows = await self._warehouse.query(print_standing(request.organization_id, [key], STORED_NAMES))
         except (StoreUnavailable, TimeoutError) as error:
             logger.info("a log is taken unchecked", extra={"reason": str(error) or type(error).__name__})
             return
         for row in rows:
-            why_not = objection(standing_of(row), request.key_id, unix_us(recorded_at_of(event)))
+            why_not = conflict_reason(stored_row(row), request.key_id, unix_us(recorded_at_of(event)))
             if why_not:
                 raise Conflict(f"{why_not}: leave Helicone-Request-Id out, or log under another one")

@@ -15,7 +15,7 @@ from schemas.event import ExchangeEvent
 from schemas.key import KeyOwner
 from services.domain.exchange.headers import Head, parse_head
 from services.domain.exchange.helicone_headers import unknown_names
-from services.domain.logging_api.event import LoggedBy, read_log_steps, result_of
+from services.domain.logging_api.event import LoggedBy, parse_log_steps, result_of
 from services.ports import Clock, EventSink, Headers
 from services.proxy.errors import MalformedRequest, RequestTooSlow
 from services.proxy.exchange.context import KeyCheck
@@ -97,9 +97,14 @@ class LoggedCallIntake:
         payload = await self._payload(receive)
         now = self._clock.now()
         drawn_id = self._draw_id(now)
-        steps = read_log_steps(
+        steps = parse_log_steps(
             payload,
-            LoggedBy(organization_id=owner.organization_id, key_id=owner.key_id, provider=provider, labels=head.labels),
+            LoggedBy(
+                organization_id=owner.organization_id,
+                key_id=owner.key_id,
+                provider=provider,
+                helicone_headers=head.labels,
+            ),
             drawn_id=drawn_id,
             now=now,
             capture_bytes=self._capture_bytes,

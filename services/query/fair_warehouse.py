@@ -10,12 +10,12 @@ from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction
 from schemas.statement import Statement
-from services.domain.limits.fair_queue import FairTurns, TurnLimits
+from services.domain.limits.fair_queue import FairQueue, QueueLimits
 from services.ports import AmendableWarehouse
 
 # An organization has half of the places at most, and one of all is for what is cheap. An embedded warehouse has one
 # more reader than there are places here: that is the worker's.
-LIMITS: Final = TurnLimits(places=4, for_cheap=1, of_one=2, waiting_of_one=32, waiting=512)
+LIMITS: Final = QueueLimits(places=4, for_cheap=1, of_one=2, waiting_of_one=32, waiting=512)
 WAIT_S: Final = 30.0
 
 Turn = asyncio.Future[None]
@@ -24,10 +24,10 @@ Turn = asyncio.Future[None]
 class FairWarehouse:
     """An AmendableWarehouse whose questions take turns. What is written goes straight on."""
 
-    def __init__(self, warehouse: AmendableWarehouse, *, limits: TurnLimits = LIMITS, wait_s: float = WAIT_S) -> None:
+    def __init__(self, warehouse: AmendableWarehouse, *, limits: QueueLimits = LIMITS, wait_s: float = WAIT_S) -> None:
         self._warehouse = warehouse
         self._wait_s = wait_s
-        self._turns: FairTurns[Turn] = FairTurns(limits)
+        self._turns: FairQueue[Turn] = FairQueue(limits)
 
     @property
     def is_idle(self) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.errors import LogConflict
 from schemas.event import DeadLetter
-from services.domain.logging_api.replacement import STANDING, Standing, settled, standing_of
+from services.domain.logging_api.replacement import STORED_NAMES, StoredRow, row_to_write, stored_row
 from services.ports import Warehouse
 from services.sql.nodes import Key, key_of
 from services.sql.standing import print_standing
@@ -44,14 +44,14 @@ async def settle_logs(rows: Sequence[Row], warehouse: Warehouse) -> tuple[Sequen
     return left, letters
 
 
-def _settled(row: Row, identity: _Identity, standing: dict[_Identity, Standing]) -> Row | None:
+def _settled(row: Row, identity: _Identity, standing: dict[_Identity, StoredRow]) -> Row | None:
     """What to write of `row`, which is noted in `standing` then; None when it is there. Raises: LogConflict."""
     before = standing.get(identity)
-    record = settled(row.record, before) if row.record.first_logged_us else row.record
+    record = row_to_write(row.record, before) if row.record.first_logged_us else row.record
     if record is None:
         return None
     if before is None or record.version > before.version:
-        standing[identity] = standing_of(record)
+        standing[identity] = stored_row(record)
     return msgspec.structs.replace(row, record=record)
 
 
@@ -61,16 +61,16 @@ def _identity(row: Row) -> _Identity | None:
     return None if key is None else (row.record.organization_id, key)
 
 
-async def _standing(rows: Sequence[Row], warehouse: Warehouse) -> dict[_Identity, Standing]:
+async def _standing(rows: Sequence[Row], warehouse: Warehouse) -> dict[_Identity, StoredRow]:
     asked: dict[str, list[Key]] = defaultdict(list)
     for row in rows:
         identity = _identity(row) if row.record.first_logged_us else None
         if identity is not None:
             asked[identity[0]].append(identity[1])
-    found: dict[_Identity, Standing] = {}
+    found: dict[_Identity, StoredRow] = {}
     for organization_id, keys in asked.items():
         for start in range(0, len(keys), ASKED_AT_ONCE):
-            statement = print_standing(organization_id, keys[start : start + ASKED_AT_ONCE], STANDING)
+            statement = print_standing(organization_id, keys[start : start + ASKED_AT_ONCE], STORED_NAMES)
             for one in await warehouse.query(statement):
-                found[organization_id, key_of(one)] = standing_of(one)
+                found[organization_id, key_of(one)] = stored_row(one)
     return found

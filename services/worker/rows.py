@@ -19,6 +19,8 @@ from services.domain.pricing.price_book import RecordingPriceBook
 
 # Bodies may be compressed a hundredfold: a batch that is small in the log may be large when it is read.
 MAX_CHARACTERS: Final = 64 * 2**20
+# Each may be the last of a hundred logs of its call: a row of some 70 KB with what it replaced.
+MAX_LOGS: Final = 2_000
 
 logger = logging.getLogger("farebox.worker")
 
@@ -41,11 +43,11 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
-    """The deliveries from `start` on, until their bodies together are large. Raises: MemoryError."""
+    """The deliveries from `start` on, until their bodies together are large, or many are logs. Raises: MemoryError."""
     rows: list[Row] = []
     letters: list[DeadLetter] = []
     used = _UsedPrices(books)
-    characters = 0
+    characters = logs = 0
     end = start
     for delivery in batch[start:]:
         end += 1
@@ -57,7 +59,8 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
         rows.append(Row(delivery, record, bodies))
         if bodies is not None:
             characters += len(bodies.request_body) + len(bodies.response_body)
-        if characters >= MAX_CHARACTERS:
+        logs += record.logged_us > 0
+        if characters >= MAX_CHARACTERS or logs >= MAX_LOGS:
             break
     _warn_of_faults(letters)
     return Piece(rows, letters, used.prices, end)

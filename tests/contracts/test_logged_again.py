@@ -9,16 +9,22 @@ from itertools import permutations
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from schemas.event import ExchangeEvent, encode_event
+from schemas.event import Delivery, ExchangeEvent, RequestTags, encode_event
 from schemas.key import Permission
+from services.domain.omission import without_bodies
+from services.domain.pricing.price_book import PriceBookHistory
 from services.ports import Warehouse
 from services.proxy import log_conflicts
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import MemoryLog, MemorySource
+from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
 from services.worker.loop import MAX_BURIED, Flush, run_worker
+from services.worker.rows import MAX_LOGS
+from services.worker.rows import rows_of as piece_of
 from tests.builders import MOMENT, REQUEST_ID, an_event, chat_answer
 from tests.logged_calls import CHAT, a_log
 from tests.price_rows import known
@@ -132,6 +138,31 @@ def test_of_two_logs_of_one_key_the_later_counts_in_whatever_order_they_come(
         work_through(warehouse, [encode_event(_of(event, its)) for event in order])
         (row,) = rows_of(warehouse, its)
         assert row["prompt_tokens"] == 200
+
+
+OMITTED = RequestTags(omit_request=True, omit_response=True)
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
+@pytest.mark.parametrize("logged", [True, False])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_bodies_that_are_omitted_take_the_place_of_those_that_were_logged_before(
+    warehouse: ClickHouseWarehouse, organization_id: str, rows: int, *, logged: bool, is_first: bool
+) -> None:
+    log = a_logged(organization_id)
+    omitted = a_logged(organization_id, hours=1)
+    request = msgspec.structs.replace(omitted.request, tags=OMITTED, logged=logged)
+    events = [log, without_bodies(msgspec.structs.replace(omitted, request=request))]
+    worked(warehouse, events[::-1] if is_first else events, rows=rows)
+    (kept,) = rows_of(warehouse, organization_id, "request_response_body")
+    assert (kept["request_body"], kept["response_body"]) == ("", "")
+
+
+def test_many_logs_are_kept_in_several_pieces() -> None:
+    entries = [encode_event(a_logged(str(number))) for number in range(MAX_LOGS + 1)]
+    batch = [Delivery(payload=entry, position="") for entry in entries]
+    books = PriceBookHistory(ShippedPrices())
+    assert [piece_of(batch, start, books).end for start in (0, MAX_LOGS)] == [MAX_LOGS, MAX_LOGS + 1]
 
 
 # What is shown

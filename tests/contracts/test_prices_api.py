@@ -169,7 +169,7 @@ def test_only_the_key_of_an_admin_changes_prices(
     ("changes", "told"),
     [
         ({"usd_per_million_tokens": {"prompt_tokens": -1}}, "zero or more"),
-        ({"usd_per_million_tokens": {"prompt_tokens": 2_000_000}}, "cannot be meant"),
+        ({"usd_per_million_tokens": {"prompt_tokens": 2_000_000}}, "exceeds the maximum"),
         ({"usd_per_million_tokens": {"prompt_tokens": 0.0000025}}, "give 2.5"),
         ({"usd_per_million_tokens": {"tokens": 1}}, "unknown usage class 'tokens': known are prompt_tokens"),
         ({"usd_per_million_tokens": {"prompt_tokens": True}}, "usd_per_million_tokens"),

@@ -12,7 +12,7 @@ import pytest
 from schemas.errors import Busy
 from schemas.key import Permission
 from schemas.statement import Statement
-from services.domain.limits.fair_queue import TurnLimits
+from services.domain.limits.fair_queue import QueueLimits
 from services.query.caches import QueryKeyCache
 from services.query.fair_warehouse import FairWarehouse
 from services.query.http.json_body import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
@@ -111,7 +111,7 @@ class SlowWarehouse(AwayWarehouse):
         return []
 
 
-LIMITS = TurnLimits(places=2, for_cheap=0, of_one=1, waiting_of_one=2, waiting=4)
+LIMITS = QueueLimits(places=2, for_cheap=0, of_one=1, waiting_of_one=2, waiting=4)
 
 
 def test_questions_that_cannot_be_answered_soon_are_refused() -> None:

@@ -109,7 +109,7 @@ def test_a_receipt_of_what_is_not_known_says_why_and_shows_what_was_used(client:
 def test_a_receipt_without_usage_has_no_lines(client: Client) -> None:
     told = receipt(client, keep(client, event_of(client, response_body=b'{"model":"gpt-4o-mini","choices":[]}')))
     assert (told["cost_usd"], told["cost_state"], told["lines"]) == (None, "no_usage", [])
-    assert told["why"] == "the provider did not say what was used"
+    assert told["why"] == "the provider reported no usage"
     assert (told["usage_source"], told["provider_usage"]) == ("none", None)
 
 
@@ -118,7 +118,7 @@ def test_a_receipt_of_what_contradicts_itself_says_so(client: Client) -> None:
     answer["usage"]["total_tokens"] = 7
     told = receipt(client, keep(client, event_of(client, response_body=json.dumps(answer).encode())))
     assert (told["cost_usd"], told["cost_state"], told["usage_mismatch"]) == (None, "partial", True)
-    assert "contradict each other" in told["why"]
+    assert "usage is inconsistent" in told["why"]
     assert told["price"]["source"].startswith("genai-prices ")
     assert [line["amount_usd"] for line in told["lines"]] == [None] * 3
 
@@ -127,13 +127,13 @@ def test_an_error_answer_costs_nothing_and_says_why(client: Client) -> None:
     event = event_of(client, outcome=Outcome.PROVIDER_ERROR, status=429, response_body=b'{"error":{"message":"slow"}}')
     told = receipt(client, keep(client, event))
     assert (told["cost_usd"], told["total_usd"], told["cost_state"], told["lines"]) == (0, 0, "free", [])
-    assert told["why"] == "an error answer in which nothing was used: providers do not bill these"
+    assert told["why"] == "an error response without usage: providers do not bill these"
 
 
 def test_a_cached_answer_costs_nothing_and_says_what_it_saved_and_who_paid(client: Client) -> None:
     told = receipt(client, keep(client, event_of(client, outcome=Outcome.CACHED, cache_reference_id=ORIGINAL)))
     assert (told["cost_usd"], told["cost_state"], told["lines"]) == (0, "free", [])
-    assert told["why"] == "answered from the response cache: the provider was not asked"
+    assert told["why"] == "served from the response cache: nothing was sent to the provider"
     assert (told["cache_reference_id"], told["cache_saved_usd"]) == (ORIGINAL, Decimal("0.00024"))
 
 

@@ -15,7 +15,7 @@ from schemas.usage import Usage
 from services.domain.enrich import to_record
 from services.domain.exchange.sse import events_of
 from services.domain.pricing.charge import charge
-from services.domain.usage.parse import read_answer
+from services.domain.usage.parse import parse_response
 from services.stores.shipped_prices.book import PROVIDERS
 from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
@@ -31,20 +31,20 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 
 @every_case
 def test_an_answer_is_read_into_disjoint_classes(case: GoldenCase) -> None:
-    reading = read_answer(case.body, case.provider)
-    assert reading.usage == case.usage
-    assert (reading.model, reading.tier) == (case.model, case.tier)
-    assert (reading.consistent, reading.complete, reading.final) == (case.consistent, case.complete, case.final)
-    assert (reading.streamed, reading.failed) == (case.streamed, case.failed)
+    parsed = parse_response(case.body, case.provider)
+    assert parsed.usage == case.usage
+    assert (parsed.model, parsed.tier) == (case.model, case.tier)
+    assert (parsed.consistent, parsed.complete, parsed.final) == (case.consistent, case.complete, case.final)
+    assert (parsed.streamed, parsed.failed) == (case.streamed, case.failed)
 
 
 @every_case
 def test_the_receipt_is_the_one_worked_out_by_hand(case: GoldenCase) -> None:
-    reading = read_answer(case.body, case.provider)
-    if case.cost_usd is None or reading.usage is None:
+    parsed = parse_response(case.body, case.provider)
+    if case.cost_usd is None or parsed.usage is None:
         return
     price = case.price_book().price_at(case.provider, case.billed_model, case.timestamp, case.billed_tier)
-    charged = charge(reading.usage, price)
+    charged = charge(parsed.usage, price)
     assert tuple((line.usage_class, line.quantity, line.unit_usd, line.amount_usd) for line in charged.lines) == (
         case.receipt
     )

@@ -78,6 +78,7 @@ def _stored(chance: random.Random, number: int) -> Stored:
         cache_saved_usd=chance.choice(AMOUNTS) if cached else None,
         key_id=chance.choice(TEXTS),
         first_logged_us=chance.choice((0, 1)),
+        logged_us=0,
         replaced=chance.choice(("", "[]")),
         **{name: chance.choice(TEXTS) for name in texts},
         **{name: chance.choice(NUMBERS) for name in counts},

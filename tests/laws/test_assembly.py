@@ -81,43 +81,74 @@ def test_a_stream_cut_anywhere_makes_what_there_is_of_it_and_says_so(case: Golde
     assert ended != whole.get(TRUNCATED, False)
 
 
+def _is_object_or_none(response: bytes | None) -> bool:
+    return response is None or isinstance(json.loads(response), dict)
+
+
 @pytest.mark.parametrize("stream", [TOOL_CALLS, sse(*TOOL_USE), sse(*REASONED)])
 def test_a_tool_call_cut_anywhere_is_json_all_the_same(stream: bytes) -> None:
     for end in range(0, len(stream), 3):
-        json.loads(assembled(stream[:end]) or b"null")
+        assert _is_object_or_none(assembled(stream[:end]))
 
 
+KINDS = [
+    *("response.output_text.delta", "response.output_item.added", "response.output_item.done", "response.completed"),
+    *("response.function_call_arguments.delta", "response.reasoning_summary_text.delta", "response.created"),
+    *("content_block_start", "content_block_delta", "message_start", "message_delta", "message_stop"),
+    *("error", "text_delta", "citations_delta", "input_json_delta", "output_text", "chat.completion.chunk", "x"),
+]
+# Every name that one of the formats reads.
+NAMES = [
+    *("choices", "candidates", "item", "output_index", "content_index", "summary_index", "index", "delta", "output"),
+    *("content_block", "message", "response", "usage", "usageMetadata", "promptFeedback", "blockReason", "object"),
+    *("text", "thought", "content", "parts", "summary", "tool_calls", "function", "arguments", "logprobs", "error"),
+    *("finish_reason", "finishReason", "citations", "citation", "partial_json", "thinking", "role", "id", "name"),
+]
 junk = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "x", "text_delta", "output_text"]),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(
-                ["index", "delta", "text", "type", "content", "parts", "tool_calls", "function", "arguments", "message"]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
+    st.none() | st.booleans() | st.integers(-2, 3) | st.floats(0, 1) | st.sampled_from(["", "x", *KINDS]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", *NAMES]), inner, max_size=4),
     max_leaves=8,
 )
-KINDS = ["response.output_text.delta", "response.output_item.added", "content_block_start", "content_block_delta",
-         "message_start", "message_delta", "error", "x"]  # fmt: skip
-FIELDS = ["choices", "candidates", "item", "output_index", "content_index", "index", "delta", "content_block",
-          "message", "response", "usage", "promptFeedback"]  # fmt: skip
 events = st.lists(
     st.builds(
         lambda kind, fields: {"type": kind} | fields,
-        st.sampled_from(KINDS),
-        st.dictionaries(st.sampled_from(FIELDS), junk | st.lists(junk, max_size=2), max_size=4),
+        st.sampled_from(KINDS) | junk,
+        st.dictionaries(st.sampled_from(NAMES), junk | st.lists(junk, max_size=2), max_size=4),
     ),
     max_size=5,
 )
+OPENINGS = [{"choices": []}, {"type": "response.created"}, {"type": "message_start"}, {"candidates": []}]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [{"choices": [{"delta": "x"}]}],
+        [{"choices": [{"delta": [1]}]}],
+        [{"type": "response.created"}, {"type": ["response.completed"]}],
+        [{"type": "response.created"}, {"type": {}}],
+        [{"candidates": [{"content": 3}, {"content": {"parts": [{"text": "x"}]}}]}],
+        [{"candidates": [{"content": {"parts": [{"text": 3}, {"text": "x"}]}}]}],
+        [
+            {"type": "message_start", "message": {"content": 3}},
+            {"type": "content_block_delta", "index": 0, "delta": {}},
+        ],
+    ],
+)
+def test_what_no_provider_sends_is_json_or_no_response(found: list[dict[str, Any]]) -> None:
+    assert _is_object_or_none(assembled(sse(*found)))
+
+
+@given(st.sampled_from(OPENINGS), events)
+def test_whatever_follows_the_opening_of_a_stream_it_is_json_or_no_response(
+    opening: dict[str, Any], found: list[dict[str, Any]]
+) -> None:
+    assert _is_object_or_none(assembled(sse(opening, *found)))
 
 
 @given(events)
 def test_whatever_stands_in_a_stream_it_is_json_or_no_response(found: list[dict[str, Any]]) -> None:
-    json.loads(assembled(sse(*found)) or b"null")
+    assert _is_object_or_none(assembled(sse(*found)))
 
 
 @pytest.mark.parametrize("stream", [_chat, _message, _response, _generated])

@@ -18,7 +18,7 @@ from services.domain.exchange.decompress import MAX_ENCODINGS, decompressed
 from services.domain.exchange.headers import parse_head, parse_helicone_headers
 from services.domain.exchange.routes import Routes, origin_of
 from services.domain.exchange.usage_injection import UsageRemoval, with_usage_asked
-from services.domain.logging_api.payload import payload_steps
+from services.domain.logging_api.payload import decode_payload_steps
 from services.settings import ProxySettings
 from services.stores.shipped_prices.book import ShippedPrices
 from services.zstd import zstd
@@ -83,7 +83,7 @@ def take_out_usage(text: bytes) -> None:
 
 
 def logged(text: bytes) -> None:
-    list(payload_steps(b'{"providerRequest":{"json":"%b' % text))
+    list(decode_payload_steps(b'{"providerRequest":{"json":"%b' % text))
 
 
 def routed(text: bytes) -> None:

@@ -74,6 +74,20 @@ def test_what_a_log_replaces_is_kept_as_it_was_charged_last(
     assert (row["prompt_tokens"], stood.cost_usd) == (1060, Decimal("0.001938"))
 
 
+def test_a_log_that_a_repricing_has_overtaken_is_kept_and_only_once(
+    warehouse: ClickHouseWarehouse, organization_id: str, tmp_path: Path
+) -> None:
+    operator = Operator(warehouse, tmp_path, organization_id)
+    first, overtaken, last = (encode_event(an_exchange(organization_id, minutes)) for minutes in (-60, -30, -20))
+    work_through(warehouse, [first])
+    operator.add_price("*", "0.0000017")
+    operator.charge_again()
+    for entries, prompt in (([overtaken], 970), ([first, overtaken], 970), ([last, first], 980), ([overtaken], 980)):
+        work_through(warehouse, entries, rows=1)
+        assert row_of(warehouse, organization_id)["prompt_tokens"] == prompt
+    assert len(replaced_of(row_of(warehouse, organization_id)["replaced"])) == 2
+
+
 @EXAMPLES
 @given(data=st.data())
 def test_however_a_call_is_delivered_what_passed_wins_and_else_the_latest_log_of_its_key(

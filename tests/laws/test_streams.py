@@ -18,7 +18,7 @@ from services.domain.enrich import to_record
 from services.domain.exchange.capture import CapturedBody, CaptureSpace
 from services.domain.exchange.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
 from services.domain.exchange.sse import events_of, looks_like_events
-from services.domain.usage.parse import read_answer
+from services.domain.usage.parse import parse_response
 from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
@@ -107,14 +107,14 @@ def test_cutting_a_stream_anywhere_keeps_the_same_of_it(stream: bytes, cuts: lis
 def test_a_real_stream_says_the_same_however_its_bytes_came(case: GoldenCase, piece_bytes: int) -> None:
     kept, rest = _captured(case.body, range(piece_bytes, len(case.body), piece_bytes), limit=2**20, tail=64)
     assert (kept, rest) == (case.body, b"")
-    assert read_answer(kept, case.provider) == read_answer(case.body, case.provider)
+    assert parse_response(kept, case.provider) == parse_response(case.body, case.provider)
 
 
 @pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
 def test_a_stream_that_ends_at_any_byte_says_what_it_said_whole_or_that_it_does_not_know(case: GoldenCase) -> None:
-    whole = read_answer(case.body, case.provider)
+    whole = parse_response(case.body, case.provider)
     for cut in range(len(case.body)):
-        ended = read_answer(case.body[:cut], case.provider)
+        ended = parse_response(case.body[:cut], case.provider)
         assert not ended.final or ended.usage in (None, whole.usage)
 
 
@@ -154,7 +154,7 @@ def test_a_compressed_stream_that_breaks_off_is_charged_in_full_or_not_known(cas
 def test_line_ends_do_not_change_the_usage(case: GoldenCase) -> None:
     lines = case.body.replace(b"\r\n", b"\n")
     for end in (b"\n", b"\r", b"\r\n"):
-        assert read_answer(lines.replace(b"\n", end), case.provider) == read_answer(case.body, case.provider)
+        assert parse_response(lines.replace(b"\n", end), case.provider) == parse_response(case.body, case.provider)
 
 
 @pytest.mark.parametrize("encoding", WRITERS)

@@ -328,7 +328,8 @@ def test_what_the_caller_wants_omitted_is_read_and_not_kept() -> None:
     assert bodies is not None
     assert (bodies.request_body, record.request_model) == ("", "gpt-4o-mini")
     record, bodies = to_record(an_event(tags=RequestTags(omit_request=True, omit_response=True)), PRICES)
-    assert (bodies, record.cost_usd) == (None, Decimal("0.00024"))
+    assert bodies is not None
+    assert (bodies.request_body, bodies.response_body, record.cost_usd) == ("", "", Decimal("0.00024"))
 
 
 def test_a_body_that_is_no_text_is_kept_as_a_note() -> None:

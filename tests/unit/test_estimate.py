@@ -7,13 +7,14 @@ import pytest
 
 from schemas.usage import ParsedResponse, Usage
 from services.domain.exchange.body import read_body
-from services.domain.usage.estimate import MAX_BRACKETS, estimated_usage, put_out
-from services.domain.usage.hints_from_body import HintsInBody
-from services.domain.usage.parse import read_answer
+from services.domain.usage.estimate import estimated_usage, output_characters
+from services.domain.usage.parse import parse_response
+from services.domain.usage.request.hints import BodyHints
+from services.domain.usage.request.prompt_text import MAX_BRACKETS
 
 
-def _hints(request_body: bytes) -> HintsInBody:
-    return HintsInBody(read_body(request_body, "", "", len(request_body)), "OPENAI")
+def _hints(request_body: bytes) -> BodyHints:
+    return BodyHints(read_body(request_body, "", "", len(request_body)), "OPENAI")
 
 
 def _stream(*chunks: dict[str, Any]) -> bytes:
@@ -53,12 +54,12 @@ def _delta(**delta: Any) -> dict[str, Any]:
     ],
 )
 def test_the_new_text_of_a_chunk_is_counted_once(chunk: dict[str, Any], expected: tuple[int, int]) -> None:
-    assert put_out([json.dumps(chunk).encode()]) == expected
+    assert output_characters([json.dumps(chunk).encode()]) == expected
 
 
 @pytest.mark.parametrize("chunk", [b"null", b"3", b"{", b"\xff", b'{"choices":[null,3,{"delta":[]}]}', b"[" * 5000])
 def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
-    assert put_out([chunk]) == (0, 0)
+    assert output_characters([chunk]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -75,40 +76,40 @@ def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
     ],
 )
 def test_the_text_of_a_request_is_what_was_asked(asked: object, tokens: int) -> None:
-    usage = estimated_usage(ParsedResponse(passed_characters=1), _hints(json.dumps(asked).encode()))
+    usage = estimated_usage(ParsedResponse(output_characters=1), _hints(json.dumps(asked).encode()))
     assert usage == Usage(prompt_tokens=tokens, completion_tokens=1)
 
 
 @pytest.mark.parametrize(("brackets", "tokens"), [(MAX_BRACKETS, 2), (MAX_BRACKETS + 1, 0)])
 def test_a_request_of_more_lists_than_anybody_means_counts_nothing(brackets: int, tokens: int) -> None:
     asked = b'[{"content":"Hello"},' + b"[]," * (brackets - 2) + b"1]"
-    assert estimated_usage(ParsedResponse(passed_characters=1), _hints(asked)) == Usage(
+    assert estimated_usage(ParsedResponse(output_characters=1), _hints(asked)) == Usage(
         prompt_tokens=tokens, completion_tokens=1
     )
 
 
 def test_a_request_that_cannot_be_read_counts_nothing() -> None:
-    assert estimated_usage(ParsedResponse(passed_characters=1), _hints(b'{"messages":[{"con')) == Usage(
+    assert estimated_usage(ParsedResponse(output_characters=1), _hints(b'{"messages":[{"con')) == Usage(
         completion_tokens=1
     )
 
 
 def test_what_put_out_nothing_has_no_estimate() -> None:
-    reading = read_answer(_stream(_delta(role="assistant", content="")), "OPENAI")
-    assert estimated_usage(reading, _hints(b'{"messages":[{"content":"Hello"}]}')) is None
+    parsed = parse_response(_stream(_delta(role="assistant", content="")), "OPENAI")
+    assert estimated_usage(parsed, _hints(b'{"messages":[{"content":"Hello"}]}')) is None
 
 
 def test_running_figures_count_before_the_rule_of_four() -> None:
     running = _delta(content="Hello there, everybody") | {"usage": {"prompt_tokens": 7, "completion_tokens": 2}}
-    reading = read_answer(_stream(running), "OPENAI")
-    assert estimated_usage(reading, _hints(b"{}")) == Usage(prompt_tokens=7, completion_tokens=2)
+    parsed = parse_response(_stream(running), "OPENAI")
+    assert estimated_usage(parsed, _hints(b"{}")) == Usage(prompt_tokens=7, completion_tokens=2)
 
 
 def test_the_opening_tells_the_prompt_and_the_text_what_was_put_out() -> None:
     opening = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
     said = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hello"}}
-    reading = read_answer(_stream(opening, said), "ANTHROPIC")
-    assert estimated_usage(reading, _hints(b'{"messages":[{"content":"Hello"}]}')) == Usage(
+    parsed = parse_response(_stream(opening, said), "ANTHROPIC")
+    assert estimated_usage(parsed, _hints(b'{"messages":[{"content":"Hello"}]}')) == Usage(
         prompt_tokens=9, completion_tokens=2
     )
 
@@ -116,4 +117,4 @@ def test_the_opening_tells_the_prompt_and_the_text_what_was_put_out() -> None:
 def test_a_message_that_has_not_stopped_has_no_final_figures() -> None:
     opening = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
     midway = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {"output_tokens": 5}}
-    assert not read_answer(_stream(opening, midway), "ANTHROPIC").final
+    assert not parse_response(_stream(opening, midway), "ANTHROPIC").final

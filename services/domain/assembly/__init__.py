@@ -1,5 +1,5 @@
-"""The events of a stored stream -> the JSON that the provider would have answered without streaming.
+"""The events of a stored stream -> the JSON that the provider would have sent without streaming.
 
-Here: one file a wire format, and what texts in pieces have in common. Not here: usage, which `domain/usage` reads from
-the events themselves. Start reading at `stream.py`.
+Here: one file for each wire format, and `growing.py` for values that arrive in parts. Not here: usage, which
+`domain/usage` parses from the events themselves. Start with `stream.py`.
 """

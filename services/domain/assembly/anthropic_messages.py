@@ -66,14 +66,14 @@ def _end(message: Object, event: Object) -> None:
     usage = event.get("usage")
     if isinstance(usage, dict):
         before = message.get("usage")
-        told = {name: value for name, value in usage.items() if value is not None}
-        message["usage"] = (before if isinstance(before, dict) else {}) | told
+        reported = {name: value for name, value in usage.items() if value is not None}
+        message["usage"] = (before if isinstance(before, dict) else {}) | reported
 
 
 def _shown(block: Object) -> Object:
     """With the input of a tool as JSON; as a text where the stream broke off within it."""
     text = block.pop(_INPUT, "")
-    if not text:
+    if not text or not isinstance(text, str):
         return block
     try:
         return block | {"input": _any.decode(text)}

@@ -1,4 +1,4 @@
-"""Pieces of Google's streamed answers -> one GenerateContentResponse.
+"""Chunks of Google's streams -> one GenerateContentResponse.
 
 Source: https://ai.google.dev/api/generate-content
 """
@@ -11,12 +11,12 @@ from services.domain.assembly.growing import Object, add_text, finished
 _TEXT: Final = frozenset({"text", "thought"})  # a part with nothing else continues the one before it
 
 
-def assemble_generated(pieces: Sequence[Object]) -> tuple[Object, bool]:
+def assemble_generated(chunks: Sequence[Object]) -> tuple[Object, bool]:
     """The response, and whether every candidate has ended, or the prompt was refused."""
     response: Object = {}
     candidates: dict[int, Object] = {}
-    for piece in pieces:
-        for name, value in piece.items():
+    for chunk in chunks:
+        for name, value in chunk.items():
             if name == "candidates":
                 _add_candidates(candidates, value)
             elif value is not None:
@@ -29,21 +29,22 @@ def assemble_generated(pieces: Sequence[Object]) -> tuple[Object, bool]:
     return response, ended or refused
 
 
-def _add_candidates(candidates: dict[int, Object], pieces: object) -> None:
-    for piece in pieces if isinstance(pieces, list) else ():
-        if not isinstance(piece, dict):
+def _add_candidates(candidates: dict[int, Object], chunks: object) -> None:
+    for chunk in chunks if isinstance(chunks, list) else ():
+        if not isinstance(chunk, dict):
             continue
-        index = piece.get("index")
+        index = chunk.get("index")
         candidate = candidates.setdefault(index if isinstance(index, int) else 0, {})
-        for name, value in piece.items():
-            if name == "content" and isinstance(value, dict):
-                _add_content(candidate.setdefault("content", {"parts": []}), value)
+        for name, value in chunk.items():
+            if name == "content":
+                if isinstance(value, dict):
+                    _add_content(candidate.setdefault("content", {"parts": []}), value)
             elif value is not None:
                 candidate[name] = value
 
 
-def _add_content(content: Object, piece: Object) -> None:
-    for name, value in piece.items():
+def _add_content(content: Object, chunk: Object) -> None:
+    for name, value in chunk.items():
         if name != "parts":
             content[name] = value
             continue

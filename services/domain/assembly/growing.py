@@ -1,36 +1,36 @@
-"""Values that arrive in pieces, put together in linear time."""
+"""Values that arrive in chunks, put together in linear time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 Object = dict[str, Any]
 
-# Names what a piece belongs to, instead of continuing it: some servers repeat them in every chunk.
-_LABELS: Final = frozenset({"id", "type", "role", "name", "format", "object", "call_id"})
+# Fields that identify what a chunk belongs to, and do not continue it: some servers repeat them in every chunk.
+_IDENTIFYING: Final = frozenset({"id", "type", "role", "name", "format", "object", "call_id"})
 
 
 class GrowingText:
-    """A text in pieces, joined once: adding to a `str` would copy all of it with each piece."""
+    """A text in chunks, joined once: adding to a `str` would copy all of it with each chunk."""
 
-    __slots__ = ("pieces",)
+    __slots__ = ("chunks",)
 
-    def __init__(self, *pieces: str) -> None:
-        self.pieces = list(pieces)
+    def __init__(self, *chunks: str) -> None:
+        self.chunks = list(chunks)
 
 
 class IndexedList(dict[int, Object]):
     """A list whose items arrive by their index; a gap in the indexes is closed."""
 
 
-def add_text(target: Object, name: str, piece: object) -> None:
+def add_text(target: Object, name: str, chunk: object) -> None:
     """Continues the text `name` of `target`; what is no text is passed over."""
-    if not isinstance(piece, str):
+    if not isinstance(chunk, str):
         return
     before = target.get(name)
     if isinstance(before, GrowingText):
-        before.pieces.append(piece)
+        before.chunks.append(chunk)
     else:
-        target[name] = GrowingText(before, piece) if isinstance(before, str) else GrowingText(piece)
+        target[name] = GrowingText(before, chunk) if isinstance(before, str) else GrowingText(chunk)
 
 
 def merge_delta(target: Object, delta: Mapping[str, Any]) -> None:
@@ -40,7 +40,7 @@ def merge_delta(target: Object, delta: Mapping[str, Any]) -> None:
         match value:
             case None:
                 target.setdefault(name, None)
-            case str() if name in _LABELS:
+            case str() if name in _IDENTIFYING:
                 target[name] = value or before
             case str():
                 add_text(target, name, value)
@@ -69,7 +69,7 @@ def finished(value: Any) -> Any:
     """`value` as plain JSON. Raises: RecursionError."""
     match value:
         case GrowingText():
-            return "".join(value.pieces)
+            return "".join(value.chunks)
         case IndexedList():
             return [finished(value[index]) for index in sorted(value)]
         case dict():

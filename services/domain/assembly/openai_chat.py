@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.domain.assembly.growing import Object, add_text, finished, merge_delta
 
-_PADDING: Final = "obfuscation"  # hides the length of a text from who listens to the line
+_PADDING: Final = "obfuscation"  # hides the length of a text from eavesdroppers
 
 
 def assemble_chat(chunks: Sequence[Object]) -> tuple[Object, bool]:
@@ -27,16 +27,16 @@ def assemble_chat(chunks: Sequence[Object]) -> tuple[Object, bool]:
     return completion, bool(choices) and all(choice.get("finish_reason") for choice in choices.values())
 
 
-def _add_choices(choices: dict[int, Object], pieces: object) -> None:
-    for piece in pieces if isinstance(pieces, list) else ():
-        if isinstance(piece, dict):
-            index = piece.get("index")
+def _add_choices(choices: dict[int, Object], chunks: object) -> None:
+    for chunk in chunks if isinstance(chunks, list) else ():
+        if isinstance(chunk, dict):
+            index = chunk.get("index")
             index = index if isinstance(index, int) else 0
-            _add_choice(choices.setdefault(index, {"index": index, "finish_reason": None}), piece)
+            _add_choice(choices.setdefault(index, {"index": index, "finish_reason": None}), chunk)
 
 
-def _add_choice(choice: Object, piece: Object) -> None:
-    for name, value in piece.items():
+def _add_choice(choice: Object, chunk: Object) -> None:
+    for name, value in chunk.items():
         match name, value:
             case "delta" | "logprobs", dict():
                 merge_delta(_object(choice, name), value)
@@ -56,6 +56,6 @@ def _object(target: Object, name: str) -> Object:
 def _shown(choice: Object) -> Object:
     plain: Object = finished(choice)
     delta: Any = plain.pop("delta", None)
-    if delta is None:  # of the older completions, which have a text
+    if not isinstance(delta, dict):  # of the older completions, which have a text
         return plain
     return plain | {"message": {"role": "assistant", "content": None} | delta}

@@ -1,4 +1,4 @@
-"""Events of OpenAI's Responses -> the response. The last event holds all of it; without that, what its pieces make.
+"""Events of OpenAI's Responses -> the response. The last event holds all of it; without it, the sum of the deltas.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from services.domain.assembly.growing import IndexedList, Object, add_text, finished
 
-_LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+# No set: an event's type may be any JSON.
+_LAST: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
 # The list of parts within an output item that a delta continues ('': the item itself), and which text of it.
 _GROWING: Final = {

@@ -28,43 +28,43 @@ _elements = json.JSONDecoder(parse_float=Decimal)
 
 
 def assembled(stream: bytes) -> bytes | None:
-    """The JSON of the response that the events of `stream` make; None for what is no stream of a known format.
+    """The JSON of the response that the events of `stream` make; None for a body that is no stream of a known format.
 
     Every digit is kept. The response of a stream without its end is what there is of it, with `farebox_truncated`.
     """
     try:
-        pieces, done = _pieces(stream)
-        assemble = next(filter(None, map(_assembler, pieces)), None)
+        chunks, done = _chunks(stream)
+        assemble = next(filter(None, map(_assembler, chunks)), None)
         if assemble is None:
             return None
-        response, ended = assemble(pieces)
+        response, ended = assemble(chunks)
         return _encoder.encode(response if ended or done else response | {TRUNCATED: True})
     except UNDECODABLE:  # nested too deeply
         return None
 
 
-def _assembler(piece: Object) -> _Assembler | None:
-    kind = piece.get("type")
-    if isinstance(piece.get("choices"), list):
+def _assembler(chunk: Object) -> _Assembler | None:
+    kind = chunk.get("type")
+    if isinstance(chunk.get("choices"), list):
         return assemble_chat
     if isinstance(kind, str) and kind.startswith("response."):
         return assemble_response
     if kind in ("message_start", "content_block_start", "content_block_delta", "message_delta"):
         return assemble_message
-    return assemble_generated if "candidates" in piece or "usageMetadata" in piece else None
+    return assemble_generated if "candidates" in chunk or "usageMetadata" in chunk else None
 
 
-def _pieces(stream: bytes) -> tuple[list[Object], bool]:
-    """The events that are JSON objects, and whether the stream says that it is done."""
+def _chunks(stream: bytes) -> tuple[list[Object], bool]:
+    """The events that are JSON objects, and whether the stream ends with [DONE]."""
     if looks_like_events(stream):
         events = events_of(stream)
-        return [piece for event in events if (piece := _object(event)) is not None], _DONE in events[-2:]
+        return [chunk for event in events if (chunk := _object(event)) is not None], _DONE in events[-2:]
     if stream.lstrip().startswith(b"["):
         return list(_array(stream.decode("utf-8", "replace").lstrip())), False
     lines = json_lines(stream)
     if len(lines) < 2:  # a response that was not streamed
         return [], False
-    return [piece for line in lines if (piece := _object(line)) is not None], False
+    return [chunk for line in lines if (chunk := _object(line)) is not None], False
 
 
 def _object(text: bytes) -> Object | None:

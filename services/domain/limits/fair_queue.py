@@ -1,7 +1,7 @@
-"""Who may go next: work of many organizations on a few places. Organizations take turns, however much each asks for.
+"""A fair queue: work of many organizations on a few slots, in round robin, however much each of them queues.
 
-An organization runs only so much at once, and a place is kept for what is cheap, so that a quick question of one is
-never behind the slow ones of others. Within an organization what is cheap goes first, else what came first.
+An organization has a limit of its own, and slots are reserved for cheap work, so that a quick query of one is never
+behind the slow ones of others. Within an organization cheap work goes first, then first in, first out.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -13,34 +13,34 @@ import msgspec
 Ticket = TypeVar("Ticket", bound=Hashable)
 
 
-class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
+class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
     places: int  # of all work that runs at once
-    for_cheap: int  # of those, kept free of what is not cheap
+    for_cheap: int  # of those, reserved for cheap work
     of_one: int  # that one organization may have at once
     waiting_of_one: int  # tickets
     waiting: int
 
 
-class _Queue(Generic[Ticket]):
-    """What waits of one organization."""
+class _OrganizationQueue(Generic[Ticket]):
+    """The waiting tickets of one organization."""
 
     def __init__(self) -> None:
         self.cheap: deque[Ticket] = deque()
-        self.dear: deque[Ticket] = deque()
+        self.expensive: deque[Ticket] = deque()
 
     def __len__(self) -> int:
-        return len(self.cheap) + len(self.dear)
+        return len(self.cheap) + len(self.expensive)
 
 
-class FairTurns(Generic[Ticket]):
-    """The state of one scheduler. Tickets are whatever tells one piece of work from another."""
+class FairQueue(Generic[Ticket]):
+    """The state of one scheduler. A ticket is any hashable that identifies a piece of work."""
 
-    def __init__(self, limits: TurnLimits) -> None:
+    def __init__(self, limits: QueueLimits) -> None:
         self._limits = limits
         self._running: dict[Ticket, tuple[str, bool]] = {}  # organization, and whether it is cheap
         self._of_one: Counter[str] = Counter()
-        self._dear = 0
-        self._queues: OrderedDict[str, _Queue[Ticket]] = OrderedDict()  # in the order of their turns
+        self._expensive = 0
+        self._queues: OrderedDict[str, _OrganizationQueue[Ticket]] = OrderedDict()  # in round-robin order
 
     @property
     def waiting(self) -> int:
@@ -56,29 +56,29 @@ class FairTurns(Generic[Ticket]):
         return len(queue) < self._limits.waiting_of_one and self.waiting < self._limits.waiting
 
     def add(self, ticket: Ticket, organization_id: str, *, is_cheap: bool) -> None:
-        queue = self._queues.setdefault(organization_id, _Queue())
-        (queue.cheap if is_cheap else queue.dear).append(ticket)
+        queue = self._queues.setdefault(organization_id, _OrganizationQueue())
+        (queue.cheap if is_cheap else queue.expensive).append(ticket)
 
     def withdraw(self, ticket: Ticket, organization_id: str) -> None:
-        """It waits no more. Nothing happens when it did not."""
+        """Removes a waiting ticket. No effect when it is not waiting."""
         queue = self._queues.get(organization_id)
         if queue is None:
             return
-        for tickets in (queue.cheap, queue.dear):
+        for tickets in (queue.cheap, queue.expensive):
             if ticket in tickets:
                 tickets.remove(ticket)
         self._forget_empty(organization_id)
 
     def end(self, ticket: Ticket) -> None:
-        """It ran, and has ended."""
+        """Frees the slot of a running ticket."""
         organization_id, is_cheap = self._running.pop(ticket)
-        self._dear -= not is_cheap
+        self._expensive -= not is_cheap
         self._of_one[organization_id] -= 1
         if not self._of_one[organization_id]:
             del self._of_one[organization_id]
 
     def next(self) -> Ticket | None:
-        """The ticket that runs from now on; None when there is no place, or nobody to have it."""
+        """The ticket that runs from now on; None without a free slot, or an eligible ticket."""
         if len(self._running) >= self._limits.places:
             return None
         for organization_id, queue in self._queues.items():
@@ -87,17 +87,17 @@ class FairTurns(Generic[Ticket]):
                 return self._begin(tickets.popleft(), organization_id, is_cheap=tickets is queue.cheap)
         return None
 
-    def _eligible(self, organization_id: str, queue: _Queue[Ticket]) -> deque[Ticket] | None:
+    def _eligible(self, organization_id: str, queue: _OrganizationQueue[Ticket]) -> deque[Ticket] | None:
         if self._of_one[organization_id] >= self._limits.of_one:
             return None
         if queue.cheap:
             return queue.cheap
-        return queue.dear if self._dear < self._limits.places - self._limits.for_cheap else None
+        return queue.expensive if self._expensive < self._limits.places - self._limits.for_cheap else None
 
     def _begin(self, ticket: Ticket, organization_id: str, *, is_cheap: bool) -> Ticket:
         self._running[ticket] = (organization_id, is_cheap)
         self._of_one[organization_id] += 1
-        self._dear += not is_cheap
+        self._expensive += not is_cheap
         self._queues.move_to_end(organization_id)
         self._forget_empty(organization_id)
         return ticket

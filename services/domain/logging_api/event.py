@@ -1,14 +1,14 @@
 """A call that its client logged afterwards -> the event that the proxy would have published for it.
 
-The client tells what the provider was asked for and what it answered, and when. Read here is only what fixes the
-row's identity and how the call ended; both bodies go into the event unread, so that usage, model and cost are found
-by the same rules as for traffic that passed the proxy.
+The client sends request, response and timing. Parsed here is only what fixes the row's identity and how the call ended;
+both bodies go into the event undecoded, so that usage, model and cost are found by the same rules as for traffic that
+passed the proxy.
 
-A client may tell a cost (`providerResponse.cost`). It is nobody's bill, so it never becomes ours: the event carries
-it, the row shows it as `provider_cost_usd`, and where the usage has no price the cost stays unknown.
+A client may report a cost (`providerResponse.cost`). It is no provider's bill, so it never becomes ours: it is in the
+event and in the row as `provider_cost_usd`, and where the usage has no price the cost stays unknown.
 
-A log that calls itself a tool, a data source or a vector database (`_type`) is a step beside the model: it goes by that
-name and is free, unless its response holds usage, which is then priced as any other.
+A log of a tool, a data source or a vector database (`_type`) is a non-LLM step: it has that name instead of a model and
+is free, unless its response reports usage, which is priced as any other.
 """
 
 import re
@@ -33,13 +33,13 @@ from services.domain.logging_api.payload import (
     LoggedCall,
     LoggedResponse,
     Timing,
-    payload_steps,
-    read_meta,
+    decode_meta,
+    decode_payload_steps,
     valid_utf8,
 )
 from services.domain.logging_api.timestamps import elapsed_ms, first_byte_ms, started_at
 from services.domain.logging_api.typed import TYPED_PATH
-from services.domain.usage.request import MAX_NAME_CHARACTERS
+from services.domain.usage.request.info import MAX_NAME_CHARACTERS
 
 LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
     "/custom/v1/log": "CUSTOM",
@@ -51,10 +51,16 @@ LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload 
     TYPED_PATH: "OPENAI",
 }
 
-_ENDINGS: Final = {-3: Outcome.CLIENT_DISCONNECTED, -2: Outcome.TIMED_OUT}  # by Helicone's statuses that are not HTTP's
-_MAX_LABEL_BYTES: Final = 32 * 2**10  # about what a request's head may hold
+_OUTCOMES: Final = {
+    -3: Outcome.CLIENT_DISCONNECTED,
+    -2: Outcome.TIMED_OUT,
+}  # by Helicone's statuses beyond HTTP's
+_MAX_HEADER_BYTES: Final = 32 * 2**10  # about the limit of a request's head
 _MAX_URL_CHARACTERS: Final = 2048
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+# In a URL without an authority: credentials before the host, which `urlsplit` takes for a path.
+_CREDENTIALS_IN_PATH: Final = re.compile(r"^[/\\]*[^/\\]*@")
+_PARAMETERS_IN_PATH: Final = re.compile(r";|%3[bf]|%23", re.IGNORECASE)
 _PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE)
 
 _MAX_RAW_NAME_BYTES: Final = 64 * 2**10
@@ -65,23 +71,23 @@ _text = msgspec.json.Decoder(str)
 
 
 class LoggedBy(msgspec.Struct, frozen=True, kw_only=True):
-    """Who logs, and what the logging request itself says."""
+    """Who logs, and the path and headers of the logging request."""
 
     organization_id: str
     key_id: str
     provider: str  # of the path
-    labels: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
+    helicone_headers: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
 
 
-def read_log(
+def parse_log(
     payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
 ) -> ExchangeEvent:
-    """The event of the call in `payload`. A call that names its id has the same identity whenever it is logged again.
+    """The event of the call in `payload`. A call with an id has the same identity whenever it is logged again.
 
-    `drawn_id` is the id of a call that names none; of each body `capture_bytes` are kept, and the end of the response.
+    `drawn_id` is the id of a call without one; of each body `capture_bytes` are stored, and the end of the response.
     Raises: InvalidRequest, which names what is wrong.
     """
-    return result_of(read_log_steps(payload, by, drawn_id=drawn_id, now=now, capture_bytes=capture_bytes))
+    return result_of(parse_log_steps(payload, by, drawn_id=drawn_id, now=now, capture_bytes=capture_bytes))
 
 
 def result_of(steps: Generator[None, None, T]) -> T:
@@ -94,11 +100,11 @@ def result_of(steps: Generator[None, None, T]) -> T:
             return result
 
 
-def read_log_steps(
+def parse_log_steps(
     payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
 ) -> Generator[None, None, ExchangeEvent]:
-    """Like `read_log`; yields where others may be let in, as each step may take milliseconds for a large `payload`."""
-    call = yield from payload_steps(payload)
+    """Like `read_log`; yields where other work may run, as each step may take milliseconds for a large `payload`."""
+    call = yield from decode_payload_steps(payload)
     yield
     request = _request(call, by, drawn_id, now)
     yield
@@ -116,16 +122,17 @@ def read_log_steps(
 
 
 def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> RequestEvent:
-    asked = call.provider_request
-    tags, request_id = parse_helicone_headers([*by.labels, *_labels(read_meta(asked.meta), by.labels)])
-    body = _content(asked.json)
+    request = call.provider_request
+    in_meta = _helicone_headers(decode_meta(request.meta), by.helicone_headers)
+    tags, request_id = parse_helicone_headers([*by.helicone_headers, *in_meta])
+    body = _content(request.json)
     return RequestEvent(
         organization_id=by.organization_id,
         request_id=request_id or drawn_id,
         created_at=started_at(call.timing.start_time, now),
         provider=_provider(call.provider) or by.provider,
         method="POST",
-        target_url=_target(asked.url),
+        target_url=_target(request.url),
         tags=tags,
         content_type="application/json",
         body=body,
@@ -135,11 +142,11 @@ def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> Re
     )
 
 
-def _response(answer: LoggedResponse, timing: Timing) -> ResponseEvent:
-    outcome, status = _ending(answer.status)
-    body, content_type = _content(answer.json), "application/json"
-    if answer.text_body:
-        body = answer.text_body.encode()
+def _response(response: LoggedResponse, timing: Timing) -> ResponseEvent:
+    outcome, status = _outcome_and_status(response.status)
+    body, content_type = _content(response.json), "application/json"
+    if response.text_body:
+        body = response.text_body.encode()
         content_type = "text/event-stream" if looks_like_events(body) else "text/plain"
     return ResponseEvent(
         outcome=outcome,
@@ -149,12 +156,12 @@ def _response(answer: LoggedResponse, timing: Timing) -> ResponseEvent:
         content_type=content_type,
         body=body,
         body_bytes=len(body),
-        reported_cost_usd=_cost_usd(answer.cost),
+        reported_cost_usd=_cost_usd(response.cost),
     )
 
 
 def _content(raw: msgspec.Raw) -> bytes:
-    """The JSON of a body, as written; of one that is a text the text, as some clients encode twice."""
+    """The JSON of a body, as written; of a JSON string its text, as some clients encode twice."""
     content = bytes(raw)
     if content.startswith(b'"'):
         try:
@@ -164,56 +171,59 @@ def _content(raw: msgspec.Raw) -> bytes:
     return b"" if content == b"null" else content
 
 
-def _ending(status: int) -> tuple[Outcome, int | None]:
-    if status in _ENDINGS:
-        return _ENDINGS[status], None
+def _outcome_and_status(status: int) -> tuple[Outcome, int | None]:
+    if status in _OUTCOMES:
+        return _OUTCOMES[status], None
     if not 100 <= status <= 999:
         raise InvalidRequest("providerResponse.status must be an HTTP status, -3 for cancelled or -2 for timed out")
     return Outcome.COMPLETED if status < 400 else Outcome.PROVIDER_ERROR, status
 
 
-def _cost_usd(told: float | None) -> Decimal | None:
-    if told is None:
+def _cost_usd(value: float | None) -> Decimal | None:
+    if value is None:
         return None
-    if not 0 <= told <= MAX_USD:
+    if not 0 <= value <= MAX_USD:
         raise InvalidRequest("providerResponse.cost must be US dollars, zero or more")
-    return Decimal(str(told))
+    return Decimal(str(value))
 
 
-def _provider(told: str | None) -> str:
-    """In upper case, as ours are. '' when nobody says."""
-    if not told:
+def _provider(value: str | None) -> str:
+    """In upper case, as ours are; '' without one."""
+    if not value:
         return ""
-    if not _PROVIDER.fullmatch(told):
+    if not _PROVIDER.fullmatch(value):
         raise InvalidRequest("provider must be a name of at most 64 letters, digits, spaces, dots, dashes")
-    return told.upper()
+    return value.upper()
 
 
 def _target(url: str) -> str:
-    """Without what may hold keys: user, query and fragment, and Farebox's own in the path."""
+    """Without what may hold keys: user info, parameters, query and fragment, and Farebox's own key in the path."""
     try:
         parts = urlsplit(url)
     except ValueError:
         raise InvalidRequest("providerRequest.url is not a URL") from None
-    site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f"{site}{KEY_IN_PATH.sub('', parts.path)}"[:_MAX_URL_CHARACTERS]
+    path = _PARAMETERS_IN_PATH.split(parts.path, maxsplit=1)[0]
+    if not parts.netloc:
+        return KEY_IN_PATH.sub("", _CREDENTIALS_IN_PATH.sub("", path))[:_MAX_URL_CHARACTERS]
+    site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return f"{site}{KEY_IN_PATH.sub('', path)}"[:_MAX_URL_CHARACTERS]
 
 
-def _labels(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:
-    """The `Helicone-*` headers among `meta`, but those that are also among the real `headers`."""
-    real = {name.lower() for name, _ in headers}
-    labels = []
+def _helicone_headers(meta: Mapping[str, Any], headers: Sequence[Pair]) -> list[Pair]:
+    """The `Helicone-*` headers in `meta`, without those that are also in the real `headers`."""
+    real_names = {name.lower() for name, _ in headers}
+    helicone_headers = []
     for key, value in meta.items():
         name = _header_name(key)
-        if name and value is not None and name.lower() not in real:
-            labels.append((name, _header_value(key, value)))
-    if sum(len(name) + len(value) for name, value in labels) > _MAX_LABEL_BYTES:
-        raise InvalidRequest(f"providerRequest.meta holds more than {_MAX_LABEL_BYTES} bytes of headers")
-    return labels
+        if name and value is not None and name.lower() not in real_names:
+            helicone_headers.append((name, _header_value(key, value)))
+    if sum(len(name) + len(value) for name, value in helicone_headers) > _MAX_HEADER_BYTES:
+        raise InvalidRequest(f"providerRequest.meta holds more than {_MAX_HEADER_BYTES} bytes of headers")
+    return helicone_headers
 
 
 def _header_name(key: str) -> bytes:
-    """b'' for what is no header of ours. LiteLLM writes them in snake case, as Python's names are."""
+    """b'' for what is no Helicone header. LiteLLM writes them in snake case."""
     if key.lower().startswith("helicone_"):
         spelled = _PROPERTY_IN_SNAKE_CASE.match(key)
         key = f"Helicone-Property-{key[spelled.end() :]}" if spelled else key.replace("_", "-")
@@ -229,7 +239,7 @@ def _header_value(key: str, value: object) -> bytes:
 
 
 class _Named(msgspec.Struct, frozen=True):
-    """What a body says about the kind of call it was, unread: it may be anything."""
+    """The members of a body that name the kind of call, undecoded: they may be any JSON."""
 
     kind: msgspec.Raw = msgspec.field(default=NOT_THERE, name="_type")
     tool: msgspec.Raw = msgspec.field(default=NOT_THERE, name="toolName")
@@ -250,10 +260,10 @@ def _named_in(body: bytes) -> _Named:
 
 
 def _step(request: _Named, response: _Named) -> str:
-    """The name of a step beside the model, by Helicone's names for its model; '' for calls of models.
+    """The name of a non-LLM step, as Helicone names its model; '' for calls of models.
 
-    The Python client writes the kind into both bodies and the name of data into the request alone, where the name in
-    the response may be one of the results.
+    The Python client writes the kind into both bodies, and the name of a data source only into the request: a name in
+    the response may belong to a result.
     """
     kind = _text_of(response.kind)
     match kind if kind in _STEPS else _text_of(request.kind):
@@ -267,13 +277,13 @@ def _step(request: _Named, response: _Named) -> str:
 
 
 def _name(raw: msgspec.Raw) -> str:
-    """'' for what is no name; the Python client says `unknown` where it has none."""
+    """'' without one; the Python client writes `unknown` then."""
     name = _text_of(raw)
     return "" if name == _NAMELESS else name
 
 
 def _text_of(raw: msgspec.Raw) -> str:
-    """The beginning of a text; '' for what is none, or longer than any name."""
+    """The beginning of a JSON string; '' for other JSON, or one longer than any name."""
     content = bytes(raw)
     if not content.startswith(b'"') or len(content) > _MAX_RAW_NAME_BYTES:
         return ""

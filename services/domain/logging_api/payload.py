@@ -1,4 +1,4 @@
-"""Helicone's wire form of a logged call: bytes -> what they hold, both bodies still unread."""
+"""Helicone's wire format of a logged call: bytes -> LoggedCall, both bodies still undecoded."""
 
 import re
 from codecs import getincrementaldecoder
@@ -9,29 +9,29 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.undecodable import UNDECODABLE
-from services.domain.logging_api.timestamps import Told
+from services.domain.logging_api.timestamps import RawTime
 
-NO_PATH: Final = "custom-model-nopath"  # what Helicone's clients say instead of a URL
+NO_PATH: Final = "custom-model-nopath"  # what Helicone's clients send instead of a URL
 NOT_THERE: Final = msgspec.Raw(b"")
 
-# A surrogate pair, or half of one, as programs write it that cut a text within a character.
+# A surrogate pair, or half of one, as written by programs that truncate a text within a character.
 _SURROGATES: Final = re.compile(
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[c-fC-F][0-9a-fA-F]{2})"
 )
-_MAX_SURROGATES: Final = 10_000  # are looked at: a text has few, and other clients wait meanwhile
-_LOST: Final = rb"\ufffd"
+_MAX_SURROGATES: Final = 10_000  # are repaired: a text has few, and other clients wait meanwhile
+_REPLACEMENT: Final = rb"\ufffd"
 _ESCAPE_BYTES: Final = 6
 _BACKSLASHES: Final = b"\\" * 4096
-_LOST_CHARACTER: Final = "\ufffd"
-_MAX_LOST: Final = 500_000  # characters of a text that is no UTF-8: more of them take too long
-_PIECE_BYTES: Final = 2**20
+_REPLACEMENT_CHARACTER: Final = "\ufffd"
+_MAX_REPLACED: Final = 500_000  # invalid UTF-8 sequences: more take too long
+_CHUNK_BYTES: Final = 2**20
 MAX_META_BYTES: Final = 256 * 2**10
 
 
 class LoggedRequest(msgspec.Struct, frozen=True):
     url: str = NO_PATH
     json: msgspec.Raw = NOT_THERE
-    meta: msgspec.Raw = NOT_THERE  # headers, and whatever else clients keep beside them
+    meta: msgspec.Raw = NOT_THERE  # headers, and whatever else clients put beside them
 
 
 class LoggedResponse(msgspec.Struct, frozen=True, rename="camel"):
@@ -42,8 +42,8 @@ class LoggedResponse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Timing(msgspec.Struct, frozen=True, rename="camel"):
-    start_time: Told
-    end_time: Told
+    start_time: RawTime
+    end_time: RawTime
     time_to_first_token: float | None = None
 
 
@@ -58,10 +58,10 @@ _calls = msgspec.json.Decoder(LoggedCall)
 _meta = msgspec.json.Decoder(dict[str, Any] | None)
 
 
-def payload_steps(payload: bytes | bytearray) -> Generator[None, None, LoggedCall]:
-    """Returns what `payload` holds; yields where others may be let in, as each step may take milliseconds.
+def decode_payload_steps(payload: bytes | bytearray) -> Generator[None, None, LoggedCall]:
+    """Returns the call in `payload`; yields where other work may run, as each step may take milliseconds.
 
-    Raises: InvalidRequest, which says where `payload` is not what it must be.
+    Raises: InvalidRequest, which names the invalid member.
     """
     try:
         return _calls.decode(payload)
@@ -70,17 +70,17 @@ def payload_steps(payload: bytes | bytearray) -> Generator[None, None, LoggedCal
     yield
     text = valid_utf8(payload)
     yield
-    mended = _SURROGATES.sub(_whole, text, _MAX_SURROGATES)
+    repaired = _SURROGATES.sub(_whole, text, _MAX_SURROGATES)
     yield
     try:
-        return _calls.decode(mended)
+        return _calls.decode(repaired)
     except RecursionError:
         raise InvalidRequest("the body is nested too deeply") from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"the body is not a logged call: {error}") from None
 
 
-def read_meta(raw: msgspec.Raw) -> Mapping[str, Any]:
+def decode_meta(raw: msgspec.Raw) -> Mapping[str, Any]:
     """Everything in a log's `meta`. Raises: InvalidRequest."""
     text = bytes(raw)
     if len(text) > MAX_META_BYTES:
@@ -90,28 +90,28 @@ def read_meta(raw: msgspec.Raw) -> Mapping[str, Any]:
     except RecursionError:
         raise InvalidRequest("providerRequest.meta is nested too deeply") from None
     except msgspec.DecodeError as error:
-        raise InvalidRequest(f"providerRequest.meta is not what it must be: {error}") from None
+        raise InvalidRequest(f"providerRequest.meta is invalid: {error}") from None
 
 
 def valid_utf8(text: bytes | bytearray) -> bytes:
-    """`text` with a mark in the place of whatever is not UTF-8. Raises: InvalidRequest when hardly anything is."""
+    """`text` with U+FFFD in place of invalid UTF-8. Raises: InvalidRequest when there is too much of it."""
     decoder = getincrementaldecoder("utf-8")("replace")
-    valid, lost = bytearray(), 0
-    for start in range(0, len(text), _PIECE_BYTES):
-        end = start + _PIECE_BYTES
-        piece = decoder.decode(text[start:end], final=end >= len(text))
-        lost += piece.count(_LOST_CHARACTER)
-        if lost > _MAX_LOST:
+    valid, replaced = bytearray(), 0
+    for start in range(0, len(text), _CHUNK_BYTES):
+        end = start + _CHUNK_BYTES
+        chunk = decoder.decode(text[start:end], final=end >= len(text))
+        replaced += chunk.count(_REPLACEMENT_CHARACTER)
+        if replaced > _MAX_REPLACED:
             raise InvalidRequest("the body is not UTF-8")
-        valid += piece.encode()
+        valid += chunk.encode()
     return bytes(valid)
 
 
 def _whole(found: re.Match[bytes]) -> bytes:
-    """What was `found`, with half characters replaced: their other halves are gone for good."""
+    """`found`, with unpaired surrogates replaced."""
     if _backslashes_before(found.string, found.start()) % 2:  # the first backslash is itself escaped
-        return found[0][:_ESCAPE_BYTES] + (_LOST if found[1] else b"")
-    return found[0] if found[1] else _LOST
+        return found[0][:_ESCAPE_BYTES] + (_REPLACEMENT if found[1] else b"")
+    return found[0] if found[1] else _REPLACEMENT
 
 
 def _backslashes_before(text: bytes, end: int) -> int:

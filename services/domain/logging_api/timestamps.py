@@ -10,7 +10,7 @@ from schemas.errors import InvalidRequest
 from schemas.timestamps import EPOCH, MILLISECOND
 
 _EARLIEST_MS: Final = 946_684_800_000  # the year 2000: before it, seconds were taken for milliseconds
-_MILLISECONDS_FROM: Final = 1e11  # as seconds this would be the year 5138, as milliseconds it is 1973
+_MILLISECONDS_FROM: Final = 1e11  # the year 5138 in seconds, 1973 in milliseconds
 _AHEAD: Final = timedelta(days=1)  # that a client's clock may be
 _BACKWARDS_MS: Final = 60_000  # that a client's clock may jump during a call
 _LONGEST_MS: Final = 30 * 86_400_000
@@ -18,18 +18,18 @@ _NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,9})?")
 
 
 class SplitTime(msgspec.Struct, frozen=True):
-    """Unix time as Helicone's clients cut it."""
+    """Unix time as Helicone's clients split it."""
 
     seconds: float
     milliseconds: float = 0
 
 
-# A number, also as text, is unix seconds or milliseconds; another text is ISO 8601, in UTC unless it says otherwise.
-Told = SplitTime | str | float
+# A number, also as a string, is unix seconds or milliseconds; another string is ISO 8601, in UTC without an offset.
+RawTime = SplitTime | str | float
 
 
-def started_at(start: Told, now: datetime) -> datetime:
-    """The timestamp in UTC, whole milliseconds. Raises: InvalidRequest when nobody called a model then."""
+def started_at(start: RawTime, now: datetime) -> datetime:
+    """The timestamp in UTC, whole milliseconds. Raises: InvalidRequest when it is implausible."""
     unix_ms = _unix_ms(start, "timing.startTime")
     latest_ms = (now + _AHEAD - EPOCH) / MILLISECOND
     if not _EARLIEST_MS <= unix_ms <= latest_ms:
@@ -37,31 +37,31 @@ def started_at(start: Told, now: datetime) -> datetime:
     return EPOCH + timedelta(milliseconds=round(unix_ms))
 
 
-def elapsed_ms(start: Told, end: Told) -> int:
-    """From `start`, a plausible timestamp, to `end`. Raises: InvalidRequest when no call takes that long."""
-    passed_ms = _unix_ms(end, "timing.endTime") - round(_unix_ms(start, "timing.startTime"))
-    if not -_BACKWARDS_MS <= passed_ms <= _LONGEST_MS:
+def elapsed_ms(start: RawTime, end: RawTime) -> int:
+    """Milliseconds from `start`, which is plausible, to `end`. Raises: InvalidRequest when no call takes that long."""
+    duration_ms = _unix_ms(end, "timing.endTime") - round(_unix_ms(start, "timing.startTime"))
+    if not -_BACKWARDS_MS <= duration_ms <= _LONGEST_MS:
         raise InvalidRequest("timing.endTime lies before timing.startTime or more than 30 days after it")
-    return max(0, round(passed_ms))
+    return max(0, round(duration_ms))
 
 
-def first_byte_ms(told: float | None) -> int | None:
-    """Raises: InvalidRequest for what is no duration of a call."""
-    if told is None:
+def first_byte_ms(value: float | None) -> int | None:
+    """Raises: InvalidRequest when it is no plausible duration."""
+    if value is None:
         return None
-    if not 0 <= told <= _LONGEST_MS:
+    if not 0 <= value <= _LONGEST_MS:
         raise InvalidRequest("timing.timeToFirstToken must be milliseconds, from 0 to those of 30 days")
-    return round(told)
+    return round(value)
 
 
-def _unix_ms(told: Told, name: str) -> float:
-    match told:
+def _unix_ms(value: RawTime, name: str) -> float:
+    match value:
         case SplitTime():
-            return told.seconds * 1000 + told.milliseconds
-        case str() if not _NUMBER.fullmatch(told):
-            return _iso_ms(told, name)
+            return value.seconds * 1000 + value.milliseconds
+        case str() if not _NUMBER.fullmatch(value):
+            return _iso_ms(value, name)
         case _:
-            number = float(told)
+            number = float(value)
             return number if number >= _MILLISECONDS_FROM else number * 1000
 
 

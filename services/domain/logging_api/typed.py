@@ -1,4 +1,4 @@
-"""What Helicone's typed log route answers about a call that cannot be logged: each fault with the field it lies in."""
+"""The errors of Helicone's typed log route: each with the field of the logged call that is invalid."""
 
 import re
 from typing import Any, Final
@@ -16,7 +16,7 @@ def typed_faults(reason: str) -> dict[str, Any]:
 
 
 def _field(reason: str) -> str:
-    """The field that `reason` speaks of; '' for the body as a whole."""
+    """The field that `reason` names; '' for the body as a whole."""
     place, missing = _PLACE.search(reason), _MISSING.search(reason)
     if place is None and missing is None:
         named = _NAMED.match(reason)

@@ -1,5 +1,6 @@
-"""What usage costs: price books, charges, receipts, charging again.
+"""What usage costs: `cost.py` decides between priced, free and unknown, `charge.py` multiplies, `receipt.py` explains.
 
-Knows no provider's response format (`usage/`); prices come from `stores/shipped_prices` and the operator.
-Start with `cost.py`.
+`price_book.py` layers the operator's prices over the shipped ones, `price_input.py` validates what operators enter,
+`billable.py` knows which requests are never billed, `reprice.py` charges stored rows again. Not here: how usage is
+parsed (`domain/usage`), and where prices come from (`stores/shipped_prices`, `stores/state`). Start with `cost.py`.
 """

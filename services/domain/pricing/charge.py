@@ -14,7 +14,7 @@ from schemas.usage import TOKEN_CLASSES, USAGE_CLASSES, Usage, UsageSource, cont
 # Wide enough that no product or sum of a receipt is ever rounded.
 _EXACT: Final = Context(prec=80)
 
-# Without a price of its own reasoning is billed as what it is, output. No other class may borrow a price here.
+# Without a price of its own reasoning is billed as output. No other class is billed as another one.
 _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
 
 WHOLE: Final = (Outcome.COMPLETED, Outcome.CACHED)
@@ -49,9 +49,9 @@ def charge(usage: Usage, price: Price | None) -> Charge:
 
 
 def charge_without_usage(price: Price | None, *, whole: bool) -> Charge:
-    """What a response costs that does not say what was used: known where `price` is one for each request alone.
+    """What a response without usage costs: known where `price` is only a fee for each request.
 
-    Of a response that broke off or failed, which is not `whole`, nobody knows whether it was billed.
+    For a response that broke off or failed, which is not `whole`, it is unknown whether it was billed.
     """
     if price is None or price.rates or not price.usd_per_request or not whole:
         return NO_USAGE
@@ -59,7 +59,7 @@ def charge_without_usage(price: Price | None, *, whole: bool) -> Charge:
 
 
 def charge_stored(charged: Charged, price: Price | None) -> Charge:
-    """What a stored row costs at `price`: as at first, unknown if estimated, contradictory or not all there."""
+    """What a stored row costs at `price`: still unknown if its usage is estimated, inconsistent or incomplete."""
     if charged.usage_source is UsageSource.NONE:
         return charge_without_usage(price, whole=charged.outcome in WHOLE and charged.status < 400)
     estimated = charged.usage_source is UsageSource.ESTIMATED
@@ -74,11 +74,11 @@ def partial(price: Price) -> Charge:
 
 
 def rates_for(usage: Usage, price: Price) -> Mapping[str, Rate]:
-    """Those rates of `price` that hold for `usage`: not for a longer prompt, nor as included in what was not used."""
+    """The rates of `price` that hold for `usage`: not for longer prompts, nor included in an unused class."""
     rates: Mapping[str, Rate] = price.rates
     if price.included_in:
-        paid = {name for name, other in price.included_in.items() if getattr(usage, other)}
-        rates = {name: rate for name, rate in rates.items() if name in paid or name not in price.included_in}
+        included = {name for name, other in price.included_in.items() if getattr(usage, other)}
+        rates = {name: rate for name, rate in rates.items() if name in included or name not in price.included_in}
     if price.max_prompt_tokens is not None and context_tokens(usage) > price.max_prompt_tokens:
         rates = {name: rate for name, rate in rates.items() if name not in TOKEN_CLASSES}
     return rates

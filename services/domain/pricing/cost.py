@@ -11,35 +11,34 @@ from services.domain.usage.source import ResolvedUsage, refused_by_provider
 
 
 def charge_of(
-    event: ExchangeEvent, model: str, tier: str, reading: ParsedResponse, consumption: ResolvedUsage, prices: PriceBook
+    event: ExchangeEvent, model: str, tier: str, parsed: ParsedResponse, resolved: ResolvedUsage, prices: PriceBook
 ) -> Charge:
-    """What the provider bills for `event`, whatever was served from a cache.
+    """What the provider bills for `event`; for a cached response, what it billed for the first one.
 
-    Free: what never left for the provider, what generates nothing, what we refused, logged steps and error answers
-    without usage. Unknown: no usage although something may have been generated, unless the price is one for each
-    request alone; figures that were cut away, an estimate, no price for the model, or figures that contradict
-    themselves or do not hold all that was used.
+    Free: requests that were not sent, that generate nothing or that we refused; logged steps and error responses
+    without usage. Unknown: no usage although something may have been generated, unless the price is only a fee for
+    each request; a truncated response, an estimate, no price for the model, inconsistent or incomplete usage.
     """
     request, response = event.request, event.response
-    if response.outcome is Outcome.REFUSED or not request_generates(request, reading) or _never_left(event):
+    if response.outcome is Outcome.REFUSED or not request_generates(request, parsed) or _not_sent(event):
         return FREE
-    if consumption.usage is None and (request.step or refused_by_provider(response, reading)):
+    if resolved.usage is None and (request.step or refused_by_provider(response, parsed)):
         return FREE
-    if reading.cut:
+    if parsed.truncated:
         return TRUNCATED
     price = prices.price_at(request.provider, model, request.created_at, tier)
-    if consumption.usage is None:
-        return charge_without_usage(price, whole=response.outcome in WHOLE and not reading.failed)
-    if consumption.source is UsageSource.ESTIMATED:
+    if resolved.usage is None:
+        return charge_without_usage(price, whole=response.outcome in WHOLE and not parsed.failed)
+    if resolved.source is UsageSource.ESTIMATED:
         return partial(price) if price is not None else _ESTIMATED
-    if price is not None and not (reading.consistent and reading.complete):
+    if price is not None and not (parsed.consistent and parsed.complete):
         return partial(price)
-    return charge(consumption.usage, price)
+    return charge(resolved.usage, price)
 
 
 _ESTIMATED: Final = Charge(cost_usd=None, state=CostState.PARTIAL)
 
 
-def _never_left(event: ExchangeEvent) -> bool:
-    """What was answered from a cache did not leave either, but did when it was paid for."""
+def _not_sent(event: ExchangeEvent) -> bool:
+    """A cached response was not requested either, but the first one was, and was billed."""
     return not event.response.request_sent and event.response.outcome is not Outcome.CACHED

@@ -1,7 +1,7 @@
 """The operator's own prices over the shipped ones: which row prices a model at a timestamp.
 
-A price has two times: since when it is valid, and since when it is known. An event is charged by what was known when
-it was recorded, so that nothing that is added later, valid from whenever, changes it unless somebody charges again.
+A price has two times: from when it is valid, and for events recorded from when it is effective. An event is charged by
+the prices that were known when it was recorded, so prices added later change it only by repricing.
 """
 
 from bisect import bisect_right
@@ -18,15 +18,15 @@ from services.domain.usage.service_tier import SEARCH_DEPTH
 
 SOURCE: Final = "operator"
 
-_MAX_REMEMBERED: Final = 10_000
+_MAX_CACHED: Final = 10_000
 _MAX_BOOKS: Final = 16
 
 
 class PriceBookHistory:
     """PriceBooks: the shipped prices for everybody, and under an organization's own rows for each.
 
-    The shipped prices say not since when they are known, so those of another release could charge an old event
-    otherwise: a worker leaves rows as they are that another release may have charged. Ids of prices name the release.
+    Shipped prices do not state when they became known, so those of another release could charge an old event
+    differently: a worker does not replace rows that another release may have charged. Price ids name the release.
     """
 
     def __init__(self, shipped: PriceBook, rows: Iterable[OperatorPrice] = ()) -> None:
@@ -73,7 +73,7 @@ def effective_at(rows: Iterable[OperatorPrice], timestamp: datetime) -> Sequence
 
 
 class LayeredPrices:
-    """PriceBook: the most specific row of one organization that holds at the moment, else the shipped price.
+    """PriceBook: the most specific row of one organization that holds at a timestamp, else the shipped price.
 
     All of `rows` count, whenever they became known.
     """
@@ -87,8 +87,8 @@ class LayeredPrices:
     def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
         """The price in force at `timestamp`; None when the model is unknown.
 
-        Where the only rows that hold are of other tiers, it has no rates, as for any known model. Perplexity names a
-        depth of search for every request, so a row of the standard tier holds for all that have no row of their own.
+        If only rows of other tiers hold, it has no rates, as for any known model. Every request may have a search depth
+        as its tier: a row of the standard tier holds for all depths without a row of their own.
         """
         matching = self._matching_rows(provider, model)
         for wanted in (tier, "") if tier.startswith(SEARCH_DEPTH) else (tier,):
@@ -107,24 +107,24 @@ class LayeredPrices:
             return self._matching[key]
         except KeyError:
             found = tuple((row, price_of(row)) for row in self._rows if _matches(row, provider, model))
-            if len(self._matching) >= _MAX_REMEMBERED:  # clients may make up names without end
+            if len(self._matching) >= _MAX_CACHED:  # clients may invent names without end
                 self._matching.clear()
             self._matching[key] = found
             return found
 
 
 class RecordingPriceBook:
-    """PriceBook that notes by id every price that it answers with."""
+    """PriceBook that records by id every price that it returns."""
 
-    def __init__(self, book: PriceBook, answered: dict[str, Price]) -> None:
+    def __init__(self, book: PriceBook, recorded: dict[str, Price]) -> None:
         self._book = book
-        self._answered = answered
+        self._recorded = recorded
 
     def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
         """As the book has it."""
         price = self._book.price_at(provider, model, timestamp, tier)
         if price is not None:
-            self._answered[price.id] = price
+            self._recorded[price.id] = price
         return price
 
 
@@ -143,7 +143,7 @@ def price_of(row: OperatorPrice) -> Price:
 
 
 def model_matches(pattern: str, model: str) -> bool:
-    """Whether `model` is what `pattern` says, ignoring case; each * stands for any text, also for none."""
+    """Whether `model` matches `pattern`, ignoring case; each * stands for any text, also for none."""
     head, *others = pattern.casefold().split("*")
     name = model.casefold()
     if not others:
@@ -171,7 +171,7 @@ def _holds(row: OperatorPrice, timestamp: datetime) -> bool:
 
 
 def _precedence(row: OperatorPrice) -> tuple[bool, int, bool, datetime, datetime, str]:
-    """A name before a pattern, a longer pattern before a shorter one, one provider before any; then the latest."""
+    """Names before patterns, longer patterns before shorter ones, one provider before any; then the latest."""
     stars = row.model.count("*")
     named = len(row.model) - stars
     return (not stars, named, bool(row.provider), row.valid_from, row.effective_for_events_since, row.id)

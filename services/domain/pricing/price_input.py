@@ -1,4 +1,4 @@
-"""Prices as operators write them, per million tokens, into terms per unit. What cannot be meant is refused."""
+"""Prices as operators enter them, per million tokens -> terms per unit. Implausible ones are refused."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MAX_NAME_CHARACTERS: Final = 200
 MAX_TIERS: Final = 16
 
 # Nobody sells tokens for less than a tenth of a cent per million, nor one token for more than a few hundredths of a
-# cent: what is outside was meant per token, or per million.
+# cent: what is outside was entered per token, or per million.
 _LEAST_USD_PER_MILLION: Final = Decimal("0.0005")
 _MAX_USD_PER_MILLION: Final = Decimal(10**6)
 _MAX_USD_PER_UNIT: Final = Decimal(1000)
@@ -50,9 +50,9 @@ def terms_of(
     valid_from: datetime,
     valid_until: datetime | None = None,
 ) -> PriceTerms:
-    """Raises: InvalidRequest, which names what cannot be meant."""
+    """Raises: InvalidRequest, which names what is invalid."""
     if not (given.usd_per_million_tokens or given.usd_per_unit or given.usd_per_request):
-        raise InvalidRequest("no price is given: where something is free, say 0 for its class")
+        raise InvalidRequest("no price is given: if something is free, set its class to 0")
     if not model:
         raise InvalidRequest("model is empty: it takes a name, or a pattern such as llama-3*")
     if valid_until is not None and valid_until <= valid_from:
@@ -91,7 +91,7 @@ def _rates(given: GivenPrices) -> dict[str, Rate]:
 
 
 def _tiers(given: GivenPrices) -> dict[str, tuple[tuple[int, Decimal], ...]]:
-    """By class and ascending; a class without a price in some tier keeps that of the tier below."""
+    """By class and ascending; a class without a price in a tier has that of the tier below."""
     thresholds = [tier.above_tokens for tier in given.tiers]
     if len(thresholds) > MAX_TIERS or len(set(thresholds)) < len(thresholds) or min(thresholds, default=1) < 1:
         raise InvalidRequest(f"tiers: up to {MAX_TIERS}, each above another number of tokens, 1 or more")
@@ -108,7 +108,7 @@ def _per_token(name: str, usd: Decimal) -> Decimal:
     usd = _checked(name, usd, _MAX_USD_PER_MILLION)
     if 0 < usd < _LEAST_USD_PER_MILLION:
         raise InvalidRequest(
-            f"{name}: {usd:f} is less than anybody asks for a million tokens; if it is the price of one token, "
+            f"{name}: {usd:f} is implausibly low for a million tokens; if it is the price of one token, "
             f"give {_short(usd.scaleb(6))}"
         )
     return usd.scaleb(-6)
@@ -132,7 +132,7 @@ def _checked(name: str, usd: Decimal, most: Decimal) -> Decimal:
     if not usd.is_finite() or usd < 0:
         raise InvalidRequest(f"{name}: a price is zero or more US dollars")
     if usd > most:
-        raise InvalidRequest(f"{name}: more than {most:f} US dollars cannot be meant")
+        raise InvalidRequest(f"{name}: exceeds the maximum of {most:f} US dollars")
     exponent = usd.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > _MAX_DECIMALS:
         raise InvalidRequest(f"{name}: a price has up to {_MAX_DECIMALS} decimals")

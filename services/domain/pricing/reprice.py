@@ -1,4 +1,4 @@
-"""What stored rows cost at the prices known now, and what that changes."""
+"""What stored rows cost at the prices that are known now, and what that changes."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,14 +12,14 @@ from schemas.usage import TOKEN_CLASSES, UsageSource
 from schemas.versions import version_after
 from services.domain.pricing.charge import charge_stored
 
-REST: Final = "(other)"  # models beyond those that are told apart
+REST: Final = "(other)"  # models beyond those that are listed
 _MAX_GROUPS: Final = 10_000
 
 
 def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
     """What `row` costs at `prices`, those of the timestamp it was made; None when no price ever decided its cost.
 
-    That is so for answers from a cache, for what was refused or generated nothing, and where usage was cut away or is
+    So for cached responses, for requests that were refused or generated nothing, and where usage was truncated or is
     estimated.
     """
     if row.outcome in (Outcome.CACHED, Outcome.REFUSED) or row.usage_source is UsageSource.ESTIMATED:

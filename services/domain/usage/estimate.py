@@ -1,7 +1,7 @@
-"""How much a stream used that never said, or broke off before it did: four characters are a token, rounded up.
+"""Estimated usage of a stream that reported none, or broke off before it did: four characters are a token, rounded up.
 
-A rule that anybody can redo by hand, and rough on purpose: an estimate fills the token columns, and is never money.
-What put out nothing yet has no estimate, since nobody can tell whether its prompt was ever read.
+The rule can be redone by hand, and is rough on purpose: an estimate fills the token columns, and is never charged. A
+stream without any output has no estimate, since the provider may not have processed its prompt.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,39 +11,29 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse, Usage
-from services.domain.usage.hints import Hints
+from services.domain.usage.request.hints import Hints
 
-MAX_BRACKETS: Final = 500_000  # of a request, opening ones, wherever they stand
 _CHARACTERS_A_TOKEN: Final = 4
 
-# In a request: where clients put text. Pictures, sounds, ids and settings stand under other names.
-_ASKED: Final = frozenset(
-    (
-        *("content", "text", "input", "prompt", "system", "instructions", "message", "preamble"),
-        *("arguments", "thinking", "description", "output"),
-    )
-)
-# In the deltas of a response: its text, and the arguments of the tools it calls.
-_SAID: Final = frozenset(("content", "text", "refusal", "arguments", "partial_json", "input", "tool_plan"))
-_THOUGHT: Final = frozenset(("reasoning", "reasoning_content", "thinking", "reasoningContent"))
-_AGAIN: Final = "reasoning_details"  # the same reasoning once more
+# In the deltas of a response: its text, and the arguments of its tool calls.
+_OUTPUT_FIELDS: Final = frozenset(("content", "text", "refusal", "arguments", "partial_json", "input", "tool_plan"))
+_REASONING_FIELDS: Final = frozenset(("reasoning", "reasoning_content", "thinking", "reasoningContent"))
+_REPEATED_REASONING: Final = "reasoning_details"  # the same reasoning a second time
 
-_HOLDS_TEXT: Final = (str, list, dict)
-
-_Put = Iterator[tuple[int, bool]]  # characters, and whether they are reasoning
+_Characters = Iterator[tuple[int, bool]]  # characters, and whether they are reasoning
 _any = msgspec.json.Decoder()
 
 
-def estimated_usage(reading: ParsedResponse, hints: Hints) -> Usage | None:
-    """What a stream without final figures used; None when it had put out nothing.
+def estimated_usage(parsed: ParsedResponse, hints: Hints) -> Usage | None:
+    """Estimated usage of a stream without final usage; None when it had no output.
 
-    What the provider had said by then counts before what we can guess.
+    Usage that the provider had reported by then takes precedence over the estimate.
     """
-    known = reading.usage or Usage()
+    known = parsed.usage or Usage()
     if not (known.completion_tokens or known.reasoning_tokens):
-        passed, thought = _tokens(reading.passed_characters), _tokens(reading.thought_characters)
-        known = msgspec.structs.replace(known, completion_tokens=passed, reasoning_tokens=thought)
-    if reading.usage is None and known != Usage():
+        output, reasoning = _tokens(parsed.output_characters), _tokens(parsed.reasoning_characters)
+        known = msgspec.structs.replace(known, completion_tokens=output, reasoning_tokens=reasoning)
+    if parsed.usage is None and known != Usage():
         return msgspec.structs.replace(known, prompt_tokens=_tokens(hints.text_characters))
     return known if known != Usage() else None
 
@@ -52,89 +42,66 @@ def _tokens(characters: int) -> int:
     return -(-characters // _CHARACTERS_A_TOKEN)
 
 
-def asked_characters(request_body: bytes) -> int:
-    """How much text a request puts in.
-
-    0 of what cannot be read, or holds more lists and objects than any prompt: other events wait meanwhile.
-    """
-    if request_body.count(b"[") + request_body.count(b"{") > MAX_BRACKETS:
-        return 0
-    try:
-        return _asked(_any.decode(request_body), counted=False)
-    except UNDECODABLE:
-        return 0
+def output_characters(chunks: Sequence[bytes]) -> tuple[int, int]:
+    """The characters of text and tool calls in the deltas of a stream, and those of its reasoning."""
+    return _sums(chunks, _of_chunk)
 
 
-def _asked(value: object, *, counted: bool) -> int:
-    if isinstance(value, str):
-        return len(value) if counted else 0
-    if isinstance(value, list):
-        return sum(_asked(one, counted=counted) for one in value if isinstance(one, _HOLDS_TEXT))
-    if isinstance(value, dict):
-        return sum(_asked(inner, counted=name in _ASKED) for name, inner in value.items())
-    return 0
-
-
-def put_out(chunks: Sequence[bytes]) -> tuple[int, int]:
-    """The characters of text and calls in the deltas of a stream, and those of its reasoning."""
-    return _summed(chunks, _of_chunk)
-
-
-def put_out_whole(answer: bytes) -> tuple[int, int]:
+def whole_output_characters(response: bytes) -> tuple[int, int]:
     """The same of a response that was not streamed."""
-    return _summed([answer], _of_whole)
+    return _sums([response], _of_whole)
 
 
-def _summed(texts: Sequence[bytes], put: Callable[[object], _Put]) -> tuple[int, int]:
-    passed = thought = 0
+def _sums(texts: Sequence[bytes], characters_in: Callable[[object], _Characters]) -> tuple[int, int]:
+    output = reasoning = 0
     for text in texts:
         try:
-            for characters, is_thought in put(_any.decode(text)):
-                passed += 0 if is_thought else characters
-                thought += characters if is_thought else 0
+            for characters, is_reasoning in characters_in(_any.decode(text)):
+                output += 0 if is_reasoning else characters
+                reasoning += characters if is_reasoning else 0
         except UNDECODABLE:
             continue
-    return passed, thought
+    return output, reasoning
 
 
-def _of_whole(answer: object) -> _Put:
-    if not isinstance(answer, dict):
+def _of_whole(response: object) -> _Characters:
+    if not isinstance(response, dict):
         return
-    yield from _of_chunk(answer)
-    yield from _of_delta(answer.get("output"), thought=False)
-    for choice in _objects(answer.get("choices")):
-        yield from _of_delta(choice.get("message"), thought=False)
+    yield from _of_chunk(response)
+    yield from _of_delta(response.get("output"), reasoning=False)
+    for choice in _objects(response.get("choices")):
+        yield from _of_delta(choice.get("message"), reasoning=False)
 
 
-def _of_chunk(chunk: object) -> _Put:
-    """Only from where new text stands: some providers repeat all of it beside, in every chunk or at the end."""
+def _of_chunk(chunk: object) -> _Characters:
+    """Only from the fields with new text: some providers repeat all of it elsewhere, in each chunk or at the end."""
     if not isinstance(chunk, dict):
         return
     for choice in _objects(chunk.get("choices")):
-        yield from _of_delta(choice.get("delta"), thought=False)
-        yield from _of_delta({"text": choice.get("text")}, thought=False)
+        yield from _of_delta(choice.get("delta"), reasoning=False)
+        yield from _of_delta({"text": choice.get("text")}, reasoning=False)
     for candidate in _objects(chunk.get("candidates")):
-        yield from _of_delta(candidate.get("content"), thought=False)
+        yield from _of_delta(candidate.get("content"), reasoning=False)
     kind, delta = str(chunk.get("type", "")), chunk.get("delta")
     if isinstance(delta, str) and not kind.endswith("audio.delta"):
         yield len(delta), "reasoning" in kind
-    yield from _of_delta(delta, thought=False)
+    yield from _of_delta(delta, reasoning=False)
     if chunk.get("event_type") == "text-generation":
-        yield from _of_delta({"text": chunk.get("text")}, thought=False)
+        yield from _of_delta({"text": chunk.get("text")}, reasoning=False)
 
 
-def _of_delta(value: object, *, thought: bool) -> _Put:
+def _of_delta(value: object, *, reasoning: bool) -> _Characters:
     for part in _objects(value if isinstance(value, list) else [value]):
-        is_thought = thought or part.get("thought") is True
+        is_reasoning = reasoning or part.get("thought") is True
         for name, inner in part.items():
-            if name == _AGAIN or (name == "reasoning_content" and part.get("reasoning")):
+            if name == _REPEATED_REASONING or (name == "reasoning_content" and part.get("reasoning")):
                 continue
             if name == "args":
                 yield len(msgspec.json.encode(inner)), False
             elif not isinstance(inner, str):
-                yield from _of_delta(inner, thought=is_thought or name in _THOUGHT)
-            elif name in _SAID or name in _THOUGHT:
-                yield len(inner), is_thought or name in _THOUGHT
+                yield from _of_delta(inner, reasoning=is_reasoning or name in _REASONING_FIELDS)
+            elif name in _OUTPUT_FIELDS or name in _REASONING_FIELDS:
+                yield len(inner), is_reasoning or name in _REASONING_FIELDS
 
 
 def _objects(value: object) -> list[dict[str, object]]:

@@ -1,9 +1,9 @@
-"""Claude's answers as LiteLLM's Helicone callback logs them: in Anthropic's shape, with OpenAI's figures in it.
+"""Claude's responses as LiteLLM's Helicone callback logs them: in Anthropic's format, with OpenAI's counts in it.
 
-Its `input_tokens` are LiteLLM's `prompt_tokens`, which hold what was read from and written to the cache, and what
-would tell how much is left out: charged as input, a cached prompt would cost several times too much. Such a message
-has an id, or a reason to stop, that only OpenAI's answers have. Where its request asked for caching nobody can tell
-what it cost; where it did not, nothing was cached.
+Its `input_tokens` are LiteLLM's `prompt_tokens`, which include cache reads and writes, and the fields that would state
+those are left out: charged as input, a cached prompt would cost several times too much. Such a message has an id, or a
+stop reason, that only OpenAI's responses have. If its request asked for caching the cost is unknown; if not, nothing
+was cached.
 Source: https://github.com/BerriAI/litellm/blob/main/litellm/integrations/helicone.py
 """
 
@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body
-from services.domain.usage.hints import Hints
+from services.domain.usage.request.hints import Hints
 
-_OPENAIS_STOPS: Final = ("stop", "length", "tool_calls", "function_call", "content_filter")
-_OPENAIS_ID: Final = "chatcmpl-"
-_ASKS_FOR_CACHING: Final = b"cache_control"
+_OPENAI_STOP_REASONS: Final = ("stop", "length", "tool_calls", "function_call", "content_filter")
+_OPENAI_ID_PREFIX: Final = "chatcmpl-"
 
 
 class _Message(msgspec.Struct):
@@ -31,24 +30,19 @@ class _Message(msgspec.Struct):
 _messages = msgspec.json.Decoder(_Message)
 
 
-def with_cache_unfolded(reading: ParsedResponse, hints: Hints, answer: Body) -> ParsedResponse:
-    """`reading`, marked as contradicting itself where what was cached is counted as input and cannot be told apart."""
-    if reading.usage is None or '"input_tokens"' not in reading.usage_block or "cache" in reading.usage_block:
-        return reading
-    if not hints.may_be_cached:
-        return reading
-    return replace(reading, consistent=False) if _is_litellms(answer.content) else reading
+def flag_folded_cache(parsed: ParsedResponse, hints: Hints, body: Body) -> ParsedResponse:
+    """`parsed`, marked as inconsistent where cached tokens are counted as input and cannot be separated."""
+    if parsed.usage is None or '"input_tokens"' not in parsed.usage_block or "cache" in parsed.usage_block:
+        return parsed
+    if not hints.may_use_cache:
+        return parsed
+    return replace(parsed, consistent=False) if _is_from_litellm(body.content) else parsed
 
 
-def asks_for_caching(request: Body) -> bool:
-    """Whether a request may ask for its prompt to be cached."""
-    return not request.whole or _ASKS_FOR_CACHING in request.content
-
-
-def _is_litellms(content: bytes) -> bool:
+def _is_from_litellm(content: bytes) -> bool:
     try:
         message = _messages.decode(content)
     except UNDECODABLE:
         return False
-    has_openais_id = isinstance(message.id, str) and message.id.startswith(_OPENAIS_ID)
-    return message.type == "message" and (has_openais_id or message.stop_reason in _OPENAIS_STOPS)
+    has_openais_id = isinstance(message.id, str) and message.id.startswith(_OPENAI_ID_PREFIX)
+    return message.type == "message" and (has_openais_id or message.stop_reason in _OPENAI_STOP_REASONS)

@@ -1,6 +1,6 @@
-"""What besides the model decides a price: service tier, speed, region, depth of search. '' is the standard of all.
+"""What besides the model decides a price: service tier, speed, region, depth of search. '' is the standard of each.
 
-Each is a part of the tier's name, joined by +, so that a book without a price for just that combination has none.
+Each is a part of the tier's name, joined by +, so that a combination without a price of its own has none.
 Sources: https://platform.openai.com/docs/guides/priority-processing, .../guides/your-data,
 https://docs.anthropic.com/en/docs/build-with-claude/data-residency, .../fast-mode,
 https://cloud.google.com/vertex-ai/generative-ai/pricing, .../docs/provisioned-throughput/use-provisioned-throughput,
@@ -15,18 +15,18 @@ from typing import Final
 from schemas.usage import ParsedResponse
 from services.domain.usage.formats.fields import UsageObject
 
-SEARCH_DEPTH: Final = "search-"  # and low, medium or high: what Perplexity charges by the request depends on it
+SEARCH_DEPTH: Final = "search-"  # and low, medium or high: Perplexity's fee for each request depends on it
 BATCH: Final = "batch"
 
-_NAMES: Final = ("service_tier", "serviceTier", "trafficType")  # in a usage block; Gemini's is the second
-_TOLD_IN_USAGE: Final = frozenset((*_NAMES, "speed", "inference_geo", "search_context_size"))
+_NAMES: Final = ("service_tier", "serviceTier", "trafficType")  # in a usage object; Gemini's is the second
+_NAMED_IN_USAGE: Final = frozenset((*_NAMES, "speed", "inference_geo", "search_context_size"))
 _STANDARD: Final = frozenset(
     {"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "global", "not_available"}
     | {"unspecified", "traffic_type_unspecified"}
 )
-_UNTOLD: Final = frozenset({"", "auto", "unspecified", "traffic_type_unspecified"})  # left to the provider
-# Vertex's own names of tiers. What it calls provisioned throughput was paid for beforehand and not by the token, so no
-# book has a price for a tier of that name.
+_UNSPECIFIED: Final = frozenset({"", "auto", "unspecified", "traffic_type_unspecified"})  # the provider chooses
+# Vertex's own names of tiers. Provisioned throughput is paid for in advance and not by the token: no price book has a
+# tier of that name.
 _TRAFFIC: Final[Mapping[str, str]] = {
     "on_demand_flex": "flex",
     "on_demand_priority": "priority",
@@ -41,13 +41,13 @@ _ONE_PRICE_EVERYWHERE: Final = re.compile(
 )
 
 
-def service_tier_of(said: str, block: UsageObject) -> str:
-    """The tier that a response says it was billed by: `said` beside its usage, or in the usage `block` itself."""
-    if said in _STANDARD and _TOLD_IN_USAGE.isdisjoint(block):
+def service_tier_of(named: str, block: UsageObject) -> str:
+    """The tier that a response reports as billed: `named` beside its usage, or in the usage `block` itself."""
+    if named in _STANDARD and _NAMED_IN_USAGE.isdisjoint(block):
         return ""
     traffic = _tier(block.get("trafficType"))
     parts = [
-        _tier(said) or _tier(block.get("service_tier")) or _tier(block.get("serviceTier")),
+        _tier(named) or _tier(block.get("service_tier")) or _tier(block.get("serviceTier")),
         _TRAFFIC.get(traffic, traffic),
         _tier(block.get("speed")),
     ]
@@ -59,21 +59,21 @@ def service_tier_of(said: str, block: UsageObject) -> str:
     return "+".join(dict.fromkeys(filter(None, parts)))
 
 
-def tells_tier(said: str, block: UsageObject) -> bool:
-    """Whether a response names the tier that it was billed by, even if it is the standard one."""
-    if said not in _UNTOLD:
+def names_tier(named: str, block: UsageObject) -> bool:
+    """Whether a response names the billed tier, even if it is the standard one."""
+    if named not in _UNSPECIFIED:
         return True
-    return not _TOLD_IN_USAGE.isdisjoint(block) and any(_name(block.get(name)) not in _UNTOLD for name in _NAMES)
+    return not _NAMED_IN_USAGE.isdisjoint(block) and any(_name(block.get(name)) not in _UNSPECIFIED for name in _NAMES)
 
 
-def with_asked(reading: ParsedResponse, asked: str) -> str:
-    """The tier of a response; where it names none, the one that was `asked` for.
+def with_requested_tier(parsed: ParsedResponse, requested: str) -> str:
+    """The tier of a response; where it names none, the `requested` one.
 
-    In a batch OpenAI's answers name the standard tier, and are billed as a batch all the same.
+    In a batch OpenAI's responses name the standard tier, and are billed as a batch all the same.
     """
-    if not asked or reading.usage is None or (reading.tells_tier and (asked != BATCH or reading.tier)):
-        return reading.tier
-    return f"{asked}+{reading.tier}" if reading.tier else asked
+    if not requested or parsed.usage is None or (parsed.names_tier and (requested != BATCH or parsed.tier)):
+        return parsed.tier
+    return f"{requested}+{parsed.tier}" if parsed.tier else requested
 
 
 def _tier(value: object) -> str:
@@ -86,7 +86,7 @@ def _name(value: object) -> str:
 
 
 def with_region(tier: str, target_url: str, model: str) -> str:
-    """`tier`, and that the endpoint asked is one of a region, where that is billed apart."""
+    """`tier`, marked as regional where the endpoint is one of a region and that is billed apart."""
     if not _is_regional(target_url) or _ONE_PRICE_EVERYWHERE.match(model) is not None:
         return tier
     return f"{tier}+regional" if tier else "regional"

@@ -1,4 +1,4 @@
-"""Usage as Anthropic counts: what was read from or written to the prompt cache stands beside the input, not in it.
+"""Usage as Anthropic counts: the input excludes what was read from or written to the prompt cache.
 
 Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#tracking-cache-performance
 """
@@ -9,9 +9,9 @@ from schemas.usage import Usage
 from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, entries, section
 from services.domain.usage.formats.unrecognized import Names
 
-_PUT_IN: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_INPUT_NAMES: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 CACHE_LIFETIMES: Final = frozenset(("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"))
-# To fetch a page or to look for a tool costs nothing but tokens.
+# Fetching a page and searching for a tool cost nothing but tokens.
 SERVER_TOOLS: Final = frozenset(("web_search_requests", "web_fetch_requests", "tool_search_requests"))
 ANTHROPIC_NAMES: Final[Names] = {
     "": frozenset(
@@ -26,28 +26,28 @@ ANTHROPIC_NAMES: Final[Names] = {
 }
 
 
-def overlaid(start: UsageObject, end: UsageObject) -> UsageObject:
-    """What a stream says at its `start` and at its `end`, which wins: it counts anew what was put in.
+def merged_stream_usage(start: UsageObject, end: UsageObject) -> UsageObject:
+    """The usage at a stream's `start`, overlaid by that at its `end`, which counts the input again.
 
-    Some servers fill in zeros at the end instead. Those count nothing where less would have been put in with them.
+    Some servers report zeros at the end instead. Those are ignored where they would make the input smaller.
     """
-    told = {name: value for name, value in end.items() if value is not None}
-    block = {**start, **told}
-    if _put_in(block) >= _put_in(start):
+    stated = {name: value for name, value in end.items() if value is not None}
+    block = {**start, **stated}
+    if _input_tokens(block) >= _input_tokens(start):
         return block
-    return {**start, **{name: value for name, value in told.items() if _says_something(value)}}
+    return {**start, **{name: value for name, value in stated.items() if _has_value(value)}}
 
 
-def _put_in(block: UsageObject) -> int:
-    return sum(value for name in _PUT_IN if type(value := block.get(name)) is int)
+def _input_tokens(block: UsageObject) -> int:
+    return sum(value for name in _INPUT_NAMES if type(value := block.get(name)) is int)
 
 
-def _says_something(value: object) -> bool:
+def _has_value(value: object) -> bool:
     return any(value.values()) if isinstance(value, dict) else bool(value)
 
 
 def anthropic_usage(block: UsageObject, _provider: str) -> ParsedUsage:
-    """What `block` says. Raises: InvalidUsage."""
+    """Raises: InvalidUsage."""
     five_minutes, one_hour, writes_add_up = _written(block)
     output = count_field(block, "output_tokens")
     reasoning = count_field(section(block, "output_tokens_details"), "thinking_tokens")
@@ -60,13 +60,15 @@ def anthropic_usage(block: UsageObject, _provider: str) -> ParsedUsage:
         reasoning_tokens=reasoning,
         web_searches=count_field(section(block, "server_tool_use"), "web_search_requests"),
     )
-    # Compactions and advisors are billed too, some at another model's prices, and are in none of the figures above.
-    aside = any(turn.get("type") not in (None, "message") for turn in entries(block, "iterations"))
-    return ParsedUsage(usage, writes_add_up and reasoning <= output and _total_agrees(block, usage, output), not aside)
+    # Compactions and advisors are billed too, some at another model's prices, and are in none of the counts above.
+    extra_iterations = any(turn.get("type") not in (None, "message") for turn in entries(block, "iterations"))
+    return ParsedUsage(
+        usage, writes_add_up and reasoning <= output and _total_agrees(block, usage, output), not extra_iterations
+    )
 
 
 def _total_agrees(block: UsageObject, usage: Usage, output: int) -> bool:
-    """Anthropic states no total, but others do who repeat its figures: with what was cached, or without."""
+    """Anthropic reports no total, but others who repeat its counts do: with cached tokens, or without."""
     total = count_field(block, "total_tokens") if "total_tokens" in block else 0
     stated = usage.prompt_tokens + output
     read, five_minutes = usage.prompt_cache_read_tokens, usage.prompt_cache_write_5m_tokens
@@ -74,10 +76,10 @@ def _total_agrees(block: UsageObject, usage: Usage, output: int) -> bool:
 
 
 def _written(block: UsageObject) -> tuple[int, int, bool]:
-    """Cache writes of five minutes and of one hour, and whether they are sure.
+    """Cache writes of five minutes and of one hour, and whether they are certain.
 
-    Without the split all are of five minutes, the default. A stream may name more at its end than it split at its
-    start: the rest lasts as long as those did, unless they were of both kinds.
+    Without the split all are of five minutes, the default. A stream may count more at its end than it split at its
+    start: the rest has the lifetime of those, unless they had both.
     """
     split = section(block, "cache_creation")
     five_minutes = count_field(split, "ephemeral_5m_input_tokens")

@@ -17,7 +17,7 @@ from services.domain.usage.formats.fields import (
 )
 from services.domain.usage.formats.unrecognized import Names
 
-# Nova, asked without Converse, has names of its own; Converse repeats them.
+# Nova, called without Converse, has names of its own; Converse repeats them.
 _READ: Final = ("cacheReadInputTokens", "cacheReadInputTokenCount")
 _WRITTEN: Final = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 CONVERSE_NAMES: Final[Names] = {
@@ -30,25 +30,28 @@ COHERE_NAMES: Final[Names] = {
 
 
 def converse_usage(block: UsageObject, _provider: str) -> ParsedUsage:
-    """As Anthropic, cache reads and writes stand beside the input. Raises: InvalidUsage."""
-    given, made = count_field(block, "inputTokens"), count_field(block, "outputTokens")
+    """Like Anthropic's, the input excludes cache reads and writes. Raises: InvalidUsage."""
+    prompt, output = count_field(block, "inputTokens"), count_field(block, "outputTokens")
     read, written = first_count_field(block, *_READ), first_count_field(block, *_WRITTEN)
     one_hour = sum(
         count_field(entry, "inputTokens") for entry in entries(block, "cacheDetails") if entry.get("ttl") == "1h"
     )
     total = count_field(block, "totalTokens")
     usage = Usage(
-        prompt_tokens=given,
+        prompt_tokens=prompt,
         prompt_cache_read_tokens=read,
         prompt_cache_write_5m_tokens=max(0, written - one_hour),
         prompt_cache_write_1h_tokens=one_hour,
-        completion_tokens=made,
+        completion_tokens=output,
     )
-    return ParsedUsage(usage, one_hour <= written and total in (0, given + made, given + made + read + written))
+    return ParsedUsage(
+        usage,
+        one_hour <= written and total in (0, prompt + output, prompt + output + read + written),
+    )
 
 
 def cohere_usage(block: UsageObject, _provider: str) -> ParsedUsage:
-    """What Cohere bills; what it counted besides is not billed. Raises: InvalidUsage."""
+    """What Cohere bills; what else it counts is not billed. Raises: InvalidUsage."""
     billed = section(block, "billed_units")
     usage = Usage(
         prompt_tokens=count_field(billed, "input_tokens"), completion_tokens=count_field(billed, "output_tokens")

@@ -1,4 +1,4 @@
-"""The figures of a provider's usage block: whole, not negative, and not absurd; or nonsense."""
+"""The counts of a provider's usage object: whole, not negative and plausible, or invalid."""
 
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -14,14 +14,14 @@ _NOTHING: Final[UsageObject] = {}
 
 
 class InvalidUsage(Exception):
-    """A figure that no provider can have meant. Never leaves the reading of a response."""
+    """A count that no provider can have meant. Never leaves the parsing of a response."""
 
 
 class ParsedUsage(msgspec.Struct, frozen=True):
-    """What a usage block says, in our classes."""
+    """A usage object in our classes."""
 
     usage: Usage
-    consistent: bool = True  # False: its own totals and these classes contradict each other
+    consistent: bool = True  # False: its own totals contradict these classes
     complete: bool = True  # False: something was used that no class holds
 
 
@@ -38,7 +38,7 @@ def count_field(block: UsageObject, name: str) -> int:
 
 
 def first_count_field(block: UsageObject, *names: str) -> int:
-    """The first count under any of `names` that is not zero: some servers fill in all names. Raises: InvalidUsage."""
+    """The first non-zero count under any of `names`: some servers fill in all names. Raises: InvalidUsage."""
     for name in names:
         if name in block and (count := count_field(block, name)):
             return count
@@ -46,7 +46,7 @@ def first_count_field(block: UsageObject, *names: str) -> int:
 
 
 def section(block: UsageObject, *names: str) -> UsageObject:
-    """The object under the first of `names` that holds one with something in it; empty when none does."""
+    """The first object under any of `names` that is not empty; empty when there is none."""
     for name in names:
         value = block.get(name)
         if value and isinstance(value, dict):

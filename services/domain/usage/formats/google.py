@@ -1,4 +1,4 @@
-"""Usage as Google counts, in Gemini's own API and on Vertex: what was cached is inside the prompt, thoughts are beside.
+"""Usage as Google counts, in Gemini's own API and on Vertex: the prompt includes cached tokens, not thoughts.
 
 Interactions count the same under other names.
 Sources: https://ai.google.dev/api/generate-content#UsageMetadata, https://ai.google.dev/api/interactions-api
@@ -37,49 +37,53 @@ INTERACTION_NAMES: Final[Names] = {"": frozenset((*_INTERACTIONS, _RAW_PROMPT, "
 
 _BY_MODALITY: Final = "candidatesTokensDetails"
 _MEDIA: Final = b'"inlineData"'
-_SEEN: Final = frozenset({"IMAGE", "DOCUMENT", "VIDEO"})  # billed at one price where Google does not list them apart
+_IMAGE_MODALITIES: Final = frozenset(
+    {"IMAGE", "DOCUMENT", "VIDEO"}
+)  # billed at one price where Google does not list them apart
 
 
 def google_usage(block: UsageObject, _provider: str) -> ParsedUsage:
-    """What `block` says. Raises: InvalidUsage."""
+    """Raises: InvalidUsage."""
     prompt = count_field(block, "promptTokenCount") + count_field(block, "toolUsePromptTokenCount")
     cached = count_field(block, "cachedContentTokenCount")
     thoughts, candidates = count_field(block, "thoughtsTokenCount"), count_field(block, "candidatesTokenCount")
-    given = _added(_by_modality(block, "promptTokensDetails"), _by_modality(block, "toolUsePromptTokensDetails"))
-    read, made = _by_modality(block, "cacheTokensDetails"), _by_modality(block, _BY_MODALITY)
-    heard = read.get("AUDIO", 0)
-    # Images that were read from the cache are billed as any other text that was.
-    audio, seen = given.get("AUDIO", 0) - heard, _seen(given) - _seen(read)
-    text, answered = prompt - cached - audio - seen, candidates - made.get("AUDIO", 0) - _seen(made)
+    inputs = _added(_by_modality(block, "promptTokensDetails"), _by_modality(block, "toolUsePromptTokensDetails"))
+    cached_inputs, outputs = _by_modality(block, "cacheTokensDetails"), _by_modality(block, _BY_MODALITY)
+    cached_audio = cached_inputs.get("AUDIO", 0)
+    # Images read from the cache are billed as text read from it.
+    audio, images = inputs.get("AUDIO", 0) - cached_audio, _image_tokens(inputs) - _image_tokens(cached_inputs)
+    text = prompt - cached - audio - images
+    output_text = candidates - outputs.get("AUDIO", 0) - _image_tokens(outputs)
     usage = Usage(
         prompt_tokens=max(0, text),
-        prompt_cache_read_tokens=max(0, cached - heard),
-        prompt_cache_read_audio_tokens=heard,
+        prompt_cache_read_tokens=max(0, cached - cached_audio),
+        prompt_cache_read_audio_tokens=cached_audio,
         prompt_audio_tokens=max(0, audio),
-        prompt_image_tokens=max(0, seen),
-        completion_tokens=max(0, answered),
+        prompt_image_tokens=max(0, images),
+        completion_tokens=max(0, output_text),
         reasoning_tokens=thoughts,
-        completion_audio_tokens=made.get("AUDIO", 0),
-        completion_image_tokens=_seen(made),
+        completion_audio_tokens=outputs.get("AUDIO", 0),
+        completion_image_tokens=_image_tokens(outputs),
     )
     total = count_field(block, "totalTokenCount")
-    consistent = min(text, audio, seen, answered, cached - heard) >= 0 and total in (0, prompt + candidates + thoughts)
-    return ParsedUsage(usage, consistent, not made.get("VIDEO", 0))
+    consistent = min(text, audio, images, output_text, cached - cached_audio) >= 0
+    adds_up = total in (0, prompt + candidates + thoughts)
+    return ParsedUsage(usage, consistent and adds_up, not outputs.get("VIDEO", 0))
 
 
 def hides_media(usage_block: str | UsageObject, chunks: Iterable[bytes]) -> bool:
-    """Whether a response holds images or sounds, which cost more than text, and its usage does not tell them apart."""
+    """Whether a response has images or audio, which cost more than text, and its usage does not list them apart."""
     return _BY_MODALITY not in usage_block and any(_MEDIA in chunk for chunk in chunks)
 
 
 def interaction_usage(block: UsageObject, provider: str) -> ParsedUsage:
-    """What `block` says of an interaction. Raises: InvalidUsage.
+    """The usage of an interaction. Raises: InvalidUsage.
 
-    Where the model read more than Google says was put in, as a kept conversation makes it, nobody knows what is billed.
+    If the model read more than the reported input, as with a stored conversation, the billed usage is unknown.
     """
-    counted = google_usage({name: block.get(theirs) for theirs, name in _INTERACTIONS.items()}, provider)
-    told = count_field(block, "total_input_tokens") + count_field(block, "total_tool_use_tokens")
-    return ParsedUsage(counted.usage, counted.consistent, counted.complete and count_field(block, _RAW_PROMPT) <= told)
+    parsed = google_usage({name: block.get(theirs) for theirs, name in _INTERACTIONS.items()}, provider)
+    reported = count_field(block, "total_input_tokens") + count_field(block, "total_tool_use_tokens")
+    return ParsedUsage(parsed.usage, parsed.consistent, parsed.complete and count_field(block, _RAW_PROMPT) <= reported)
 
 
 def _by_modality(block: UsageObject, name: str) -> dict[str, int]:
@@ -94,5 +98,5 @@ def _added(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     return {name: some.get(name, 0) + more.get(name, 0) for name in (*some, *more)}
 
 
-def _seen(counts: Mapping[str, int]) -> int:
-    return sum(count for modality, count in counts.items() if modality in _SEEN)
+def _image_tokens(counts: Mapping[str, int]) -> int:
+    return sum(count for modality, count in counts.items() if modality in _IMAGE_MODALITIES)

@@ -1,6 +1,6 @@
-"""Usage as OpenAI counts, in chat completions, responses, embeddings, images and audio, and all who copy it.
+"""Usage as OpenAI counts, in chat completions, responses, embeddings, images and audio, and all compatible APIs.
 
-Cached, written, audio and image tokens are counted inside the prompt; reasoning and audio inside the completion.
+The prompt includes cached, written, audio and image tokens; the completion includes reasoning and audio.
 Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
 https://platform.openai.com/docs/guides/prompt-caching, https://api-docs.deepseek.com/guides/kv_cache,
 https://docs.x.ai/docs/api-reference, https://docs.perplexity.ai/api-reference/chat-completions-post,
@@ -40,54 +40,54 @@ OPENAI_NAMES: Final[Names] = {
 }
 _TOTAL_NAMES: Final[Names] = {"": frozenset(("total_tokens",))}
 DURATION_NAMES: Final[Names] = {"": frozenset(("seconds",))}
-# Names that only Perplexity uses, under whatever provider a call of it was logged.
+# Names that only Perplexity uses, whichever provider a call was logged under.
 _PERPLEXITYS: Final = frozenset(("num_search_queries", "citation_tokens", "search_context_size"))
 _RARE: Final = frozenset(("server_tool_use", "num_search_queries", "prompt_audio_seconds", "citation_tokens"))
 
 
 def openai_usage(block: UsageObject, provider: str) -> ParsedUsage:
-    """What `block` says. Raises: InvalidUsage."""
+    """Raises: InvalidUsage."""
     prompt, completion = first_count_field(block, *_PROMPT), first_count_field(block, *_COMPLETION)
     if not prompt and not completion and block.get("total_tokens"):
         return _total_alone(block)
-    agreed, told = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
+    names_agree, reported = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
     if not prompt:
-        told = any(block.get(name) is not None for name in _PROMPT)
-    of_prompt, complete, sure = prompt_classes(block, prompt, completion)
+        reported = any(block.get(name) is not None for name in _PROMPT)
+    of_prompt, complete, certain = prompt_classes(block, prompt, completion)
     of_completion, consistent = _completion(block, sum(of_prompt.values()), completion, provider)
     parts = of_prompt | of_completion
     if min(parts.values()) < 0:
         consistent, parts = False, {name: max(0, count) for name, count in parts.items()}
     if not _RARE.isdisjoint(block):
         parts |= _beside(block)
-    return ParsedUsage(Usage(**parts), consistent and agreed and sure, complete and told)
+    return ParsedUsage(Usage(**parts), consistent and names_agree and certain, complete and reported)
 
 
 def _total_alone(block: UsageObject) -> ParsedUsage:
-    """Embeddings and rankings of some providers state nothing else. Beside anything else it is no prompt."""
+    """Embeddings and rankings of some providers report only a total. Beside other counts it is no prompt."""
     return ParsedUsage(
         Usage(prompt_tokens=count_field(block, "total_tokens")), complete=not counts_more(block, _TOTAL_NAMES)
     )
 
 
-def as_images(counted: ParsedUsage, block: UsageObject, *, alone: bool) -> ParsedUsage:
-    """`counted` for a response of images: without details all that was put out is image.
+def as_images(parsed: ParsedUsage, block: UsageObject, *, is_only_model: bool) -> ParsedUsage:
+    """`parsed` for a response of images: without details all output is image.
 
-    Where the model was not `alone`, what another one used beside it is billed too, and stands elsewhere.
+    Unless it `is_only_model`, the usage of another model is billed too, and reported elsewhere.
     """
-    usage = counted.usage
+    usage = parsed.usage
     if not section(block, *_COMPLETION_DETAILS):
-        made = usage.completion_tokens
-        usage = msgspec.structs.replace(usage, completion_tokens=0, completion_image_tokens=made)
-    return ParsedUsage(usage, counted.consistent, counted.complete and alone)
+        images = usage.completion_tokens
+        usage = msgspec.structs.replace(usage, completion_tokens=0, completion_image_tokens=images)
+    return ParsedUsage(usage, parsed.consistent, parsed.complete and is_only_model)
 
 
-def tells_output(block: UsageObject) -> bool:
+def reports_output(block: UsageObject) -> bool:
     return any(name in block for name in _COMPLETION)
 
 
 def _agree(block: UsageObject, names: tuple[str, str]) -> bool:
-    """Whether the two names of one thing do not say two different things. Zeros are what nobody filled in."""
+    """Whether two names of one count do not have different values. A zero is a field that was not filled in."""
     if names[0] not in block or names[1] not in block:
         return True
     one, other = (count_field(block, name) for name in names)
@@ -95,7 +95,7 @@ def _agree(block: UsageObject, names: tuple[str, str]) -> bool:
 
 
 def _beside(block: UsageObject) -> dict[str, int]:
-    """What is no token of the prompt or the completion."""
+    """Counts that are no tokens of the prompt or the completion."""
     searches = count_field(section(block, "server_tool_use"), "web_search_requests")
     return {
         "prompt_audio_seconds": _seconds(block),
@@ -115,9 +115,9 @@ def _seconds(block: UsageObject) -> int:
 
 def _completion(block: UsageObject, prompt: int, completion: int, provider: str) -> tuple[dict[str, int], bool]:
     inside = section(block, *_COMPLETION_DETAILS)
-    told = count_field(block, "reasoning_tokens")
-    reasoning = first_count_field(inside, "reasoning_tokens", "reasoning") or told
-    beside = bool(told) and (provider == "PERPLEXITY" or not _PERPLEXITYS.isdisjoint(block))
+    reported = count_field(block, "reasoning_tokens")
+    reasoning = first_count_field(inside, "reasoning_tokens", "reasoning") or reported
+    beside = bool(reported) and (provider == "PERPLEXITY" or not _PERPLEXITYS.isdisjoint(block))
     whole, consistent = _with_reasoning(block, prompt, completion, reasoning, beside=beside)
     audio, images = first_count_field(inside, "audio_tokens", "audio"), count_field(inside, "image_tokens")
     parts = {
@@ -132,11 +132,11 @@ def _completion(block: UsageObject, prompt: int, completion: int, provider: str)
 def _with_reasoning(
     block: UsageObject, prompt: int, completion: int, reasoning: int, *, beside: bool
 ) -> tuple[int, bool]:
-    """The completion with the reasoning in it, and whether the provider's own total reconciles.
+    """The completion with reasoning included, and whether the provider's own total reconciles.
 
-    xAI and Perplexity count reasoning beside the completion. xAI's total says so; Perplexity's leaves it out. All
-    others count it inside, wherever they name it. Mistral's total holds audio tokens that it bills by the second and
-    counts nowhere else.
+    xAI and Perplexity exclude reasoning from the completion. xAI's total includes it; Perplexity's does not. All others
+    include it, wherever they name it. Mistral's total includes audio tokens that it bills by the second and counts
+    nowhere else.
     """
     total = count_field(block, "total_tokens")
     stated = prompt + completion

@@ -1,8 +1,8 @@
-"""The prompt as OpenAI counts it, and as gateways do that speak of Claude in OpenAI's words.
+"""The prompt as OpenAI counts it, and as gateways do that report Claude's usage in OpenAI's format.
 
-LiteLLM counts what was read from or written to Anthropic's cache inside the prompt, names it in the details, and once
-more beside it under Anthropic's own names. Some of its versions left what was written out of the prompt, and those
-have no name for it in the details: with them nobody can tell. A total that holds it all on top of the prompt can.
+LiteLLM includes what was read from or written to Anthropic's cache in the prompt, lists it in the details, and repeats
+it beside the prompt under Anthropic's own names. Some of its versions left cache writes out of the prompt, and those
+do not list them in the details: there it is uncertain, unless a total holds all of it in addition to the prompt.
 Source: https://docs.litellm.ai/docs/completion/prompt_caching
 """
 
@@ -12,7 +12,7 @@ from services.domain.usage.formats.anthropic import CACHE_LIFETIMES
 from services.domain.usage.formats.fields import UsageObject, count_field, first_count_field, section
 from services.domain.usage.formats.unrecognized import Names
 
-_ANTHROPICS: Final = frozenset(("cache_read_input_tokens", "cache_creation_input_tokens"))
+_ANTHROPIC_NAMES: Final = frozenset(("cache_read_input_tokens", "cache_creation_input_tokens"))
 PROMPT_DETAILS: Final = (
     "prompt_tokens_details",
     "prompt_token_details",  # Mistral's, which names both
@@ -29,11 +29,11 @@ READ_BESIDE: Final = (
     "cache_read_input_tokens",
     "num_cached_tokens",
 )
-_LANGCHAINS: Final = frozenset((*CACHE_LIFETIMES, "cache_creation"))
+_LANGCHAIN_NAMES: Final = frozenset((*CACHE_LIFETIMES, "cache_creation"))
 _PROMPT_NAMES: Final = frozenset(
-    (*_READ, *_WRITTEN, *_LANGCHAINS, "text_tokens", "audio_tokens", "audio", "image_tokens")
+    (*_READ, *_WRITTEN, *_LANGCHAIN_NAMES, "text_tokens", "audio_tokens", "audio", "image_tokens")
 )
-# What the details of a prompt hold is read from, and what their own details hold.
+# The names in the details of a prompt, and in their own details.
 PROMPT_NAMES: Final[Names] = {
     **dict.fromkeys(PROMPT_DETAILS, _PROMPT_NAMES),
     "cached_tokens_details": frozenset(("text_tokens", "audio_tokens", "image_tokens")),
@@ -43,15 +43,15 @@ PROMPT_NAMES: Final[Names] = {
 
 
 def prompt_classes(block: UsageObject, whole: int, completion: int) -> tuple[dict[str, int], bool, bool]:
-    """The classes of a prompt of `whole` tokens, whether they hold it, and whether the figures agree on them.
+    """The classes of a prompt of `whole` tokens, whether they are complete, and whether they are certain.
 
-    A class is negative where figures contradict each other. Raises: InvalidUsage.
+    A class is negative where counts contradict each other. Raises: InvalidUsage.
     """
     inside = section(block, *PROMPT_DETAILS)
     read, written = _cached(block, inside), _written(inside)
-    agreed = True
-    if not _ANTHROPICS.isdisjoint(block):
-        whole, written, agreed = _with_cache_beside(block, whole, completion, read, written)
+    consistent = True
+    if not _ANTHROPIC_NAMES.isdisjoint(block):
+        whole, written, consistent = _with_cache_beside(block, whole, completion, read, written)
     audio, images = first_count_field(inside, "audio_tokens", "audio"), count_field(inside, "image_tokens")
     parts = {
         "prompt_tokens": whole - read - written - audio - images,
@@ -64,8 +64,8 @@ def prompt_classes(block: UsageObject, whole: int, completion: int) -> tuple[dic
         parts |= {"prompt_cache_write_1h_tokens": lasting, "prompt_cache_write_5m_tokens": written - lasting}
     cached = section(inside, "cached_tokens_details") if read else {}
     if cached:
-        return _with_cached(parts, cached), not count_field(cached, "image_tokens"), agreed
-    return parts, True, agreed
+        return _with_cached(parts, cached), not count_field(cached, "image_tokens"), consistent
+    return parts, True, consistent
 
 
 def _cached(block: UsageObject, inside: UsageObject) -> int:
@@ -73,31 +73,31 @@ def _cached(block: UsageObject, inside: UsageObject) -> int:
 
 
 def _written(inside: UsageObject) -> int:
-    """LangChain names the lifetimes instead of the whole, or beside it, where OpenAI's copies nest them."""
+    """LangChain lists the lifetimes instead of the total, or beside it, where OpenAI-compatible APIs nest them."""
     whole = first_count_field(inside, *_WRITTEN)
-    if whole or _LANGCHAINS.isdisjoint(inside):
+    if whole or _LANGCHAIN_NAMES.isdisjoint(inside):
         return whole
-    told = 0 if isinstance(inside.get("cache_creation"), dict) else count_field(inside, "cache_creation")
-    return max(told, sum(count_field(inside, name) for name in CACHE_LIFETIMES))
+    total = 0 if isinstance(inside.get("cache_creation"), dict) else count_field(inside, "cache_creation")
+    return max(total, sum(count_field(inside, name) for name in CACHE_LIFETIMES))
 
 
 def _with_cache_beside(
     block: UsageObject, whole: int, completion: int, read: int, listed: int
 ) -> tuple[int, int, bool]:
-    """The prompt with the cache in it, what was written, and whether that is sure; `listed` of it is in the details."""
-    told_read, told_written = (
+    """The prompt including the cache, the cache writes (in the details: `listed`), and whether they are certain."""
+    read_beside, written_beside = (
         count_field(block, "cache_read_input_tokens"),
         count_field(block, "cache_creation_input_tokens"),
     )
-    agreed = told_read in (0, read) and (not listed or told_written in (0, listed))
-    beside = told_read + told_written
+    consistent = read_beside in (0, read) and (not listed or written_beside in (0, listed))
+    beside = read_beside + written_beside
     if beside and count_field(block, "total_tokens") == whole + completion + beside:
-        return whole + beside, listed or told_written, agreed
-    return whole, listed or told_written, agreed and bool(listed or not told_written)
+        return whole + beside, listed or written_beside, consistent
+    return whole, listed or written_beside, consistent and bool(listed or not written_beside)
 
 
 def _lasting(block: UsageObject, inside: UsageObject) -> int:
-    """What of the written lasts an hour."""
+    """The cache writes that last an hour."""
     return (
         count_field(section(inside, "cache_write_details"), "write_1h_tokens")
         or count_field(section(inside, "cache_creation_token_details"), "ephemeral_1h_input_tokens")
@@ -108,7 +108,7 @@ def _lasting(block: UsageObject, inside: UsageObject) -> int:
 
 
 def _with_cached(parts: dict[str, int], cached: UsageObject) -> dict[str, int]:
-    """What was read from the cache is counted among the sounds and images too, and there it is not billed."""
+    """Cached audio and images are counted among the audio and image tokens too, and are not billed as those."""
     audio, images = count_field(cached, "audio_tokens"), count_field(cached, "image_tokens")
     return parts | {
         "prompt_tokens": parts["prompt_tokens"] + audio + images,

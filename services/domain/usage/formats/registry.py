@@ -1,4 +1,4 @@
-"""The ways in which usage is counted, told apart by the names in a block, not by the provider: many speak several."""
+"""The formats of usage, recognized by the names in an object, not by the provider: many use several."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -13,29 +13,29 @@ from services.domain.usage.formats.top_level import BARE_NAMES, bare_usage
 from services.domain.usage.formats.unrecognized import Names
 
 
-class Family(NamedTuple):
-    """How a block is read, and the names that are read in it."""
+class UsageFormat(NamedTuple):
+    """How a usage object of one format is parsed, and the names that are known in it."""
 
-    read: Callable[[UsageObject, str], ParsedUsage]
+    parse: Callable[[UsageObject, str], ParsedUsage]
     names: Names
 
 
-OPENAI: Final = Family(openai_usage, OPENAI_NAMES)
-_ANTHROPIC: Final = Family(anthropic_usage, ANTHROPIC_NAMES)
-_PYDANTIC: Final = Family(pydantic_usage, PYDANTIC_NAMES)
-_GOOGLE: Final = Family(google_usage, GOOGLE_NAMES)
-_AI_SDK: Final = Family(ai_sdk_usage, AI_SDK_NAMES)
-_BARE: Final = Family(bare_usage, BARE_NAMES)
-_FAMILIES: Final[Sequence[tuple[str, Family]]] = (
+OPENAI: Final = UsageFormat(openai_usage, OPENAI_NAMES)
+_ANTHROPIC: Final = UsageFormat(anthropic_usage, ANTHROPIC_NAMES)
+_PYDANTIC: Final = UsageFormat(pydantic_usage, PYDANTIC_NAMES)
+_GOOGLE: Final = UsageFormat(google_usage, GOOGLE_NAMES)
+_AI_SDK: Final = UsageFormat(ai_sdk_usage, AI_SDK_NAMES)
+_BARE: Final = UsageFormat(bare_usage, BARE_NAMES)
+_FORMATS: Final[Sequence[tuple[str, UsageFormat]]] = (
     ("prompt_tokens", OPENAI),
     ("completion_tokens", OPENAI),  # also beside input_tokens
     ("input_tokens_details", OPENAI),
     ("input_token_details", OPENAI),
-    ("cache_read_input_tokens", _ANTHROPIC),  # also with a total that somebody added
+    ("cache_read_input_tokens", _ANTHROPIC),  # also with a total that a gateway added
     ("cache_creation_input_tokens", _ANTHROPIC),
     ("cache_read_tokens", _PYDANTIC),
     ("cache_write_tokens", _PYDANTIC),
-    ("total_input_tokens", Family(interaction_usage, INTERACTION_NAMES)),
+    ("total_input_tokens", UsageFormat(interaction_usage, INTERACTION_NAMES)),
     ("total_tokens", OPENAI),
     ("input_tokens", _ANTHROPIC),
     ("promptTokenCount", _GOOGLE),
@@ -44,29 +44,33 @@ _FAMILIES: Final[Sequence[tuple[str, Family]]] = (
     ("reasoningTokens", _AI_SDK),
     ("inputTokenDetails", _AI_SDK),
     ("outputTokenDetails", _AI_SDK),
-    ("inputTokens", Family(converse_usage, CONVERSE_NAMES)),
-    ("billed_units", Family(cohere_usage, COHERE_NAMES)),
-    ("seconds", Family(duration_usage, DURATION_NAMES)),
+    ("inputTokens", UsageFormat(converse_usage, CONVERSE_NAMES)),
+    ("billed_units", UsageFormat(cohere_usage, COHERE_NAMES)),
+    ("seconds", UsageFormat(duration_usage, DURATION_NAMES)),
     ("prompt_token_count", _BARE),
     ("inputTextTokenCount", _BARE),
     ("token_count", _BARE),
 )
-# Every name that is read in a usage block of any family, and those of the objects in it.
+# Every known name in a usage object of any format, and in the objects in it.
 KNOWN_NAMES: Final = frozenset(
-    name for _, family in _FAMILIES for place, names in family.names.items() for name in (place, *names) if name
+    name
+    for _, usage_format in _FORMATS
+    for place, names in usage_format.names.items()
+    for name in (place, *names)
+    if name
 )
-WRAPPED: Final = "raw"  # from the sixth on the AI SDK keeps the provider's own block in its own
+WRAPPED: Final = "raw"  # from version 6 on the AI SDK has the provider's own object in its own
 
 
-def family_of(block: UsageObject) -> Family | None:
-    """None for a block that nobody here can read."""
-    return next((family for name, family in _FAMILIES if name in block), None)
+def format_of(block: UsageObject) -> UsageFormat | None:
+    """None for a usage object of no known format."""
+    return next((usage_format for name, usage_format in _FORMATS if name in block), None)
 
 
 def wrapped_in(block: UsageObject) -> UsageObject | None:
-    """The provider's own block inside of one that a library made of it; None without one that can be read.
+    """The provider's own usage object inside of a library's; None without one of a known format.
 
-    What is billed stands in it as the provider counts, and the library's has no names for all of that.
+    It has all that is billed as the provider counts it, and the library's has no names for some of that.
     """
     inner = block.get(WRAPPED)
-    return inner if isinstance(inner, dict) and family_of(inner) is not None else None
+    return inner if isinstance(inner, dict) and format_of(inner) is not None else None

@@ -1,4 +1,4 @@
-"""Usage in the words of libraries that clients log with: what was cached is inside the input, whoever was asked.
+"""Usage in the formats of libraries that clients log with: the input includes cached tokens, with any provider.
 
 Sources: https://ai-sdk.dev/docs/reference/ai-sdk-core/generate-text, https://ai.pydantic.dev/api/usage
 """
@@ -19,7 +19,7 @@ PYDANTIC_NAMES: Final[Names] = {
         (
             *("input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens"),
             *("input_audio_tokens", "cache_audio_read_tokens", "output_audio_tokens"),
-            *("requests", "tool_calls", "details"),  # details repeat the provider's own figures, flat
+            *("requests", "tool_calls", "details"),  # details repeat the provider's own usage, flat
         )
     )
 }
@@ -28,60 +28,57 @@ _CACHE_BESIDE: Final = frozenset({"ANTHROPIC", "AWS", "BEDROCK"})
 
 
 def ai_sdk_usage(block: UsageObject, provider: str) -> ParsedUsage:
-    """What `block` says. Raises: InvalidUsage."""
-    given, made, total = (
-        count_field(block, "inputTokens"),
-        count_field(block, "outputTokens"),
-        count_field(block, "totalTokens"),
-    )
+    """Raises: InvalidUsage."""
+    prompt, output = count_field(block, "inputTokens"), count_field(block, "outputTokens")
+    total = count_field(block, "totalTokens")
     inside, of_output = section(block, "inputTokenDetails"), section(block, "outputTokenDetails")
     read = count_field(inside, "cacheReadTokens") or count_field(block, "cachedInputTokens")
     written = count_field(inside, "cacheWriteTokens")
     reasoning = count_field(of_output, "reasoningTokens") or count_field(block, "reasoningTokens")
-    whole = made + reasoning if reasoning and total == given + made + reasoning else made
+    completion = output + reasoning if reasoning and total == prompt + output + reasoning else output
     usage = Usage(
-        prompt_tokens=max(0, given - read - written),
+        prompt_tokens=max(0, prompt - read - written),
         prompt_cache_read_tokens=read,
         prompt_cache_write_5m_tokens=written,
-        completion_tokens=max(0, whole - reasoning),
+        completion_tokens=max(0, completion - reasoning),
         reasoning_tokens=reasoning,
     )
-    consistent = read + written <= given and reasoning <= whole and total in (0, given + whole)
+    consistent = read + written <= prompt and reasoning <= completion and total in (0, prompt + completion)
     return ParsedUsage(usage, consistent, bool(inside) or not read or provider not in _CACHE_BESIDE)
 
 
 def agrees_with(block: UsageObject, own: Usage) -> bool:
-    """Whether an AI SDK's `block` counts as much as the provider's `own` figures, which it holds.
+    """Whether an AI SDK's `block` agrees with the provider's `own` usage, which it contains.
 
-    Some of its versions leave reasoning out of the output. Figures that nobody can read contradict nothing.
+    Some of its versions leave reasoning out of the output. Counts that are invalid contradict nothing.
     """
     try:
-        given, made = count_field(block, "inputTokens"), count_field(block, "outputTokens")
+        prompt, output = count_field(block, "inputTokens"), count_field(block, "outputTokens")
     except InvalidUsage:
         return True
-    said = own.completion_tokens + own.completion_audio_tokens + own.completion_image_tokens
-    return given in (0, context_tokens(own)) and made in (0, said, said + own.reasoning_tokens)
+    completion = own.completion_tokens + own.completion_audio_tokens + own.completion_image_tokens
+    return prompt in (0, context_tokens(own)) and output in (0, completion, completion + own.reasoning_tokens)
 
 
 def pydantic_usage(block: UsageObject, _provider: str) -> ParsedUsage:
-    """What `block` says. Raises: InvalidUsage."""
-    given, made = count_field(block, "input_tokens"), count_field(block, "output_tokens")
+    """Raises: InvalidUsage."""
+    prompt, output = count_field(block, "input_tokens"), count_field(block, "output_tokens")
     read, written = count_field(block, "cache_read_tokens"), count_field(block, "cache_write_tokens")
-    audio, heard = count_field(block, "input_audio_tokens"), count_field(block, "cache_audio_read_tokens")
+    audio, cached_audio = count_field(block, "input_audio_tokens"), count_field(block, "cache_audio_read_tokens")
     details = section(block, "details")
-    spoken, reasoning = count_field(block, "output_audio_tokens"), count_field(details, "reasoning_tokens")
+    output_audio, reasoning = count_field(block, "output_audio_tokens"), count_field(details, "reasoning_tokens")
     one_hour = count_field(details, "ephemeral_1h_input_tokens")
     parts = {
-        "prompt_tokens": given - read - written - audio + heard,
-        "prompt_cache_read_tokens": read - heard,
-        "prompt_cache_read_audio_tokens": heard,
+        "prompt_tokens": prompt - read - written - audio + cached_audio,
+        "prompt_cache_read_tokens": read - cached_audio,
+        "prompt_cache_read_audio_tokens": cached_audio,
         "prompt_cache_write_5m_tokens": written - one_hour,
         "prompt_cache_write_1h_tokens": one_hour,
-        "prompt_audio_tokens": audio - heard,
-        "completion_tokens": made - reasoning - spoken,
+        "prompt_audio_tokens": audio - cached_audio,
+        "completion_tokens": output - reasoning - output_audio,
         "reasoning_tokens": reasoning,
-        "completion_audio_tokens": spoken,
+        "completion_audio_tokens": output_audio,
         "web_searches": count_field(details, "web_search_requests"),
     }
     usage = Usage(**{name: max(0, count) for name, count in parts.items()})
-    return ParsedUsage(usage, min(parts.values()) >= 0 and count_field(block, "total_tokens") in (0, given + made))
+    return ParsedUsage(usage, min(parts.values()) >= 0 and count_field(block, "total_tokens") in (0, prompt + output))

@@ -1,4 +1,4 @@
-"""Usage where few put it: LangChain's under a name of its own; Llama's, Titan's and Vertex's embeddings' in no block.
+"""Usage in rare places: LangChain's under a name of its own; Llama's, Titan's and Vertex's embeddings' at top level.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
 .../model-parameters-titan-embed-text.html, https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
@@ -13,9 +13,9 @@ from schemas.usage import Usage
 from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, first_count_field
 from services.domain.usage.formats.unrecognized import Names
 
-_GIVEN: Final = ("prompt_token_count", "inputTextTokenCount", "token_count")
-_MADE: Final = "generation_token_count"
-BARE_NAMES: Final[Names] = {"": frozenset((*_GIVEN, _MADE))}
+_INPUT_NAMES: Final = ("prompt_token_count", "inputTextTokenCount", "token_count")
+_OUTPUT_NAME: Final = "generation_token_count"
+BARE_NAMES: Final[Names] = {"": frozenset((*_INPUT_NAMES, _OUTPUT_NAME))}
 
 
 class _Statistics(msgspec.Struct):
@@ -30,37 +30,37 @@ class _Prediction(msgspec.Struct):
     embeddings: _Embeddings
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     prompt_token_count: Any = None
     generation_token_count: Any = None
-    titans: Any = msgspec.field(default=None, name="inputTextTokenCount")
-    results: msgspec.Raw = msgspec.Raw(b"")  # Titan's texts: what it made is counted in each
+    titan_input_tokens: Any = msgspec.field(default=None, name="inputTextTokenCount")
+    results: msgspec.Raw = msgspec.Raw(b"")  # Titan's texts: the output is counted in each
     predictions: list[_Prediction] = []
     usage_metadata: dict[str, Any] | None = None  # LangChain's
 
 
-_answers = msgspec.json.Decoder(_Answer)
+_responses = msgspec.json.Decoder(_Response)
 
 
 def block_of(body: bytes) -> UsageObject | None:
-    """The figures of a response, as if they stood in a block where they do not; None when it has none."""
+    """The counts at the top level of a response, as a usage object; None when it has none."""
     try:
-        answer = _answers.decode(body)
+        response = _responses.decode(body)
     except UNDECODABLE:
         return None
-    if answer.usage_metadata is not None:
-        return answer.usage_metadata
-    if answer.predictions:
-        return {"token_count": sum(one.embeddings.statistics.token_count for one in answer.predictions)}
-    if answer.titans is not None and not answer.results:
-        return {"inputTextTokenCount": answer.titans}
-    if answer.prompt_token_count is None or answer.generation_token_count is None:
+    if response.usage_metadata is not None:
+        return response.usage_metadata
+    if response.predictions:
+        return {"token_count": sum(one.embeddings.statistics.token_count for one in response.predictions)}
+    if response.titan_input_tokens is not None and not response.results:
+        return {"inputTextTokenCount": response.titan_input_tokens}
+    if response.prompt_token_count is None or response.generation_token_count is None:
         return None
-    return {"prompt_token_count": answer.prompt_token_count, _MADE: answer.generation_token_count}
+    return {"prompt_token_count": response.prompt_token_count, _OUTPUT_NAME: response.generation_token_count}
 
 
 def bare_usage(block: UsageObject, _provider: str) -> ParsedUsage:
-    """What the block of a response without one says. Raises: InvalidUsage."""
+    """Raises: InvalidUsage."""
     return ParsedUsage(
-        Usage(prompt_tokens=first_count_field(block, *_GIVEN), completion_tokens=count_field(block, _MADE))
+        Usage(prompt_tokens=first_count_field(block, *_INPUT_NAMES), completion_tokens=count_field(block, _OUTPUT_NAME))
     )

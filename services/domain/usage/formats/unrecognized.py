@@ -1,6 +1,6 @@
-"""What a usage block counts and nobody here reads: names that are new, or that belong to another family.
+"""Counts in a usage object under unrecognized names: new ones, or those of another format.
 
-Whatever stands under them may be billed, so that a cost without it would be wrong; with it, nobody knows the cost.
+They may be billed, so a cost without them could be wrong: it is unknown.
 """
 
 import re
@@ -9,17 +9,17 @@ from typing import Final, TypeAlias
 
 from services.domain.usage.formats.fields import UsageObject
 
-# The names that a family reads, or that repeat what it reads, by the object they stand in; '' is the block itself.
+# The names that a format knows, or that repeat those, by the object they are in; '' is the usage object itself.
 Names: TypeAlias = Mapping[str, frozenset[str]]
 
 _NONE: Final[frozenset[str]] = frozenset()
-_DEEPEST: Final = 4  # nobody nests figures deeper
+_DEEPEST: Final = 4  # no provider nests counts deeper
 _COUNT: Final = re.compile(
     r"token|char|second|minute|image|audio|video|pixel|frame|page|search|quer|request|unit|tool|call|connector|credit"
     r"|count|num_|used|cache",
     re.IGNORECASE,
 )
-# Figures that are billed to nobody: totals, prices and costs, timings and speeds, shares, ids.
+# Numbers that are not billed: totals, prices and costs, timings and speeds, shares, ids.
 _NO_COUNT: Final = re.compile(
     r"\.total_?token(?:s|count)$|cost|price|discount|time$|timestamp|\.time_|latency|duration|per_?sec|per_\w{0,40}token"
     r"|percent|rate$|ratio|[._]id$",
@@ -28,7 +28,7 @@ _NO_COUNT: Final = re.compile(
 
 
 def counts_more(block: UsageObject, names: Names, place: str = "", depth: int = 0) -> bool:
-    """Whether anything above zero that is named like a count stands in `block`, and under none of the `names`."""
+    """Whether `block` has a number above zero that is named like a count, and under none of the `names`."""
     known = names.get(place, _NONE)
     for name, value in block.items():
         if not value or name in known:
@@ -41,11 +41,6 @@ def counts_more(block: UsageObject, names: Names, place: str = "", depth: int = 
     return False
 
 
-def is_named_like_a_count(name: str) -> bool:
-    """Whether a figure of this `name` may be billed, for all that anybody knows."""
-    return _COUNT.search(name) is not None
-
-
 def _is_count(path: str, value: object) -> bool:
     if type(value) is not int and type(value) is not float:
         return False
@@ -53,6 +48,6 @@ def _is_count(path: str, value: object) -> bool:
 
 
 def _holds_count(value: object, names: Names, name: str, depth: int) -> bool:
-    """Whether a list or an object of unknown name has one inside."""
+    """Whether a list or an object of unknown name contains one."""
     objects = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
     return any(depth == _DEEPEST or counts_more(one, names, name, depth + 1) for one in objects)

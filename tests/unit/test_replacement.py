@@ -11,13 +11,15 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.timestamps import unix_us
 from schemas.versions import LOGGED_BELOW, version_of, written_us
-from services.domain.logging_api.replacement import MAX_REPLACED, replaced_of, settled, standing_of
+from services.domain.logging_api.replacement import MAX_REPLACED, replaced_of, row_to_write, stored_row
 from tests.builders import MOMENT, a_record
 
 
 def a_log(at: datetime = MOMENT, key_id: str = "key-1", **changes: object) -> RequestRecord:
     version = version_of(at, logged=True)
-    return a_record(version=version, key_id=key_id, first_logged_us=unix_us(at), **changes)
+    return a_record(
+        **{"version": version, "key_id": key_id, "first_logged_us": unix_us(at), "logged_us": unix_us(at)} | changes
+    )
 
 
 def after(hours: float) -> datetime:
@@ -25,13 +27,13 @@ def after(hours: float) -> datetime:
 
 
 def test_the_first_log_of_a_call_is_its_row() -> None:
-    assert settled(a_log(), None) == a_log()
+    assert row_to_write(a_log(), None) == a_log()
 
 
 def test_a_later_log_of_the_same_key_replaces_and_what_stood_before_stays_visible() -> None:
     row = a_log(user_id="anna", cost_usd=Decimal("0.10"))
     for hours, user_id in ((1, "ben"), (24, "cleo")):
-        row = settled(a_log(after(hours), user_id=user_id, cost_usd=None), standing_of(row)) or pytest.fail(
+        row = row_to_write(a_log(after(hours), user_id=user_id, cost_usd=None), stored_row(row)) or pytest.fail(
             "it is there already"
         )
     assert (row.user_id, row.first_logged_us) == ("cleo", unix_us(MOMENT))
@@ -60,22 +62,44 @@ CONFLICTS = {
 def test_no_log_replaces(name: str) -> None:
     stands, log, why = CONFLICTS[name]
     with pytest.raises(LogConflict, match=why):
-        settled(log, standing_of(stands))
+        row_to_write(log, stored_row(stands))
 
 
 @pytest.mark.parametrize("hours", [0, 1, 30])
 def test_a_log_that_comes_again_or_late_changes_nothing(hours: float) -> None:
-    assert settled(a_log(), standing_of(a_log(after(hours)))) is None
+    assert row_to_write(a_log(), stored_row(a_log(after(hours)))) is None
 
 
 def test_a_call_is_not_replaced_without_end() -> None:
     row = a_log()
     for number in range(MAX_REPLACED):
-        row = settled(a_log(MOMENT + timedelta(seconds=number + 1)), standing_of(row)) or pytest.fail(
+        row = row_to_write(a_log(MOMENT + timedelta(seconds=number + 1)), stored_row(row)) or pytest.fail(
             "it is there already"
         )
     with pytest.raises(LogConflict, match=f"{MAX_REPLACED} times"):
-        settled(a_log(after(1)), standing_of(row))
+        row_to_write(a_log(after(1)), stored_row(row))
+
+
+def test_a_later_log_replaces_a_row_that_was_repriced_after_it_was_logged() -> None:
+    repriced = a_log(version=version_of(after(2), logged=True))
+    row = row_to_write(a_log(after(1)), stored_row(repriced)) or pytest.fail("an acknowledged log has vanished")
+    assert row.version == repriced.version + 1
+    assert (row.first_logged_us, row.logged_us) == (unix_us(MOMENT), unix_us(after(1)))
+    assert row_to_write(a_log(after(1)), stored_row(row)) is None
+    assert row_to_write(a_log(), stored_row(row)) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["u" * 31_000, "\x00" * 31_000, "\U0001f600" * 7_000], ids=["ascii", "escaped", "wide"]
+)
+def test_of_long_names_only_the_beginning_is_kept_of_what_was_replaced(text: str) -> None:
+    row = a_log(user_id=text, model=text[:512])
+    row = row_to_write(a_log(after(1)), stored_row(row)) or pytest.fail("it is there already")
+    assert len(row.replaced.encode()) < 1_000
+    (stood,) = replaced_of(row.replaced)
+    assert text.startswith(stood.user_id)
+    assert text.startswith(stood.model)
+    assert min(len(stood.user_id), len(stood.model)) >= 40
 
 
 def test_whatever_passed_the_proxy_has_a_higher_version_than_whatever_was_logged() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from services.domain.exchange.body import read_body
-from services.domain.usage.request import asked_in, parse_request
+from services.domain.usage.request.info import parse_request, parse_request_body
 from tests.builders import an_event
 
 BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
@@ -11,7 +11,7 @@ BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
 
 def model_in_form(form: str, content_type: str = f"multipart/form-data; boundary={BOUNDARY}") -> str:
     body = form.replace("BOUNDARY", BOUNDARY).encode("latin-1")
-    return parse_request(an_event().request, asked_in(read_body(body, content_type, "", len(body)))).model
+    return parse_request(an_event().request, parse_request_body(read_body(body, content_type, "", len(body)))).model
 
 
 PART = "--BOUNDARY\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.price import CostState
 from services.domain.enrich import to_record
-from services.domain.usage.service_tier import service_tier_of, tells_tier, with_region
+from services.domain.usage.service_tier import names_tier, service_tier_of, with_region
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
@@ -83,7 +83,7 @@ def test_a_region_comes_on_top_of_another_tier() -> None:
 def test_a_tier_is_told_when_the_answer_names_one_and_does_not_leave_it_open(
     said: str, block: dict[str, object], tells: bool
 ) -> None:
-    assert tells_tier(said, block) is tells
+    assert names_tier(said, block) is tells
 
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}

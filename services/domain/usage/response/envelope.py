@@ -1,7 +1,7 @@
-"""The pieces of providers' answers that are looked at, and where in them model, usage and errors stand.
+"""The fields of providers' responses that are parsed, and where in them model, usage and errors are.
 
-A response, a chunk of a streamed one, and the object within a chunk that is the response are all read as one `Part`:
-nobody uses one of its names for anything else.
+A response, a chunk of a stream, and the response object within a chunk are all decoded as one `Part`: no provider uses
+one of its names for anything else.
 """
 
 from typing import Final
@@ -12,11 +12,11 @@ from schemas.undecodable import UNDECODABLE
 from services.domain.usage.formats.fields import UsageObject
 
 NOT_THERE: Final = msgspec.Raw(b"")
-_MAX_BLOCK_BYTES: Final = 64 * 2**10  # no provider's is near it; one of megabytes would hold up all other work
+_MAX_BLOCK_BYTES: Final = 64 * 2**10  # no provider's is near it; one of megabytes would block all other work
 
 
 class Part(msgspec.Struct):
-    """Only what is asked for is decoded further."""
+    """Fields are decoded further only on demand."""
 
     type: msgspec.Raw = NOT_THERE
     model: msgspec.Raw = NOT_THERE
@@ -28,34 +28,34 @@ class Part(msgspec.Struct):
     output: msgspec.Raw = NOT_THERE
     tools: msgspec.Raw = NOT_THERE
     message: msgspec.Raw = NOT_THERE  # Anthropic's message_start
-    response: msgspec.Raw = NOT_THERE  # OpenAI's responses events, and the end of Cohere's first streams
+    response: msgspec.Raw = NOT_THERE  # OpenAI's responses events, and the end of streams of Cohere's v1
     x_groq: msgspec.Raw = NOT_THERE
     model_version: msgspec.Raw = msgspec.field(default=NOT_THERE, name="modelVersion")  # Google's
     usage_metadata: msgspec.Raw = msgspec.field(default=NOT_THERE, name="usageMetadata")
     choices: msgspec.Raw = NOT_THERE
     candidates: msgspec.Raw = NOT_THERE  # Google's choices
     data: msgspec.Raw = NOT_THERE  # embeddings, rankings and images
-    svg_usage: msgspec.Raw = NOT_THERE  # of another model, which draws for the one that makes the images
+    svg_usage: msgspec.Raw = NOT_THERE  # of another model, which draws for the one that generates the images
     meta: msgspec.Raw = NOT_THERE  # Cohere's
-    interaction: msgspec.Raw = NOT_THERE  # the end of Google's streams of those
-    event_type: msgspec.Raw = NOT_THERE  # what they, and Cohere's first ones, call their chunks' type
-    delta: msgspec.Raw = NOT_THERE  # the end of Cohere's streams; why Anthropic's stopped
+    interaction: msgspec.Raw = NOT_THERE  # the end of Google's streams of interactions
+    event_type: msgspec.Raw = NOT_THERE  # the type of the chunks of those and of Cohere's v1
+    delta: msgspec.Raw = NOT_THERE  # the end of Cohere's streams; Anthropic's stop reason
 
 
 class Found(msgspec.Struct):
-    """A usage block and the part it stood in."""
+    """A usage object and the part that contains it."""
 
     part: Part
     block: UsageObject
     raw: bytes
-    opening: bool = False  # stood in the message_start of a stream: what was put out is not known yet
+    opening: bool = False  # in the message_start of a stream: the output is not known yet
 
 
 _decoder = msgspec.json.Decoder(Part)
 _any = msgspec.json.Decoder()
 
 
-def part_of(text: bytes | msgspec.Raw) -> Part | None:
+def parse_part(text: bytes | msgspec.Raw) -> Part | None:
     """None when `text` is not a JSON object."""
     if not text:
         return None
@@ -66,7 +66,7 @@ def part_of(text: bytes | msgspec.Raw) -> Part | None:
 
 
 def value_of(raw: msgspec.Raw) -> object:
-    """None when there is nothing, or nothing that can be read."""
+    """None when `raw` is empty or cannot be decoded."""
     if not raw:
         return None
     try:
@@ -76,12 +76,12 @@ def value_of(raw: msgspec.Raw) -> object:
 
 
 def usage_in(part: Part) -> Found | None:
-    """The usage block of a part, at the first of the known places that holds one."""
+    """The usage object of a part, at the first of the known places that has one."""
     for raw in (part.usage, part.usage_metadata):
         if raw and (found := _found(part, raw)) is not None:
             return found
     for wrapper in (part.response, part.message, part.x_groq, part.interaction, part.delta):
-        inner, opening = part_of(wrapper), wrapper is part.message
+        inner, opening = parse_part(wrapper), wrapper is part.message
         raw = (inner.usage or inner.usage_metadata or inner.meta) if inner is not None else NOT_THERE
         if inner is not None and raw and (found := _found(inner, raw, opening=opening)) is not None:
             return found
@@ -96,10 +96,10 @@ def _found(part: Part, raw: msgspec.Raw, *, opening: bool = False) -> Found | No
 
 
 def model_in(part: Part) -> str:
-    """'' when a part, and what it wraps, names none."""
+    """The model that a part, or an object in it, names; '' when none does."""
     if name := _model(part):
         return name
-    inner = (part_of(wrapper) for wrapper in (part.message, part.response, part.interaction) if wrapper)
+    inner = (parse_part(wrapper) for wrapper in (part.message, part.response, part.interaction) if wrapper)
     return next((name for one in inner if one is not None and (name := _model(one))), "")
 
 
@@ -111,8 +111,8 @@ def _model(part: Part) -> str:
 def tier_in(part: Part) -> str:
     """The service tier that a response names beside its usage; '' when it names none."""
     if part.service_tier:
-        said = value_of(part.service_tier)
-        return said if isinstance(said, str) else ""
+        tier = value_of(part.service_tier)
+        return tier if isinstance(tier, str) else ""
     if part.bedrock_tier or part.bedrock_performance:
         tier, performance = value_of(part.bedrock_tier), value_of(part.bedrock_performance)
         named = tier.get("type") if isinstance(tier, dict) else ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.price import CostState
 from services.domain.enrich import to_record
 from services.domain.usage.formats.unrecognized import counts_more
-from services.domain.usage.parse import read_answer
+from services.domain.usage.parse import parse_response
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
 
@@ -24,7 +24,7 @@ PYDANTIC = ANTHROPIC | {"cache_read_tokens": 0}
 
 
 def _held(usage: dict[str, Any], **answer: Any) -> bool:
-    return read_answer(json.dumps({"model": "m", "usage": usage, **answer}).encode(), "CUSTOM").complete
+    return parse_response(json.dumps({"model": "m", "usage": usage, **answer}).encode(), "CUSTOM").complete
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_fifth_ai_sdk_says_of_claude_neither_what_was_written_nor_where_the_
     provider: str, complete: bool
 ) -> None:
     usage = {"inputTokens": 3000, "outputTokens": 50, "totalTokens": 3050, "cachedInputTokens": 2000}
-    assert read_answer(json.dumps({"usage": usage}).encode(), provider).complete is complete
+    assert parse_response(json.dumps({"usage": usage}).encode(), provider).complete is complete
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_the_fifth_ai_sdk_says_of_claude_neither_what_was_written_nor_where_the_
     ],
 )
 def test_words_of_libraries_that_contradict_each_other_are_marked(usage: dict[str, Any]) -> None:
-    assert not read_answer(json.dumps({"usage": usage}).encode(), "OPENAI").consistent
+    assert not parse_response(json.dumps({"usage": usage}).encode(), "OPENAI").consistent
 
 
 def test_reasoning_beside_the_output_is_told_by_the_total() -> None:
     usage = {"inputTokens": 100, "outputTokens": 5, "totalTokens": 112, "reasoningTokens": 7}
-    reading = read_answer(json.dumps({"usage": usage}).encode(), "GOOGLE")
-    assert reading.usage is not None
-    assert (reading.usage.completion_tokens, reading.usage.reasoning_tokens, reading.consistent) == (5, 7, True)
+    parsed = parse_response(json.dumps({"usage": usage}).encode(), "GOOGLE")
+    assert parsed.usage is not None
+    assert (parsed.usage.completion_tokens, parsed.usage.reasoning_tokens, parsed.consistent) == (5, 7, True)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_what_was_written_to_the_cache_is_read_in_langchains_words(
     details: dict[str, Any], written: tuple[int, int]
 ) -> None:
     usage = {"input_tokens": 3600, "output_tokens": 300, "total_tokens": 3900, "input_token_details": details}
-    reading = read_answer(json.dumps({"usage": usage}).encode(), "ANTHROPIC")
-    assert reading.usage is not None
-    assert (reading.usage.prompt_tokens, reading.usage.prompt_cache_read_tokens) == (1000, 2000)
-    assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
-    assert (reading.consistent, reading.complete) == (True, True)
+    parsed = parse_response(json.dumps({"usage": usage}).encode(), "ANTHROPIC")
+    assert parsed.usage is not None
+    assert (parsed.usage.prompt_tokens, parsed.usage.prompt_cache_read_tokens) == (1000, 2000)
+    assert (parsed.usage.prompt_cache_write_5m_tokens, parsed.usage.prompt_cache_write_1h_tokens) == written
+    assert (parsed.consistent, parsed.complete) == (True, True)
 
 
 json_values = st.recursive(

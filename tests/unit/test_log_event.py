@@ -15,7 +15,7 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.domain.exchange.headers import Pair
-from services.domain.logging_api.event import LOG_PATHS, LoggedBy, read_log
+from services.domain.logging_api.event import LOG_PATHS, LoggedBy, parse_log
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
 from tests.logged_calls import CHAT, CHUNKS, MESSAGE, STARTED_S, a_log, as_events, as_lines
@@ -29,8 +29,8 @@ def read(
     log: dict[str, Any] | bytes, *labels: Pair, provider: str = "OPENAI", capture_bytes: int = 2**20
 ) -> ExchangeEvent:
     payload = log if isinstance(log, bytes) else json.dumps(log).encode()
-    by = LoggedBy(organization_id=ORGANIZATION, key_id="key-1", provider=provider, labels=labels)
-    return read_log(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
+    by = LoggedBy(organization_id=ORGANIZATION, key_id="key-1", provider=provider, helicone_headers=labels)
+    return parse_log(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
 
 
 def row(log: dict[str, Any], *, provider: str = "OPENAI") -> RequestRecord:
@@ -251,6 +251,18 @@ def test_the_path_names_the_provider_unless_the_payload_does(route: str, told: s
         ("https://api.openai.com/v1", "https://api.openai.com/v1"),
         ("https://me:sk-canary@example.org:8443/v1/x?key=sk-canary#sk-canary", "https://example.org:8443/v1/x"),
         ("/v1/chat/completions?key=sk-canary", "/v1/chat/completions"),
+        ("me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        ("https:me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        (r"https:\\me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        ("/me:sk-canary@example.org/v1/x", "example.org/v1/x"),
+        ("https://example.org/v1/x;key=sk-canary", "https://example.org/v1/x"),
+        ("https://example.org/v1/x%3Fkey=sk-canary", "https://example.org/v1/x"),
+        ("https://example.org/v1/x%3fkey=sk-canary", "https://example.org/v1/x"),
+        (
+            "https://example.org/v1/models/claude@20240620:rawPredict",
+            "https://example.org/v1/models/claude@20240620:rawPredict",
+        ),
+        ("/v1/models/claude@20240620:rawPredict", "/v1/models/claude@20240620:rawPredict"),
         ("", ""),
     ],
 )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.domain.usage.provider_cost import kept_usd, reported_cost_usd
+from services.domain.usage.response.reported_cost import reported_cost_usd, storable_usd
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_what_is_no_cost_is_none(block: bytes) -> None:
 
 @pytest.mark.parametrize("told", ["NaN", "-Infinity", "sNaN", "-0.1", "1000000"])
 def test_what_no_column_can_hold_is_not_kept(told: str) -> None:
-    assert kept_usd(Decimal(told)) is None
+    assert storable_usd(Decimal(told)) is None

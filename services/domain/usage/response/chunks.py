@@ -1,4 +1,4 @@
-"""Pieces of streamed answers: what tells one from a whole response, and whether the response ended or failed in it."""
+"""Chunks of streams: how one differs from a whole response, and whether the response ended or failed in it."""
 
 import re
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from schemas.undecodable import UNDECODABLE
-from services.domain.usage.envelope import NOT_THERE, Part, part_of, value_of
 from services.domain.usage.formats.fields import UsageObject
+from services.domain.usage.response.envelope import NOT_THERE, Part, parse_part, value_of
 
 _CHUNK_TYPE: Final = re.compile(
     rb'"(?:message_(?:start|delta|stop)"|content_block_|ping"|[a-z_]+\.|(?:message|content|tool|citation)-)'
@@ -19,12 +19,12 @@ _STEP: Final = (b'"step.', b'"content.')
 
 
 class _Shape(msgspec.Struct):
-    """What tells a choice of a chunk from one of a whole response."""
+    """How a choice of a chunk differs from one of a whole response."""
 
     delta: dict[str, msgspec.Raw] | None = None
     message: msgspec.Raw = NOT_THERE
     text: msgspec.Raw = NOT_THERE
-    finish_reason: msgspec.Raw = NOT_THERE  # null: not finished; some servers leave it out of whole answers
+    finish_reason: msgspec.Raw = NOT_THERE  # null: not finished; some servers omit it in whole responses
 
 
 class _Choice(msgspec.Struct):
@@ -38,7 +38,7 @@ _shapes = msgspec.json.Decoder(list[_Shape])
 
 
 def is_chunk(part: Part) -> bool:
-    """Whether a part that stands alone is a piece of a streamed response, and no whole one."""
+    """Whether a body is a chunk of a stream, and no whole response."""
     if part.delta or (part.type and _CHUNK_TYPE.match(part.type) is not None):
         return True
     if part.candidates:
@@ -59,15 +59,15 @@ def _is_of_chunk(choice: _Shape) -> bool:
     return choice.delta is not None or (bool(choice.text) and bytes(choice.finish_reason) == _NULL)
 
 
-def shows_generated(part: Part) -> bool:
-    """Whether a part shows what was generated, as embeddings and rankings do not."""
+def shows_output(part: Part) -> bool:
+    """Whether a part contains generated output, as embeddings and rankings do not."""
     return max(len(bytes(part.choices)), len(bytes(part.output))) > _NO_ENTRIES
 
 
 def holds_images(part: Part, block: UsageObject) -> bool:
     """Whether a part with output in its usage `block` is a response of images: embeddings have no output.
 
-    Of a large one only the end may have been kept, and there the images of the input tell.
+    Of a large one only the end may have been stored: there the count of input images shows it.
     """
     if part.data or part.type:
         return bool(part.data) or _IMAGE_EVENT.match(part.type) is not None
@@ -75,9 +75,9 @@ def holds_images(part: Part, block: UsageObject) -> bool:
     return isinstance(details, dict) and "image_tokens" in details
 
 
-def is_going_on(part: Part) -> bool:
-    """Whether a chunk with usage does not say that the response ended, and another will: Anthropic's, or a step of
-    a Google interaction's."""
+def is_intermediate(part: Part) -> bool:
+    """Whether a chunk with usage is not the last one: Anthropic's without a stop reason, or a step of a Google
+    interaction."""
     if part.event_type:
         return bytes(part.event_type).startswith(_STEP)
     if not part.delta or value_of(part.type) != "message_delta":
@@ -86,8 +86,8 @@ def is_going_on(part: Part) -> bool:
     return not (isinstance(delta, dict) and delta.get("stop_reason"))
 
 
-def choices_in(part: Part) -> dict[int, bool]:
-    """Whether each choice that a chunk speaks of ended in it, by its index."""
+def choices_finished(part: Part) -> dict[int, bool]:
+    """Whether each choice in a chunk ended in it, by its index."""
     choices = part.choices or part.candidates
     if len(bytes(choices)) <= _NO_ENTRIES:
         return {}
@@ -98,11 +98,11 @@ def choices_in(part: Part) -> dict[int, bool]:
     return {one.index: bool(one.finish_reason or one.finish_reason_google) for one in found}
 
 
-def has_failed(chunk: bytes) -> bool:
-    """Whether a stream's chunk says that the provider gave up."""
+def is_error(chunk: bytes) -> bool:
+    """Whether a stream's chunk reports that the provider failed."""
     if b'"error"' not in chunk and b"response.failed" not in chunk:
         return False
-    part = part_of(chunk)
+    part = parse_part(chunk)
     if part is None:
         return False
     return value_of(part.error) is not None or value_of(part.type) in ("error", "response.failed")

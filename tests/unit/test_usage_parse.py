@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from schemas.usage import ParsedResponse, Usage
-from services.domain.usage.parse import read_answer
+from services.domain.usage.parse import parse_response
 
 
 def _chat(**usage: object) -> bytes:
@@ -29,9 +29,9 @@ def _chat(**usage: object) -> bytes:
     ],
 )
 def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usage: dict[str, object]) -> None:
-    reading = read_answer(_chat(**usage), "OPENAI")
-    assert reading.usage is None
-    assert json.loads(reading.usage_block) == json.loads(json.dumps(usage))
+    parsed = parse_response(_chat(**usage), "OPENAI")
+    assert parsed.usage is None
+    assert json.loads(parsed.usage_block) == json.loads(json.dumps(usage))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_figures_that_nobody_can_mean_are_no_usage_but_are_kept_as_they_came(usa
     ],
 )  # fmt: skip
 def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object]) -> None:
-    reading = read_answer(_chat(**usage), "OPENAI")
-    assert reading.usage is not None
-    assert (reading.consistent, reading.complete) == (False, True)
+    parsed = parse_response(_chat(**usage), "OPENAI")
+    assert parsed.usage is not None
+    assert (parsed.consistent, parsed.complete) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_figures_that_contradict_each_other_are_marked(usage: dict[str, object])
     ],
 )  # fmt: skip
 def test_what_no_class_holds_is_marked_apart_from_what_does_not_add_up(provider: str, usage: dict[str, object]) -> None:
-    reading = read_answer(_chat(**usage), provider)
-    assert reading.usage is not None
-    assert (reading.consistent, reading.complete) == (True, False)
+    parsed = parse_response(_chat(**usage), provider)
+    assert parsed.usage is not None
+    assert (parsed.consistent, parsed.complete) == (True, False)
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], "much", 3, {"prompt_tokens": 0, "completion_tokens": 0}])
 def test_an_empty_usage_says_nothing(usage: object) -> None:
     body = json.dumps({"model": "m", "usage": usage}).encode()
-    assert read_answer(body, "OPENAI").usage is None
+    assert parse_response(body, "OPENAI").usage is None
 
 
 @pytest.mark.parametrize(
@@ -84,24 +84,24 @@ def test_an_empty_usage_says_nothing(usage: object) -> None:
      b"\0\0\0\x10\0\0\0\0\0\0\0\0junk", b'{"model":"\\ud800"}', b'{"model":7}'],
 )  # fmt: skip
 def test_bytes_that_are_no_answer_have_an_empty_reading(body: bytes) -> None:
-    reading = read_answer(body, "OPENAI")
-    assert (reading.usage, reading.model) == (None, "")
+    parsed = parse_response(body, "OPENAI")
+    assert (parsed.usage, parsed.model) == (None, "")
 
 
 def test_whole_numbers_may_be_written_with_a_point() -> None:
-    reading = read_answer(b'{"usage":{"prompt_tokens":12.0,"completion_tokens":3.0}}', "OPENAI")
-    assert reading.usage == Usage(prompt_tokens=12, completion_tokens=3)
+    parsed = parse_response(b'{"usage":{"prompt_tokens":12.0,"completion_tokens":3.0}}', "OPENAI")
+    assert parsed.usage == Usage(prompt_tokens=12, completion_tokens=3)
 
 
 def test_an_absurdly_long_usage_block_is_read_but_not_kept() -> None:
-    reading = read_answer(_chat(prompt_tokens=1, completion_tokens=2, padding="x" * 20_000), "OPENAI")
-    assert (reading.usage, reading.usage_block) == (Usage(prompt_tokens=1, completion_tokens=2), "")
+    parsed = parse_response(_chat(prompt_tokens=1, completion_tokens=2, padding="x" * 20_000), "OPENAI")
+    assert (parsed.usage, parsed.usage_block) == (Usage(prompt_tokens=1, completion_tokens=2), "")
 
 
 def test_running_figures_of_a_stream_that_did_not_end_are_not_the_whole_usage() -> None:
     chunk = {"model": "m", "choices": [{"delta": {}, "finish_reason": None}],
              "usage": {"prompt_tokens": 9, "completion_tokens": 1}}  # fmt: skip
-    assert not read_answer(b"data: " + json.dumps(chunk).encode() + b"\n\n", "OPENAI").final
+    assert not parse_response(b"data: " + json.dumps(chunk).encode() + b"\n\n", "OPENAI").final
 
 
 def test_a_stream_that_is_an_array_is_read_as_one() -> None:
@@ -110,8 +110,8 @@ def test_a_stream_that_is_an_array_is_read_as_one() -> None:
         {"candidates": [{"finishReason": "STOP"}], "modelVersion": "gemini-2.5-pro",
          "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2, "totalTokenCount": 7}},
     ]  # fmt: skip
-    reading = read_answer(json.dumps(chunks).encode(), "GOOGLE")
-    assert (reading.usage, reading.streamed) == (Usage(prompt_tokens=5, completion_tokens=2), True)
+    parsed = parse_response(json.dumps(chunks).encode(), "GOOGLE")
+    assert (parsed.usage, parsed.streamed) == (Usage(prompt_tokens=5, completion_tokens=2), True)
 
 
 def _frame(payload: bytes) -> bytes:
@@ -123,17 +123,17 @@ def test_amazons_binary_stream_is_read_whole_or_cut() -> None:
     body = _frame(b'{"contentBlockIndex":0,"delta":{"text":"Hi"}}') + _frame(
         b'{"metrics":{"latencyMs":5},"usage":{"inputTokens":10,"outputTokens":4,"totalTokens":14}}'
     )
-    assert read_answer(body, "AWS").usage == Usage(prompt_tokens=10, completion_tokens=4)
-    assert read_answer(body[:-1], "AWS") == ParsedResponse(streamed=True, final=False, passed_characters=2)
+    assert parse_response(body, "AWS").usage == Usage(prompt_tokens=10, completion_tokens=4)
+    assert parse_response(body[:-1], "AWS") == ParsedResponse(streamed=True, final=False, output_characters=2)
 
 
 def test_anthropic_wrapped_by_bedrock_is_read_as_anthropic() -> None:
     start = {"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 7, "output_tokens": 1}}}
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
     body = b"".join(_frame(json.dumps({"bytes": _base64(part)}).encode()) for part in (start, end))
-    reading = read_answer(body, "AWS")
-    assert (reading.model, reading.usage) == ("claude", Usage(prompt_tokens=7, completion_tokens=9))
-    assert reading.final
+    parsed = parse_response(body, "AWS")
+    assert (parsed.model, parsed.usage) == ("claude", Usage(prompt_tokens=7, completion_tokens=9))
+    assert parsed.final
 
 
 def _base64(part: object) -> str:
@@ -172,9 +172,9 @@ SPLIT = {"ephemeral_5m_input_tokens": 500, "ephemeral_1h_input_tokens": 100}
 )  # fmt: skip
 def test_claude_in_openais_words_counts_what_was_cached_once(usage: dict[str, object], expected: Usage) -> None:
     for provider in ("ANTHROPIC", "CUSTOM", "OPENAI"):
-        reading = read_answer(_chat(**usage), provider)
-        assert reading.usage == expected
-        assert (reading.consistent, reading.complete) == (True, True)
+        parsed = parse_response(_chat(**usage), provider)
+        assert parsed.usage == expected
+        assert (parsed.consistent, parsed.complete) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -192,9 +192,9 @@ def test_claude_in_openais_words_counts_what_was_cached_once(usage: dict[str, ob
     ],
 )
 def test_what_may_be_read_in_two_ways_does_not_add_up(usage: dict[str, object]) -> None:
-    reading = read_answer(_chat(**usage), "CUSTOM")
-    assert reading.usage is not None
-    assert not reading.consistent
+    parsed = parse_response(_chat(**usage), "CUSTOM")
+    assert parsed.usage is not None
+    assert not parsed.consistent
 
 
 @pytest.mark.parametrize(
@@ -209,14 +209,14 @@ def test_what_may_be_read_in_two_ways_does_not_add_up(usage: dict[str, object]) 
 )
 def test_names_of_both_families_are_read_in_one_block(usage: dict[str, object]) -> None:
     for provider in ("OPENAI", "ANTHROPIC", "CUSTOM"):
-        reading = read_answer(_chat(**usage), provider)
-        assert reading.usage == Usage(prompt_tokens=10, completion_tokens=5)
-        assert (reading.consistent, reading.complete) == (True, True)
+        parsed = parse_response(_chat(**usage), provider)
+        assert parsed.usage == Usage(prompt_tokens=10, completion_tokens=5)
+        assert (parsed.consistent, parsed.complete) == (True, True)
 
 
 def test_a_completion_without_a_prompt_is_not_all_that_was_used() -> None:
-    assert not read_answer(_chat(completion_tokens=5), "CUSTOM").complete
-    assert read_answer(_chat(prompt_tokens=0, completion_tokens=5), "CUSTOM").complete
+    assert not parse_response(_chat(completion_tokens=5), "CUSTOM").complete
+    assert parse_response(_chat(prompt_tokens=0, completion_tokens=5), "CUSTOM").complete
 
 
 @pytest.mark.parametrize(
@@ -234,20 +234,20 @@ def test_a_completion_without_a_prompt_is_not_all_that_was_used() -> None:
 def test_reasoning_is_inside_the_completion_unless_the_provider_counts_it_beside(
     provider: str, usage: dict[str, object], completion: int
 ) -> None:
-    reading = read_answer(_chat(prompt_tokens=10, completion_tokens=50, **usage), provider)
-    assert reading.usage == Usage(prompt_tokens=10, completion_tokens=completion, reasoning_tokens=30)
-    assert reading.consistent
+    parsed = parse_response(_chat(prompt_tokens=10, completion_tokens=50, **usage), provider)
+    assert parsed.usage == Usage(prompt_tokens=10, completion_tokens=completion, reasoning_tokens=30)
+    assert parsed.consistent
 
 
 def test_more_reasoning_than_completion_does_not_add_up() -> None:
-    assert not read_answer(_chat(prompt_tokens=10, completion_tokens=5, reasoning_tokens=6), "LOCAL").consistent
+    assert not parse_response(_chat(prompt_tokens=10, completion_tokens=5, reasoning_tokens=6), "LOCAL").consistent
 
 
 @pytest.mark.parametrize("detail", ["web_search_requests", "google_maps_grounding_requests"])
 def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detail: str) -> None:
     details = {"cached_tokens": 0, detail: 1}
-    reading = read_answer(_chat(prompt_tokens=10, completion_tokens=5, prompt_tokens_details=details), "CUSTOM")
-    assert (reading.consistent, reading.complete) == (True, False)
+    parsed = parse_response(_chat(prompt_tokens=10, completion_tokens=5, prompt_tokens_details=details), "CUSTOM")
+    assert (parsed.consistent, parsed.complete) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_searches_that_a_gateway_counts_in_the_prompt_are_held_by_no_class(detai
 )
 def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) -> None:
     answer = {"usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, **said}
-    assert read_answer(json.dumps(answer).encode(), "AWS").tier == tier
+    assert parse_response(json.dumps(answer).encode(), "AWS").tier == tier
 
 
 @pytest.mark.parametrize(
@@ -277,17 +277,17 @@ def test_bedrock_names_its_tiers_in_objects(said: dict[str, object], tier: str) 
     ],
 )
 def test_the_output_of_answers_of_images_is_image(answer: dict[str, object], expected: Usage, complete: bool) -> None:
-    reading = read_answer(json.dumps(answer | {"usage": {"input_tokens": 5, "output_tokens": 9}}).encode(), "OPENAI")
-    assert (reading.usage, reading.complete) == (expected, complete)
+    parsed = parse_response(json.dumps(answer | {"usage": {"input_tokens": 5, "output_tokens": 9}}).encode(), "OPENAI")
+    assert (parsed.usage, parsed.complete) == (expected, complete)
 
 
 @pytest.mark.parametrize("made", [{"image_tokens": 6, "text_tokens": 3}, None])
 def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[str, int] | None) -> None:
     details = {"text_tokens": 2, "image_tokens": 3}
     usage = {"input_tokens": 5, "output_tokens": 9, "input_tokens_details": details, "output_tokens_details": made}
-    reading = read_answer(json.dumps({"usage": usage}).encode(), "OPENAI")
+    parsed = parse_response(json.dumps({"usage": usage}).encode(), "OPENAI")
     text, images = (3, 6) if made else (0, 9)
-    assert reading.usage == Usage(
+    assert parsed.usage == Usage(
         prompt_tokens=2, prompt_image_tokens=3, completion_tokens=text, completion_image_tokens=images
     )
 
@@ -304,7 +304,7 @@ def test_details_of_the_output_tell_its_images_apart_from_its_text(made: dict[st
 )
 def test_a_shell_of_the_providers_own_is_held_by_no_class(item: dict[str, object], complete: bool) -> None:
     usage = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14}
-    assert read_answer(json.dumps({"output": [item], "usage": usage}).encode(), "OPENAI").complete is complete
+    assert parse_response(json.dumps({"output": [item], "usage": usage}).encode(), "OPENAI").complete is complete
 
 
 @pytest.mark.parametrize(
@@ -321,10 +321,10 @@ def test_cache_writes_beside_their_split_last_as_long_as_the_split_ones(
     split: dict[str, int] | None, written: tuple[int, int], consistent: bool
 ) -> None:
     usage = {"input_tokens": 5, "output_tokens": 9, "cache_creation_input_tokens": 600, "cache_creation": split}
-    reading = read_answer(_chat(**usage), "ANTHROPIC")
-    assert reading.usage is not None
-    assert (reading.usage.prompt_cache_write_5m_tokens, reading.usage.prompt_cache_write_1h_tokens) == written
-    assert reading.consistent is consistent
+    parsed = parse_response(_chat(**usage), "ANTHROPIC")
+    assert parsed.usage is not None
+    assert (parsed.usage.prompt_cache_write_5m_tokens, parsed.usage.prompt_cache_write_1h_tokens) == written
+    assert parsed.consistent is consistent
 
 
 def _claude_stream(start: dict[str, object], end: dict[str, object]) -> bytes:
@@ -363,7 +363,7 @@ def _claude_stream(start: dict[str, object], end: dict[str, object]) -> bytes:
 def test_zeros_at_the_end_of_a_stream_do_not_undo_what_its_start_counted(
     start: dict[str, object], end: dict[str, object], expected: Usage
 ) -> None:
-    assert read_answer(_claude_stream(start, end), "ANTHROPIC").usage == expected
+    assert parse_response(_claude_stream(start, end), "ANTHROPIC").usage == expected
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_zeros_at_the_end_of_a_stream_do_not_undo_what_its_start_counted(
     ],
 )
 def test_answers_whose_figures_cannot_be_read_have_no_usage(answer: dict[str, object]) -> None:
-    assert read_answer(json.dumps(answer).encode(), "OPENAI").usage is None
+    assert parse_response(json.dumps(answer).encode(), "OPENAI").usage is None
 
 
 @pytest.mark.parametrize(
@@ -399,8 +399,8 @@ def test_images_and_sounds_that_google_does_not_count_apart_from_text_are_held_b
         "candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}],
         "usageMetadata": usage | ({"candidatesTokensDetails": details} if details else {}),
     }
-    reading, streamed = (read_answer(body, "GOOGLE") for body in (json.dumps(answer).encode(), _events(answer)))
-    assert (reading.complete, streamed.complete) == (complete, complete)
+    parsed, streamed = (parse_response(body, "GOOGLE") for body in (json.dumps(answer).encode(), _events(answer)))
+    assert (parsed.complete, streamed.complete) == (complete, complete)
 
 
 def _events(answer: dict[str, object]) -> bytes:
@@ -412,15 +412,15 @@ def _events(answer: dict[str, object]) -> bytes:
 def test_langchain_names_its_block_otherwise() -> None:
     usage = {"input_tokens": 1010, "output_tokens": 5, "total_tokens": 1015}
     answer = {"content": "Hi", "usage_metadata": usage | {"input_token_details": {"cache_creation": 1000}}}
-    reading = read_answer(json.dumps(answer).encode(), "ANTHROPIC")
-    assert reading.usage == Usage(prompt_tokens=10, prompt_cache_write_5m_tokens=1000, completion_tokens=5)
-    assert (reading.consistent, reading.complete) == (True, True)
+    parsed = parse_response(json.dumps(answer).encode(), "ANTHROPIC")
+    assert parsed.usage == Usage(prompt_tokens=10, prompt_cache_write_5m_tokens=1000, completion_tokens=5)
+    assert (parsed.consistent, parsed.complete) == (True, True)
 
 
 def test_the_details_of_a_prompt_may_be_named_in_the_singular() -> None:
     details = {"cached_tokens": 400}
     usage = {"prompt_tokens": 1000, "completion_tokens": 5, "total_tokens": 1005, "prompt_token_details": details}
     for block in (usage, usage | {"prompt_tokens_details": details}):
-        reading = read_answer(_chat(**block), "MISTRAL")
-        assert reading.usage == Usage(prompt_tokens=600, prompt_cache_read_tokens=400, completion_tokens=5)
-        assert reading.complete
+        parsed = parse_response(_chat(**block), "MISTRAL")
+        assert parsed.usage == Usage(prompt_tokens=600, prompt_cache_read_tokens=400, completion_tokens=5)
+        assert parsed.complete

@@ -1,4 +1,4 @@
-"""What a provider itself says that a response cost: read digit by digit, kept beside our figure and never in its place.
+"""The cost that a provider itself reports: decoded digit by digit, stored beside our cost and never in its place.
 
 Sources: https://openrouter.ai/docs/use-cases/usage-accounting (credits are US dollars),
 https://docs.perplexity.ai/api-reference/chat-completions-post, https://docs.x.ai/docs/key-information/usage-and-costs
@@ -29,22 +29,22 @@ _decimal = msgspec.json.Decoder(Decimal)
 
 
 def reported_cost_usd(usage_block: bytes) -> Decimal | None:
-    """US dollars, to 1e-12; None when `usage_block` tells no cost, or one that no column can hold."""
+    """US dollars, to 1e-12; None when `usage_block` reports no cost, or one that exceeds the column."""
     if b"cost" not in usage_block:
         return None
     try:
-        told = _costs.decode(usage_block)
-        if bytes(told.cost).startswith(b"{"):
-            told = _costs.decode(told.cost)
-        if told.cost_in_usd_ticks:
-            return kept_usd(_decimal.decode(told.cost_in_usd_ticks).scaleb(_TICK_EXPONENT))
-        return kept_usd(_decimal.decode(told.cost or told.total_cost or told.estimated_cost))
+        costs = _costs.decode(usage_block)
+        if bytes(costs.cost).startswith(b"{"):
+            costs = _costs.decode(costs.cost)
+        if costs.cost_in_usd_ticks:
+            return storable_usd(_decimal.decode(costs.cost_in_usd_ticks).scaleb(_TICK_EXPONENT))
+        return storable_usd(_decimal.decode(costs.cost or costs.total_cost or costs.estimated_cost))
     except UNDECODABLE:
         return None
 
 
-def kept_usd(told: Decimal) -> Decimal | None:
-    """`told` as a column keeps it; None for what the column cannot hold."""
-    if not told.is_finite() or not 0 <= told <= MAX_USD:
+def storable_usd(cost_usd: Decimal) -> Decimal | None:
+    """`cost_usd` as a column stores it; None for what exceeds the column."""
+    if not cost_usd.is_finite() or not 0 <= cost_usd <= MAX_USD:
         return None
-    return told.quantize(UNIT_USD)
+    return cost_usd.quantize(UNIT_USD)

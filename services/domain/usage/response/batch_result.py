@@ -7,7 +7,7 @@ https://docs.anthropic.com/en/docs/build-with-claude/batch-processing#retrieving
 import msgspec
 
 from schemas.undecodable import UNDECODABLE
-from services.domain.usage.envelope import NOT_THERE
+from services.domain.usage.response.envelope import NOT_THERE
 
 
 class _Response(msgspec.Struct):
@@ -27,8 +27,8 @@ class _Line(msgspec.Struct):
 _lines = msgspec.json.Decoder(_Line)
 
 
-def answer_in_line(line: bytes) -> bytes:
-    """b'' when `line` is none, or holds no response."""
+def response_in_line(line: bytes) -> bytes:
+    """The JSON of the response; b'' when `line` is no result of a batch, or has no response."""
     if b'"custom_id"' not in line:
         return b""
     try:

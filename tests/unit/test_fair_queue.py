@@ -5,15 +5,15 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.limits.fair_queue import FairTurns, TurnLimits
+from services.domain.limits.fair_queue import FairQueue, QueueLimits
 
-LIMITS = TurnLimits(places=4, for_cheap=1, of_one=2, waiting_of_one=3, waiting=8)
-Turns = FairTurns[str]
+LIMITS = QueueLimits(places=4, for_cheap=1, of_one=2, waiting_of_one=3, waiting=8)
+Turns = FairQueue[str]
 
 
-def turns_of(*tickets: str, limits: TurnLimits = LIMITS) -> Turns:
+def turns_of(*tickets: str, limits: QueueLimits = LIMITS) -> Turns:
     """A ticket is its organization, a number, and a `c` where it is cheap: a1, b2c."""
-    turns: Turns = FairTurns(limits)
+    turns: Turns = FairQueue(limits)
     for ticket in tickets:
         turns.add(ticket, ticket[0], is_cheap=ticket.endswith("c"))
     return turns
@@ -31,7 +31,7 @@ def test_an_organization_runs_no_more_than_its_share_however_much_it_asks() -> N
 
 
 def test_organizations_take_turns() -> None:
-    one_place = TurnLimits(places=1, for_cheap=0, of_one=1, waiting_of_one=9, waiting=99)
+    one_place = QueueLimits(places=1, for_cheap=0, of_one=1, waiting_of_one=9, waiting=99)
     turns = turns_of("a0", "a1", "a2", "b0", "b1", "c0", limits=one_place)
     order = []
     while (ticket := turns.next()) is not None:
@@ -68,7 +68,7 @@ def test_what_is_withdrawn_never_runs() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans(), st.booleans()), max_size=60))
 def test_limits_hold_in_any_order_and_nothing_waits_for_ever(steps: list[tuple[str, bool, bool]]) -> None:
-    turns: Turns = FairTurns(LIMITS)
+    turns: Turns = FairQueue(LIMITS)
     running: list[str] = []
     for number, (organization, is_cheap, ends) in enumerate(steps):
         if ends and running:
