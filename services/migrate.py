@@ -9,11 +9,11 @@ import os
 import sys
 
 from schemas.errors import FareboxError
+from services.json_logging import configure_logging
 from services.settings import MigrateSettings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.state.migrations.run import migrate_state
-from services.telemetry import configure_logging
 
 logger = logging.getLogger("farebox.migrate")
 

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol, TypeVar
 import uvloop
 
 from schemas.errors import FareboxError
+from services.json_logging import configure_logging
 from services.settings import Settings, service_links
-from services.telemetry import configure_logging
 
 GRACE_S: Final = 8  # for what is under way when a process is told to stop: container engines kill after ten
 MAX_DESCRIPTORS: Final = 65_536  # beyond that some libraries waste time on walking through all that may be open

@@ -1,53 +1,110 @@
-"""What the processes tell their operators: counters by name, and log lines as JSON."""
+"""What the processes count, and how Prometheus is shown it."""
 
-import json
-import logging
 import re
-import sys
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, Literal, get_args
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from services.health import Health
+
 Counter = Literal[
-    "proxy_requests_total",  # requests let through to a provider
-    "proxy_refused_total",  # requests answered by the proxy itself with an error
-    "proxy_unauthenticated_passthrough_total",  # requests passed on without a valid key: spend nobody sees
-    "proxy_logged_total",  # calls that their clients logged afterwards; no provider was asked for them
-    "proxy_ids_replaced_total",  # requests that got an id of ours, as another one had theirs in the same millisecond
-    "proxy_strict_cut_total",  # clients cut off at the end of a whole response: their event was not durable in time
-    "proxy_bodies_dropped_total",  # bodies not kept because too much was in flight
-    "proxy_bodies_truncated_total",  # bodies cut at the capture limit; of answers the end is kept all the same
-    "proxy_stream_usage_injected_total",  # streams that tell their usage because the proxy asked for it
-    "proxy_drained_total",  # answers read on after their client had gone
-    "proxy_drain_refused_total",  # answers not read on, because too many were
-    "proxy_drain_cut_total",  # answers not read to their end: too long, too large, or the proxy stopped
-    "log_published_total",  # events handed to the event log
-    "log_durable_total",  # events the log has made durable
-    "log_write_failures_total",  # attempts to write the journal that failed: what they were to write waits in memory
-    "log_unreadable_total",  # events of damaged journal files that could not be read: in no total until salvaged
-    "log_uncovered_total",  # events that a killed process would have lost, as the intake had no room or no file
-    "log_recovered_total",  # events of killed processes that were made durable here
-    "log_lost_total",  # events given up: each is spend that nobody will see
-    "worker_events_total",  # entries taken from the event log
-    "worker_rows_total",  # rows written to the warehouse
-    "worker_dead_letters_total",  # entries buried
-    "worker_log_conflicts_total",  # logs refused, as they would replace what they may not; buried too
-    "worker_retries_total",  # batches tried again because the world was away
+    "proxy_requests_total",
+    "proxy_refused_total",
+    "proxy_unauthenticated_passthrough_total",
+    "proxy_logged_total",
+    "proxy_ids_replaced_total",
+    "proxy_strict_cut_total",
+    "proxy_bodies_dropped_total",
+    "proxy_bodies_truncated_total",
+    "proxy_stream_usage_injected_total",
+    "proxy_drained_total",
+    "proxy_drain_refused_total",
+    "proxy_drain_cut_total",
+    "log_published_total",
+    "log_durable_total",
+    "log_write_failures_total",
+    "log_unreadable_total",
+    "log_uncovered_total",
+    "log_recovered_total",
+    "log_lost_total",
+    "worker_events_total",
+    "worker_rows_total",
+    "worker_dead_letters_total",
+    "worker_log_conflicts_total",
+    "worker_retries_total",
 ]
+Timing = Literal["log_durable_seconds"]
+
+HELP: Final[Mapping[str, str]] = {
+    "proxy_requests_total": "Requests that were passed on to a provider",
+    "proxy_refused_total": "Requests that Farebox itself refused with an error",
+    "proxy_unauthenticated_passthrough_total": "Requests passed on without a valid key: their spend is in no total",
+    "proxy_logged_total": "Calls that their clients logged afterwards; none of them was sent to a provider",
+    "proxy_ids_replaced_total": "Requests that got a new id, as another one had theirs in the same millisecond",
+    "proxy_strict_cut_total": "Responses cut off at their end, as their event was not durable in time",
+    "proxy_bodies_dropped_total": "Bodies that were not kept, as too much was in flight",
+    "proxy_bodies_truncated_total": "Bodies cut at the capture limit; of responses the end is kept all the same",
+    "proxy_stream_usage_injected_total": "Streams that report their usage because the proxy set include_usage",
+    "proxy_drained_total": "Responses read on after their client had disconnected",
+    "proxy_drain_refused_total": "Responses not read on after a disconnect, as too many were",
+    "proxy_drain_cut_total": "Responses not read to their end after a disconnect: too long, too large, or at a stop",
+    "proxy_unknown_headers_total": "Requests with a Helicone header that has no meaning, by its name",
+    "log_published_total": "Events handed to the event log",
+    "log_durable_total": "Events that the event log has made durable",
+    "log_write_failures_total": "Attempts to write the journal that failed; their events wait in memory",
+    "log_unreadable_total": "Events of damaged journal files that could not be read: in no total until salvaged",
+    "log_uncovered_total": "Events that a killed process would have lost, as the intake had no space or no file",
+    "log_recovered_total": "Events of killed processes that were made durable here",
+    "log_lost_total": "Events given up: their spend is in no total",
+    "log_durable_seconds": "From the end of a response until its event is durable",
+    "worker_events_total": "Entries taken from the event log",
+    "worker_rows_total": "Rows inserted into the warehouse",
+    "worker_dead_letters_total": "Entries dead-lettered",
+    "worker_log_conflicts_total": "Logged calls dead-lettered, as they would replace what they may not",
+    "worker_retries_total": "Batches retried, as the warehouse or the event log was unavailable",
+    "accounting": "1 while events are counted inside this process, as in farebox up, else 0",
+    "troubles": "Parts of this process that do not do their work now",
+    "warnings": "What works and needs an operator all the same, such as a damaged journal file",
+}
+
+# What each of the services exports; a process that is several of them exports all.
+_HEALTH: Final = frozenset({"troubles", "warnings"})
+_LOG: Final = frozenset(name for name in HELP if name.startswith("log_"))
+PROXY_METRICS: Final = frozenset(name for name in HELP if name.startswith("proxy_")) | _LOG | _HEALTH | {"accounting"}
+WORKER_METRICS: Final = (
+    frozenset(name for name in HELP if name.startswith("worker_")) | _HEALTH | {"log_unreadable_total"}
+)
+# It takes logged calls, by the proxy's code.
+QUERY_METRICS: Final = (
+    _LOG
+    | _HEALTH
+    | {
+        "proxy_refused_total",
+        "proxy_logged_total",
+        "proxy_bodies_dropped_total",
+        "proxy_bodies_truncated_total",
+        "proxy_unknown_headers_total",
+    }
+)
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"  # of `exposition()`
 
 MAX_HEADER_NAMES: Final = 100  # that are counted by themselves
 OTHER_HEADERS: Final = "other"
 _HEADER_NAME: Final = re.compile(r"[a-z0-9_.-]{1,80}")
 
-
-Timing = Literal["log_durable_seconds"]  # from the end of the response until its event is durable
-
 _BOUNDS_S: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Histogram:
-    """How long something took, counted by upper bound in seconds."""
+    """Durations counted by upper bound in seconds.
+
+    The library's own takes a lock and a search for each of them, which is too slow for each request.
+    """
 
     __slots__ = ("_count", "_sum_s", "_within")
 
@@ -64,40 +121,26 @@ class Histogram:
         self._count += count
         self._sum_s += count * ended_s - sum(began_s)
 
-    def exposition(self, name: str) -> str:
-        lines = [f"# TYPE {name} histogram"]
-        for bound_s, within in zip(_BOUNDS_S, self._within, strict=True):
-            lines.append(f'{name}_bucket{{le="{bound_s}"}} {within}')
-        lines += [f'{name}_bucket{{le="+Inf"}} {self._count}', f"{name}_sum {self._sum_s:.6f}"]
-        return "\n".join([*lines, f"{name}_count {self._count}"])
+    def family(self, name: str, help_text: str) -> HistogramMetricFamily:
+        """As Prometheus is shown it."""
+        buckets = [(str(bound_s), float(within)) for bound_s, within in zip(_BOUNDS_S, self._within, strict=True)]
+        return HistogramMetricFamily(name, help_text, [*buckets, ("+Inf", float(self._count))], self._sum_s)
 
 
 class Metrics:
-    """Counters of one process, and how it is. Adding is one dictionary operation: it is done on the hot path."""
+    """Counters of one process, and its health. Adding is one dictionary operation, since it is done on the hot path.
 
-    def __init__(self) -> None:
+    A custom collector for prometheus-client: counts are read when Prometheus asks.
+    """
+
+    def __init__(self, exported: Collection[str] = frozenset(HELP)) -> None:
+        """`exported`: names out of `HELP`, by default all. The others are counted and not shown."""
+        self.health = Health()
+        self.worker_inside = False  # as `farebox up` has it
+        self._exported = exported
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
         self._timings: dict[str, Histogram] = {name: Histogram() for name in get_args(Timing)}
         self._unknown_headers: dict[str, int] = {}
-        self.troubles: dict[str, str] = {}  # why a part of the process does not do its work at the moment, by part
-        self.warnings: dict[str, Callable[[], Sequence[str]]] = {}  # what works, and needs an operator all the same
-        self.worker_inside = False  # as `farebox up` has it
-
-    @property
-    def trouble(self) -> str:
-        """Why the process does not do all of its work, for who asks whether it is well; "" when it does."""
-        return "; ".join(dict(self.troubles).values())
-
-    def warned(self) -> Sequence[str]:
-        """What an operator should look at though everything works, as it is at this timestamp."""
-        return [warning for ask in dict(self.warnings).values() for warning in ask()]
-
-    def health(self) -> str:
-        """`{"status": "ok"}` as JSON; or `degraded` with warnings, or `unavailable` with the trouble."""
-        if self.trouble:
-            return _line({"status": "unavailable", "trouble": self.trouble})
-        warnings = self.warned()
-        return _line({"status": "degraded", "warnings": warnings} if warnings else {"status": "ok"})
 
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
@@ -117,54 +160,33 @@ class Metrics:
         counts[name] = counts.get(name, 0) + 1
 
     def exposition(self) -> str:
-        """All counters and histograms in the Prometheus text format, and how the process is, as gauges.
+        """All that is exported, in the Prometheus text format of `CONTENT_TYPE`; names begin with `farebox_`."""
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry).decode()
 
-        `farebox_accounting`: 1 with a worker inside, else 0. `farebox_troubles`: parts that do not do their work at the
-        timestamp. `farebox_warnings`: what works and needs an operator all the same, such as a damaged journal file.
-        `farebox_proxy_unknown_headers_total` has a line for each name of a header that has no meaning.
-        """
-        lines = [f"# TYPE farebox_{name} counter\nfarebox_{name} {count}" for name, count in self._counts.items()]
-        lines.append("# TYPE farebox_proxy_unknown_headers_total counter")
-        unknown = self._unknown_headers.items()
-        lines += [f'farebox_proxy_unknown_headers_total{{name="{name}"}} {count}' for name, count in unknown]
-        gauges = {"accounting": self.worker_inside, "troubles": len(self.troubles), "warnings": len(self.warned())}
-        lines += [f"# TYPE farebox_{name} gauge\nfarebox_{name} {int(value)}" for name, value in gauges.items()]
-        lines += [timing.exposition(f"farebox_{name}") for name, timing in self._timings.items()]
-        return "\n".join(lines) + "\n"
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus-client calls for."""
+        return (family(f"farebox_{name}", HELP[name]) for name, family in self._families() if name in self._exported)
 
+    def _families(self) -> Iterator[tuple[str, Callable[[str, str], Metric]]]:
+        for name, count in self._counts.items():
+            yield name, partial(CounterMetricFamily, value=count)
+        yield "proxy_unknown_headers_total", self._unknown_headers_family
+        for name, value in self._gauges().items():
+            yield name, partial(GaugeMetricFamily, value=value)
+        for name, timing in self._timings.items():
+            yield name, timing.family
 
-def _line(content: Mapping[str, object]) -> str:
-    return json.dumps(content, separators=(",", ":")) + "\n"
+    def _unknown_headers_family(self, name: str, help_text: str) -> Metric:
+        headers = CounterMetricFamily(name, help_text, labels=["name"])
+        for header, count in self._unknown_headers.copy().items():
+            headers.add_metric([header], count)
+        return headers
 
-
-_PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
-
-
-class JsonFormatter(logging.Formatter):
-    """One line a record: time in UTC, level, logger, a constant sentence, and the facts given as `extra`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        facts: Mapping[str, object] = {k: v for k, v in record.__dict__.items() if k not in _PLAIN}
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **facts,
+    def _gauges(self) -> Mapping[str, int]:
+        return {
+            "accounting": int(self.worker_inside),
+            "troubles": len(self.health.troubles),
+            "warnings": len(self.health.current_warnings()),
         }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-# Their errors reach us as exceptions, and are logged once, where those are handled.
-_LOGGED_BY_US = ("aiokafka", "alembic", "clickhouse_connect", "urllib3")
-
-
-def configure_logging(level: str) -> None:
-    """Sends all log lines of this process to standard error as JSON."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _LOGGED_BY_US:
-        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -19,6 +19,7 @@ from schemas.key import Permission
 from schemas.omission import Omission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
+from services.domain.exchange.host import host_names
 from services.ports import AmendableWarehouse
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
@@ -31,7 +32,7 @@ from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.reprices import SqlReprices
 from services.stores.state.secrets import SqlSecrets
-from services.telemetry import Metrics
+from services.telemetry import QUERY_METRICS, Metrics
 from tests.builders import MOMENT, a_record, some_bodies
 
 LIST = "/v1/request/query-clickhouse"
@@ -158,7 +159,7 @@ def query_service(
     asyncio.run(migrate_state(state))
     keys, price_rows = SqlKeyStore(state), SqlPriceRows(state)
     reprices, secrets = SqlReprices(state), SqlSecrets(state)
-    metrics = Metrics()
+    metrics = Metrics(QUERY_METRICS)
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
     logs = LogService(
         warehouse=warehouse,
@@ -178,7 +179,9 @@ def query_service(
         clock=clock,
         secrets=secrets,
         logs=logs,
+        metrics=metrics,
         public_url=public_url,
+        hosts=host_names("farebox.example.com,*.internal.example"),
     )
     server = query_server(app, grace_s=5, host="127.0.0.1", port=0, max_connections=max_connections)
     thread = threading.Thread(target=server.run)

@@ -24,9 +24,9 @@ from services.cli.report import compile_report, fetch_summary
 from services.cli.reprice.commands import doctor, reprice
 from services.cli.terminal import compile_lines, counted, screen, seen
 from services.embedded.data_folder import ORGANIZATION, DataFolder, existing
+from services.json_logging import configure_logging
 from services.process import warn_of_service_links
 from services.settings import ProxySettings, Settings
-from services.telemetry import configure_logging
 
 app = typer.Typer(
     help="What LLM traffic costs: per user, feature, environment and session.",

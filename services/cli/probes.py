@@ -1,6 +1,5 @@
 """Whether the parts of a running Farebox answer over HTTP, and what their counters say."""
 
-import re
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from typing import Final
@@ -8,12 +7,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 _TIMEOUT_S: Final = 5
-_UNKNOWN_HEADER: Final = re.compile(
-    r'^farebox_proxy_unknown_headers_total\{name="([a-z0-9_.-]+)"\} (\d+)$', re.MULTILINE
-)
-_COUNT: Final = re.compile(r"^farebox_(\w+) (\d+)$", re.MULTILINE)
+_OWN_COUNTER: Final = {"proxy": "proxy_requests_total", "worker": "worker_events_total"}  # what no other part shows
 
 # What somebody should look at when it is not zero, and why.
 ALARMS: Final[Mapping[str, str]] = {
@@ -76,8 +73,8 @@ def counting_part(name: str, url: str) -> Part:
         return Part(name=name, ok=False, told=f"{url} answers, but not all of it works: {_trouble(health)}")
     if shown == 403:
         return Part(name=name, ok=False, told=f"{url} shows its metrics under other names only: see FAREBOX_HOSTS")
-    counts = {counter: int(count) for counter, count in _COUNT.findall(metrics)}
-    if status != 200 or not counts:
+    counts, unknown_headers = _counts(metrics)
+    if status != 200 or _OWN_COUNTER[name] not in counts:
         return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
     return Part(
         name=name,
@@ -85,8 +82,23 @@ def counting_part(name: str, url: str) -> Part:
         told=url,
         counts=counts,
         warnings=_health(health).warnings,
-        unknown_headers={header: int(count) for header, count in _UNKNOWN_HEADER.findall(metrics)},
+        unknown_headers=unknown_headers,
     )
+
+
+def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """Values by metric, without the prefix; and those of the metric that has a value for each unknown header."""
+    counts, unknown_headers = {}, {}
+    try:
+        for family in text_string_to_metric_families(exposition):
+            for sample in family.samples:
+                if sample.name == "farebox_proxy_unknown_headers_total":
+                    unknown_headers[sample.labels["name"]] = int(sample.value)
+                elif sample.name.startswith("farebox_") and not sample.labels:
+                    counts[sample.name.removeprefix("farebox_")] = int(sample.value)
+    except (ValueError, KeyError):  # what answers is not Farebox's
+        return {}, {}
+    return counts, unknown_headers
 
 
 def worker_inside(proxy: Part, address: str) -> Part:

@@ -133,7 +133,7 @@ class Accounting:
             reason = _reason(error)
             logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
             self._stopped = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
-            self._metrics.troubles["accounting"] = self._stopped
+            self._metrics.health.troubles["accounting"] = self._stopped
         finally:
             self._metrics.worker_inside = False
             self._listening.close()  # so that who asks is refused, and does not wait for a response
@@ -189,7 +189,8 @@ class Accounting:
             clock=clock,
             secrets=stores.secrets,
             logs=logs,
-            trouble=lambda: self._metrics.trouble,
+            metrics=self._metrics,
+            trouble=lambda: self._metrics.health.unhealthy_reason,
             public_url=self._query.query_url,
             hosts=host_names(self._query.hosts),
         )

@@ -34,7 +34,7 @@ from services.settings import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.factory import open_event_sink, open_keys, open_shared_warehouse
 from services.stores.upstream.pool import UpstreamPool
-from services.telemetry import Metrics
+from services.telemetry import PROXY_METRICS, Metrics
 
 KEPT_BYTES: Final = 64 * 2**20  # of all bodies that are kept until they are whole
 
@@ -152,7 +152,7 @@ def _drains(settings: ProxySettings, accounts: EventRecorder, metrics: Metrics) 
 
 async def run(settings: ProxySettings) -> None:
     """Serves until a signal comes. Raises: InvalidSetting, BrokerUnavailable."""
-    metrics = Metrics()
+    metrics = Metrics(PROXY_METRICS)
     async with AsyncExitStack() as stack:
         keys = closed_by(stack, open_keys(settings.state))
         sink = await open_event_sink(

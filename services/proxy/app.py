@@ -9,7 +9,7 @@ from services.domain.logging_api.event import LOG_PATHS
 from services.proxy.errors import MethodNotAllowed, MisdirectedRequest, error_body, status_of
 from services.proxy.log_endpoint import LogEndpoint, Send
 from services.proxy.log_intake import Receive
-from services.telemetry import Metrics
+from services.telemetry import CONTENT_TYPE, Metrics
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -17,7 +17,7 @@ Pairs = list[tuple[bytes, bytes]]
 QUERIES: Final = ("/v1/request", "/v1/report", "/v1/prices", "/v1/reprice")
 
 _JSON = (b"content-type", b"application/json")
-_METRICS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+_METRICS = (b"content-type", CONTENT_TYPE.encode())
 
 PAGES: Final = ("/healthz", "/healthcheck", "/metrics")  # Helicone's clients ask for the second one
 _METHODS: Final[Mapping[str, str]] = dict.fromkeys(PAGES, "GET, HEAD") | dict.fromkeys(LOG_PATHS, "POST")
@@ -82,9 +82,9 @@ class ProxyApp:
             return [_METRICS], self._metrics.exposition().encode()
         if path == "/healthcheck":
             return [_JSON], b'{"status":"healthy :)"}'
-        if self._metrics.trouble:
-            raise Unavailable(self._metrics.trouble)
-        return [_JSON], self._metrics.health().encode()
+        if self._metrics.health.unhealthy_reason:
+            raise Unavailable(self._metrics.health.unhealthy_reason)
+        return [_JSON], self._metrics.health.render().encode()
 
     def _there(self) -> str:
         logs = ", ".join(f"POST {path}" for path in LOG_PATHS)

@@ -23,7 +23,7 @@ from services.stores.factory import (
     open_warehouse,
 )
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry import QUERY_METRICS, Metrics
 
 logger = logging.getLogger("farebox.query")
 
@@ -54,7 +54,7 @@ async def _open_app(settings: QuerySettings, stack: AsyncExitStack) -> FastAPI:
     price_rows = closed_by(stack, open_price_rows(settings.state))
     reprices = closed_by(stack, open_reprices(settings.state))
     secrets = closed_by(stack, open_secrets(settings.state))
-    clock, metrics = SystemClock(), Metrics()
+    clock, metrics = SystemClock(), Metrics(QUERY_METRICS)
     # A log is answered when it is durable, so it shares its write with those that come within milliseconds.
     sink = await open_event_sink(settings.event_log, durability="standard", spill=settings.kafka_spill, metrics=metrics)
     closed_by(stack, sink)
@@ -77,6 +77,7 @@ async def _open_app(settings: QuerySettings, stack: AsyncExitStack) -> FastAPI:
         clock=clock,
         logs=logs,
         secrets=secrets,
+        metrics=metrics,
         public_url=settings.query_url,
         hosts=host_names(settings.hosts),
     )

@@ -19,7 +19,7 @@ from services import __version__
 from services.domain.logging_api.event import LOG_PATHS
 from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
 from services.query.dependencies import Service
-from services.query.health import healthcheck, healthy, ready
+from services.query.health import healthcheck, healthy, metrics_page, ready
 from services.query.http.csv import CSV_TOO
 from services.query.http.error_docs import Responses, refusals
 from services.query.http.responses import ExactRoute, answer_errors
@@ -32,6 +32,7 @@ from services.query.requests.by_id import get_request, query_ids
 from services.query.requests.list import count_requests, query_requests
 from services.query.requests.receipt import get_receipt
 from services.query.requests.signed_body import get_body
+from services.telemetry import QUERY_METRICS, Metrics
 
 Logs = Callable[[dict[str, Any], Any, Any], Awaitable[None]]  # an object that is an ASGI application
 
@@ -49,6 +50,7 @@ def create_app(
     clock: Clock,
     secrets: Secrets,
     logs: Logs,
+    metrics: Metrics | None = None,
     trouble: Callable[[], str] = str,
     public_url: str = "",
     hosts: Collection[str] = (),
@@ -56,6 +58,7 @@ def create_app(
     """The query service. Its interactive documentation is at /docs and needs no internet.
 
     `logs` takes the calls that are logged afterwards, on the paths that the proxy has too.
+    `metrics` of this process, for Prometheus; by default there are none to show.
     `trouble`: what keeps a worker in this process from its work, if there is one; "" when nothing does.
     `public_url`: where clients reach it, for the URLs that it gives; '' for the address that each of them asked.
     `hosts`: names, as `host_names` reads them, under which pages that need no key are shown too.
@@ -68,6 +71,7 @@ def create_app(
         reprices=reprices,
         clock=clock,
         secrets=secrets,
+        metrics=metrics or Metrics(QUERY_METRICS),
         trouble=trouble,
         public_url=public_url.rstrip("/"),
     )
@@ -103,6 +107,7 @@ def _add_pages(app: FastAPI) -> None:
     app.add_api_route("/", _documentation, methods=["GET"], include_in_schema=False)
     app.add_api_route("/healthz", healthy, methods=["GET"], response_model=Answer[str])
     app.add_api_route("/healthcheck", healthcheck, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/metrics", metrics_page, methods=["GET"], include_in_schema=False)
     app.add_api_route("/readyz", ready, methods=["GET"], response_model=Answer[str], responses=refusals(503))
 
 

@@ -11,6 +11,7 @@ from services.query.caches import PropertyNameCache, QueryKeyCache, SecretCache
 from services.query.fair_warehouse import FairWarehouse
 from services.query.http.json_body import BodySpace
 from services.repricing.runner import Repricing
+from services.telemetry import Metrics
 
 
 class Service:
@@ -26,6 +27,7 @@ class Service:
         reprices: Reprices,
         clock: Clock,
         secrets: Secrets,
+        metrics: Metrics,
         trouble: Callable[[], str],
         public_url: str,
     ) -> None:
@@ -35,6 +37,7 @@ class Service:
         self.shipped = shipped
         self.reprices = reprices
         self.clock = clock
+        self.metrics = metrics
         self.trouble = trouble
         self.public_url = public_url
         self.secrets = SecretCache(secrets)

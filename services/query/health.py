@@ -9,6 +9,7 @@ from services.query.http.responses import answer, bare
 from services.sql.compile import compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import Everything, Report
+from services.telemetry import CONTENT_TYPE
 
 
 async def healthy() -> Response:
@@ -31,3 +32,8 @@ async def ready(service: GivenService) -> Response:
     await service.warehouse.query(compile_report(nobody))
     await service.keys.organization_of("")
     return answer("ok")
+
+
+async def metrics_page(service: GivenService) -> Response:
+    """What this process counts, for Prometheus."""
+    return Response(service.metrics.exposition(), media_type=CONTENT_TYPE)

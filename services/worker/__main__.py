@@ -11,7 +11,7 @@ from services.process import closed_by, run_process
 from services.settings import WorkerSettings
 from services.stores.factory import open_event_source, open_price_rows, open_pricing_releases, open_warehouse
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry import WORKER_METRICS, Metrics
 from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.health import serve_health
 from services.worker.loop import Flush, run_worker
@@ -22,7 +22,7 @@ logger = logging.getLogger("farebox.worker")
 
 async def run(settings: WorkerSettings) -> None:
     """Works until a signal comes. Raises: FareboxError when it cannot start, or must not go on."""
-    metrics, stop = Metrics(), asyncio.Event()
+    metrics, stop = Metrics(WORKER_METRICS), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:

@@ -7,10 +7,10 @@ from typing import Final
 
 from schemas.errors import Forbidden, InvalidRequest
 from services.domain.exchange.host import check_trusted, parse_host
-from services.telemetry import Metrics
+from services.telemetry import CONTENT_TYPE, Metrics
 
 _MAX_HEAD_BYTES: Final = 16 * 2**10
-_PATIENCE_S: Final = 5.0
+_TIMEOUT_S: Final = 5.0
 
 
 async def serve_health(metrics: Metrics, *, host: str, port: int, hosts: Collection[str] = ()) -> asyncio.Server:
@@ -19,17 +19,17 @@ async def serve_health(metrics: Metrics, *, host: str, port: int, hosts: Collect
     Raises: OSError when the address is taken.
     """
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _PATIENCE_S)
-            writer.write(_answer(head, metrics, hosts))
-            await asyncio.wait_for(writer.drain(), _PATIENCE_S)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _TIMEOUT_S)
+            writer.write(_response(head, metrics, hosts))
+            await asyncio.wait_for(writer.drain(), _TIMEOUT_S)
         writer.close()
 
-    return await asyncio.start_server(answer, host, port, limit=_MAX_HEAD_BYTES)
+    return await asyncio.start_server(respond, host, port, limit=_MAX_HEAD_BYTES)
 
 
-def _answer(head: bytes, metrics: Metrics, hosts: Collection[str]) -> bytes:
+def _response(head: bytes, metrics: Metrics, hosts: Collection[str]) -> bytes:
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
     if method not in (b"GET", b"HEAD"):
@@ -58,10 +58,10 @@ def _shown(path: bytes, host: bytes | None, metrics: Metrics, hosts: Collection[
     """Raises: Forbidden."""
     if path == b"/metrics":
         check_trusted(host, hosts)
-        return _page(b"200 OK", metrics.exposition(), "text/plain; version=0.0.4")
+        return _page(b"200 OK", metrics.exposition(), CONTENT_TYPE)
     if path == b"/healthz":
-        status = b"503 Service Unavailable" if metrics.trouble else b"200 OK"
-        return _page(status, metrics.health(), "application/json")
+        status = b"503 Service Unavailable" if metrics.health.unhealthy_reason else b"200 OK"
+        return _page(status, metrics.health.render(), "application/json")
     return _page(b"404 Not Found", "/healthz or /metrics\n", "text/plain")
 
 

@@ -223,12 +223,12 @@ class _Worker:
             except Unavailable as error:
                 self._metrics.add("worker_retries_total")
                 if delay_s >= TROUBLE_DELAY_S:
-                    self._metrics.troubles[_TROUBLE] = f"events wait to be counted: {error}"
+                    self._metrics.health.troubles[_TROUBLE] = f"events wait to be counted: {error}"
                 logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
                 if await self._stopped_within(delay_s):
                     raise
             else:
-                self._metrics.troubles.pop(_TROUBLE, None)
+                self._metrics.health.troubles.pop(_TROUBLE, None)
                 return done
             delay_s = min(2 * delay_s, MAX_DELAY_S)
 

@@ -251,5 +251,5 @@ async def test_how_long_events_were_at_risk_is_told(path: Path) -> None:
     await sink.close()
     told = metrics.exposition()
     assert "\n# TYPE farebox_log_durable_seconds histogram\n" in told
-    assert 'farebox_log_durable_seconds_bucket{le="+Inf"} 5\n' in told
-    assert "farebox_log_durable_seconds_count 5\n" in told
+    assert 'farebox_log_durable_seconds_bucket{le="+Inf"} 5.0\n' in told
+    assert "farebox_log_durable_seconds_count 5.0\n" in told

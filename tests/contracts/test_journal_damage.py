@@ -136,14 +136,18 @@ async def test_damage_from_before_the_start_costs_no_new_event_and_what_can_be_s
     await publish_all(sink, events(10, first=EVENTS))
     found = await all_of_it(source)
     assert Counter(new) <= Counter(found)
-    assert (metrics.get("log_durable_total"), metrics.get("log_lost_total"), metrics.trouble) == (10, 0, "")
-    assert metrics.warned(), "an operator hears of it"
-    assert "degraded" in metrics.health()
+    assert (metrics.get("log_durable_total"), metrics.get("log_lost_total"), metrics.health.unhealthy_reason) == (
+        10,
+        0,
+        "",
+    )
+    assert metrics.health.current_warnings(), "an operator hears of it"
+    assert "degraded" in metrics.health.render()
     await source.commit()
 
     (result,) = await salvaged_elsewhere(path)
     found += await all_of_it(source)
-    assert not metrics.warned(), "there is nothing to salvage any more"
+    assert not metrics.health.current_warnings(), "there is nothing to salvage any more"
     saved = set(before) & set(found)
     lost = len(before) - len(saved)
     assert result.is_lower_bound or result.lost_events == lost
@@ -246,7 +250,7 @@ async def test_a_write_ahead_log_that_was_zeroed_is_seen_at_the_start(path: Path
     metrics = Metrics()
     sink = a_sink(path, metrics)
     await publish_all(sink, events(5, first=100))
-    assert len(metrics.warned()) == 1
+    assert len(metrics.health.current_warnings()) == 1
     assert log.read_bytes() == zeroes, "what is there may be needed yet"
     (result,) = await salvaged_elsewhere(path)
     assert result.is_lower_bound

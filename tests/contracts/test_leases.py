@@ -23,7 +23,11 @@ def database(state_url: str) -> Iterator[Database]:
     asyncio.run(migrate_state(state_url))
     opened = Database(state_url, what="leases")
     yield opened
-    asyncio.run(opened.close())
+    close(opened)
+
+
+def close(database: Database) -> None:
+    asyncio.run(database.close())
 
 
 def acquire(database: Database, lease: Lease, at: datetime = MOMENT) -> bool:
@@ -101,7 +105,7 @@ def test_of_many_that_come_at_once_one_gets_it(database: Database, state_url: st
     with ExitStack() as stack:
         databases = [Database(state_url, what="leases") for _ in range(6)]
         for opened in databases:
-            stack.callback(lambda opened=opened: asyncio.run(opened.close()))
+            stack.callback(close, opened)
         with ThreadPoolExecutor(len(databases)) as threads:
             leases = [Lease(name="a job", holder=str(number)) for number in range(len(databases))]
             acquired = list(threads.map(acquire, databases, leases))

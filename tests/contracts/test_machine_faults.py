@@ -100,7 +100,7 @@ class Client:
 
     def metric(self, name: str) -> int:
         lines = self._client.get("/metrics").text.splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(f"farebox_{name} "))
+        return next(int(float(line.split()[1])) for line in lines if line.startswith(f"farebox_{name} "))
 
 
 @contextlib.contextmanager

@@ -266,8 +266,8 @@ async def test_unknown_headers_are_passed_over_and_counted_by_name() -> None:
         await client.post(CHAT, json=PLAIN, headers=[("HELICONE-USERID", "1"), ("Helicone-UserId", "2")])
         said = (await client.get("/metrics")).text
     assert b"helicone-" not in b"".join(proxy.provider.heads).lower()
-    assert 'farebox_proxy_unknown_headers_total{name="helicone-userid"} 2\n' in said
-    assert 'farebox_proxy_unknown_headers_total{name="helicone-zzz"} 1\n' in said
+    assert 'farebox_proxy_unknown_headers_total{name="helicone-userid"} 2.0\n' in said
+    assert 'farebox_proxy_unknown_headers_total{name="helicone-zzz"} 1.0\n' in said
     assert "canary-value" not in said
 
 
@@ -314,7 +314,7 @@ async def test_unknown_headers_of_logged_calls_are_counted_too() -> None:
         }  # nothing is called, so none is refused
         got = await client.post("/custom/v1/log", json=call, headers=headers)
         assert (got.status_code, got.text) == (200, "ok")
-        assert 'unknown_headers_total{name="helicone-userid"} 1\n' in proxy.metrics.exposition()
+        assert 'unknown_headers_total{name="helicone-userid"} 1.0\n' in proxy.metrics.exposition()
 
 
 async def test_names_that_are_counted_are_bounded_in_number_and_length_and_plain() -> None:
@@ -325,7 +325,7 @@ async def test_names_that_are_counted_are_bounded_in_number_and_length_and_plain
             await client.post(CHAT, json=PLAIN, headers=dict.fromkeys([*names, *(odd if not start else [])], "1"))
         lines = [line for line in proxy.metrics.exposition().splitlines() if "unknown_headers_total{" in line]
     assert len(lines) == 100
-    assert f'farebox_proxy_unknown_headers_total{{name="other"}} {120 - 99 + len(odd)}' in lines
+    assert f'farebox_proxy_unknown_headers_total{{name="other"}} {120 - 99 + len(odd)}.0' in lines
     assert not [line for line in lines if "x" * 90 in line or {"`", "|", "%"} & set(line)]
 
 

@@ -243,7 +243,7 @@ def _counts(proxy_url: str) -> dict[str, int]:
             lines = [line.split() for line in response.read().decode().splitlines() if not line.startswith("#")]
     except (urllib.error.URLError, OSError):
         return {}
-    return {name.removeprefix("farebox_"): int(value) for name, value in lines if value.isdecimal()}
+    return {name.removeprefix("farebox_"): int(float(value)) for name, value in lines if "{" not in name}
 
 
 def without_disk(victim: Victim, _pid: int) -> Callable[[], None]:

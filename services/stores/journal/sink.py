@@ -80,7 +80,7 @@ class JournalSink:
         self._abandoned = threading.Event()
         self._connection: sqlite3.Connection | None
         self._file, self._connection = self._files.open_newest()
-        metrics.warnings[f"journal {path}"] = self._files.warnings
+        metrics.health.warnings[f"journal {path}"] = self._files.warnings
         self._intake = Intake(self._path, metrics=metrics, size_bytes=intake_bytes)
         self._recovery = Recovery(self._path, metrics) if intake_bytes else None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -180,14 +180,16 @@ class JournalSink:
         delay_s, next_log_s = FIRST_RETRY_S, 0.0
         while (error := self._try_insert(segment)) is not None:
             self._metrics.add("log_write_failures_total")
-            self._metrics.troubles[_TROUBLE] = f"the event log cannot be written, events are kept in memory: {error}"
+            self._metrics.health.troubles[_TROUBLE] = (
+                f"the event log cannot be written, events are kept in memory: {error}"
+            )
             if time.monotonic() >= next_log_s:
                 next_log_s = time.monotonic() + RETRY_LOG_INTERVAL_S
                 logger.warning("journal cannot be written, events are kept in memory", extra={"reason": str(error)})
             if self._abandoned.wait(delay_s):
                 return error
             delay_s = min(2 * delay_s, LAST_RETRY_S)
-        self._metrics.troubles.pop(_TROUBLE, None)
+        self._metrics.health.troubles.pop(_TROUBLE, None)
         return None
 
     def _recover(self) -> None:

@@ -56,7 +56,7 @@ class JournalSource:
         self._keep_ms = int(keep_s * 1000)
         self._keep_bytes = keep_bytes
         self._metrics = metrics or Metrics()
-        self._metrics.warnings[f"journal {path}"] = self._files.warnings
+        self._metrics.health.warnings[f"journal {path}"] = self._files.warnings
         self._readers: list[FileReader] = []
         self._open_readers()
         try:
