@@ -5,12 +5,13 @@ A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. deploy/env.e
 
 import re
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from schemas.errors import InvalidSetting
 from schemas.omission import Omission
+from services.domain.providers.catalog import ROUTED
 
 PREFIX = "FAREBOX_"
 
@@ -115,17 +116,31 @@ _CAPTURE_BYTES = Field(
 _KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
 
 
-class ProxySettings(Settings):
+def _base_url_fields() -> dict[str, Any]:
+    """A setting a provider that calls are forwarded to."""
+    return {
+        provider.setting: (
+            str,
+            Field(
+                provider.base_url,
+                pattern=_WEB,
+                description=f"Base URL of {provider.title}, to which /{provider.label}/* goes: scheme and host, and a "
+                "path if the API is below one",
+            ),
+        )
+        for provider in ROUTED
+    }
+
+
+if TYPE_CHECKING:
+    _BaseUrls = Settings
+else:
+    _BaseUrls = create_model("_BaseUrls", __base__=Settings, **_base_url_fields())
+
+
+class ProxySettings(_BaseUrls):
     proxy_host: str = Field("127.0.0.1", description="Address the proxy listens on")
     proxy_port: int = Field(8787, ge=0, le=65535, description="Port the proxy listens on")
-    openai_url: str = Field(
-        "https://api.openai.com",
-        pattern=_WEB,
-        description="Where /oai goes: scheme and host, with or without a path before /v1",
-    )
-    anthropic_url: str = Field(
-        "https://api.anthropic.com", pattern=_WEB, description="Where /anthropic goes: scheme and host likewise"
-    )
     unauthenticated: Literal["refuse", "pass"] = Field(
         "refuse",
         description="Requests without a valid Helicone-Auth: refuse with 401, or pass them on unlogged and count them",
@@ -174,6 +189,10 @@ class ProxySettings(Settings):
     drain_bytes: int = Field(4 * 2**20, ge=0, description="Bytes of it that are read on")
     drain_count: int = Field(256, ge=0, description="How many answers are read on at once; above it they are cancelled")
     kafka_spill: str = _KAFKA_SPILL
+
+    def base_urls(self) -> dict[str, str]:
+        """The base URL of each provider that calls are forwarded to, by its stored name."""
+        return {provider.name: getattr(self, provider.setting) for provider in ROUTED}
 
 
 class WorkerSettings(Settings):

@@ -11,6 +11,7 @@ import httpx
 from schemas.errors import StoreUnavailable
 from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, Permission
+from services.domain.providers.catalog import ROUTED
 from services.ports import Clock, EventSink, KeyStore, Warehouse
 from services.proxy.__main__ import proxy_server
 from services.proxy.http.server import ProxyServer
@@ -138,7 +139,7 @@ async def rig(
     """A proxy whose routes lead to a scripted provider; `settings` are those of ProxySettings."""
     provider, keys, log, metrics = ScriptedProvider(), Keys(), MemoryLog(), Metrics()
     async with provider.listening():
-        urls = {"openai_url": provider.url, "anthropic_url": f"{provider.url}/below/here"}
+        urls = {routed.setting: provider.url for routed in ROUTED} | {"anthropic_url": f"{provider.url}/below/here"}
         chosen = ProxySettings(**({"proxy_port": 0} | urls | settings))
         taken = sink or MemorySink(log, metrics=metrics)
         one = Rig(provider, keys, log, metrics)

@@ -9,12 +9,12 @@ from schemas.omission import Omission
 from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.env_file import environment_file
 from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment
-from services.domain.exchange.routes import Routes, origin_of
+from services.domain.exchange.routes import Routes, origins_of
 from services.domain.logging_api.event import LOG_PATHS
 from services.proxy.app import PAGES
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
-from services.settings import ALL_SETTINGS, PREFIX
+from services.settings import ALL_SETTINGS, PREFIX, ProxySettings
 from services.sql.measures import MEASURES
 from services.sql.sort import SORTS
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
@@ -143,8 +143,8 @@ def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
 
 
 def test_every_path_of_the_proxy_is_named() -> None:
-    origin = origin_of("https://example.com")
-    assert {*Routes({b"oai": origin, b"anthropic": origin}).known, *LOG_PATHS, *PAGES} <= TERMS
+    routes = Routes(origins_of(ProxySettings.from_environ({}).base_urls()))
+    assert {*routes.known, *LOG_PATHS, *PAGES} <= TERMS
 
 
 @pytest.mark.parametrize("name", [*FILES, "services/README.md", ".github/CONTRIBUTING.md"])

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
+from services.domain.providers.catalog import ROUTED
 from services.embedded.data_folder import DataFolder
 from services.embedded.run import Running, resident_mb
 
@@ -15,8 +16,7 @@ def show_running(running: Running, folder: DataFolder, console: Console, *, besi
     """
     console.print(Text("Farebox is up.", style="bold"))
     facts = [
-        ("OpenAI base URL", f"{running.proxy_url}/oai/v1"),
-        ("Anthropic base URL", f"{running.proxy_url}/anthropic"),
+        *((f"{one.title} base URL", f"{running.proxy_url}/{one.label}{one.sdk_path}") for one in ROUTED),
         ("Query API", f"{running.query_url}/docs"),
         ("Data", str(folder.path)),
         ("Memory", f"{resident_mb()} MB, of this whole process{beside}"),

@@ -21,7 +21,7 @@ import uvloop
 from schemas.errors import InvalidSetting
 from schemas.event import ExchangeEvent
 from schemas.key import Permission
-from services.domain.exchange.routes import origin_of
+from services.domain.exchange.routes import origins_of
 from services.embedded.accounting import Accounting
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.sockets import listen, url_of
@@ -81,7 +81,7 @@ def serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running
 
 async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
-    _check_providers(proxy)
+    origins_of(proxy.base_urls())  # checked before anything is made
     proxy_socket = listen("proxy", proxy.proxy_host, proxy.proxy_port)
     query_socket = listen("query", query.query_host, query.query_port)
     await migrate(MigrateSettings.from_environ(environ))
@@ -114,15 +114,6 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
         )
         await _serve_proxy(running, proxy_socket, use)
     accounting.check()
-
-
-def _check_providers(proxy: ProxySettings) -> None:
-    """Before anything is made. Raises: InvalidSetting."""
-    for name, url in (("OPENAI", proxy.openai_url), ("ANTHROPIC", proxy.anthropic_url)):
-        try:
-            origin_of(url)
-        except InvalidSetting as error:
-            raise InvalidSetting(f"setting FAREBOX_{name}_URL: {error}") from error
 
 
 async def _serve_proxy(running: Running, listening: socket.socket, use: Callable[[Running], None]) -> None:

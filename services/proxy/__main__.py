@@ -14,7 +14,7 @@ import uvicorn
 from services.domain.exchange.capture import CaptureSpace
 from services.domain.exchange.helicone_headers import ignored_headers
 from services.domain.exchange.host import host_names
-from services.domain.exchange.routes import Routes, origin_of
+from services.domain.exchange.routes import Routes, origins_of
 from services.ports import Clock, EventSink, KeyStore, Upstream, Warehouse
 from services.process import GRACE_S, closed_by, run_process
 from services.proxy.app import ProxyApp
@@ -57,7 +57,7 @@ def proxy_server(
     Told to stop, it gives exchanges in flight `grace_s` to end. Raises: InvalidSetting.
     """
     upstream = UpstreamPool(max_connections=settings.max_connections, connect_timeout_s=settings.connect_timeout_s)
-    routes = Routes({b"oai": origin_of(settings.openai_url), b"anthropic": origin_of(settings.anthropic_url)})
+    routes = Routes(origins_of(settings.base_urls()))
     keyring = ApiKeyCache(keys)
     draw_id = RequestIds(os.urandom).draw
     omitting = OmittingSink(sink, omission=settings.omit_bodies, metrics=metrics)

@@ -19,7 +19,7 @@ from schemas.receipt import Charged, Receipt
 from schemas.usage import USAGE_CLASSES, Usage, UsageSource
 from services.domain.pricing.charge import charge
 from services.domain.pricing.receipt import receipt_of
-from services.stores.shipped_prices.book import PROVIDERS, ShippedPrices
+from services.stores.shipped_prices.book import SELLERS, ShippedPrices
 from tests.builders import MOMENT
 
 MILLION: Final = 10**6
@@ -93,7 +93,7 @@ def _usage(draw: Random, price: Price) -> Usage:
 
 
 def _shipped() -> Iterator[Price]:
-    ours = {theirs: name for name, theirs in PROVIDERS.items()}
+    ours = {theirs: name for name, theirs in SELLERS.items()}
     book = ShippedPrices()
     for provider in get_snapshot().providers:
         for model in provider.models:

@@ -52,6 +52,7 @@ OBEYED: dict[str, tuple[str, Callable[[Rig, ExchangeEvent], bool]]] = {
     "Authorization": ("Bearer mine", provider_was_sent(b"Authorization: Bearer mine\r\n")),
     "x-api-key": ("mine", provider_was_sent(b"x-api-key: mine\r\n")),
     "api-key": ("mine", provider_was_sent(b"api-key: mine\r\n")),
+    "x-goog-api-key": ("mine", provider_was_sent(b"x-goog-api-key: mine\r\n")),
     "Helicone-Property-<Name>": ("premium", tagged(properties={"<Name>": "premium"})),
     "Helicone-User-Id": ("u", tagged(user_id="u")),
     "Helicone-Request-Id": (ID, lambda _, event: event.request.request_id == ID),

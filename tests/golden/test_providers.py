@@ -16,7 +16,7 @@ from services.domain.enrich import to_record
 from services.domain.exchange.sse import events_of
 from services.domain.pricing.charge import charge
 from services.domain.usage.parse import parse_response
-from services.stores.shipped_prices.book import PROVIDERS
+from services.stores.shipped_prices.book import SELLERS
 from services.zstd import zstd
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
@@ -89,7 +89,7 @@ def test_the_classes_agree_with_the_extractor_of_genai_prices(case: GoldenCase) 
     assert case.usage is not None
     answer = json.loads(case.body) if not case.streamed else _last_usage(case.body)
     theirs = genai_prices.extract_usage(
-        answer | {"model": None}, provider_id=PROVIDERS[case.provider], api_flavor=case.extractor
+        answer | {"model": None}, provider_id=SELLERS[case.provider], api_flavor=case.extractor
     ).usage
     for name, classes in THEIRS.items():
         assert theirs.reported_value(name) == sum(getattr(case.usage, ours) for ours in classes), name

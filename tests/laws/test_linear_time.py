@@ -51,7 +51,7 @@ ATOMS = [
     bytes.fromhex("00000010 00000000 00000000 00000000"),
 ]
 WRITERS = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress, "br": brotli.compress}
-ROUTES = Routes({b"oai": origin_of("https://api.openai.com")})
+ROUTES = Routes({"OPENAI": origin_of("https://api.openai.com")})
 
 
 def record(text: bytes, content_type: str) -> None:

@@ -18,7 +18,7 @@ from schemas.usage import USAGE_CLASSES, Usage
 from services.domain.enrich import to_record
 from services.domain.pricing.charge import charge, rates_for
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from services.stores.shipped_prices.book import PROVIDERS, ShippedPrices
+from services.stores.shipped_prices.book import SELLERS, ShippedPrices
 from tests.builders import an_event, chat_answer
 from tests.exchanges import some_exchanges
 from tests.golden.cases import GOLDEN_CASES
@@ -102,7 +102,7 @@ def _used(usage: Usage) -> set[str]:
 @cache
 def _known_models() -> list[tuple[str, str]]:
     """Every model of every provider that we name."""
-    ours = {theirs: name for name, theirs in PROVIDERS.items()}
+    ours = {theirs: name for name, theirs in SELLERS.items()}
     return [
         (ours[provider.id], model.id)
         for provider in get_snapshot().providers
@@ -135,7 +135,7 @@ def test_every_known_model_costs_what_genai_prices_says() -> None:
                 beyond.add((provider, model))
                 continue
             theirs = genai_prices.calc_price(
-                _their_usage(usage), model, provider_id=PROVIDERS[provider], genai_request_timestamp=timestamp
+                _their_usage(usage), model, provider_id=SELLERS[provider], genai_request_timestamp=timestamp
             ).total_price
             assert ours == theirs.quantize(UNIT, ROUND_HALF_EVEN), (price.id, usage)
             compared.add((provider, model))
@@ -156,7 +156,7 @@ def test_service_tiers_cost_what_genai_prices_says(tier: str) -> None:
         theirs = genai_prices.calc_price(
             _their_usage(usage),
             model,
-            provider_id=PROVIDERS[provider],
+            provider_id=SELLERS[provider],
             genai_request_timestamp=timestamp,
             price_context={"service_tier": tier},
         ).total_price

@@ -15,7 +15,7 @@ from tests.builders import ORGANIZATION, REQUEST_ID
 
 
 def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Capture:
-    target = Routes({b"oai": origin_of("https://api.openai.com")}).resolve(b"/oai/v1/embeddings?key=secret")
+    target = Routes({"OPENAI": origin_of("https://api.openai.com")}).resolve(b"/oai/v1/embeddings?key=secret")
     assert target is not None
     return Capture(
         organization_id=ORGANIZATION,

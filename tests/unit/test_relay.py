@@ -118,7 +118,7 @@ class Line:
             strict=strict_sink is not None,
             limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
         )
-        target = Routes({b"oai": origin_of("http://provider")}).resolve(path)
+        target = Routes({"OPENAI": origin_of("http://provider")}).resolve(path)
         assert target is not None
         head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
         reply = Reply(self.client, FlowControl(self.client), self._over)

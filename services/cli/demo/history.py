@@ -14,6 +14,8 @@ import orjson
 
 from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
 from schemas.usage import Usage
+from services.domain.providers.anthropic import ANTHROPIC
+from services.domain.providers.openai import OPENAI
 from services.simulator import payloads as shapes
 
 Weighted = Mapping[str, int]
@@ -85,8 +87,8 @@ _ENVIRONMENTS: Weighted = {"production": 87, "development": 13}
 _HIT_RATE = 0.23
 _ERROR_SHARE = 0.015
 _ENDPOINTS = {
-    "OPENAI": "https://api.openai.com/v1/chat/completions",
-    "ANTHROPIC": "https://api.anthropic.com/v1/messages",
+    OPENAI.name: f"{OPENAI.base_url}/v1/chat/completions",
+    ANTHROPIC.name: f"{ANTHROPIC.base_url}/v1/messages",
 }
 
 
@@ -153,7 +155,7 @@ class _Day:
     def _asked(self, feature: Feature, tags: RequestTags, timestamp: datetime, question: str) -> ExchangeEvent:
         """An exchange with the provider: completed, but for a small share."""
         model = _one_of(self._draw, feature.models)
-        provider = "ANTHROPIC" if model.startswith("claude") else "OPENAI"
+        provider = (ANTHROPIC if model.startswith("claude") else OPENAI).name
         body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": question}]})
         request = RequestEvent(
             organization_id=self._organization_id,
@@ -195,7 +197,7 @@ class _Day:
             usage=self._usage(feature, model),
             created=int(timestamp.timestamp()),
         )
-        return orjson.dumps(shapes.message(answer) if provider == "ANTHROPIC" else shapes.chat_completion(answer))
+        return orjson.dumps(shapes.message(answer) if provider == ANTHROPIC.name else shapes.chat_completion(answer))
 
     def _usage(self, feature: Feature, model: str) -> Usage:
         prompt = round(feature.prompt_tokens * self._draw.lognormvariate(0, 0.5))
@@ -220,7 +222,7 @@ class _Day:
 def _failure(provider: str) -> bytes:
     text = "Rate limit reached. Please try again later."
     return orjson.dumps(
-        shapes.anthropic_error(429, text) if provider == "ANTHROPIC" else shapes.openai_error(429, text)
+        shapes.anthropic_error(429, text) if provider == ANTHROPIC.name else shapes.openai_error(429, text)
     )
 
 

@@ -18,8 +18,10 @@ from services.cli.demo.traffic import Application
 from services.cli.report import compile_report, fetch_summary
 from services.cli.terminal import seen
 from services.cli.up import show_running
+from services.domain.providers.catalog import ROUTED
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.run import Running, serve
+from services.settings import PREFIX
 from services.simulator.server import SimulatedProvider
 
 HISTORY_DAYS = 28
@@ -86,7 +88,7 @@ def run_demo(
             running.stop()
 
     with SimulatedProvider(seed=1, error_share=0.03, latency_scale=0.25) as provider:
-        simulated = {"FAREBOX_OPENAI_URL": provider.url, "FAREBOX_ANTHROPIC_URL": provider.url}
+        simulated = {f"{PREFIX}{routed.setting.upper()}": provider.url for routed in ROUTED}
         serve(folder, dict(environ) | simulated, show)
 
 

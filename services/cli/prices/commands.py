@@ -9,13 +9,14 @@ from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_lin
 from services.cli.prices.parse import amount_of, class_prices, tier_prices
 from services.cli.prices.render import added_price, listed_prices, shown_prices
 from services.cli.terminal import compile_lines, screen, seen
+from services.domain.providers.catalog import PROVIDERS
 
 prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
 
-# Whose prices are looked for when no provider is named; CUSTOM knows each model that one seller only has.
-LIKELY: Final = ("OPENAI", "ANTHROPIC", "GOOGLE", "CUSTOM")
+# Whose prices are searched when no provider is named; the last, without a name, has each model of a sole seller.
+LIKELY: Final = tuple(provider.name for provider in PROVIDERS if provider.label)
 
-Provider = Annotated[str, typer.Option(help="As requests show it: OPENAI, ANTHROPIC, CUSTOM ... Default: any.")]
+Provider = Annotated[str, typer.Option(help=f"As requests show it: {', '.join(LIKELY)} ... Default: any.")]
 ServiceTier = Annotated[str, typer.Option(help="flex, priority, batch ... Default: the standard one.")]
 
 

@@ -15,6 +15,7 @@ import msgspec
 from schemas.errors import InvalidSetting, Rejected
 from schemas.origin import Origin
 from services.domain.exchange.routes import origin_of
+from services.domain.providers.catalog import PROVIDERS
 
 PROPERTY: Final = "Helicone-Property-<Name>"
 _PREFIX: Final = "helicone-"
@@ -64,9 +65,11 @@ def _refused(*names: str, missing: str, asks: Asks = Asks.TEXT, part_of: str = "
 
 _RETRIES: Final = "calls are not tried again"
 _SECURITY: Final = "prompts are not checked for threats"
+# The providers' own keys, forwarded untouched.
+_CREDENTIALS: Final = dict.fromkeys(name for provider in PROVIDERS for name in provider.credential_headers)
 _KNOWN: Final = (
     # Source: https://docs.helicone.ai/helicone-headers/header-directory
-    *_all(Treatment.OBEYED, "Helicone-Auth", "Authorization", "x-api-key", "api-key"),
+    *_all(Treatment.OBEYED, "Helicone-Auth", *_CREDENTIALS),
     *_all(Treatment.OBEYED, PROPERTY, "Helicone-User-Id", "Helicone-Request-Id", "Helicone-Model-Override"),
     *_all(Treatment.OBEYED, "Helicone-Session-Id", "Helicone-Session-Name", "Helicone-Session-Path"),
     *_all(Treatment.OBEYED, "Helicone-Prompt-Id", "Helicone-Omit-Request", "Helicone-Omit-Response"),

@@ -1,7 +1,7 @@
-"""Path of a request -> provider and upstream, from a fixed table: a client chooses a row, never a host."""
+"""Path of a request -> provider and upstream, from the providers' records: a client chooses a row, never a host."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -10,11 +10,11 @@ import msgspec
 
 from schemas.errors import InvalidRequest, InvalidSetting
 from schemas.origin import Origin
+from services.domain.providers.catalog import provider_named
+from services.domain.providers.record import Provider
 
-PROVIDERS: Final[Mapping[bytes, str]] = {b"oai": "OPENAI", b"anthropic": "ANTHROPIC"}  # path label -> stored name
-ROUTE_SHAPES: Final = (b"/%b", b"/v1/gateway/%b")  # the short path, and the one of Helicone's self-hosted gateway
+ROUTE_SHAPES: Final = ("/{}", "/v1/gateway/{}")  # the short path, and the one of Helicone's self-hosted gateway
 _LOG_SUFFIX: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
-_COMPLETIONS: Final = b"/completions"  # of chats, and of the older kind without
 
 _VISIBLE = re.compile(rb"[!-~]*")
 _SUSPECT = re.compile(rb"/\.|//|[%\\;#]")  # nothing a path can be misread by lacks all of these
@@ -30,18 +30,21 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     provider: str
     origin: Origin
-    path_and_query: bytes  # what the provider is asked for
-    url: str  # the same as a URL without its query, in which keys may travel
+    path_and_query: bytes  # of the request to the provider
+    url: str  # the same as a URL without its query, which may hold keys
     secret: bytes | None = None  # the Farebox key, for clients that can only put it in the path
-    tells_usage_when_asked: bool = False  # streams from here end without it otherwise
+    stream_usage_on_request: bool = False  # streams from here have no usage unless the request sets `include_usage`
 
 
 class Routes:
-    """The provider routes of one proxy."""
+    """The provider routes of one proxy, to `origins` by the providers' stored names."""
 
-    def __init__(self, origins: Mapping[bytes, Origin]) -> None:
+    def __init__(self, origins: Mapping[str, Origin]) -> None:
+        targets = [(provider_named(name), origin) for name, origin in origins.items()]
         self._rows = [
-            (shape % label, PROVIDERS[label], origin) for shape in ROUTE_SHAPES for label, origin in origins.items()
+            (shape.format(provider.label).encode(), provider, origin)
+            for shape in ROUTE_SHAPES
+            for provider, origin in targets
         ]
         # An application calls few different paths, many times.
         self.resolve = lru_cache(maxsize=256)(self._resolve)
@@ -51,9 +54,9 @@ class Routes:
         return [f"{prefix.decode()}/*" for prefix, _, _ in self._rows]
 
     def _resolve(self, url: bytes) -> Target | None:
-        """None when `url` is no provider's.
+        """None for a `url` that leads to no provider.
 
-        Raises: InvalidRequest for a path that a provider could read as another path than we do.
+        Raises: InvalidRequest for a path that a provider could parse as another one than we do.
         """
         url = _origin_form(url)
         for prefix, provider, origin in self._rows:
@@ -63,58 +66,76 @@ class Routes:
 
 
 def _origin_form(url: bytes) -> bytes:
-    """Servers have to take whole URLs too. Whoever they name, we were asked, and what is meant is the path."""
-    named = _SCHEME_AND_AUTHORITY.match(url)
-    return url if named is None else url[named.end() :]
+    """Servers must accept absolute URLs too. Only the path counts: the request came here, whichever host it names."""
+    absolute = _SCHEME_AND_AUTHORITY.match(url)
+    return url if absolute is None else url[absolute.end() :]
 
 
-def _target(url: bytes, provider: str, origin: Origin) -> Target | None:
+def _target(url: bytes, provider: Provider, origin: Origin) -> Target | None:
     path, mark, query = url.partition(b"?")
     secret = None
     if b"k-helicone" in path:
-        path, secret = _cut_key(path)
+        path, secret = _without_key(path)
     if path.startswith(_LOG_SUFFIX) and path in (_LOG_SUFFIX, _LOG_SUFFIX + b"/"):
         return None
     if b"#" in url or _SUSPECT.search(path) or not _VISIBLE.fullmatch(url):
-        _refuse_tricks(path, url)
+        _check_unambiguous(path, url)
     path = origin.path.encode() + path
     return Target(
-        provider=provider,
+        provider=provider.name,
         origin=origin,
         path_and_query=path + mark + query,
         url=f"{_site(origin)}{path.decode('ascii')}",
         secret=secret,
-        tells_usage_when_asked=provider == "OPENAI" and path.endswith(_COMPLETIONS),
+        stream_usage_on_request=_ends_with_any(path, provider.stream_usage_paths),
     )
+
+
+def _ends_with_any(path: bytes, ends: Sequence[str]) -> bool:
+    return any(path.endswith(end.encode()) for end in ends)
 
 
 def _site(origin: Origin) -> str:
     return origin.url.removesuffix(origin.path)
 
 
-def _cut_key(path: bytes) -> tuple[bytes, bytes | None]:
+def _without_key(path: bytes) -> tuple[bytes, bytes | None]:
     found = _KEY_SEGMENT.search(path)
     if found is None:
         return path, None
     return _KEY_SEGMENT.sub(b"", path) or b"/", found.group()[1:]
 
 
-def _refuse_tricks(path: bytes, url: bytes) -> None:
-    """Dot segments, however encoded, could leave the path the operator configured; the rest could confuse a parser."""
+def _check_unambiguous(path: bytes, url: bytes) -> None:
+    """Dot segments, however encoded, could leave the path the operator configured; the rest could confuse a parser.
+
+    Raises: InvalidRequest.
+    """
     if b"#" in url:
-        raise InvalidRequest("a request's target holds no fragment: what follows # is the client's own, or is %23")
+        raise InvalidRequest("a request target must not contain a fragment; a # in it is written %23")
     if not _VISIBLE.fullmatch(url):
-        raise InvalidRequest("the path holds characters that must be percent-encoded")
+        raise InvalidRequest("the path contains characters that must be percent-encoded")
     decoded = unquote_to_bytes(path)
     if _CONTROL.search(decoded):
-        raise InvalidRequest("the path holds encoded control characters, which are not passed on")
+        raise InvalidRequest("the path contains encoded control characters, which are not forwarded")
     if b"\\" in path or path.startswith(b"//") or _has_dots(decoded) or _has_dots(unquote_to_bytes(decoded)):
-        raise InvalidRequest("the path holds dot segments or empty first segments, which are not passed on")
+        raise InvalidRequest("the path contains dot segments or an empty first segment, which are not forwarded")
 
 
 def _has_dots(path: bytes) -> bool:
-    """Some servers take a backslash for a slash, and leave out what follows a semicolon within a segment."""
+    """Some servers treat a backslash as a slash, and ignore what follows a semicolon within a segment."""
     return any(segment.partition(b";")[0] in (b".", b"..") for segment in _SEPARATOR.split(path))
+
+
+def origins_of(base_urls: Mapping[str, str]) -> dict[str, Origin]:
+    """The origins of `base_urls`, by the same stored names. Raises: InvalidSetting, which names the setting."""
+    origins = {}
+    for name, url in base_urls.items():
+        try:
+            origins[name] = origin_of(url)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"setting FAREBOX_{provider_named(name).setting.upper()}: {error}") from error
+    return origins
 
 
 def origin_of(base_url: str) -> Origin:
@@ -127,7 +148,7 @@ def origin_of(base_url: str) -> Origin:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InvalidSetting(f"{base_url!r} must look like https://host or https://host/path")
     if parts.username or parts.password or parts.query or parts.fragment or not base_url.isascii():
-        raise InvalidSetting("a provider's base URL holds scheme, host, port and path only, in ASCII")
+        raise InvalidSetting("a provider's base URL contains scheme, host, port and path only, in ASCII")
     tls = parts.scheme == "https"
     path = parts.path.rstrip("/")
     origin = Origin(url="", tls=tls, host=parts.hostname, port=port or (443 if tls else 80), path=path)

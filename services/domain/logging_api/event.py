@@ -39,16 +39,14 @@ from services.domain.logging_api.payload import (
 )
 from services.domain.logging_api.timestamps import elapsed_ms, first_byte_ms, started_at
 from services.domain.logging_api.typed import TYPED_PATH
+from services.domain.providers.catalog import PROVIDERS
+from services.domain.providers.openai import OPENAI
 from services.domain.usage.request.info import MAX_NAME_CHARACTERS
 
+_TRACE_PATHS: Final = ("/v1/trace/custom/v1/log", "/v1/trace/custom/log", TYPED_PATH)  # OpenAI's, as with Helicone
 LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
-    "/custom/v1/log": "CUSTOM",
-    "/oai/v1/log": "OPENAI",
-    "/anthropic/v1/log": "ANTHROPIC",
-    "/googleapis/v1/log": "GOOGLE",
-    "/v1/trace/custom/v1/log": "OPENAI",  # as with Helicone
-    "/v1/trace/custom/log": "OPENAI",
-    TYPED_PATH: "OPENAI",
+    **{f"/{provider.label}/v1/log": provider.name for provider in PROVIDERS if provider.label},
+    **dict.fromkeys(_TRACE_PATHS, OPENAI.name),
 }
 
 _OUTCOMES: Final = {

@@ -1,8 +1,11 @@
-"""Which requests no provider bills: those that only look or manage, and what is kept, counted or judged.
+"""Which requests no provider bills: reads, uploads, token counting, moderation, and what only manages something.
 
-A response that is made in the background, or in a batch, is begun by a request that cannot say yet what it will use,
-and is looked at afterwards, as often as anybody likes. So the request that began it stays unknown, which every total
-shows, and looking is free, whatever usage is seen: no look is counted twice, and nothing that was spent looks free.
+A response that is generated in the background, or in a batch, is begun by a request whose usage nobody knows yet, and
+is fetched afterwards, any number of times. So the request that began it stays unknown, which every total shows, and
+reads are free, whatever usage they return: no read is counted twice, and nothing that was spent looks free.
+
+Which paths these are is known by provider (`domain/providers`). `tests/unit/test_management.py` compares them with all
+routes of the providers' own SDKs, so that a release of theirs shows what is new.
 """
 
 import re
@@ -11,43 +14,31 @@ from typing import Final
 
 from schemas.event import RequestEvent
 from schemas.usage import ParsedResponse
-from services.domain.pricing.management_paths import only_manages
+from services.domain.providers.catalog import PROVIDERS, provider_named
+from services.domain.providers.record import any_of
 
-_ANYBODY: Final = "CUSTOM"  # calls logged without a provider: nobody knows what their paths mean
-
-# Each up to the end of the path, since what stands before it is a host's or a gateway's own and may hold any name.
-_VERSION: Final = r"/(?:v\d[a-z0-9]*|openai)/"
-_UNBILLED: Final = re.compile(
-    rf"{_VERSION}(?:files|uploads(?:/[^/]+/(?:parts|complete))?|vector_stores(?:/vs_[^/]+(?:/[a-z_]+(?:/[^/]+)*)?)?"
-    r"|messages/count_tokens|responses/input_tokens|tokenize)/?$"
-    r"|:countTokens$|/model/[^/]+/count-tokens$|//[^/]+/tokenize$"
-)
-# These answer with a thing that was made before, and with what that used.
-_ONLY_CHANGES: Final = re.compile(
-    rf"{_VERSION}(?:"
-    r"(?:responses|interactions|batches|messages/batches|fine_tuning/jobs|uploads|threads/[^/]+/runs)/[^/]+/cancel"
-    r"|chat/completions/chat[^/]+|threads/[^/]+/runs/run_[^/]+)/?$"
-)
-_MODERATIONS: Final = re.compile(rf"{_VERSION}moderations/?$")  # free with OpenAI, and billed by Mistral
+_UNBILLED: Final = re.compile(any_of(*(provider.shared_unbilled_paths for provider in PROVIDERS)))
+_REPEATS: Final = re.compile(any_of(*(provider.shared_repeat_paths for provider in PROVIDERS)))
 
 
 def request_generates(request: RequestEvent, reading: ParsedResponse) -> bool:
-    """Whether a request makes a provider generate, as far as path and method tell. A response that says what it used
-    was billed, wherever it was asked for, unless it only shows another one's usage."""
-    if request.method.upper() != "POST" or _only_changes(request.target_url):
+    """Whether a request makes a provider generate, as far as path and method show. A response with usage was billed,
+    whatever its path, unless it only repeats the usage of an earlier one."""
+    if request.method.upper() != "POST" or _only_repeats(request.target_url):
         return False
     return reading.usage is not None or not _is_unbilled(request.provider, request.target_url)
 
 
 @lru_cache(maxsize=1024)
-def _only_changes(target_url: str) -> bool:
-    return _ONLY_CHANGES.search(target_url) is not None
+def _only_repeats(target_url: str) -> bool:
+    return _REPEATS.search(target_url) is not None
 
 
 @lru_cache(maxsize=1024)
-def _is_unbilled(provider: str, target_url: str) -> bool:
-    if provider == _ANYBODY:
+def _is_unbilled(name: str, target_url: str) -> bool:
+    provider = provider_named(name)
+    if not provider.paths_are_known:
         return False
-    if provider == "OPENAI" and _MODERATIONS.search(target_url) is not None:
+    if provider.unbilled_paths and re.search(provider.unbilled_paths, target_url):
         return True
-    return only_manages(provider, target_url) or _UNBILLED.search(target_url) is not None
+    return _UNBILLED.search(target_url) is not None

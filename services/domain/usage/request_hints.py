@@ -9,12 +9,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.usage import ParsedResponse
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.request.hints import Hints
 from services.domain.usage.service_tier import SEARCH_DEPTH
 
 # A count by cache lifetime; Bedrock's field names neither five minutes nor an hour.
 _CACHE_LIFETIME: Final = re.compile(r'"(?:ephemeral_(?:5m|1h)_input_tokens|write_(?:5m|1h)_tokens)"\s*:\s*[1-9]|"ttl"')
-_CHARGES_BY_DEPTH: Final = "PERPLEXITY"
 
 
 def apply_request_hints(parsed: ParsedResponse, provider: str, hints: Hints) -> ParsedResponse:
@@ -24,7 +25,8 @@ def apply_request_hints(parsed: ParsedResponse, provider: str, hints: Hints) -> 
         return parsed
     if usage.prompt_cache_write_5m_tokens and _may_be_hour_cache(parsed, hints):
         return replace(parsed, complete=False)
-    if provider == _CHARGES_BY_DEPTH and not usage.web_searches and SEARCH_DEPTH not in parsed.tier:
+    by_depth = has_quirk(provider, Quirk.FEE_BY_SEARCH_DEPTH)
+    if by_depth and not usage.web_searches and SEARCH_DEPTH not in parsed.tier:
         depth = f"{SEARCH_DEPTH}{hints.search_depth}"
         return replace(parsed, tier=f"{parsed.tier}+{depth}" if parsed.tier else depth)
     return parsed

@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.usage import ParsedResponse
+from services.domain.providers.catalog import PROVIDERS
+from services.domain.providers.record import any_of
 from services.domain.usage.formats.fields import UsageObject
 
 SEARCH_DEPTH: Final = "search-"  # and low, medium or high: Perplexity's fee for each request depends on it
@@ -32,13 +34,8 @@ _TRAFFIC: Final[Mapping[str, str]] = {
     "on_demand_priority": "priority",
 }
 # Regional endpoints cost more than global ones for the models since these.
-_REGIONAL: Final = re.compile(
-    r"https://(?:[a-z]{2}\.api\.openai\.com/|(?:[a-z0-9-]+-aiplatform\.googleapis\.com|aiplatform\.[a-z]+\.rep\.googleapis\.com)/.*/anthropic/)"
-)
-_ONE_PRICE_EVERYWHERE: Final = re.compile(
-    r"gpt-(?:3|4|oss|5(?:$|[^.]|\.[0-3]))|o[134]|text-|tts|whisper|omni|davinci|babbage|dall|chatgpt"
-    r"|claude-(?:3|instant|2|(?:opus|sonnet)-4(?:$|@|-1|-2025|-0))"
-)
+_REGIONAL: Final = re.compile(any_of(*(provider.regional_urls for provider in PROVIDERS)))
+_ONE_PRICE_EVERYWHERE: Final = re.compile(any_of(*(provider.models_without_surcharge for provider in PROVIDERS)))
 
 
 def service_tier_of(named: str, block: UsageObject) -> str:

@@ -13,6 +13,8 @@ from schemas.event import ExchangeEvent, Outcome
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body
 from services.domain.exchange.sse import looks_like_events
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.formats.google import hides_media
 from services.domain.usage.parse import parse_response
 from services.domain.usage.request.hints import Hints
@@ -29,7 +31,6 @@ _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,
 _OPENING_BYTES: Final = 4096  # the short members come first
 _MAX_TRIES: Final = 16
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response contains all of it
-_NAMES_TIER: Final = frozenset({"OPENAI", "GROQ"})  # in each response that was generated, beside the usage
 
 
 def parse_truncated(event: ExchangeEvent, hints: Hints, body: Body) -> ParsedResponse:
@@ -97,4 +98,4 @@ def _is_all(parsed: ParsedResponse, hints: Hints, body: Body, provider: str) -> 
     if may_have_fees(stored, provider, usage.web_searches) or hides_media(parsed.usage_block, stored):
         return False
     generated = usage.completion_tokens or usage.reasoning_tokens
-    return parsed.names_tier or provider not in _NAMES_TIER or not generated
+    return parsed.names_tier or not has_quirk(provider, Quirk.TIER_IN_EVERY_RESPONSE) or not generated

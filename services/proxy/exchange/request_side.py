@@ -155,7 +155,7 @@ class Asking(ResponseReceiver, ABC):
         if head.expects_continue:
             self._client.proceed()
         self._client.resume_request()  # it may have been made to wait for its turn, or for its key
-        if self._request.target.tells_usage_when_asked and self._may_ask_usage():
+        if self._request.target.stream_usage_on_request and self._may_ask_usage():
             self._keep()
         else:
             self._ask()

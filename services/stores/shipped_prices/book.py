@@ -23,10 +23,12 @@ from genai_prices.types import (
 )
 
 from schemas.price import Price
-from services.stores.shipped_prices.gaps import Gap, gaps_of
+from services.domain.providers.catalog import PROVIDERS, price_list_of
+from services.domain.providers.others import CUSTOM
+from services.domain.providers.price_list import PriceGap, PriceList
 from services.stores.shipped_prices.mapping import (
     PRICED,
-    at_depth,
+    at_search_depth,
     has_tiers,
     included_in,
     places_of,
@@ -35,56 +37,10 @@ from services.stores.shipped_prices.mapping import (
 )
 
 # Our provider names, which are Helicone's, and the package's. Clients who log may use those of its gateway, of LiteLLM
-# or the sellers' own. Of Helicone's other names the package has no prices: what they sell is unknown.
-PROVIDERS: Final[Mapping[str, str]] = {
-    "OPENAI": "openai",
-    "ANTHROPIC": "anthropic",
-    "AZURE": "azure",
-    "AVIAN": "avian",
-    "AWS": "aws",
-    "BASETEN": "baseten",
-    "BEDROCK": "aws",
-    "CEREBRAS": "cerebras",
-    "CLOUDFLARE": "cloudflare",
-    "COHERE": "cohere",
-    "DEEPSEEK": "deepseek",
-    "FIREWORKS": "fireworks",
-    "GOOGLE": "google",
-    "GROQ": "groq",
-    "MISTRAL": "mistral",
-    "NOVITA": "novita",
-    "OPENROUTER": "openrouter",
-    "PERPLEXITY": "perplexity",
-    "TOGETHER": "together",
-    "X": "x-ai",
-    "LLAMA": "meta",
-    "VERTEX": "google",
-    "VERTEX_AI": "google",
-    "GEMINI": "google",
-    "GOOGLE-AI-STUDIO": "google",
-    "XAI": "x-ai",
-    "X-AI": "x-ai",
-    "AZURE_AI": "azure",
-    "TOGETHER_AI": "together",
-    "FIREWORKS_AI": "fireworks",
-    "MOONSHOT": "moonshotai",
-    "MOONSHOTAI": "moonshotai",
-    "VOYAGE": "voyageai",
-    "VOYAGEAI": "voyageai",
-    "MINIMAX": "minimax",
-    "ZAI": "zai",
+# or the sellers' own. Helicone's other names have no prices in the package: the cost of their models is unknown.
+SELLERS: Final[Mapping[str, str]] = {
+    name: provider.prices.seller for provider in PROVIDERS if provider.prices is not None for name in provider.names
 }
-
-# Calls logged without a provider. Their model names its seller where only one sells it, at one price whoever calls.
-# Models with open weights run anywhere, at any price or at none, so theirs stays unknown.
-CUSTOM: Final = "CUSTOM"
-_SOLE_SELLERS: Final = frozenset({"openai", "anthropic", "google", "x-ai", "voyageai"})
-# OpenAI does not sell those that the package lists as its own.
-_OPEN_WEIGHTS: Final = re.compile(r"gpt-oss|gemma")
-
-# Who sells another seller's models at that one's prices, where the package lists them only there. Others whose models
-# it finds that way ask more or less for them.
-_SELLS_FOR: Final = frozenset({("azure", "openai"), ("azure", "anthropic"), ("google", "anthropic")})
 
 # OpenAI's models that search before each response pay more for it than those whose tokens' prices they share.
 _SEARCH_MODEL: Final = re.compile(r"-search-(?:preview|api)")
@@ -114,19 +70,20 @@ class ShippedPrices:
         return known.price_at(timestamp, tier) if known is not None else None
 
     def _find(self, provider: str, model: str) -> "_Model | None":
-        name = PROVIDERS.get(provider)
-        if (name is None and provider != CUSTOM) or not model:
+        is_custom = provider == CUSTOM.name
+        name = SELLERS.get(provider)
+        if (name is None and not is_custom) or not model:
             return None
         try:
-            asked, info = self._snapshot.find_provider_model(model, None, name, None)
+            requested, info = self._snapshot.find_provider_model(model, None, name, None)
         except LookupError:
             return None
-        seller = self._lister(info)
-        if not _is_sold_by(asked.id, seller, info) or (provider == CUSTOM and not _has_one_price(seller, info)):
+        listed = price_list_of(self._lister(info))
+        if not _is_sold_by(requested.id, listed, info) or (is_custom and not _has_one_price(listed, info)):
             return None
         # A provider that sells another one's models has its standard prices, but tiers of its own.
-        tiers = (info.price_variants or []) if asked.id == seller else []
-        return _Model(seller, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
+        tiers = (info.price_variants or []) if requested.id == listed.seller else []
+        return _Model(listed, info, tiers, searches=_SEARCH_MODEL.search(model) is not None)
 
     def why_unpriced(self, provider: str, model: str, timestamp: datetime) -> str:
         """What is known to be missing of a model's prices at `timestamp`, as a sentence; '' when nothing is."""
@@ -138,14 +95,17 @@ class ShippedPrices:
         return next(one.id for one in self._snapshot.providers if any(info is model for model in one.models))
 
 
-def _is_sold_by(asked: str, seller: str, info: ModelInfo) -> bool:
-    if seller == "openai" and _OPEN_WEIGHTS.search(info.id):
+def _is_sold_by(requested: str, listed: PriceList, info: ModelInfo) -> bool:
+    """Others than the lister, and those it sells for, may charge more or less for a model that is found in its list."""
+    if listed.not_sold and re.search(listed.not_sold, info.id):
         return False
-    return asked == seller or ((asked, seller) in _SELLS_FOR and not _by_the_hour(info))
+    resells = listed.seller in price_list_of(requested).resells and not _by_the_hour(info)
+    return requested == listed.seller or resells
 
 
-def _has_one_price(seller: str, info: ModelInfo) -> bool:
-    return seller in _SOLE_SELLERS and not _OPEN_WEIGHTS.search(info.id)
+def _has_one_price(listed: PriceList, info: ModelInfo) -> bool:
+    """Whether a model's name fixes its price, for calls logged without a provider. Open weights run at any price."""
+    return listed.is_sole_seller and not (listed.open_weights and re.search(listed.open_weights, info.id))
 
 
 def _by_the_hour(info: ModelInfo) -> bool:
@@ -155,15 +115,15 @@ def _by_the_hour(info: ModelInfo) -> bool:
 class _Model:
     """One model's prices over time."""
 
-    def __init__(self, provider: str, info: ModelInfo, tiers: Sequence[PriceVariant], *, searches: bool) -> None:
-        self._provider = provider
+    def __init__(self, listed: PriceList, info: ModelInfo, tiers: Sequence[PriceVariant], *, searches: bool) -> None:
+        self._list = listed
         self._searches = searches
         self._info = info
         self._tiers = tiers
         prices = info.prices
         self._dated = [ConditionalPrice(prices=prices)] if isinstance(prices, ModelPrice) else prices
         self._latest_start = max(map(_start, self._dated))
-        self._gaps = gaps_of(provider, info.id)
+        self._gaps = listed.gaps_of(info.id)
         self._made: dict[_Key, Price] = {}
 
     def price_at(self, timestamp: datetime, tier: str) -> Price | None:
@@ -186,7 +146,7 @@ class _Model:
             return "The shipped price of these hours is of a later time: add your own."
         return next((gap.why for gap in self._open_gaps(standard, timestamp)), "")
 
-    def _open_gaps(self, standard: int, timestamp: datetime) -> Sequence[Gap]:
+    def _open_gaps(self, standard: int, timestamp: datetime) -> Sequence[PriceGap]:
         if not self._gaps:
             return ()
         hours = _of_hours(self._dated[standard])
@@ -216,19 +176,19 @@ class _Model:
         places = places_of(chosen.prices, overlays)
         if tier and not overlays:
             # The standard prices are not this tier's.
-            places = (at_depth(places, tier) if self._provider == "perplexity" else None) or {}
+            places = at_search_depth(places, tier, self._list.search_fees) or {}
         elif not places and self._info.id.endswith(":free"):
             places = dict.fromkeys(PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
         if self._searches:
             places.pop("web_searches_kcount", None)
         since = _since(chosen, overlays)
         price = Price(
-            id=_name(self._provider, self._info.id, chosen, since, tier),
-            provider=self._provider,
+            id=_name(self._list.seller, self._info.id, chosen, since, tier),
+            provider=self._list.seller,
             model=self._info.id,
             valid_from=since,
             source=f"genai-prices {genai_prices.__version__}",
-            rates=rates_of(self._provider, self._info.id, places),
+            rates=rates_of(self._list, self._info.id, places),
             usd_per_request=usd_per_request(places),
             tier=tier,
             max_prompt_tokens=None if has_tiers(places) else limit,

@@ -8,6 +8,7 @@ from typing import Final
 from genai_prices.types import ModelPrice, PriceVariant, TieredPrices
 
 from schemas.price import Rate
+from services.domain.providers.price_list import PriceList
 
 Places = dict[str, Decimal | TieredPrices]  # what a model's prices are, by the package's names
 
@@ -31,27 +32,9 @@ _PLACES: Final[Mapping[str, Sequence[str]]] = {
 }
 PRICED: Final = tuple(names[0] for names in _PLACES.values())
 
-# Where the provider says that it bills a class without a price of its own as another one.
-# OpenAI: models without a cached input price have no discount, save those that somebody fine-tuned, of which the
-# package does not tell it; image models have one output price, for images.
-# Google: one price for text, image and video input unless the page lists them apart. xAI: one for text and images.
-_OPENAI: Final = {"prompt_cache_read_tokens": "prompt_tokens", "completion_image_tokens": "completion_tokens"}
-_BILLED_AS: Final[Mapping[str, Mapping[str, str]]] = {
-    "openai": _OPENAI,
-    "azure": _OPENAI,
-    "google": {"prompt_image_tokens": "prompt_tokens"},
-    "x-ai": {"prompt_image_tokens": "prompt_tokens"},
-}
+_FINE_TUNED: Final = re.compile(r"^ft:|\.ft-")  # these have a discount for cached input, which the package lacks
 
-_FINE_TUNED: Final = re.compile(r"^ft:|\.ft-")
-
-# The package lists Perplexity's fee for a thousand requests that search deeply; these are for all depths.
-# Source: https://docs.perplexity.ai/getting-started/pricing
-_DEPTH: Final = "search-"
-_FEES_BY_DEPTH: Final[Mapping[Decimal, Mapping[str, Decimal]]] = {
-    Decimal(12): {"low": Decimal(5), "medium": Decimal(8), "high": Decimal(12)},
-    Decimal(14): {"low": Decimal(6), "medium": Decimal(10), "high": Decimal(14)},
-}
+_DEPTH: Final = "search-"  # of a tier; what follows is the depth
 
 _PER: Final = {"_mtok": -6, "_kcount": -3}
 _SECONDS_AN_HOUR: Final = 3600
@@ -66,17 +49,22 @@ def places_of(standard: ModelPrice, overlays: Sequence[PriceVariant]) -> Places:
     return places
 
 
-def at_depth(places: Places, tier: str) -> Places | None:
-    """`places` for Perplexity's depth of search that `tier` names; None when it names none, or an unknown one."""
-    fee = places.get("requests_kcount")
-    if not tier.startswith(_DEPTH) or fee is None:
-        return places if tier.startswith(_DEPTH) else None
-    fees = _FEES_BY_DEPTH.get(fee, {}) if isinstance(fee, Decimal) else {}
-    of_depth = fees.get(tier.removeprefix(_DEPTH))
-    return None if of_depth is None else places | {"requests_kcount": of_depth}
+def at_search_depth(places: Places, tier: str, search_fees: Mapping[Decimal, Mapping[str, Decimal]]) -> Places | None:
+    """`places` with the fee a request of the search depth in `tier`; None without one that is known.
+
+    `search_fees` are by the listed fee and the depth, in US dollars a thousand requests.
+    """
+    if not search_fees or not tier.startswith(_DEPTH):
+        return None
+    listed_fee = places.get("requests_kcount")
+    if listed_fee is None:
+        return places
+    fees = search_fees.get(listed_fee, {}) if isinstance(listed_fee, Decimal) else {}
+    fee = fees.get(tier.removeprefix(_DEPTH))
+    return None if fee is None else places | {"requests_kcount": fee}
 
 
-def rates_of(provider: str, model: str, places: Places) -> dict[str, Rate]:
+def rates_of(listed: PriceList, model: str, places: Places) -> dict[str, Rate]:
     """By usage class, in US dollars per unit. A class that is billed in a way we cannot tell has none."""
     rates = {}
     for usage_class, names in _PLACES.items():
@@ -84,7 +72,7 @@ def rates_of(provider: str, model: str, places: Places) -> dict[str, Rate]:
         rate = None if found is None else _rate(places[found], found)
         if rate is not None:
             rates[usage_class] = rate
-    for usage_class, as_class in _BILLED_AS.get(provider, {}).items():
+    for usage_class, as_class in listed.billed_as.items():
         discounted = usage_class == "prompt_cache_read_tokens" and _FINE_TUNED.search(model)
         if usage_class not in rates and as_class in rates and not discounted:
             rates[usage_class] = rates[as_class]

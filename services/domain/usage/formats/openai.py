@@ -12,6 +12,8 @@ from typing import Final
 import msgspec
 
 from schemas.usage import Usage
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.formats.anthropic import SERVER_TOOLS
 from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, first_count_field, section
 from services.domain.usage.formats.openai_prompt import PROMPT_NAMES, READ_BESIDE, prompt_classes
@@ -117,7 +119,8 @@ def _completion(block: UsageObject, prompt: int, completion: int, provider: str)
     inside = section(block, *_COMPLETION_DETAILS)
     reported = count_field(block, "reasoning_tokens")
     reasoning = first_count_field(inside, "reasoning_tokens", "reasoning") or reported
-    beside = bool(reported) and (provider == "PERPLEXITY" or not _PERPLEXITYS.isdisjoint(block))
+    is_beside = has_quirk(provider, Quirk.REASONING_BESIDE_COMPLETION) or not _PERPLEXITYS.isdisjoint(block)
+    beside = bool(reported) and is_beside
     whole, consistent = _with_reasoning(block, prompt, completion, reasoning, beside=beside)
     audio, images = first_count_field(inside, "audio_tokens", "audio"), count_field(inside, "image_tokens")
     parts = {

@@ -6,6 +6,8 @@ Sources: https://ai-sdk.dev/docs/reference/ai-sdk-core/generate-text, https://ai
 from typing import Final
 
 from schemas.usage import Usage, context_tokens
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.formats.fields import InvalidUsage, ParsedUsage, UsageObject, count_field, section
 from services.domain.usage.formats.unrecognized import Names
 
@@ -23,8 +25,6 @@ PYDANTIC_NAMES: Final[Names] = {
         )
     )
 }
-# Of these the fifth AI SDK gives the input without what was cached, and nothing of what was written to the cache.
-_CACHE_BESIDE: Final = frozenset({"ANTHROPIC", "AWS", "BEDROCK"})
 
 
 def ai_sdk_usage(block: UsageObject, provider: str) -> ParsedUsage:
@@ -44,7 +44,9 @@ def ai_sdk_usage(block: UsageObject, provider: str) -> ParsedUsage:
         reasoning_tokens=reasoning,
     )
     consistent = read + written <= prompt and reasoning <= completion and total in (0, prompt + completion)
-    return ParsedUsage(usage, consistent, bool(inside) or not read or provider not in _CACHE_BESIDE)
+    # Of such providers the fifth AI SDK reports the input without what was cached, and no cache writes.
+    cache_beside = has_quirk(provider, Quirk.CACHE_BESIDE_INPUT)
+    return ParsedUsage(usage, consistent, bool(inside) or not read or not cache_beside)
 
 
 def agrees_with(block: UsageObject, own: Usage) -> bool:

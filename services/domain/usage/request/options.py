@@ -12,7 +12,8 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 from services.domain.exchange.body import Body
-from services.domain.usage.response.tool_calls import REPORTS_ALL_FEES
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 
 _HOUR_CACHE: Final = re.compile(rb'"ttl"\s*:\s*"1h"')  # inside of a string a backslash would precede each quote
 _CACHE_OPTION: Final = b"cache_control"
@@ -78,7 +79,7 @@ def may_run_paid_tools(request_body: bytes, provider: str) -> bool:
     except UNDECODABLE:
         return True
     extended = request.plugins or request.preset or request.cached or isinstance(request.prompt, dict)
-    if request.web_search_options is not None and provider not in REPORTS_ALL_FEES:
+    if request.web_search_options is not None and not has_quirk(provider, Quirk.ALL_FEES_REPORTED):
         return True
     searches = _CHARGES_BY_CALL.search(f"{request.model} {request.models}") is not None
     return bool(extended) or searches or not all(map(_is_client_tool, request.tools or ()))

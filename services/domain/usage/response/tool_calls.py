@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 
 from schemas.undecodable import UNDECODABLE
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.formats.fields import ParsedUsage
 from services.domain.usage.formats.google import hides_media
 from services.domain.usage.response.envelope import Found, Part, parse_part
@@ -34,8 +36,6 @@ _GROUNDED: Final = b'"groundingMetadata"'
 # Marks, anywhere in a response, of a charged tool or search that is counted nowhere: Groq's, OpenRouter's.
 _TOOLS_RUN: Final = b'"executed_tools"'
 _CITATION: Final = b'"url_citation"'
-# These report all such fees in the usage or in the output, so that their responses need not be searched.
-REPORTS_ALL_FEES: Final = frozenset({"OPENAI", "AZURE", "ANTHROPIC", "PERPLEXITY"})
 
 
 class _Action(msgspec.Struct):
@@ -89,7 +89,7 @@ def with_fees(parsed: ParsedUsage, found: Found, chunks: Sequence[bytes], model:
 
 def may_have_fees(chunks: Sequence[bytes], provider: str, searches: int = 0) -> bool:
     """Whether a response contains tools that were run for a fee, or, where no searches are counted, a search."""
-    if provider in REPORTS_ALL_FEES:
+    if has_quirk(provider, Quirk.ALL_FEES_REPORTED):
         return False
     return any(_TOOLS_RUN in chunk or (not searches and _CITATION in chunk) for chunk in chunks)
 

@@ -29,7 +29,7 @@ PIECES = [
     b"%",
     b" ",
 ]
-ROUTES = Routes({b"oai": origin_of("https://api.openai.com"), b"anthropic": origin_of("http://127.0.0.1:99/team/a/")})
+ROUTES = Routes({"OPENAI": origin_of("https://api.openai.com"), "ANTHROPIC": origin_of("http://127.0.0.1:99/team/a/")})
 
 
 @pytest.mark.parametrize(

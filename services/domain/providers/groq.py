@@ -1,0 +1,20 @@
+"""Groq: OpenAI's API below /openai. Its streams report their usage unasked, in `x_groq` of the last chunk.
+
+Sources: https://console.groq.com/docs/api-reference, https://console.groq.com/docs/service-tiers, https://groq.com/pricing
+"""
+
+from typing import Final
+
+from services.domain.providers.price_list import PriceList
+from services.domain.providers.record import Provider, Quirk
+
+GROQ: Final = Provider(
+    name="GROQ",
+    title="Groq",
+    label="groq",
+    base_url="https://api.groq.com",
+    sdk_path="/openai/v1",  # of OpenAI's SDK; Groq's own adds it
+    credential_headers=("Authorization",),
+    quirks=frozenset({Quirk.TIER_IN_EVERY_RESPONSE}),
+    prices=PriceList(seller="groq"),
+)
