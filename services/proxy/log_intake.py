@@ -74,7 +74,7 @@ class LoggedCallIntake:
         """
         head = parse_head(headers)
         owner = await self._owner(head)
-        for name in unknown_names(head.unserved):
+        for name in unknown_names(head.unsupported):
             self._metrics.add_unknown_header(name)
         if (head.body_bytes or 0) > MAX_BYTES:
             raise _too_large()
@@ -103,7 +103,7 @@ class LoggedCallIntake:
                 organization_id=owner.organization_id,
                 key_id=owner.key_id,
                 provider=provider,
-                helicone_headers=head.labels,
+                helicone_headers=head.helicone_headers,
             ),
             drawn_id=drawn_id,
             now=now,
@@ -116,7 +116,9 @@ class LoggedCallIntake:
         return event, event.request.request_id != drawn_id
 
     async def _owner(self, head: Head) -> KeyOwner:
-        bearer = head.bearer or next((value for name, value in head.kept if name.lower() == b"authorization"), None)
+        bearer = head.auth_header or next(
+            (value for name, value in head.forwarded if name.lower() == b"authorization"), None
+        )
         if bearer is None:
             raise Unauthenticated("the key is missing: send 'Authorization: Bearer <key>'")
         answer: asyncio.Future[AuthResult] = asyncio.get_running_loop().create_future()

@@ -17,7 +17,7 @@ from services.domain.enrich import to_record
 from services.domain.exchange.decompress import MAX_ENCODINGS, decompressed
 from services.domain.exchange.headers import parse_head, parse_helicone_headers
 from services.domain.exchange.routes import Routes, origin_of
-from services.domain.exchange.usage_injection import UsageRemoval, with_usage_asked
+from services.domain.exchange.usage_injection import UsageRemoval, with_usage_requested
 from services.domain.logging_api.payload import decode_payload_steps
 from services.settings import ProxySettings
 from services.stores.shipped_prices.book import ShippedPrices
@@ -72,7 +72,7 @@ def record_of_cut_answer(text: bytes) -> None:
 
 
 def ask_usage(text: bytes) -> None:
-    with_usage_asked(b'{"stream":true,%b}' % text)
+    with_usage_requested(b'{"stream":true,%b}' % text)
 
 
 def take_out_usage(text: bytes) -> None:
@@ -93,7 +93,7 @@ def routed(text: bytes) -> None:
 def labelled(text: bytes) -> None:
     pieces = [text[start : start + 20] for start in range(0, len(text), 20)]
     head = parse_head([(b"Helicone-Property-A", piece) for piece in pieces])
-    parse_helicone_headers(head.labels)
+    parse_helicone_headers(head.helicone_headers)
 
 
 READERS: dict[str, Callable[[bytes], None]] = {

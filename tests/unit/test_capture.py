@@ -37,8 +37,8 @@ def test_a_finished_capture_is_one_event() -> None:
     capture.body.add(b"ask")
     capture.response_head(200, {b"content-type": b"text/event-stream", b"content-encoding": b"br"})
     capture.response_began(10.25)
-    capture.answer.add(b"an")
-    capture.answer.add(b"swer")
+    capture.response.add(b"an")
+    capture.response.add(b"swer")
     event = capture.finish(Outcome.COMPLETED, 11.5)
     request, response = event.request, event.response
     assert request.created_at == datetime(2026, 11, 1, 12, 0, 0, 123_000, tzinfo=UTC)
@@ -74,15 +74,15 @@ def test_of_a_compressed_answer_above_the_limit_the_end_tells_nothing(
 ) -> None:
     capture = a_capture(limit=1000, space=CaptureSpace(300_000))
     capture.response_head(200, notes)
-    capture.answer.add(bytes(size))
-    assert capture.tells_usage == tells
+    capture.response.add(bytes(size))
+    assert capture.has_readable_end == tells
 
 
 def test_space_is_given_back_when_a_capture_finishes() -> None:
     space = CaptureSpace(100)
     capture = a_capture(space=space)
     capture.body.add(b"x" * 60)
-    capture.answer.add(b"x" * 30)
+    capture.response.add(b"x" * 30)
     assert space.free_bytes == 10
     capture.finish(Outcome.COMPLETED, 11.0)
     assert space.free_bytes == 100

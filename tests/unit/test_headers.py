@@ -31,9 +31,9 @@ def test_headers_are_sorted_by_whom_they_are_for() -> None:
             "Content-Length: 12",
         )
     )
-    assert head.kept == lines("Authorization: Bearer k", "Content-Type: application/json")
-    assert head.labels == lines("Helicone-User-Id: u")
-    assert head.bearer == b"Bearer f"
+    assert head.forwarded == lines("Authorization: Bearer k", "Content-Type: application/json")
+    assert head.helicone_headers == lines("Helicone-User-Id: u")
+    assert head.auth_header == b"Bearer f"
     assert (head.body_bytes, head.chunked) == (12, False)
 
 
@@ -41,7 +41,7 @@ def test_headers_of_the_hop_end_here_and_so_do_those_that_connection_names() -> 
     hop = ["Connection: Keep-Alive, X-One", "X-One: 1", "Keep-Alive: 5", "TE: trailers", "Trailer: X-T", "Upgrade: h2c"]
     more = ["Proxy-Authorization: p", "Proxy-Connection: close", "Transfer-Encoding: Chunked", "HTTP2-Settings: AA"]
     head = parse_head(lines(*hop, *more, "X-Two: 2", "X-Two: 3"))
-    assert head.kept == lines("X-Two: 2", "X-Two: 3")
+    assert head.forwarded == lines("X-Two: 2", "X-Two: 3")
     assert head.chunked
 
 
@@ -155,8 +155,8 @@ def test_every_header_travels_on_or_stays_and_none_does_both(
 ) -> None:
     own = [(b"Helicone-Property-" + name, value) for name, value in properties.items()]
     head = parse_head([*own, *others])
-    assert (list(head.labels), head.kept) == (own, others)
-    assert len(parse_helicone_headers(head.labels)[0].properties) == len(properties)
+    assert (list(head.helicone_headers), head.forwarded) == (own, others)
+    assert len(parse_helicone_headers(head.helicone_headers)[0].properties) == len(properties)
 
 
 def test_a_wish_is_read_in_any_spelling_and_not_at_all_when_it_contradicts_itself() -> None:
@@ -174,5 +174,5 @@ def test_whatever_fills_a_tag_is_a_known_header() -> None:
 
 def test_what_does_nothing_here_is_set_aside_and_travels_nowhere() -> None:
     head = parse_head(lines("HELICONE-Target-Url: x", "aws-secret-key: s", "Helicone-Typo: 1", "Helicone-Node-Id: n"))
-    assert list(head.unserved) == lines("helicone-target-url: x", "aws-secret-key: s", "helicone-typo: 1")
-    assert (head.kept, head.labels) == ([], lines("Helicone-Node-Id: n"))
+    assert list(head.unsupported) == lines("helicone-target-url: x", "aws-secret-key: s", "helicone-typo: 1")
+    assert (head.forwarded, head.helicone_headers) == ([], lines("Helicone-Node-Id: n"))

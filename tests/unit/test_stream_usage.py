@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.exchange.usage_injection import UsageRemoval, with_usage_asked
+from services.domain.exchange.usage_injection import UsageRemoval, with_usage_requested
 
 ASKING = b'"stream_options":{"include_usage":true}'
 ASKED = {
@@ -59,13 +59,13 @@ UNTOUCHED = {
 @pytest.mark.parametrize("name", ASKED)
 def test_usage_is_asked_for_and_nothing_else_changes(name: str) -> None:
     body, asking = ASKED[name]
-    assert with_usage_asked(body) == asking
-    assert with_usage_asked(asking) is None
+    assert with_usage_requested(body) == asking
+    assert with_usage_requested(asking) is None
 
 
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_what_need_not_or_cannot_be_asked_surely_stays_as_it_is(name: str) -> None:
-    assert with_usage_asked(UNTOUCHED[name]) is None
+    assert with_usage_requested(UNTOUCHED[name]) is None
 
 
 values = st.recursive(
@@ -87,7 +87,7 @@ def test_a_body_that_asks_says_the_same_as_before_but_for_usage(
     members = list(body.items())
     order.shuffle(members)
     sent = json.dumps(dict(members), indent=indent, ensure_ascii=ascii_only).encode()
-    asking = with_usage_asked(sent)
+    asking = with_usage_requested(sent)
     options = body.get("stream_options") or {}
     if body.get("stream") is True and options.get("include_usage") is not True:
         assert asking is not None

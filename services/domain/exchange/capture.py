@@ -1,4 +1,4 @@
-"""One exchange as it passes: pieces and timestamps are collected, and turned into one event at the end."""
+"""One exchange in progress: chunks and timestamps are collected, and become one event at the end."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,17 +6,17 @@ from typing import Final
 
 from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
 from schemas.timestamps import whole_milliseconds
-from services.domain.exchange.headers import NO_NOTES, Head
+from services.domain.exchange.headers import NO_FRAMING, Head
 from services.domain.exchange.routes import Target
 from services.domain.exchange.sse import ends_stream
 
 TAIL_BYTES: Final = 64 * 2**10  # of a response that is larger than the capture limit, kept beside its beginning
-LAST_EVENT_BYTES: Final = 2**20  # of a stream's end, in which its last event is looked for: OpenAI's may hold all of it
-MAX_LOOSE: Final = 256  # pieces of a body; more are joined, since each takes some forty bytes beside its own
+LAST_EVENT_BYTES: Final = 2**20  # of a stream's end, searched for its last event: OpenAI's may hold the whole response
+MAX_LOOSE: Final = 256  # chunks of a body; more are joined, since each has some forty bytes of overhead
 
 
 class CaptureSpace:
-    """How many bytes all bodies in flight may hold together. Above it bodies are not kept; traffic goes on."""
+    """How many bytes all bodies in flight may hold together. Above it bodies are not captured; traffic goes on."""
 
     __slots__ = ("free_bytes",)
 
@@ -27,46 +27,46 @@ class CaptureSpace:
 class CapturedBody:
     """One body: its first bytes up to `limit`, or none of it when space ran out, and its true size.
 
-    Of one that is larger, its last bytes are kept too, as many as `tail_bytes` says, while there is space for them:
-    answers end with what they used.
+    Of a larger one the last `tail_bytes` are captured too, while there is space for them: responses end with their
+    usage.
     """
 
-    __slots__ = ("_joined", "_limit", "_pieces", "_space", "_tail", "body_bytes", "dropped", "tail_bytes")
+    __slots__ = ("_chunks", "_joined", "_limit", "_space", "_tail", "body_bytes", "dropped", "tail_bytes")
 
     def __init__(self, limit: int, space: CaptureSpace, tail_bytes: int = 0) -> None:
         self._limit = limit
         self._space = space
-        self._pieces: list[bytes] = []
-        self._joined = 0  # so many of the pieces, the first ones, were joined from loose ones
-        self._tail: bytearray | None = None  # few answers need one
+        self._chunks: list[bytes] = []
+        self._joined = 0  # this many of the first chunks were joined from loose ones
+        self._tail: bytearray | None = None  # few responses need one
         self.tail_bytes = tail_bytes  # 0 also when there was no space for them
         self.body_bytes = 0
         self.dropped = False
 
-    def add(self, piece: bytes) -> None:
-        size, rest = len(piece), b""
+    def add(self, chunk: bytes) -> None:
+        size, rest = len(chunk), b""
         self.body_bytes += size
         if self.body_bytes > self._limit:
             size = max(0, size - (self.body_bytes - self._limit))
-            piece, rest = piece[:size], piece[size:]
+            chunk, rest = chunk[:size], chunk[size:]
         if size > self._space.free_bytes:
             self.take()
             self.dropped = True
         elif not self.dropped:
             if size:
                 self._space.free_bytes -= size
-                self._pieces.append(piece)
-                if len(self._pieces) - self._joined > MAX_LOOSE:
+                self._chunks.append(chunk)
+                if len(self._chunks) - self._joined > MAX_LOOSE:
                     self._join_loose()
             if rest and self.tail_bytes:
                 self._add_to_tail(rest)
 
     def _join_loose(self) -> None:
-        self._pieces[self._joined :] = [b"".join(self._pieces[self._joined :])]
+        self._chunks[self._joined :] = [b"".join(self._chunks[self._joined :])]
         self._joined += 1
 
     def _add_to_tail(self, rest: bytes) -> None:
-        """Cut back only when it has grown to twice its size, so that every byte is moved once at most."""
+        """Trimmed only when it has grown to twice its size, so that every byte is moved once at most."""
         tail = self._tail = bytearray() if self._tail is None else self._tail
         before = len(tail)
         tail += rest[-self.tail_bytes :]
@@ -78,26 +78,26 @@ class CapturedBody:
             self.tail_bytes = 0
 
     def end(self, size: int) -> bytes:
-        """The last bytes that are held, up to `size` or somewhat more. They stay held."""
+        """The last captured bytes, up to `size` or somewhat more. They stay captured."""
         if self._tail is not None:
             return bytes(self._tail[-size:])
         found: list[bytes] = []
-        for piece in reversed(self._pieces):
+        for chunk in reversed(self._chunks):
             if size <= 0:
                 break
-            found.append(piece)
-            size -= len(piece)
+            found.append(chunk)
+            size -= len(chunk)
         return b"".join(reversed(found))
 
     @property
     def truncated(self) -> bool:
-        """Whether something between its first and its last bytes, or all behind the first, was not kept."""
+        """Whether something between its first and its last bytes, or all behind the first, was not captured."""
         return self.body_bytes > self._limit + self.tail_bytes
 
     def take(self) -> tuple[bytes, bytes]:
-        """What is held: first bytes and last bytes. Its space is given back, and nothing is held any more."""
-        body = b"".join(self._pieces)
-        self._pieces.clear()
+        """The first and the last bytes. Their space is given back, and nothing is held any more."""
+        body = b"".join(self._chunks)
+        self._chunks.clear()
         self._joined = 0
         self._space.free_bytes += len(body)
         return body, b"" if self._tail is None else self._take_tail(self._tail)
@@ -112,7 +112,6 @@ class Capture:
     """The only mutable value of the vocabulary. It belongs to one exchange and finishes exactly once."""
 
     __slots__ = (
-        "_answer_notes",
         "_began_s",
         "_created_at",
         "_finished",
@@ -120,15 +119,16 @@ class Capture:
         "_head",
         "_key_id",
         "_method",
+        "_response_framing",
         "_status",
         "_tags",
         "_target",
-        "answer",
         "body",
         "drained",
         "organization_id",
         "request_id",
         "request_sent",
+        "response",
         "usage_injected",
     )
 
@@ -147,7 +147,7 @@ class Capture:
         limit: int,
         space: CaptureSpace,
     ) -> None:
-        """`created_at` is the timestamp when the request began; `began_s` is the same on the monotonic clock."""
+        """`created_at` is when the request began; `began_s` is the same on the monotonic clock."""
         self.organization_id = organization_id
         self._key_id = key_id
         self.request_id = request_id
@@ -158,37 +158,37 @@ class Capture:
         self._tags = tags
         self._head = head
         self.body = CapturedBody(limit, space)
-        self.answer = CapturedBody(limit, space, TAIL_BYTES)
+        self.response = CapturedBody(limit, space, TAIL_BYTES)
         self._first_byte_s: float | None = None
         self._status: int | None = None
-        self._answer_notes: Mapping[bytes, bytes] = NO_NOTES
+        self._response_framing: Mapping[bytes, bytes] = NO_FRAMING
         self._finished = False
         self.request_sent = True
         self.drained = False
         self.usage_injected = False
 
-    def response_head(self, status: int, notes: Mapping[bytes, bytes]) -> None:
+    def response_head(self, status: int, framing_headers: Mapping[bytes, bytes]) -> None:
         self._status = status
-        self._answer_notes = notes
+        self._response_framing = framing_headers
 
     @property
-    def tells_usage(self) -> bool:
-        """Whether the response's end can be read once it has come. Of what is compressed only the beginning can."""
-        answer = self.answer
-        readable_end = answer.tail_bytes > 0 and b"content-encoding" not in self._answer_notes
-        return not answer.dropped and (readable_end or not answer.truncated)
+    def has_readable_end(self) -> bool:
+        """Whether the response's end can be parsed once it has arrived. Of a compressed one only the beginning can."""
+        response = self.response
+        is_captured = response.tail_bytes > 0 and b"content-encoding" not in self._response_framing
+        return not response.dropped and (is_captured or not response.truncated)
 
     @property
     def stream_ended(self) -> bool:
-        """Whether what has come of the response is a whole stream, though its connection may not have said so yet."""
-        notes = self._answer_notes
-        if self._status != 200 or b"content-encoding" in notes or self.answer.dropped:
+        """Whether the response so far is a whole stream, though its body may not have ended yet."""
+        framing = self._response_framing
+        if self._status != 200 or b"content-encoding" in framing or self.response.dropped:
             return False
-        is_stream = notes.get(b"content-type", b"").lower().startswith(b"text/event-stream")
-        return is_stream and ends_stream(self.answer.end(LAST_EVENT_BYTES))
+        is_stream = framing.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+        return is_stream and ends_stream(self.response.end(LAST_EVENT_BYTES))
 
     def response_began(self, at_s: float) -> None:
-        """The first byte of the response's body has come."""
+        """The first byte of the response's body has arrived."""
         self._first_byte_s = at_s
 
     def finish(self, outcome: Outcome, at_s: float) -> ExchangeEvent:
@@ -199,7 +199,7 @@ class Capture:
         return ExchangeEvent(request=self._request(), response=self._response(outcome, at_s), recorded_at=recorded_at)
 
     def _request(self) -> RequestEvent:
-        notes = self._head.notes
+        framing = self._head.framing_headers
         body, _ = self.body.take()
         return RequestEvent(
             organization_id=self.organization_id,
@@ -210,26 +210,26 @@ class Capture:
             method=self._method.decode("ascii"),
             target_url=self._target.url,
             tags=self._tags,
-            content_type=notes.get(b"content-type", b"").decode("latin-1"),
-            content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
+            content_type=framing.get(b"content-type", b"").decode("latin-1"),
+            content_encoding=framing.get(b"content-encoding", b"").decode("latin-1"),
             body=body,
             body_bytes=self.body.body_bytes,
         )
 
     def _response(self, outcome: Outcome, at_s: float) -> ResponseEvent:
-        notes = self._answer_notes
+        framing = self._response_framing
         first = self._first_byte_s
-        body, tail = self.answer.take()
+        body, tail = self.response.take()
         return ResponseEvent(
             outcome=outcome,
             status=self._status,
             latency_ms=round((at_s - self._began_s) * 1000),
             first_byte_ms=None if first is None else round((first - self._began_s) * 1000),
-            content_type=notes.get(b"content-type", b"").decode("latin-1"),
-            content_encoding=notes.get(b"content-encoding", b"").decode("latin-1"),
+            content_type=framing.get(b"content-type", b"").decode("latin-1"),
+            content_encoding=framing.get(b"content-encoding", b"").decode("latin-1"),
             body=body,
             body_tail=tail,
-            body_bytes=self.answer.body_bytes,
+            body_bytes=self.response.body_bytes,
             request_sent=self.request_sent,
             drained=self.drained,
             usage_injected=self.usage_injected,
@@ -237,5 +237,5 @@ class Capture:
 
 
 def beginning_and_end(body: bytes, limit: int) -> tuple[bytes, bytes]:
-    """Of a whole response what would have been kept of it had it passed: its first bytes, and its last."""
+    """What the proxy would have captured of a whole response: its first bytes, and its last."""
     return body[:limit], body[max(limit, len(body) - TAIL_BYTES) :]

@@ -1,7 +1,7 @@
-"""Header tables: which headers travel on, which stay here, and what `Helicone-*` headers say about a request.
+"""Headers: which are forwarded, which stay here, and what `Helicone-*` headers say about a request.
 
-A request has some twenty headers and every one is looked at, so tables are read in one pass over bytes, and what a
-name means is worked out once per spelling.
+A request has some twenty headers and each is looked up, so they are sorted in one pass over bytes, and the meaning of a
+name is resolved once per spelling.
 """
 
 import re
@@ -20,123 +20,123 @@ Pair = tuple[bytes, bytes]  # name as spelled on the wire, value
 _PERSISTENCE: Final = frozenset([b"keep-alive", b"close"])  # in Connection, these name no header
 _OWN_PREFIX: Final = b"helicone-"
 _PROPERTY_PREFIX: Final = b"helicone-property-"
-_SPELLINGS: Final = 4096  # of names that are remembered
+_SPELLINGS: Final = 4096  # of names that are cached
 _SPELLING_BYTES: Final = 80
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _NO_TAGS = RequestTags()
-NO_NOTES: Final[Mapping[bytes, bytes]] = {}
+NO_FRAMING: Final[Mapping[bytes, bytes]] = {}
 
 
-# What becomes of a header; what is only noted is read here, then made anew or left out.
-Fate = Literal["kept", "kept and noted", "noted", "label", "bearer", "unserved", "dropped"]
+# What is done with a header. Framing headers are parsed here, then made anew or left out.
+HeaderAction = Literal["forward", "forward and frame", "frame", "helicone", "auth", "unsupported", "drop"]
 
-_FATES: Final[Mapping[bytes, Fate]] = {
-    b"connection": "noted",
-    b"content-encoding": "kept and noted",
-    b"content-length": "noted",
-    b"content-type": "kept and noted",
-    b"expect": "noted",
-    b"helicone-auth": "bearer",
-    b"host": "noted",
-    b"http2-settings": "dropped",
-    b"keep-alive": "dropped",
-    b"sec-websocket-key": "noted",
-    b"te": "dropped",
-    b"trailer": "dropped",
-    b"transfer-encoding": "noted",
-    b"upgrade": "noted",
+_ACTIONS: Final[Mapping[bytes, HeaderAction]] = {
+    b"connection": "frame",
+    b"content-encoding": "forward and frame",
+    b"content-length": "frame",
+    b"content-type": "forward and frame",
+    b"expect": "frame",
+    b"helicone-auth": "auth",
+    b"host": "frame",
+    b"http2-settings": "drop",
+    b"keep-alive": "drop",
+    b"sec-websocket-key": "frame",
+    b"te": "drop",
+    b"trailer": "drop",
+    b"transfer-encoding": "frame",
+    b"upgrade": "frame",
 }
 
 
-class _Remembered(dict[bytes, T]):
+class _SpellingCache(dict[bytes, T]):
     """What names mean, by spelling. Bounded, as clients choose the spellings."""
 
-    def __init__(self, meaning: Callable[[bytes], T]) -> None:
+    def __init__(self, resolve: Callable[[bytes], T]) -> None:
         super().__init__()
-        self._meaning = meaning
+        self._resolve = resolve
 
     def __missing__(self, spelled: bytes) -> T:
-        meaning = self._meaning(spelled)
+        meaning = self._resolve(spelled)
         if len(self) < _SPELLINGS and len(spelled) <= _SPELLING_BYTES:
             self[spelled] = meaning
         return meaning
 
 
-def _fate(spelled: bytes) -> tuple[Fate, bytes]:
-    """What becomes of a header, and its name in lower case."""
+def _action(spelled: bytes) -> tuple[HeaderAction, bytes]:
+    """What is done with a header, and its name in lower case."""
     name = spelled.lower()
-    if name in _FATES:
-        return _FATES[name], name
+    if name in _ACTIONS:
+        return _ACTIONS[name], name
     known = KNOWN_HEADERS.get(name)
     if known is not None and known.treatment is Treatment.REFUSED:
-        return "unserved", name
+        return "unsupported", name
     if name.startswith(_OWN_PREFIX):
-        return "label" if known is not None or name.startswith(_PROPERTY_PREFIX) else "unserved", name
-    return "dropped" if name.startswith(b"proxy-") else "kept", name
+        return "helicone" if known is not None or name.startswith(_PROPERTY_PREFIX) else "unsupported", name
+    return "drop" if name.startswith(b"proxy-") else "forward", name
 
 
-_FATE_OF: Final = _Remembered(_fate)
+_ACTION_OF: Final = _SpellingCache(_action)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The headers of a request or a response, sorted by whom they are for."""
 
-    kept: list[Pair]  # for the other side
-    labels: Sequence[Pair]  # for us: everything `Helicone-*` that is known, but the key
-    bearer: bytes | None  # the value of Helicone-Auth
-    notes: Mapping[bytes, bytes]  # what had to be looked at, by lower-case name; repeated ones joined by ", "
-    body_bytes: int | None  # what Content-Length says; None when it is not there
+    forwarded: list[Pair]  # to the other side
+    helicone_headers: Sequence[Pair]  # for us: every known `Helicone-*` header but the key
+    auth_header: bytes | None  # the value of Helicone-Auth
+    framing_headers: Mapping[bytes, bytes]  # those parsed here, by lower-case name; repeated ones joined by ", "
+    body_bytes: int | None  # the value of Content-Length; None without one
     chunked: bool
-    unserved: Sequence[Pair] = ()  # names in lower case: headers that are refused, and `Helicone-*` that is unknown
+    unsupported: Sequence[Pair] = ()  # names in lower case: refused headers, and unknown `Helicone-*` ones
 
     @property
     def expects_continue(self) -> bool:
-        """The client holds its body back until it is asked for."""
-        return self.notes.get(b"expect", b"").lower() == b"100-continue"
+        """The client sends its body only after a 100 Continue."""
+        return self.framing_headers.get(b"expect", b"").lower() == b"100-continue"
 
 
 def parse_head(headers: Iterable[Pair]) -> Head:
-    """Raises: InvalidRequest when the framing is not plain, so that two readers could differ about it."""
-    kept: list[Pair] = []
-    labels: list[Pair] = []
-    notes: dict[bytes, bytes] = {}
-    unserved: Sequence[Pair] = ()
-    bearer = None
+    """Raises: InvalidRequest for ambiguous framing, which two parsers could read differently."""
+    forwarded: list[Pair] = []
+    helicone_headers: list[Pair] = []
+    framing: dict[bytes, bytes] = {}
+    unsupported: Sequence[Pair] = ()
+    auth_header = None
     for pair in headers:
-        fate, name = _FATE_OF[pair[0]]
-        if fate == "kept":
-            kept.append(pair)
-        elif fate == "label":
-            labels.append(pair)
-        elif fate == "bearer":
-            bearer = pair[1]
-        elif fate == "unserved":
-            unserved = (*unserved, (name, pair[1]))
-        elif fate != "dropped":
-            earlier = notes.get(name)
-            notes[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
-            if fate == "kept and noted":
-                kept.append(pair)
-    chunked = _is_chunked(notes) if b"transfer-encoding" in notes else False
-    length = _length(notes[b"content-length"]) if b"content-length" in notes else None
-    connection = notes.get(b"connection")
+        action, name = _ACTION_OF[pair[0]]
+        if action == "forward":
+            forwarded.append(pair)
+        elif action == "helicone":
+            helicone_headers.append(pair)
+        elif action == "auth":
+            auth_header = pair[1]
+        elif action == "unsupported":
+            unsupported = (*unsupported, (name, pair[1]))
+        elif action != "drop":
+            earlier = framing.get(name)
+            framing[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
+            if action == "forward and frame":
+                forwarded.append(pair)
+    chunked = _is_chunked(framing) if b"transfer-encoding" in framing else False
+    length = _length(framing[b"content-length"]) if b"content-length" in framing else None
+    connection = framing.get(b"connection")
     return Head(
-        kept=kept if connection is None else _without_named(kept, connection),
-        labels=labels,
-        bearer=bearer,
-        notes=notes,
+        forwarded=forwarded if connection is None else _without_named(forwarded, connection),
+        helicone_headers=helicone_headers,
+        auth_header=auth_header,
+        framing_headers=framing,
         body_bytes=length,
         chunked=chunked,
-        unserved=unserved,
+        unsupported=unsupported,
     )
 
 
-def _is_chunked(notes: Mapping[bytes, bytes]) -> bool:
-    if b"content-length" in notes:
-        raise InvalidRequest("Content-Length and Transfer-Encoding contradict each other")
-    if notes[b"transfer-encoding"].lower() != b"chunked":
+def _is_chunked(framing: Mapping[bytes, bytes]) -> bool:
+    if b"content-length" in framing:
+        raise InvalidRequest("Content-Length and Transfer-Encoding must not both be set")
+    if framing[b"transfer-encoding"].lower() != b"chunked":
         raise InvalidRequest("Transfer-Encoding must be chunked and nothing else")
     return True
 
@@ -147,13 +147,13 @@ def _length(text: bytes) -> int:
     return int(text)
 
 
-def _without_named(kept: list[Pair], connection: bytes) -> list[Pair]:
-    """`kept` without the headers that a Connection header declares to be for this hop only."""
+def _without_named(forwarded: list[Pair], connection: bytes) -> list[Pair]:
+    """`forwarded` without the headers that a Connection header declares to be for this hop only."""
     connection = connection.lower()
     if connection in _PERSISTENCE:
-        return kept
+        return forwarded
     named = {token.strip() for token in connection.split(b",")} - _PERSISTENCE
-    return [pair for pair in kept if pair[0].lower() not in named]
+    return [pair for pair in forwarded if pair[0].lower() not in named]
 
 
 _FLAGS: Final = frozenset(["omit_request", "omit_response", "cache_enabled"])
@@ -170,8 +170,8 @@ _TEXTS: Final = (
 _FIELDS: Final = {b"helicone-" + field.replace("_", "-").encode(): field for field in (*_TEXTS, *_FLAGS)}
 
 
-def _label(spelled: bytes) -> tuple[str, str, str]:
-    """Which field a header fills, "" for none; for properties their name, in lower case and as spelled."""
+def _tag(spelled: bytes) -> tuple[str, str, str]:
+    """Which field of the tags a header sets, "" for none; for properties their name, in lower case and as spelled."""
     name = spelled.lower()
     if name.startswith(_PROPERTY_PREFIX):
         key = _decoded(spelled[len(_PROPERTY_PREFIX) :])
@@ -179,44 +179,44 @@ def _label(spelled: bytes) -> tuple[str, str, str]:
     return _FIELDS.get(name, ""), "", ""
 
 
-_LABEL_OF: Final = _Remembered(_label)
+_TAG_OF: Final = _SpellingCache(_tag)
 
 
-def parse_helicone_headers(labels: Sequence[Pair]) -> tuple[RequestTags, str | None]:
+def parse_helicone_headers(headers: Sequence[Pair]) -> tuple[RequestTags, str | None]:
     """The tags, and the request id when the client gave a valid one.
 
-    Names match without regard to case. A header given twice is one value, joined by ", ", as HTTP says; a flag given
-    twice is set as soon as any of the two says yes, since most of them are for not keeping what was said.
+    Names match without regard to case. A header sent twice is one value, joined by ", ", as HTTP says; a flag sent
+    twice is set as soon as either says yes, since most flags are about not storing bodies.
     """
-    if not labels:
+    if not headers:
         return _NO_TAGS, None
-    told: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     properties: dict[str, str] = {}
     spellings: dict[str, str] = {}
-    for spelled, value in labels:
-        field, key, spelling = _LABEL_OF[spelled]
+    for spelled, value in headers:
+        field, key, spelling = _TAG_OF[spelled]
         text = _decoded(value)
         if field == "properties":
             spelling = spellings.setdefault(key, spelling)
             properties[spelling] = text if spelling not in properties else f"{properties[spelling]}, {text}"
         elif field in _FLAGS:
-            told[field] = told.get(field, False) or _says_yes(text)
+            fields[field] = fields.get(field, False) or _is_yes(text)
         elif field and text:
-            told[field] = text if field not in told else f"{told[field]}, {text}"
-    request_id = told.pop("request_id", "").lower()
-    tags = RequestTags(properties=properties, **told)
+            fields[field] = text if field not in fields else f"{fields[field]}, {text}"
+    request_id = fields.pop("request_id", "").lower()
+    tags = RequestTags(properties=properties, **fields)
     return tags, request_id if request_id and _UUID.fullmatch(request_id) else None
 
 
-def _says_yes(text: str) -> bool:
-    """Whether any part of a list does, in any spelling."""
+def _is_yes(text: str) -> bool:
+    """Whether any part of a list is a yes, in any spelling."""
     return any(part.strip().lower() in _YES for part in text.split(","))
 
 
-def header_option(labels: Sequence[Pair], name: bytes) -> bytes:
-    """What the client says in the header called `name`, in lower case; nothing when it says two things."""
+def header_option(headers: Sequence[Pair], name: bytes) -> bytes:
+    """The value of the header `name`, in lower case; b'' without one, or when it is sent with two values."""
     wanted = name.lower()
-    values = {value.strip().lower() for spelled, value in labels if spelled.lower() == wanted}
+    values = {value.strip().lower() for spelled, value in headers if spelled.lower() == wanted}
     return values.pop() if len(values) == 1 else b""
 
 

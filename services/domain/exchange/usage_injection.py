@@ -41,7 +41,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str)
 
 
-def with_usage_asked(body: bytes) -> bytes | None:
+def with_usage_requested(body: bytes) -> bytes | None:
     """`body` asking for usage too, and otherwise as it was, to the byte.
 
     None when it asks for no stream, for the usage already, or is not plain enough to be sure: no JSON object, names

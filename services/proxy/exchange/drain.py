@@ -49,7 +49,7 @@ class Drains:
         `outcome` is COMPLETED where the client left with the whole stream: then only its connection is saved.
         """
         said = header_option(labels, ON_DISCONNECT)
-        if said == b"cancel" or (said != b"drain" and not self._wanted) or not capture.tells_usage:
+        if said == b"cancel" or (said != b"drain" and not self._wanted) or not capture.has_readable_end:
             return False
         if len(self._open) >= self.limits.max_drains:
             self.metrics.add("proxy_drain_refused_total")
@@ -111,18 +111,18 @@ class Drain:
         except InvalidRequest:
             self.cut()
         else:
-            self._capture.response_head(status, head.notes)
+            self._capture.response_head(status, head.framing_headers)
 
     def response_chunk(self, piece: bytes) -> None:
         if self._call is None:
             return
-        answer = self._capture.answer
+        answer = self._capture.response
         if not answer.body_bytes:
             self._capture.response_began(monotonic())
         answer.add(piece)
         self._capture.drained = True
         self._bytes_left -= len(piece)
-        if self._bytes_left < 0 or not self._capture.tells_usage:
+        if self._bytes_left < 0 or not self._capture.has_readable_end:
             self.cut()
 
     def response_end(self) -> None:

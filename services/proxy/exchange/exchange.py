@@ -116,9 +116,9 @@ class Exchange(Asking):
         self._answering = True
         if not self._request_ended and self._awaits_body():
             self._client.close_after()
-        kept = head.kept
+        kept = head.forwarded
         if self._capture is not None:
-            self._capture.response_head(status, head.notes)
+            self._capture.response_head(status, head.framing_headers)
             kept.append((b"Helicone-Id", self._capture.request_id.encode("ascii")))
         kept.append(SUCCESS if status < 400 else FAILED)
         if self._removal is not None and not _can_be_read(status, head):
@@ -135,9 +135,9 @@ class Exchange(Asking):
     def response_chunk(self, piece: bytes) -> None:
         capture = self._capture
         if capture is not None:
-            if not capture.answer.body_bytes:
+            if not capture.response.body_bytes:
                 capture.response_began(monotonic())
-            capture.answer.add(piece)
+            capture.response.add(piece)
         if self._removal is None:
             self._client.send_chunk(piece)
         elif left := self._removal.feed(piece):
@@ -216,7 +216,7 @@ class Exchange(Asking):
             and capture is not None
             and call.begun
             and self._request_ended
-            and self._relay.drains.take(call, capture, self._request.head.labels, outcome)
+            and self._relay.drains.take(call, capture, self._request.head.helicone_headers, outcome)
         ):
             self._finished = True
             self._call = None
@@ -250,6 +250,6 @@ class Exchange(Asking):
 
 def _can_be_read(status: int, head: Head) -> bool:
     """Whether a response is a stream of events that is not compressed."""
-    if status != 200 or b"content-encoding" in head.notes:
+    if status != 200 or b"content-encoding" in head.framing_headers:
         return False
-    return head.notes.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+    return head.framing_headers.get(b"content-type", b"").lower().startswith(b"text/event-stream")

@@ -52,7 +52,7 @@ class EventRecorder:
 
     def open(self, request: Request, owner: KeyOwner) -> Capture:
         organization_id = owner.organization_id
-        tags, request_id = parse_helicone_headers(request.head.labels)
+        tags, request_id = parse_helicone_headers(request.head.helicone_headers)
         if request_id and not self._given.is_new(organization_id, request_id, whole_milliseconds(request.created_at)):
             self._metrics.add("proxy_ids_replaced_total")
             request_id = None
@@ -73,7 +73,7 @@ class EventRecorder:
     def close(self, capture: Capture, outcome: Outcome) -> Awaitable[None] | None:
         """Publishes the event, without waiting. None when the event log broke its promise to take it."""
         event = capture.finish(outcome, monotonic())
-        for body in (capture.body, capture.answer):
+        for body in (capture.body, capture.response):
             if body.dropped:
                 self._metrics.add("proxy_bodies_dropped_total")
             elif body.truncated:

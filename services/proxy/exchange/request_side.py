@@ -15,7 +15,7 @@ from schemas.key import KeyOwner
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.headers import Pair, header_option
 from services.domain.exchange.helicone_headers import refusal_of, unknown_names
-from services.domain.exchange.usage_injection import UsageRemoval, uncompressed, with_usage_asked
+from services.domain.exchange.usage_injection import UsageRemoval, uncompressed, with_usage_requested
 from services.ports import UNKNOWN_LENGTH, ResponseReceiver, UpstreamCall
 from services.proxy.errors import Downstream
 from services.proxy.exchange.context import ProxyContext
@@ -78,7 +78,7 @@ class Asking(ResponseReceiver, ABC):
         """It is this request's turn. Its body may have begun to come before."""
         request = self._request
         self._touched_s = monotonic()  # until now it waited for answers to others
-        bearer = request.head.bearer
+        bearer = request.head.auth_header
         if bearer is None and request.target.secret is not None:
             bearer = b"Bearer " + request.target.secret
         self._relay.keys.check(bearer, self._admit)
@@ -137,7 +137,7 @@ class Asking(ResponseReceiver, ABC):
     def _admit(self, verdict: AuthResult) -> None:
         if self._finished:
             return
-        if self._request.head.unserved and (refusal := self._unserved(verdict)):
+        if self._request.head.unsupported and (refusal := self._unserved(verdict)):
             self._break_off(Outcome.REFUSED, refusal)
             return
         if isinstance(verdict, KeyOwner):
@@ -167,15 +167,15 @@ class Asking(ResponseReceiver, ABC):
         """
         relay, head = self._relay, self._request.head
         if isinstance(verdict, KeyOwner):
-            for name in unknown_names(head.unserved):
+            for name in unknown_names(head.unsupported):
                 relay.metrics.add_unknown_header(name)
         elif not relay.pass_unauthenticated:
             return None
-        return refusal_of(head.unserved, self._request.target.origin, relay.ignored_headers)
+        return refusal_of(head.unsupported, self._request.target.origin, relay.ignored_headers)
 
     def _ask(self) -> None:
         head = self._request.head
-        self._begin_call(head.kept, UNKNOWN_LENGTH if head.chunked else head.body_bytes)
+        self._begin_call(head.forwarded, UNKNOWN_LENGTH if head.chunked else head.body_bytes)
         if self._waiting or self._request_ended:
             self._catch_up()
 
@@ -219,8 +219,8 @@ class Asking(ResponseReceiver, ABC):
             and request.method == b"POST"
             and head.body_bytes is not None
             and head.body_bytes <= MAX_KEPT_BYTES
-            and b"content-encoding" not in head.notes
-            and (self._relay.asks_usage or header_option(head.labels, STREAM_USAGE) != b"")
+            and b"content-encoding" not in head.framing_headers
+            and (self._relay.asks_usage or header_option(head.helicone_headers, STREAM_USAGE) != b"")
         )
 
     def _keep(self) -> None:
@@ -276,8 +276,8 @@ class Asking(ResponseReceiver, ABC):
     def _ask_with_usage(self) -> None:
         """The kept body is whole: it travels, asking for usage where it should."""
         self._claim()
-        sent, headers = self._kept_body(), self._request.head.kept
-        asking = with_usage_asked(sent)
+        sent, headers = self._kept_body(), self._request.head.forwarded
+        asking = with_usage_requested(sent)
         body, headers = (sent, headers) if asking is None else self._as_wished(sent, asking)
         call = self._begin_call(headers, len(body))
         call.send_chunk(body)
@@ -288,8 +288,8 @@ class Asking(ResponseReceiver, ABC):
 
         `true` is what Helicone's clients say, who want to see the usage themselves.
         """
-        headers = self._request.head.kept
-        said = header_option(self._request.head.labels, STREAM_USAGE)
+        headers = self._request.head.forwarded
+        said = header_option(self._request.head.helicone_headers, STREAM_USAGE)
         if said == b"true":
             return asking, headers
         if said == b"off" or (said != b"inject" and not self._relay.asks_usage) or self._capture is None:

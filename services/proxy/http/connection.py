@@ -123,7 +123,7 @@ class ProxyConnection(RequestParserProtocol):
 
     def _take(self) -> None:
         head = parse_head(self.headers)
-        self._check_request(head.notes)
+        self._check_request(head.framing_headers)
         target = self._routes.resolve(self.url)
         if target is None:
             self._pass_to_app()
