@@ -1,6 +1,7 @@
-"""Every setting of every process: read once from a mapping, in `__main__`, into a frozen class.
+"""Every setting of every process: parsed once from a mapping, in `__main__`, into a frozen class.
 
-A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. deploy/env.example lists all; a test compares.
+A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. The settings of providers' base URLs are made from
+`domain/providers`. deploy/env.example lists all settings; a test compares.
 """
 
 import re
@@ -38,7 +39,7 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
 
 
 class Settings(BaseModel):
-    """What all processes share."""
+    """The settings of all processes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,7 +63,7 @@ class Settings(BaseModel):
         "",
         pattern=rf"^$|{_WEB}",
         description="Where clients reach the query service, for `signed_body_url` and for the proxy, which names it to "
-        "those who ask there; when empty, the address that a client asked",
+        "clients that send queries there; when empty, the address that a client used",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the processes log, as JSON lines on standard error"
@@ -70,13 +71,14 @@ class Settings(BaseModel):
     hosts: str = Field(
         "",
         pattern=_HOSTS,
-        description="DNS names under which pages that need no key (/metrics, /docs, /openapi.json) are shown too, as "
-        "NAME[,NAME...]; *.example.com stands for all below. Addresses, localhost and names without a dot always are",
+        description="DNS names under which pages that need no key (/metrics, /docs, /openapi.json) are served too, as "
+        "NAME[,NAME...]; *.example.com matches every subdomain. Addresses, localhost and names without a dot always "
+        "are",
     )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """What Kubernetes adds for its services (see `service_links`) is left out.
+        """The settings in `environ`, without what Kubernetes adds for its services (see `service_links`).
 
         Raises: InvalidSetting, which names the variable and what is wrong with it.
         """
@@ -87,7 +89,7 @@ class Settings(BaseModel):
             for name, value in environ.items()
             if name.startswith(PREFIX) and name not in links
         }
-        # FAREBOX_TEST_… tell the tests where a server is, and may stand in the environment of any process.
+        # FAREBOX_TEST_… name the tests' servers, and may be in the environment of any process.
         unknown = sorted(name for name in given if name not in known and not name.startswith("test_"))
         if unknown:
             raise InvalidSetting(f"unknown setting {PREFIX}{unknown[0].upper()}")
@@ -96,24 +98,24 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             field = str(first["loc"][0])
-            # The pattern says little to people. The value is not told: it may hold a password.
+            # The description is clearer than the pattern. The value is left out: it may contain a password.
             is_malformed = first["type"] == "string_pattern_mismatch"
             wrong = f" is malformed: {cls.model_fields[field].description}" if is_malformed else f": {first['msg']}"
             raise InvalidSetting(f"setting {PREFIX}{field.upper()}{wrong}") from None
 
 
-# Of every process that takes events in: the query service takes logged calls too.
+# Of every process that accepts events: the query service accepts logged calls too.
 _OMIT_BODIES = Field(
     Omission.NONE,
-    description="Bodies that are kept of nobody, beside those that clients omit: none, request, response or both. "
-    "What they cost is known all the same",
+    description="Bodies that are never stored, beside those that clients omit: none, request, response or both. "
+    "Their costs are computed all the same",
 )
 _CAPTURE_BYTES = Field(
     4 * 2**20,
     ge=0,
-    description="How much of each body is kept, and of a larger answer its end too; the rest passes and is counted",
+    description="Bytes captured of each body, and of a larger response its end too; the rest passes and is counted",
 )
-_KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
+_KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that holds events while Kafka is unavailable")
 
 
 def _base_url_fields() -> dict[str, Any]:
@@ -143,29 +145,29 @@ class ProxySettings(_BaseUrls):
     proxy_port: int = Field(8787, ge=0, le=65535, description="Port the proxy listens on")
     unauthenticated: Literal["refuse", "pass"] = Field(
         "refuse",
-        description="Requests without a valid Helicone-Auth: refuse with 401, or pass them on unlogged and count them",
+        description="Requests without a valid Helicone-Auth: refuse with 401, or forward them unlogged and count them",
     )
     ignore_headers: str = Field(
         "",
-        description="Headers that are refused because they do not work yet (Helicone-RateLimit-Policy and others), and "
-        "are to be passed over instead, as NAME[,NAME...]",
+        description="Headers to ignore, of those that are refused because they are not implemented yet "
+        "(Helicone-RateLimit-Policy and others), as NAME[,NAME...]",
     )
     durability: Literal["relaxed", "standard", "strict"] = Field(
         "standard",
-        description="When an event is on the disk, which matters when the machine fails: relaxed, 50 ms and a write "
-        "after the response; standard, 10 ms and a write; strict, before its last byte",
+        description="When an event is on disk, in case the machine fails: relaxed, 50 ms and a write after the "
+        "response; standard, 10 ms and a write after it; strict, before its last byte",
     )
     capture_bytes: int = _CAPTURE_BYTES
     capture_total_bytes: int = Field(
         256 * 2**20,
         ge=0,
-        description="How much all bodies in flight may hold; above it bodies are not kept, traffic goes on",
+        description="Bytes captured of all bodies in flight together; above it none are captured, traffic goes on",
     )
     omit_bodies: Omission = _OMIT_BODIES
     max_head_bytes: int = Field(
         32 * 2**10,
         ge=1024,
-        description="Largest request head, also of what comes around a body (trailers, extensions); above it 431",
+        description="Largest request head, and largest trailers and chunk extensions of a body; above it 431",
     )
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body; above it 413")
     connect_timeout_s: float = Field(5, gt=0, description="Seconds allowed to connect to the provider")
@@ -173,21 +175,23 @@ class ProxySettings(_BaseUrls):
         600, gt=0, description="Seconds from the request's end to the first byte of the response"
     )
     idle_timeout_s: float = Field(
-        120, gt=0, description="Seconds between two pieces of a response, or of a request's body"
+        120, gt=0, description="Seconds between two chunks of a response, or of a request's body"
     )
     total_timeout_s: float = Field(3600, gt=0, description="Seconds for the whole exchange")
     max_connections: int = Field(1000, gt=0, description="Most connections to one provider; further requests wait")
     stream_usage: Literal["inject", "off"] = Field(
         "inject",
-        description="OpenAI chat and completion streams whose clients do not ask for usage: ask, and take the response "
-        "out, or do not",
+        description="Chat and completion streams that report usage only if `include_usage` is set: set it and strip "
+        "the extra chunk, unless the client sets it, or leave requests unchanged",
     )
     on_disconnect: Literal["drain", "cancel"] = Field(
-        "drain", description="Answers whose client has gone: read on, to learn what is billed, or cancel"
+        "drain", description="Responses whose client disconnected: read to the end, for their usage, or cancel"
     )
-    drain_timeout_s: float = Field(120, gt=0, description="Seconds for which a response is read on without its client")
-    drain_bytes: int = Field(4 * 2**20, ge=0, description="Bytes of it that are read on")
-    drain_count: int = Field(256, ge=0, description="How many answers are read on at once; above it they are cancelled")
+    drain_timeout_s: float = Field(120, gt=0, description="Seconds for which a response is read without its client")
+    drain_bytes: int = Field(4 * 2**20, ge=0, description="Bytes of it that are read")
+    drain_count: int = Field(
+        256, ge=0, description="Responses read without their clients at once; above it they are cancelled"
+    )
     kafka_spill: str = _KAFKA_SPILL
 
     def base_urls(self) -> dict[str, str]:
@@ -203,13 +207,13 @@ class WorkerSettings(Settings):
         0.01,
         gt=0,
         le=1,
-        description="More than this share of unusable events stops the worker, with nothing lost; 1 never does. "
-        "Events put aside are listed by `farebox dead-letters`",
+        description="A higher share of dead-lettered events in a batch stops the worker, with nothing lost; 1 never "
+        "does. `farebox dead-letters` lists them",
     )
     worker_group: str = Field(
         "farebox-workers",
-        description="Kafka consumer group; the journal's consumer name. Under another one all that the log still keeps "
-        "is read again, which changes nothing; a journal keeps what a name has not read until it is unused for 3 days",
+        description="Kafka consumer group; the journal's consumer name. A new name reads the whole log again, which "
+        "changes nothing; a journal keeps events that a name has not read until the name is unused for 3 days",
     )
     worker_port: int = Field(8790, ge=0, le=65535, description="Port of the worker's health and metrics")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health and metrics")
@@ -218,7 +222,7 @@ class WorkerSettings(Settings):
 class QuerySettings(Settings):
     query_host: str = Field("127.0.0.1", description="Address the query service listens on")
     query_port: int = Field(8788, ge=0, le=65535, description="Port the query service listens on")
-    query_timeout_s: float = Field(30, gt=0, description="Seconds a question may take in the warehouse")
+    query_timeout_s: float = Field(30, gt=0, description="Seconds a query may take in the warehouse")
     capture_bytes: int = _CAPTURE_BYTES
     omit_bodies: Omission = _OMIT_BODIES
     kafka_spill: str = _KAFKA_SPILL
@@ -231,8 +235,8 @@ class MigrateSettings(Settings):
 
 
 class ReportSettings(Settings):
-    url: str = Field("http://127.0.0.1:8788", description="Query service that the commands ask")
-    key: str = Field("", description="Key that the commands show; the one in the data folder when empty")
+    url: str = Field("http://127.0.0.1:8788", description="Query service that the commands use")
+    key: str = Field("", description="API key of the commands; the one in the data folder when empty")
 
 
 ALL_SETTINGS: tuple[type[Settings], ...] = (

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from services.settings import ALL_SETTINGS, PREFIX, Settings
 
 _OPENING = """\
-# Every setting of Farebox, with its default. A process reads those it knows from its environment when it starts.
-# The defaults are those of one process on one machine; docker-compose.yml shows the ones of many.
+# Every setting of Farebox, with its default. A process reads its own from the environment when it starts.
+# The defaults are for one process on one machine; docker-compose.yml shows those for many.
 # Written by `farebox settings`.
 """
 
 
 def environment_file() -> str:
-    """What deploy/env.example holds."""
+    """The content of deploy/env.example."""
     return _OPENING + "".join(_sections())
 
 

@@ -1,4 +1,4 @@
-"""A captured body -> its content for reading, and the text of it that is kept."""
+"""A captured body -> its content, decompressed, and the text of it that is stored."""
 
 from typing import Final
 
@@ -7,27 +7,27 @@ import msgspec
 from services.domain.exchange.decompress import decompressed
 
 _TEXTUAL: Final = ("json", "text/", "event-stream", "xml", "x-www-form-urlencoded", "yaml", "javascript", "graphql")
-_LOOKED_AT: Final = 1024
+_SNIFFED_BYTES: Final = 1024
 
 
 class Body(msgspec.Struct, frozen=True):
-    """What a body says."""
+    """A captured body, decompressed."""
 
     content: bytes  # decompressed; empty when it cannot be
     content_type: str
-    whole: bool  # False when the capture cut it
-    note: str  # stands for a body that is no text; '' for one that is
-    tail: bytes = b""  # the end of one that is not whole, where it can be read
+    whole: bool  # False when the capture truncated it
+    note: str  # stored in place of a body that is no text; '' for text
+    tail: bytes = b""  # the end of a truncated one, where it can be parsed
 
     def text(self) -> str:
-        """What is kept of the body: its text, or the note."""
+        """What is stored of the body: its text, or the note."""
         return self.note or self.content.decode("utf-8", "replace")
 
 
 def read_body(body: bytes, content_type: str, content_encoding: str, body_bytes: int, tail: bytes = b"") -> Body:
-    """The captured `body`, of which `body_bytes` went by, `tail` last. Any bytes can be read.
+    """The captured part of a body of `body_bytes`: its beginning, and its `tail`. Accepts any bytes.
 
-    What is no text, or cannot be decompressed, has a short note in its place.
+    A body that is no text, or cannot be decompressed, has a short note in its place.
     """
     whole = len(body) + len(tail) >= body_bytes
     content = decompressed(body + tail if whole else body, content_encoding)
@@ -43,4 +43,4 @@ def _is_text(content: bytes, content_type: str) -> bool:
     if content_type:
         lowered = content_type.lower()
         return any(part in lowered for part in _TEXTUAL)
-    return b"\0" not in content[:_LOOKED_AT]
+    return b"\0" not in content[:_SNIFFED_BYTES]

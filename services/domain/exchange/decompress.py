@@ -1,4 +1,4 @@
-"""Bodies as they travelled -> bodies as they were meant. Bounded: a small body may hold a very large one."""
+"""Decompress bodies, bounded against bombs."""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -8,25 +8,25 @@ import brotli
 
 from services.zstd import zstd
 
-MAX_BYTES: Final = 16 * 2**20  # far above any text; reading more would keep all other events waiting
+MAX_BYTES: Final = 16 * 2**20  # far above any text; decompressing more would delay all other events
 MAX_RATIO: Final = 100
-_ALWAYS_ALLOWED_BYTES: Final = 2**20  # small bodies may be as repetitive as they like
-_STEP_BYTES: Final = 8 * 2**10  # of input: what is left of a step when a member ends is copied
+_ALWAYS_ALLOWED_BYTES: Final = 2**20  # small bodies may compress as well as they like
+_STEP_BYTES: Final = 8 * 2**10  # of input: the rest of a step is copied when a member ends
 _MAX_TEXT_BYTES: Final = 2**20  # of output, in a step
 MAX_MEMBERS: Final = 20_000  # of one body: each costs a decoder of its own, however little it holds
 MAX_ENCODINGS: Final = 4  # one within the other
 
 
 class _Decoder(Protocol):
-    """One compressed body, read step by step."""
+    """One compressed body, decompressed step by step."""
 
     @property
     def is_hungry(self) -> bool:
         """Whether it needs more input to go on."""
         ...
 
-    def read(self, piece: bytes, max_bytes: int) -> bytes:
-        """About `max_bytes` of what `piece` and the pieces before it say; `piece` is empty unless it is hungry."""
+    def read(self, chunk: bytes, max_bytes: int) -> bytes:
+        """About `max_bytes` of output; `chunk` is the next input, empty unless it is hungry."""
         ...
 
 
@@ -43,8 +43,8 @@ class _Zlib:
     def is_hungry(self) -> bool:
         return not self._waiting
 
-    def read(self, piece: bytes, max_bytes: int) -> bytes:
-        text = self._stream.decompress(self._waiting or piece, max_bytes)
+    def read(self, chunk: bytes, max_bytes: int) -> bytes:
+        text = self._stream.decompress(self._waiting or chunk, max_bytes)
         self._waiting = self._stream.unconsumed_tail
         if self._stream.eof:
             self._waiting = self._stream.unused_data
@@ -62,8 +62,8 @@ class _Brotli:
         hungry: bool = self._stream.can_accept_more_data()
         return hungry
 
-    def read(self, piece: bytes, max_bytes: int) -> bytes:
-        text: bytes = self._stream.process(piece, output_buffer_limit=max_bytes)
+    def read(self, chunk: bytes, max_bytes: int) -> bytes:
+        text: bytes = self._stream.process(chunk, output_buffer_limit=max_bytes)
         return text
 
 
@@ -79,8 +79,8 @@ class _Zstandard:
     def is_hungry(self) -> bool:
         return not self._waiting and self._frame.needs_input
 
-    def read(self, piece: bytes, max_bytes: int) -> bytes:
-        text = self._frame.decompress(self._waiting or piece, max_bytes)
+    def read(self, chunk: bytes, max_bytes: int) -> bytes:
+        text = self._frame.decompress(self._waiting or chunk, max_bytes)
         self._waiting = b""
         if self._frame.eof:
             self._waiting = self._frame.unused_data
@@ -111,9 +111,9 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], _Decoder]]] = {
 
 
 def decompressed(body: bytes, encoding: str) -> bytes | None:
-    """What `body` says under the Content-Encoding `encoding`; as much of it as could be read when it was cut.
+    """`body` of the Content-Encoding `encoding`, decompressed; of a truncated one as much as can be.
 
-    At most 16 MiB and a hundred times its size. None when the encoding is not known or nothing could be read.
+    At most 16 MiB and a hundred times its size. None when the encoding is unknown or nothing could be decompressed.
     """
     if not encoding or not body:
         return body
@@ -136,13 +136,13 @@ def _read_all(decoder: _Decoder, body: bytes) -> bytes:
     total, position = 0, 0
     while total < allowed:
         hungry = decoder.is_hungry
-        piece = body[position : position + _STEP_BYTES] if hungry else b""
-        position += len(piece)
+        chunk = body[position : position + _STEP_BYTES] if hungry else b""
+        position += len(chunk)
         try:
-            text = decoder.read(piece, min(_MAX_TEXT_BYTES, allowed - total))
+            text = decoder.read(chunk, min(_MAX_TEXT_BYTES, allowed - total))
         except (zlib.error, brotli.error, zstd.ZstdError, EOFError):
-            break  # what came before the damage is good
-        if hungry and not text and not piece:
+            break  # what came before the damage is valid
+        if hungry and not text and not chunk:
             break
         read.append(text)
         total += len(text)

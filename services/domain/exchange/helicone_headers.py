@@ -1,8 +1,8 @@
-"""Every header that Helicone's clients may send, and what becomes of it here. README shows this table; a test compares.
+"""Every header that Helicone's clients may send, and what is done with it. README shows this table; a test compares.
 
 Obeyed headers do what they do with Helicone, or what README says. Refused ones change where a call goes, what protects
-it or whether it is allowed, and do not work here yet: a request that asks for one is answered 400, and nothing leaves.
-Harmless ones are passed over: what they ask for is missing, and nothing else is different.
+it or whether it is allowed, and are not implemented yet: a request that sets one gets 400, and nothing is forwarded.
+Harmless ones are ignored: their feature is missing, and nothing else is different.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,14 +19,14 @@ from services.domain.providers.catalog import PROVIDERS
 
 PROPERTY: Final = "Helicone-Property-<Name>"
 _PREFIX: Final = "helicone-"
-_CLOSE: Final = 0.65  # of two names that are meant to be one; difflib's measure
+_CLOSE: Final = 0.65  # similarity of a misspelled name, by difflib
 _CLOSER: Final = 0.75  # closer than "prompt" is to "property"
 _NO: Final = frozenset([b"", b"false", b"0", b"no", b"off"])
 _EMPTY: Final = frozenset([b"", b"[]", b"null"])
 
 
 class UnsupportedHeader(Rejected):
-    """What the request asks for has consequences, and is not done here."""
+    """The request sets a header that has consequences and is not supported."""
 
     code = "unsupported_header"
 
@@ -37,8 +37,8 @@ class Treatment(Enum):
     HARMLESS = "harmless"
 
 
-class Asks(Enum):
-    """Which values of a refused header ask for something."""
+class ActiveWhen(Enum):
+    """Which values of a refused header have an effect."""
 
     TEXT = "all but an empty one"
     FLAG = "all but an empty one and a no"
@@ -49,7 +49,7 @@ class Asks(Enum):
 class KnownHeader(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     treatment: Treatment
-    asks: Asks = Asks.TEXT
+    active_when: ActiveWhen = ActiveWhen.TEXT
     missing: str = ""  # of a refused header: what is not done
     part_of: str = ""  # the header, in lower case, that switches off what this one is about
 
@@ -58,12 +58,16 @@ def _all(treatment: Treatment, *names: str) -> Iterator[KnownHeader]:
     return (KnownHeader(name=name, treatment=treatment) for name in names)
 
 
-def _refused(*names: str, missing: str, asks: Asks = Asks.TEXT, part_of: str = "") -> Iterator[KnownHeader]:
+def _refused(
+    *names: str, missing: str, active_when: ActiveWhen = ActiveWhen.TEXT, part_of: str = ""
+) -> Iterator[KnownHeader]:
     for name in names:
-        yield KnownHeader(name=name, treatment=Treatment.REFUSED, asks=asks, missing=missing, part_of=part_of)
+        yield KnownHeader(
+            name=name, treatment=Treatment.REFUSED, active_when=active_when, missing=missing, part_of=part_of
+        )
 
 
-_RETRIES: Final = "calls are not tried again"
+_RETRIES: Final = "calls are not retried"
 _SECURITY: Final = "prompts are not checked for threats"
 # The providers' own keys, forwarded untouched.
 _CREDENTIALS: Final = dict.fromkeys(name for provider in PROVIDERS for name in provider.credential_headers)
@@ -77,10 +81,10 @@ _KNOWN: Final = (
     *_refused(
         *("Helicone-Target-URL", "Helicone-OpenAI-Api-Base"),
         missing="calls go only where the path of the request leads",
-        asks=Asks.ADDRESS,
+        active_when=ActiveWhen.ADDRESS,
     ),
-    *_refused("Helicone-Fallbacks", missing="calls go to one provider only", asks=Asks.LIST),
-    *_refused("Helicone-Retry-Enabled", missing=_RETRIES, asks=Asks.FLAG),
+    *_refused("Helicone-Fallbacks", missing="calls go to one provider only", active_when=ActiveWhen.LIST),
+    *_refused("Helicone-Retry-Enabled", missing=_RETRIES, active_when=ActiveWhen.FLAG),
     *_refused(
         *("Helicone-Retry-Num", "Helicone-Retry-Factor"),
         *("Helicone-Retry-Min-Timeout", "Helicone-Retry-Max-Timeout"),
@@ -88,16 +92,21 @@ _KNOWN: Final = (
         part_of="helicone-retry-enabled",
     ),
     *_refused("Helicone-RateLimit-Policy", missing="no call is limited"),
-    *_refused("Helicone-Moderations-Enabled", missing="messages are not moderated", asks=Asks.FLAG),
+    *_refused("Helicone-Moderations-Enabled", missing="messages are not moderated", active_when=ActiveWhen.FLAG),
     *_refused(
-        *("Helicone-LLM-Security-Enabled", "Helicone-Prompt-Security-Enabled"), missing=_SECURITY, asks=Asks.FLAG
+        *("Helicone-LLM-Security-Enabled", "Helicone-Prompt-Security-Enabled"),
+        missing=_SECURITY,
+        active_when=ActiveWhen.FLAG,
     ),
     *_refused(
-        "Helicone-LLM-Security-Advanced", missing=_SECURITY, asks=Asks.FLAG, part_of="helicone-llm-security-enabled"
+        "Helicone-LLM-Security-Advanced",
+        missing=_SECURITY,
+        active_when=ActiveWhen.FLAG,
+        part_of="helicone-llm-security-enabled",
     ),
     *_refused(
         *("aws-access-key", "aws-secret-key", "aws-session-token"),
-        missing="calls are not signed, and the provider of this path would be given the key",
+        missing="calls are not signed, and the provider of this path would receive the key",
     ),
     *_refused("__helicone-mock-response", missing="the call would be a real one, and cost money"),
     *_all(Treatment.HARMLESS, "Helicone-Cache-Enabled", "Helicone-Cache-Save", "Helicone-Cache-Read"),
@@ -125,62 +134,64 @@ def refusal_of(
     """Why a request to `origin` with these headers (names in lower case) may not pass; None when it may.
 
     What a header is part of switches it off: retries that are off need no numbers. `ignored` are names of refused
-    headers that the operator wants passed over.
+    headers that the operator wants ignored.
     """
     refused = [(KNOWN_HEADERS[name], name, value) for name, value in headers if name in KNOWN_HEADERS]
-    asking = {name for known, name, value in refused if _asks(known, value.strip().lower(), origin)}
-    off = {name.decode() for _, name, _ in refused if name not in asking} | {name.decode() for name in ignored}
+    active = {name for known, name, value in refused if _is_active(known, value.strip().lower(), origin)}
+    off = {name.decode() for _, name, _ in refused if name not in active} | {name.decode() for name in ignored}
     for known, name, _ in refused:
-        if name in asking and name.decode() not in off and known.part_of not in off:
+        if name in active and name.decode() not in off and known.part_of not in off:
             return UnsupportedHeader(
                 f"{known.name} is not supported yet: {known.missing}. Leave it out, or list it in "
-                "FAREBOX_IGNORE_HEADERS to have it passed over"
+                "FAREBOX_IGNORE_HEADERS to have it ignored"
             )
     return None
 
 
-def _asks(known: KnownHeader, value: bytes, origin: Origin) -> bool:
-    match known.asks:
-        case Asks.TEXT:
+def _is_active(known: KnownHeader, value: bytes, origin: Origin) -> bool:
+    match known.active_when:
+        case ActiveWhen.TEXT:
             return value != b""
-        case Asks.FLAG:
+        case ActiveWhen.FLAG:
             return value not in _NO
-        case Asks.LIST:
+        case ActiveWhen.LIST:
             return value not in _EMPTY
-        case Asks.ADDRESS:
+        case ActiveWhen.ADDRESS:
             return value != b"" and not _leads_to(value, origin)
 
 
 def _leads_to(url: bytes, origin: Origin) -> bool:
-    """Whether the server in `url` is `origin`. Paths are not compared: Helicone leaves them out too."""
+    """Whether the server in `url` is `origin`. Paths are not compared, as with Helicone."""
     try:
-        named = origin_of(url.decode("latin-1"))
+        target = origin_of(url.decode("latin-1"))
     except InvalidSetting:
         return False
-    return (named.tls, named.host, named.port) == (origin.tls, origin.host, origin.port)
+    return (target.tls, target.host, target.port) == (origin.tls, origin.host, origin.port)
 
 
 def unknown_names(headers: Sequence[tuple[bytes, bytes]]) -> set[str]:
-    """The names among these headers that are in no table."""
+    """The names among these headers that are not known."""
     return {name.decode("latin-1") for name, _ in headers if name not in KNOWN_HEADERS}
 
 
 def ignored_headers(setting: str) -> frozenset[bytes]:
     """The names in the setting FAREBOX_IGNORE_HEADERS, in lower case.
 
-    Raises: InvalidSetting for a name that is no refused header's.
+    Raises: InvalidSetting for the name of a header that is not refused.
     """
     names = [name.strip() for name in setting.split(",") if name.strip()]
     for name in names:
         known = KNOWN_HEADERS.get(name.lower().encode())
         if known is None or known.treatment is not Treatment.REFUSED:
             refused = ", ".join(one.name for one in _KNOWN if one.treatment is Treatment.REFUSED)
-            raise InvalidSetting(f"setting FAREBOX_IGNORE_HEADERS: {name!r} is none of the refused headers {refused}")
+            raise InvalidSetting(
+                f"setting FAREBOX_IGNORE_HEADERS: {name!r} is not one of the refused headers {refused}"
+            )
     return frozenset(name.lower().encode() for name in names)
 
 
 def nearest_known(name: str) -> str | None:
-    """The known header that the unknown `name` was probably meant to be, as it is spelled; None when none is near."""
+    """The known header that the unknown `name` probably misspells; None when none is similar."""
     bare = name.lower().removeprefix(_PREFIX)
     word, _, rest = bare.partition("-")
     if word.startswith("prop") or get_close_matches(word, ["property"], n=1, cutoff=_CLOSER):

@@ -1,7 +1,7 @@
-"""The Host header of a request: what it names, and whether pages without a key may be shown under that name.
+"""The Host header of a request: what it names, and whether pages without a key may be served under that name.
 
-A web page elsewhere can have its own DNS name resolved to our address and then read our answers in its visitor's
-browser (DNS rebinding). The browser still sends that name as Host, so pages that need no key are shown only under
+A web page elsewhere can have its own DNS name resolved to our address and then read our responses in its visitor's
+browser (DNS rebinding). The browser still sends that name as Host, so pages that need no key are served only under
 names that no such page can have. Addresses, `localhost` and single labels (`proxy`, as containers and Kubernetes name
 services) are not registered in the public DNS; other names are listed by the operator.
 """
@@ -22,16 +22,16 @@ _LOCAL: Final = ".localhost"
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """What one Host header names."""
+    """The host that a Host header names."""
 
     name: str  # in lower case, without brackets and without the dot of the root
     port: int | None
     is_address: bool
 
 
-@lru_cache(maxsize=256)  # clients name few hosts, with every request
+@lru_cache(maxsize=256)  # clients use few hosts, with every request
 def parse_host(value: bytes) -> Host:
-    """Raises: InvalidRequest for an empty value, user information, a path, or anything else that is no host."""
+    """Raises: InvalidRequest for an empty value, user information, a path, or anything else that is not a host."""
     found = _AUTHORITY.fullmatch(value.decode("latin-1").lower())
     if found is None:
         raise InvalidRequest("the Host header must be a host name or an address, with or without a port")
@@ -42,7 +42,7 @@ def parse_host(value: bytes) -> Host:
         return Host(name=_ipv6(found["ipv6"]), port=port, is_address=True)
     name = found["name"].removesuffix(".")
     if not _NAME.fullmatch(name):
-        raise InvalidRequest("the Host header holds a name with an empty or overlong part")
+        raise InvalidRequest("the Host header contains a name with an empty or overlong label")
     return Host(name=name, port=port, is_address=_is_ipv4(name))
 
 
@@ -50,7 +50,7 @@ def _ipv6(text: str) -> str:
     try:
         return str(IPv6Address(text))
     except ValueError:
-        raise InvalidRequest("the Host header holds an address that is not valid") from None
+        raise InvalidRequest("the Host header contains an invalid address") from None
 
 
 def _is_ipv4(name: str) -> bool:
@@ -62,12 +62,12 @@ def _is_ipv4(name: str) -> bool:
 
 
 def host_names(setting: str) -> frozenset[str]:
-    """The names in the setting FAREBOX_HOSTS, in lower case; `*.example.com` stands for all below."""
+    """The names in the setting FAREBOX_HOSTS, in lower case; `*.example.com` matches every subdomain."""
     return frozenset(name.strip().lower() for name in setting.split(",") if name.strip())
 
 
 def is_trusted(host: Host, names: Collection[str]) -> bool:
-    """Whether no web page elsewhere can have `host` as its own: an address, a local name, or one of `names`."""
+    """Whether no web page elsewhere can own `host`: an address, a local name, or one of `names`."""
     name = host.name
     if host.is_address or "." not in name or name.endswith(_LOCAL):
         return True
@@ -75,11 +75,11 @@ def is_trusted(host: Host, names: Collection[str]) -> bool:
 
 
 def check_trusted(value: bytes | None, names: Collection[str]) -> None:
-    """For a page without a key, asked for with the Host header `value`; browsers always send one.
+    """For a page without a key, requested with the Host header `value`; browsers always send one.
 
     Raises: InvalidRequest, Forbidden.
     """
     if value is not None and not is_trusted(host := parse_host(value), names):
         raise Forbidden(
-            f"this page is not shown under the host name {host.name!r}: use an address, or list it in FAREBOX_HOSTS"
+            f"this page is not served under the host name {host.name!r}: use an address, or list it in FAREBOX_HOSTS"
         )

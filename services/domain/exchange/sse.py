@@ -1,4 +1,4 @@
-"""The bytes of a stream -> its server-sent events, or what else a stream may consist of.
+"""The bytes of a stream -> its server-sent events, JSON lines or binary frames.
 
 Line ends may be LF, CR or CRLF; an event may hold several data lines; lines that begin with a colon are comments.
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
@@ -50,9 +50,9 @@ _typed = msgspec.json.Decoder(_Typed)
 
 
 def ends_stream(end: bytes) -> bool:
-    """Whether the last whole event in `end`, the last bytes of a stream so far, is one that none follows.
+    """Whether the last whole event in `end`, the last bytes of a stream so far, is a final one.
 
-    Clients leave behind it: OpenAI's after [DONE], without waiting for the end of the body.
+    Clients may disconnect after it: OpenAI's do after [DONE], without waiting for the end of the body.
     """
     if not end.endswith((b"\n", b"\r")):
         return False
@@ -78,7 +78,7 @@ def looks_like_events(body: bytes) -> bool:
 
 
 def json_lines(body: bytes) -> list[bytes]:
-    """The objects of a stream that was kept as one JSON object a line."""
+    """The objects of a stream that was logged as one JSON object a line."""
     return [line for line in body.splitlines() if line.startswith(b"{")]
 
 
@@ -88,7 +88,7 @@ def looks_like_frames(body: bytes) -> bool:
 
 
 def frames_of(body: bytes) -> list[bytes]:
-    """The JSON of each whole frame of Amazon's binary event stream; what Bedrock wrapped in base64 is unwrapped.
+    """The JSON of each whole frame of Amazon's binary event stream; Bedrock's base64 wrapping is removed.
 
     Source: https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html
     """

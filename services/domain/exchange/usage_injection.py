@@ -1,8 +1,7 @@
-"""OpenAI chat and completion streams tell their usage only when asked: how the question gets into a body, and the
-answer out again.
+"""Some streams report usage only if `include_usage` is set: setting it in a body, and stripping the extra chunk.
 
-The usage then comes in one more chunk at the end, without choices, and the other chunks say `"usage": null`. A client
-who did not ask gets neither.
+The usage then comes in one more chunk at the end, without choices, and the other chunks have `"usage": null`. A client
+that did not set the option gets neither.
 Source: https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 and https://platform.openai.com/docs/api-reference/completions/create#completions-create-stream_options
 """
@@ -16,8 +15,8 @@ import msgspec
 from schemas.undecodable import UNDECODABLE
 from services.domain.exchange.headers import Pair
 
-_MAX_EVENT_BYTES: Final = 2**16  # no chunk that tells usage is larger
-_MAX_QUOTES: Final = 4096  # around names and texts, but for those in what requests are long of
+_MAX_EVENT_BYTES: Final = 2**16  # no chunk with usage is larger
+_MAX_QUOTES: Final = 4096  # around names and texts, those of the long members aside
 
 _OPENING: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
 _NAME: Final = re.compile(rb'("(?:[^"\\]|\\.){0,1024}")[ \t\r\n]*:[ \t\r\n]*')
@@ -27,7 +26,7 @@ _NOTHING: Final = msgspec.Raw(b"")
 
 
 class _Long(msgspec.Struct):
-    """What a request may be long of. The parser skips it in no time, however many names it holds."""
+    """The members that make requests long. The parser skips them fast, however many names they hold."""
 
     messages: msgspec.Raw = _NOTHING
     prompt: msgspec.Raw = _NOTHING
@@ -42,10 +41,10 @@ _name = msgspec.json.Decoder(str)
 
 
 def with_usage_requested(body: bytes) -> bytes | None:
-    """`body` asking for usage too, and otherwise as it was, to the byte.
+    """`body` with `include_usage` set, and otherwise unchanged, to the byte.
 
-    None when it asks for no stream, for the usage already, or is not plain enough to be sure: no JSON object, names
-    that come twice, options that are none. Neither is one of thousands of names, which would take a second to look at.
+    None when it requests no stream, sets the option itself, or is too ambiguous to edit: no JSON object, names that
+    come twice, options that are none; and for one of thousands of names, which would take a second to parse.
     """
     if b'"stream"' not in body:
         return None
@@ -63,7 +62,7 @@ def with_usage_requested(body: bytes) -> bytes | None:
 
 
 def _with_option(options: bytes) -> bytes | None:
-    """`options` including usage; None when they do already, or are no options."""
+    """`options` with `include_usage` set; None when they set it already, or are no options."""
     if options == b"null":
         return b'{"include_usage":true}'
     places = _places(options)
@@ -71,13 +70,13 @@ def _with_option(options: bytes) -> bytes | None:
         return None
     if "include_usage" in places:
         start, end = places["include_usage"]
-        told = options[start:end] in (b"false", b"null")
-        return b"%btrue%b" % (options[:start], options[end:]) if told else None
+        is_off = options[start:end] in (b"false", b"null")
+        return b"%btrue%b" % (options[:start], options[end:]) if is_off else None
     return b'{"include_usage":true%b%b' % (b"," if places else b"", options[1:])
 
 
 def _places(text: bytes) -> Mapping[str, tuple[int, int]] | None:
-    """Where the value of each name at the top level of an object stands; None when a name comes twice."""
+    """The position of each value at the top level of an object, by name; None when a name comes twice."""
     try:
         if _has_many_names(text):
             return None
@@ -96,7 +95,7 @@ def _has_many_names(text: bytes) -> bool:
 
 
 def _walk(text: bytes, position: int, values: Mapping[str, msgspec.Raw]) -> Mapping[str, tuple[int, int]] | None:
-    """The parser keeps the last of two values of one name, so every member must stand where it is expected."""
+    """The parser keeps the last of two values of one name, so every member must be where it is expected."""
     places = {}
     for expected, raw in values.items():
         name, value = _NAME.match(text, position), bytes(raw)
@@ -124,22 +123,22 @@ _NULL: Final = re.compile(rb'"usage"[ \t]*:[ \t]*null')
 
 
 class UsageRemoval:
-    """Takes what was told because we asked out of a stream of server-sent events, however its bytes were cut.
+    """Strips the usage that the client did not request from a stream of server-sent events, however it is split.
 
-    Whole events pass at once; only one that is incomplete is held back, and no more of it than an event with usage
-    may have. A chunk that has both choices and usage stays: such providers tell it unasked.
+    Whole events pass at once; only an incomplete one is held back, up to the size of an event with usage. A chunk that
+    has both choices and usage stays: such providers report it without the option.
     """
 
     __slots__ = ("_passing", "_pending")
 
     def __init__(self) -> None:
         self._pending = b""
-        self._passing = False  # an event too large to be the one, whose beginning has passed
+        self._passing = False  # an event too large to hold usage, whose beginning has passed
 
-    def feed(self, piece: bytes) -> bytes:
-        """What the client gets of the stream so far, and has not got yet. Often nothing."""
+    def feed(self, chunk: bytes) -> bytes:
+        """What the client may get of the stream so far and has not got yet. Often nothing."""
         seen = max(0, len(self._pending) - _MAX_END_BYTES)
-        text = self._pending + piece if self._pending else piece
+        text = self._pending + chunk if self._pending else chunk
         passed, position = [], 0
         for end in (_EVENT_END if b"\r" in text else _PLAIN_END).finditer(text, seen):
             passed.append(self._without_usage(text[position : end.end()]))
@@ -150,7 +149,7 @@ class UsageRemoval:
         return b"".join(passed)
 
     def close(self) -> bytes:
-        """What was held back, where the stream ended or broke off in the middle of an event."""
+        """What was held back of an incomplete event when the stream ended or broke off."""
         rest, self._pending = self._pending, b""
         return self._without_usage(rest)
 
@@ -162,21 +161,21 @@ class UsageRemoval:
         return passed
 
     def _without_usage(self, event: bytes) -> bytes:
-        """`event` as it would be if nobody had asked."""
+        """`event` as it would be without the option."""
         if self._passing:
             self._passing = False
             return event
         if b'"usage"' not in event or len(event) > _MAX_EVENT_BYTES:
             return event
         lines = [line for line in event.splitlines() if line.startswith(b"data:")]
-        chunk = _read(lines[0][5:]) if len(lines) == 1 else None
+        chunk = _parse(lines[0][5:]) if len(lines) == 1 else None
         if chunk is None or (chunk.usage is not None and chunk.choices):
             return event
         return _without_null(event) if chunk.usage is None else _without_data(event)
 
 
-def _read(data: bytes) -> _Chunk | None:
-    """None when `data` is no chunk that says something about usage."""
+def _parse(data: bytes) -> _Chunk | None:
+    """None when `data` is no chunk with a `usage`."""
     try:
         return _chunk.decode(data)
     except UNDECODABLE:
@@ -184,7 +183,7 @@ def _read(data: bytes) -> _Chunk | None:
 
 
 def _without_null(event: bytes) -> bytes:
-    """Only where there is no doubt: the name stands once, as a member behind another.
+    """Only where it is certain: the name occurs once, as a member behind another.
 
     A quote that follows a comma begins a name or a text; inside of a text it would follow a backslash.
     """
@@ -196,12 +195,12 @@ def _without_null(event: bytes) -> bytes:
 
 
 def _without_data(event: bytes) -> bytes:
-    """Comments that stood before the data stay; without any, nothing does."""
+    """Comments before the data stay; without any, nothing does."""
     rest = _DATA.sub(b"", event)
     return rest if rest.strip(b"\r\n") else b""
 
 
 def uncompressed(headers: Sequence[Pair]) -> list[Pair]:
-    """`headers` asking for a response that can be read on its way."""
-    kept = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
-    return [*kept, (b"Accept-Encoding", b"identity")]
+    """`headers` that accept a response without compression only, so that it can be parsed on its way."""
+    others = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
+    return [*others, (b"Accept-Encoding", b"identity")]

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Depends, Request
 
 from schemas.api.requests import instant
-from services.domain.exchange.signed_url import KEPT_AS, VALID_FOR, SignedBody, signature_of
+from services.domain.exchange.signed_url import SIGNED_URLS, VALID_FOR, SignedBody, signature_of
 from services.ports import Row
 from services.query.dependencies import GivenService
 
@@ -41,7 +41,7 @@ async def _body_urls(request: Request, service: GivenService) -> BodyUrls:
     expires_at = service.clock.now().astimezone(UTC) + VALID_FOR
     return BodyUrls(
         base_url=service.public_url or str(request.base_url).rstrip("/"),
-        secret=await service.secrets.of(KEPT_AS),
+        secret=await service.secrets.of(SIGNED_URLS),
         expires_at_s=int(expires_at.timestamp()),
     )
 

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from schemas.api.requests import RawEvents
 from schemas.errors import Forbidden
 from schemas.tables import REQUEST_RESPONSE
-from services.domain.exchange.signed_url import KEPT_AS, SignedBody, is_signed
+from services.domain.exchange.signed_url import SIGNED_URLS, SignedBody, is_signed
 from services.query.dependencies import GivenService
 from services.query.http.responses import bare
 from services.query.requests.bodies import bodies_of, form_asked
@@ -29,7 +29,7 @@ async def get_body(
     signed = SignedBody(
         organization_id=organization, request_id=str(request_id), created_at=created_at, expires_at_s=expires
     )
-    if not is_signed(signed, signature, await service.secrets.of(KEPT_AS)):
+    if not is_signed(signed, signature, await service.secrets.of(SIGNED_URLS)):
         raise Forbidden("this URL is not signed by this Farebox: take it as it stands in `signed_body_url`")
     if int(service.clock.now().timestamp()) > expires:
         raise Forbidden("this URL has expired: ask for the request again, its `signed_body_url` is a new one")

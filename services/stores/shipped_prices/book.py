@@ -1,6 +1,6 @@
-"""PriceBook on the price data that the `genai-prices` package ships: dated, and never refreshed behind anyone's back.
+"""PriceBook on the price data that the `genai-prices` package ships: dated, and never updated but by a release.
 
-The package matches providers and models; what it knows of a model is turned into rates by our usage classes once.
+The package matches providers and models; its prices of a model are converted into rates by our usage classes once.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from services.stores.shipped_prices.mapping import (
     at_search_depth,
     has_tiers,
     included_in,
-    places_of,
+    price_fields,
     rates_of,
     usd_per_request,
 )
@@ -51,7 +51,7 @@ _Key = tuple[int, tuple[int, ...], str, int | None]
 
 
 class ShippedPrices:
-    """The prices inside the installed package. Answers come from memory after the first question about a model."""
+    """The prices inside the installed package. A model's are cached once they were looked up."""
 
     def __init__(self, snapshot: DataSnapshot | None = None) -> None:
         self._snapshot = snapshot or get_snapshot()
@@ -64,7 +64,7 @@ class ShippedPrices:
             known = self._models[key]
         except KeyError:
             known = self._find(provider, model)
-            if len(self._models) >= _MAX_REMEMBERED:  # clients may make up names without end
+            if len(self._models) >= _MAX_REMEMBERED:  # clients may send any number of names
                 self._models.clear()
             self._models[key] = known
         return known.price_at(timestamp, tier) if known is not None else None
@@ -91,7 +91,7 @@ class ShippedPrices:
         return known.why_unpriced(timestamp) if known is not None else ""
 
     def _lister(self, info: ModelInfo) -> str:
-        """Whose list `info` stands in: not always that of the provider it was found for."""
+        """The seller whose list has `info`: not always the provider it was found for."""
         return next(one.id for one in self._snapshot.providers if any(info is model for model in one.models))
 
 
@@ -135,7 +135,7 @@ class _Model:
         key = (standard, variants, tier, limit)
         price = self._made.get(key)
         if price is None:
-            if len(self._made) >= _MAX_TIERS:  # nor is there an end to the names of tiers
+            if len(self._made) >= _MAX_TIERS:  # likewise of tiers
                 self._made.clear()
             price = self._made[key] = self._make(standard, variants, tier, limit)
         return price
@@ -153,7 +153,7 @@ class _Model:
         return [gap for gap in self._gaps if gap.is_open(timestamp, hours=hours)]
 
     def _is_of_later_hours(self, standard: int, timestamp: datetime) -> bool:
-        """Prices of some hours have no date. They came with the latest that has one, and nobody knows them before."""
+        """Prices by the hour have no date. They came with the latest dated price, and are unknown before it."""
         return timestamp < self._latest_start and _of_hours(self._dated[standard])
 
     def _standard(self, timestamp: datetime) -> int:
@@ -166,21 +166,21 @@ class _Model:
 
     def _variants(self, timestamp: datetime, tier: str) -> Iterator[int]:
         for index, variant in enumerate(self._tiers):
-            asked_for = tier in variant.when.values() and len(variant.when) == 1
-            if asked_for and (variant.constraint is None or variant.constraint.active(timestamp)):
+            is_for_tier = tier in variant.when.values() and len(variant.when) == 1
+            if is_for_tier and (variant.constraint is None or variant.constraint.active(timestamp)):
                 yield index
 
     def _make(self, standard: int, variants: tuple[int, ...], tier: str, limit: int | None) -> Price:
         chosen = self._dated[standard]
         overlays = [self._tiers[index] for index in variants]
-        places = places_of(chosen.prices, overlays)
+        fields = price_fields(chosen.prices, overlays)
         if tier and not overlays:
             # The standard prices are not this tier's.
-            places = at_search_depth(places, tier, self._list.search_fees) or {}
-        elif not places and self._info.id.endswith(":free"):
-            places = dict.fromkeys(PRICED, Decimal(0))  # no price at all may be a gap; under this name it is a promise
+            fields = at_search_depth(fields, tier, self._list.search_fees) or {}
+        elif not fields and self._info.id.endswith(":free"):
+            fields = dict.fromkeys(PRICED, Decimal(0))  # no price may mean a gap; under this name it means free
         if self._searches:
-            places.pop("web_searches_kcount", None)
+            fields.pop("web_searches_kcount", None)
         since = _since(chosen, overlays)
         price = Price(
             id=_name(self._list.seller, self._info.id, chosen, since, tier),
@@ -188,11 +188,11 @@ class _Model:
             model=self._info.id,
             valid_from=since,
             source=f"genai-prices {genai_prices.__version__}",
-            rates=rates_of(self._list, self._info.id, places),
-            usd_per_request=usd_per_request(places),
+            rates=rates_of(self._list, self._info.id, fields),
+            usd_per_request=usd_per_request(fields),
             tier=tier,
-            max_prompt_tokens=None if has_tiers(places) else limit,
-            included_in=included_in(places),
+            max_prompt_tokens=None if has_tiers(fields) else limit,
+            included_in=included_in(fields),
         )
         return msgspec.structs.replace(price, id=f"{price.id}#{_digest(price)}")
 

@@ -10,10 +10,10 @@ from genai_prices.types import ModelPrice, PriceVariant, TieredPrices
 from schemas.price import Rate
 from services.domain.providers.price_list import PriceList
 
-Places = dict[str, Decimal | TieredPrices]  # what a model's prices are, by the package's names
+PriceFields = dict[str, Decimal | TieredPrices]  # a model's prices, by the package's names
 
-# Usage class -> where its price stands in the package, the first that is there.
-_PLACES: Final[Mapping[str, Sequence[str]]] = {
+# Usage class -> the fields that may have its price; the first that is set counts.
+_FIELDS: Final[Mapping[str, Sequence[str]]] = {
     "prompt_tokens": ("input_mtok",),
     "prompt_cache_read_tokens": ("cache_read_mtok",),
     "prompt_cache_read_audio_tokens": ("cache_audio_read_mtok",),
@@ -30,7 +30,7 @@ _PLACES: Final[Mapping[str, Sequence[str]]] = {
     "web_searches": ("web_searches_kcount",),
     "file_searches": ("storage_searches_kcount",),
 }
-PRICED: Final = tuple(names[0] for names in _PLACES.values())
+PRICED: Final = tuple(names[0] for names in _FIELDS.values())
 
 _FINE_TUNED: Final = re.compile(r"^ft:|\.ft-")  # these have a discount for cached input, which the package lacks
 
@@ -41,70 +41,72 @@ _SECONDS_AN_HOUR: Final = 3600
 _EXACT: Final = Context(prec=28, traps=[Inexact])
 
 
-def places_of(standard: ModelPrice, overlays: Sequence[PriceVariant]) -> Places:
+def price_fields(standard: ModelPrice, overlays: Sequence[PriceVariant]) -> PriceFields:
     """The prices by the package's names; of several overlays the first that prices a name wins."""
-    places = {name: value for name, value in vars(standard).items() if value is not None}
+    fields = {name: value for name, value in vars(standard).items() if value is not None}
     for overlay in reversed(overlays):
-        places.update({name: value for name, value in vars(overlay.prices).items() if value is not None})
-    return places
+        fields.update({name: value for name, value in vars(overlay.prices).items() if value is not None})
+    return fields
 
 
-def at_search_depth(places: Places, tier: str, search_fees: Mapping[Decimal, Mapping[str, Decimal]]) -> Places | None:
-    """`places` with the fee a request of the search depth in `tier`; None without one that is known.
+def at_search_depth(
+    fields: PriceFields, tier: str, search_fees: Mapping[Decimal, Mapping[str, Decimal]]
+) -> PriceFields | None:
+    """`fields` with the fee a request of the search depth in `tier`; None without one that is known.
 
     `search_fees` are by the listed fee and the depth, in US dollars a thousand requests.
     """
     if not search_fees or not tier.startswith(_DEPTH):
         return None
-    listed_fee = places.get("requests_kcount")
+    listed_fee = fields.get("requests_kcount")
     if listed_fee is None:
-        return places
+        return fields
     fees = search_fees.get(listed_fee, {}) if isinstance(listed_fee, Decimal) else {}
     fee = fees.get(tier.removeprefix(_DEPTH))
-    return None if fee is None else places | {"requests_kcount": fee}
+    return None if fee is None else fields | {"requests_kcount": fee}
 
 
-def rates_of(listed: PriceList, model: str, places: Places) -> dict[str, Rate]:
-    """By usage class, in US dollars per unit. A class that is billed in a way we cannot tell has none."""
+def rates_of(listed: PriceList, model: str, fields: PriceFields) -> dict[str, Rate]:
+    """By usage class, in US dollars per unit. A class that is billed in a way unknown to us has none."""
     rates = {}
-    for usage_class, names in _PLACES.items():
-        found = next((name for name in names if name in places), None)
-        rate = None if found is None else _rate(places[found], found)
+    for usage_class, names in _FIELDS.items():
+        found = next((name for name in names if name in fields), None)
+        rate = None if found is None else _rate(fields[found], found)
         if rate is not None:
             rates[usage_class] = rate
     for usage_class, as_class in listed.billed_as.items():
         discounted = usage_class == "prompt_cache_read_tokens" and _FINE_TUNED.search(model)
         if usage_class not in rates and as_class in rates and not discounted:
             rates[usage_class] = rates[as_class]
-    if "input_video_mtok" in places:
+    if "input_video_mtok" in fields:
         rates.pop("prompt_image_tokens", None)  # we count video as images, which cost less there
-    return _included(places) | rates
+    return _included(fields) | rates
 
 
-def _included(places: Places) -> dict[str, Rate]:
-    """What is used and paid for with something else: text by the length of its audio, searches by the request."""
-    classes = [*included_in(places), *(["web_searches"] if "requests_kcount" in places else [])]
+def _included(fields: PriceFields) -> dict[str, Rate]:
+    """Classes whose price is part of another: text by the length of its audio, searches by the request."""
+    classes = [*included_in(fields), *(["web_searches"] if "requests_kcount" in fields else [])]
     return {usage_class: Rate(usd=Decimal(0)) for usage_class in classes}
 
 
-def included_in(places: Places) -> dict[str, str]:
-    """What costs nothing beside another class that was used. Models that are sold by the hour also answer by text."""
-    by_length = "input_audio_hours" in places and "input_mtok" not in places
+def included_in(fields: PriceFields) -> dict[str, str]:
+    """Class -> the class whose price includes it. Models that are sold by the hour also return text."""
+    by_length = "input_audio_hours" in fields and "input_mtok" not in fields
     return dict.fromkeys(("prompt_tokens", "completion_tokens"), "prompt_audio_seconds") if by_length else {}
 
 
-def has_tiers(places: Places) -> bool:
-    """Whether anything has another price above some size of the prompt."""
-    return any(isinstance(value, TieredPrices) for value in places.values())
+def has_tiers(fields: PriceFields) -> bool:
+    """Whether any price depends on the size of the prompt."""
+    return any(isinstance(value, TieredPrices) for value in fields.values())
 
 
-def usd_per_request(places: Places) -> Decimal:
-    value = places.get("requests_kcount", Decimal(0))
+def usd_per_request(fields: PriceFields) -> Decimal:
+    value = fields.get("requests_kcount", Decimal(0))
     return (value.base if isinstance(value, TieredPrices) else value).scaleb(_PER["_kcount"])
 
 
 def _rate(value: Decimal | TieredPrices, name: str) -> Rate | None:
-    """Per unit. Moving the decimal point is exact; dividing might not be, and then there is no rate."""
+    """Per unit. Moving the decimal point is exact; a division that is not gives no rate."""
     if name.endswith("_hours"):
         return _per_second(value)
     exponent = _PER[name[name.rindex("_") :]]
