@@ -1,4 +1,4 @@
-"""Captures: what is kept of an exchange, and that it becomes one event."""
+"""Captures: what is captured of an exchange, and that it becomes one event."""
 
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -60,22 +60,22 @@ def test_a_capture_finishes_once() -> None:
         capture.finish(Outcome.COMPLETED, 10.0)
 
 
-def test_without_an_answer_there_is_no_status_and_no_first_byte() -> None:
+def test_without_a_response_there_is_no_status_and_no_first_byte() -> None:
     response = a_capture().finish(Outcome.TIMED_OUT, 15.0).response
     assert (response.status, response.first_byte_ms, response.latency_ms, response.body) == (None, None, 5000, b"")
 
 
 @pytest.mark.parametrize(
-    ("notes", "size", "tells"),
+    ("framing", "size", "readable"),
     [({}, 1001, True), ({b"content-encoding": b"gzip"}, 1000, True), ({b"content-encoding": b"gzip"}, 100_000, False)],
 )
-def test_of_a_compressed_answer_above_the_limit_the_end_tells_nothing(
-    notes: dict[bytes, bytes], size: int, tells: bool
+def test_the_end_of_a_compressed_response_above_the_limit_is_not_readable(
+    framing: dict[bytes, bytes], size: int, readable: bool
 ) -> None:
     capture = a_capture(limit=1000, space=CaptureSpace(300_000))
-    capture.response_head(200, notes)
+    capture.response_head(200, framing)
     capture.response.add(bytes(size))
-    assert capture.has_readable_end == tells
+    assert capture.has_readable_end == readable
 
 
 def test_space_is_given_back_when_a_capture_finishes() -> None:
@@ -89,25 +89,25 @@ def test_space_is_given_back_when_a_capture_finishes() -> None:
 
 
 @given(
-    pieces=st.lists(st.binary(max_size=30), max_size=12),
+    chunks=st.lists(st.binary(max_size=30), max_size=12),
     limit=st.integers(0, 60),
     total=st.integers(0, 200),
     tail_bytes=st.integers(0, 20),
 )
 @settings(max_examples=500, deadline=None)
-def test_a_body_is_kept_up_to_its_limit_or_not_at_all_and_so_is_its_end(
-    pieces: list[bytes], limit: int, total: int, tail_bytes: int
+def test_a_body_is_captured_up_to_its_limit_or_not_at_all_and_so_is_its_end(
+    chunks: list[bytes], limit: int, total: int, tail_bytes: int
 ) -> None:
     space = CaptureSpace(total)
     body = CapturedBody(limit, space, tail_bytes)
-    for piece in pieces:
-        body.add(piece)
+    for chunk in chunks:
+        body.add(chunk)
         assert 0 <= space.free_bytes <= total
-    whole = b"".join(pieces)
+    whole = b"".join(chunks)
     has_end = body.tail_bytes > 0 and not body.dropped
     assert body.body_bytes == len(whole)
-    kept, end = body.take()
-    assert kept == (b"" if body.dropped else whole[:limit])
+    beginning, end = body.take()
+    assert beginning == (b"" if body.dropped else whole[:limit])
     assert end == (whole[max(limit, len(whole) - tail_bytes) :] if has_end else b"")
     assert space.free_bytes == total
     assert body.dropped == (min(len(whole), limit) > total)
@@ -125,7 +125,7 @@ def test_what_is_held_of_a_large_body_is_bounded_however_large_it_is() -> None:
     assert body.take() == (b"0123456789" * 100, b"0123456789" * 10)
 
 
-def test_a_body_in_tiny_pieces_takes_little_more_memory_than_it_has_bytes() -> None:
+def test_a_body_in_tiny_chunks_takes_little_more_memory_than_it_has_bytes() -> None:
     body = CapturedBody(10**6, CaptureSpace(10**6))
     tracemalloc.start()
     for number in range(100_000):
@@ -136,14 +136,14 @@ def test_a_body_in_tiny_pieces_takes_little_more_memory_than_it_has_bytes() -> N
     assert held_bytes < 1.5 * body.body_bytes
 
 
-@pytest.mark.parametrize("pieces", [MAX_LOOSE, MAX_LOOSE + 1, MAX_LOOSE + 2, 5 * MAX_LOOSE])
+@pytest.mark.parametrize("chunks", [MAX_LOOSE, MAX_LOOSE + 1, MAX_LOOSE + 2, 5 * MAX_LOOSE])
 @pytest.mark.parametrize("space_bytes", [10_000, 1000])
-def test_a_body_in_many_pieces_is_what_came(pieces: int, space_bytes: int) -> None:
+def test_a_body_in_many_chunks_is_whole(chunks: int, space_bytes: int) -> None:
     space = CaptureSpace(space_bytes)
     body = CapturedBody(10_000, space)
-    for number in range(pieces):
+    for number in range(chunks):
         body.add(b"%04d" % number)
-    whole = b"".join(b"%04d" % number for number in range(pieces))
+    whole = b"".join(b"%04d" % number for number in range(chunks))
     assert body.take() == (whole if len(whole) <= space_bytes else b"", b"")
     assert space.free_bytes == space_bytes
 

@@ -121,7 +121,7 @@ def test_every_route_of_an_sdk_is_free_or_known_to_be_billed(sdk: str) -> None:
         expected = CostState.NO_USAGE if _shown(path) in MAY_BE_BILLED[sdk] else CostState.FREE
         if state is not expected:
             wrong[_shown(path)] = state
-    assert wrong == {}, "new or moved: to services/domain/pricing/management_paths.py, or to MAY_BE_BILLED"
+    assert wrong == {}, "new or moved: to the record in services/domain/providers, or to MAY_BE_BILLED"
 
 
 @pytest.mark.parametrize("sdk", BASES)

@@ -33,7 +33,7 @@ ROUTES = Routes({"OPENAI": origin_of("https://api.openai.com"), "ANTHROPIC": ori
 
 
 @pytest.mark.parametrize(
-    ("path", "provider", "asked", "url"),
+    ("path", "provider", "forwarded", "url"),
     [
         ("/oai/v1/chat/completions", "OPENAI", "/v1/chat/completions", "https://api.openai.com/v1/chat/completions"),
         ("/v1/gateway/oai/v1/models", "OPENAI", "/v1/models", "https://api.openai.com/v1/models"),
@@ -49,10 +49,10 @@ ROUTES = Routes({"OPENAI": origin_of("https://api.openai.com"), "ANTHROPIC": ori
         ("/oai/v1/x?key=a\\b", "OPENAI", "/v1/x?key=a\\b", "https://api.openai.com/v1/x"),
     ],
 )
-def test_a_route_is_cut_off_and_the_rest_goes_to_its_provider(path: str, provider: str, asked: str, url: str) -> None:
+def test_a_route_is_cut_off_and_the_rest_is_forwarded(path: str, provider: str, forwarded: str, url: str) -> None:
     target = ROUTES.resolve(path.encode())
     assert target is not None
-    assert (target.provider, target.path_and_query, target.url) == (provider, asked.encode(), url)
+    assert (target.provider, target.path_and_query, target.url) == (provider, forwarded.encode(), url)
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def parse_helicone_headers(headers: Sequence[Pair]) -> tuple[RequestTags, str | 
     """The tags, and the request id when the client gave a valid one.
 
     Names match without regard to case. A header sent twice is one value, joined by ", ", as HTTP says; a flag sent
-    twice is set as soon as either says yes, since most flags are about not storing bodies.
+    twice is set as soon as either is a yes, since most flags are about not storing bodies.
     """
     if not headers:
         return _NO_TAGS, None

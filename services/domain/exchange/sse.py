@@ -73,7 +73,7 @@ def _with_line_feeds(text: bytes) -> bytes:
 
 
 def looks_like_events(body: bytes) -> bool:
-    """Whether `body` begins as an event stream does, whatever its content type says."""
+    """Whether `body` begins as an event stream does, whatever its content type."""
     return _FIRST_LINE.match(body, 0, 256) is not None
 
 

@@ -51,5 +51,5 @@ def has_quirk(name: str, quirk: Quirk) -> bool:
 
 
 def price_list_of(seller: str) -> PriceList:
-    """The list of `seller`, an id in the price package, whichever provider was asked."""
+    """The list of `seller`, an id in the price package; one without details for a seller that is in no record."""
     return _BY_SELLER.get(seller) or PriceList(seller=seller)

@@ -1,4 +1,4 @@
-"""Groq: OpenAI's API below /openai. Its streams report their usage unasked, in `x_groq` of the last chunk.
+"""Groq: OpenAI's API below /openai. Its streams always report usage, in `x_groq` of the last chunk.
 
 Sources: https://console.groq.com/docs/api-reference, https://console.groq.com/docs/service-tiers, https://groq.com/pricing
 """

@@ -29,6 +29,6 @@ OTHERS: Final = (
     ),
     Provider(name="MINIMAX", title="MiniMax", prices=PriceList(seller="minimax")),
     Provider(name="ZAI", title="Z.ai", prices=PriceList(seller="zai")),
-    # Served by anybody: vLLM's API, whose paths need no version.
+    # Runs anywhere, so it has no price list; its paths need no version.
     Provider(name="VLLM", title="vLLM", shared_unbilled_paths="//[^/]+/tokenize$"),
 )

@@ -94,10 +94,10 @@ def test_a_price_by_the_hour_is_the_one_of_its_hour_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "model", "seller"), [("AZURE", "gpt-4o", "OPENAI"), ("AZURE", "claude-sonnet-4-5", "ANTHROPIC")]
+    ("provider", "model", "seller"), [("AZURE", "gpt-4o", "OPENAI"), ("AZURE", "claude-sonnet-4-5", "ANTHROPIC")]
 )
-def test_a_price_names_the_seller_in_whose_list_it_stands(asked: str, model: str, seller: str) -> None:
-    price = BOOK.price_at(asked, model, MOMENT)
+def test_a_price_names_the_seller_whose_list_has_it(provider: str, model: str, seller: str) -> None:
+    price = BOOK.price_at(provider, model, MOMENT)
     assert price is not None
     assert price == BOOK.price_at(seller, model, MOMENT)
     assert (price.provider, f":{seller.lower()}/" in price.id) == (seller.lower(), True)
@@ -190,9 +190,9 @@ def test_an_hour_has_a_price_only_where_it_is_known_to_hold(model: str, timestam
 
 
 def test_what_is_missing_of_a_price_is_said_with_what_helps() -> None:
-    told = BOOK.why_unpriced("ANTHROPIC", "claude-sonnet-4-20250514", MOMENT)
-    assert "more than 200,000 tokens" in told
-    assert "--above 200000:CLASS=USD" in told
+    why = BOOK.why_unpriced("ANTHROPIC", "claude-sonnet-4-20250514", MOMENT)
+    assert "more than 200,000 tokens" in why
+    assert "--above 200000:CLASS=USD" in why
     assert BOOK.why_unpriced("ANTHROPIC", "claude-opus-4-1", MOMENT) == ""
     assert BOOK.why_unpriced("OPENAI", "no-such-model", MOMENT) == ""
 

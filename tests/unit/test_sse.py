@@ -26,7 +26,7 @@ from services.domain.exchange.sse import events_of, json_lines, looks_like_event
         (b"", []),
     ],
 )
-def test_an_event_stream_is_read_as_the_standard_says(stream: bytes, events: list[bytes]) -> None:
+def test_an_event_stream_is_parsed_as_the_standard_says(stream: bytes, events: list[bytes]) -> None:
     assert events_of(stream) == events
 
 

@@ -1,4 +1,4 @@
-"""How OpenAI chat streams are asked for their usage, and how the response is taken out again."""
+"""How `include_usage` is set in requests for streams, and how the extra chunk is stripped again."""
 
 import json
 from itertools import pairwise
@@ -39,7 +39,7 @@ UNTOUCHED = {
     "no stream wanted": b'{"stream":false}',
     "a stream of another kind": b'{"stream":"true"}',
     "streams only within": b'{"tools":[{"stream":true}]}',
-    "asked already": b'{"stream":true,"stream_options":{"include_usage":true}}',
+    "set already": b'{"stream":true,"stream_options":{"include_usage":true}}',
     "nonsense as options": b'{"stream":true,"stream_options":[]}',
     "nonsense as header_option": b'{"stream":true,"stream_options":{"include_usage":"yes"}}',
     "a name that comes twice": b'{"stream":true,"a":1,"stream":true}',
@@ -57,14 +57,14 @@ UNTOUCHED = {
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_usage_is_asked_for_and_nothing_else_changes(name: str) -> None:
+def test_the_option_is_set_and_nothing_else_changes(name: str) -> None:
     body, asking = ASKED[name]
     assert with_usage_requested(body) == asking
     assert with_usage_requested(asking) is None
 
 
 @pytest.mark.parametrize("name", UNTOUCHED)
-def test_what_need_not_or_cannot_be_asked_surely_stays_as_it_is(name: str) -> None:
+def test_a_body_that_needs_no_option_or_is_ambiguous_is_not_changed(name: str) -> None:
     assert with_usage_requested(UNTOUCHED[name]) is None
 
 
@@ -81,7 +81,7 @@ bodies = st.fixed_dictionaries(
 
 @given(bodies, st.sampled_from([None, 0, 2]), st.booleans(), st.randoms(use_true_random=False))
 @settings(max_examples=300, deadline=None)
-def test_a_body_that_asks_says_the_same_as_before_but_for_usage(
+def test_a_body_with_the_option_has_the_same_content_otherwise(
     body: dict[str, Any], indent: int | None, ascii_only: bool, order: Any
 ) -> None:
     members = list(body.items())
@@ -125,14 +125,14 @@ CHANGED = {
 EVENTS = CHANGED | dict(zip(KEPT, KEPT, strict=True))
 
 
-def _removed(*pieces: bytes) -> bytes:
+def _removed(*chunks: bytes) -> bytes:
     removal = UsageRemoval()
-    return b"".join([*map(removal.feed, pieces), removal.close()])
+    return b"".join([*map(removal.feed, chunks), removal.close()])
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("number", range(len(EVENTS)))
-def test_of_an_event_only_what_we_asked_for_goes(number: int, line_end: bytes) -> None:
+def test_of_an_event_only_the_usage_that_was_requested_for_us_is_stripped(number: int, line_end: bytes) -> None:
     event, left = list(EVENTS.items())[number]
     sent, got = ((text + b"\n\n").replace(b"\n", line_end) for text in (event, left))
     assert _removed(sent) == (got if left or not event else b"")
@@ -145,7 +145,7 @@ streams = st.lists(
 
 @given(streams, st.lists(st.integers(0, 1_000_000), max_size=12), st.integers(0, 3))
 @settings(max_examples=400, deadline=None)
-def test_however_a_stream_is_cut_the_caller_gets_the_same(
+def test_however_a_stream_is_split_the_client_gets_the_same(
     events: list[tuple[bytes, bytes]], places: list[int], missing: int
 ) -> None:
     sent, wanted = b"", b""
