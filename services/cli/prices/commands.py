@@ -10,11 +10,14 @@ from services.cli.prices.parse import amount_of, class_prices, tier_prices
 from services.cli.prices.render import added_price, listed_prices, shown_prices
 from services.cli.terminal import compile_lines, screen, seen
 from services.domain.providers.catalog import PROVIDERS
+from services.domain.providers.others import CUSTOM
 
 prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
 
-# Whose prices are searched when no provider is named; the last, without a name, has each model of a sole seller.
-LIKELY: Final = tuple(provider.name for provider in PROVIDERS if provider.label)
+# Whose prices are searched when no provider is named: those with a path here whose models cost the same at any
+# seller, and the one of calls logged without a provider.
+_SOLE_SELLERS: Final = tuple(one.name for one in PROVIDERS if one.label and one.prices and one.prices.is_sole_seller)
+LIKELY: Final = (*_SOLE_SELLERS, CUSTOM.name)
 
 Provider = Annotated[str, typer.Option(help=f"As requests show it: {', '.join(LIKELY)} ... Default: any.")]
 ServiceTier = Annotated[str, typer.Option(help="flex, priority, batch ... Default: the standard one.")]
