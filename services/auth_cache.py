@@ -43,9 +43,9 @@ class AuthCache(Generic[Owner]):
         *,
         now_s: Callable[[], float] = monotonic,
     ) -> None:
-        """`look_up` asks the store about a credential; it returns an error for one that is rejected.
+        """`look_up` queries the store for a credential; it returns an error for one that is rejected.
 
-        It raises StoreUnavailable when the store cannot be asked.
+        It raises StoreUnavailable when the store is unavailable.
         """
         self._look_up = look_up
         self._policy = policy
@@ -57,7 +57,7 @@ class AuthCache(Generic[Owner]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def cached(self, credential: bytes) -> Owner | FareboxError | None:
-        """The result that is known without waiting; None when the store has to be asked first.
+        """The result that is known without waiting; None when the store has to be queried first.
 
         A valid key that is no longer fresh is looked up in the background.
         """

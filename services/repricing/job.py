@@ -75,7 +75,7 @@ class RepriceWork:
     async def _charge_rows(self, where: Filter, book: PriceBook, differences: Differences) -> None:
         after = None
         while rows := await self._query(compile_charged_rows(self.run.organization_id, where, after, self._chunk_rows)):
-            # In a thread: other tasks of this loop have somebody waiting.
+            # In a thread: clients wait for other tasks of this loop.
             decided = await asyncio.to_thread(_decided, rows, book, self.run)
             if not self.run.dry_run:
                 await self._write(decided)
@@ -108,8 +108,8 @@ class RepriceWork:
     async def _count_rows(self, where: Filter) -> None:
         organization_id = self.run.organization_id
         requests = (MEASURES["requests"],)
-        asked = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
-        (total,) = await self._query(compile_report(asked))
+        count = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
+        (total,) = await self._query(compile_report(count))
         self.run = replace(self.run, rows_total=total["m0"])
 
     async def _write(self, decided: "_Decided") -> None:

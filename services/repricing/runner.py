@@ -16,7 +16,7 @@ from services.repricing.job import RepriceWork
 from services.sql.reprices import compile_runs_on_top
 
 CHUNK_ROWS: Final = 10_000
-SOON_S: Final = 2.0  # clients wait so long for an end, before they are told that it goes on
+SOON_S: Final = 2.0  # a client waits so long for the end of a run, before it gets a response that it goes on
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Repricing:
                 raise Conflict(f"re-pricing {later.id} has since changed the same requests: undo it first")
 
     async def _charge_again(self, work: RepriceWork) -> None:
-        """At the prices known now, which are valid at the moment of each request."""
+        """At the prices known now that were valid at the time of each request."""
         rows = await self._price_rows.list_prices(work.run.organization_id)
         await work.charge_again(LayeredPrices(self._shipped, rows))
 

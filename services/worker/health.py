@@ -14,7 +14,7 @@ _TIMEOUT_S: Final = 5.0
 
 
 async def serve_health(metrics: Metrics, *, host: str, port: int, hosts: Collection[str] = ()) -> asyncio.Server:
-    """A listening server; its owner closes it. `hosts`: names under which `/metrics` is shown beside local ones.
+    """A listening server; its owner closes it. `hosts`: names under which `/metrics` is shown, beside local ones.
 
     Raises: OSError when the address is taken.
     """

@@ -1,4 +1,4 @@
-"""What a KeyStore owes, asked of SQLite and of PostgreSQL."""
+"""What a KeyStore owes, on SQLite and on PostgreSQL."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ def create(keys: SqlKeyStore, organization_id: str, permission: Permission = Per
 
 
 @pytest.mark.parametrize("permission", list(Permission))
-def test_a_secret_says_whose_it_is_and_what_it_may_do(
+def test_a_secret_identifies_its_organization_and_permission(
     keys: SqlKeyStore, organization_id: str, permission: Permission
 ) -> None:
     _, secret = create(keys, organization_id, permission)
@@ -102,7 +102,7 @@ def test_the_secret_is_neither_stored_nor_logged(
     assert hash_of(secret) not in caplog.text
 
 
-def test_who_comes_first_to_a_new_file_while_another_writes_it_waits(tmp_path: Path) -> None:
+def test_a_migration_waits_for_another_writer_of_a_new_file(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None, check_same_thread=False)
     other.execute("CREATE TABLE of_another (name TEXT)")
     other.execute("BEGIN IMMEDIATE")
@@ -126,14 +126,14 @@ def test_nobody_waits_for_a_file_that_can_never_be_written(tmp_path: Path) -> No
     connection.close()
 
 
-def test_before_anybody_migrated_the_store_is_unavailable(state_url: str) -> None:
+def test_before_a_migration_the_store_is_unavailable(state_url: str) -> None:
     store = SqlKeyStore(state_url)
     with pytest.raises(StoreUnavailable):
         asyncio.run(store.organization_of("x"))
     asyncio.run(store.close())
 
 
-def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password() -> None:
+def test_an_unreachable_server_makes_the_store_unavailable_and_shows_no_password() -> None:
     store = SqlKeyStore("postgresql+psycopg://farebox:hunter2@127.0.0.1:1/none")
     with pytest.raises(StoreUnavailable) as raised:
         asyncio.run(store.organization_of("x"))

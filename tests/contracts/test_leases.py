@@ -1,4 +1,4 @@
-"""What a lease owes, asked of SQLite and of PostgreSQL: one holder at a time, however many come at once."""
+"""What a lease owes, on SQLite and on PostgreSQL: one holder at a time, however many come at once."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What PriceRows owe, asked of SQLite and of PostgreSQL."""
+"""What a PriceRows store owes, on SQLite and on PostgreSQL."""
 
 import asyncio
 import sqlite3
@@ -63,7 +63,7 @@ def test_a_row_comes_back_as_it_was_added_to_the_last_digit(rows: SqlPriceRows, 
     assert str(kept.rates["prompt_tokens"].usd) == "6.00E-7"
 
 
-def test_moments_are_utc_wherever_they_were_written(rows: SqlPriceRows, organization_id: str) -> None:
+def test_timestamps_are_utc_in_whichever_zone_they_were_written(rows: SqlPriceRows, organization_id: str) -> None:
     elsewhere = MOMENT.astimezone(timezone(timedelta(hours=9)))
     add(rows, organization_id, valid_from=elsewhere)
     (kept,) = listed(rows, organization_id)
@@ -80,7 +80,7 @@ def test_rows_are_listed_as_they_were_added_for_their_organization_only(
     assert all(row in everything for row in (first, second, other))
 
 
-def test_ending_a_row_keeps_it_and_says_when_it_was_ended(rows: SqlPriceRows, organization_id: str) -> None:
+def test_ending_a_row_keeps_it_with_the_time_of_its_end(rows: SqlPriceRows, organization_id: str) -> None:
     added = add(rows, organization_id, valid_until=None)
     before = datetime.now(UTC)
     assert end(rows, organization_id, added.id, MOMENT + DAY)
@@ -102,7 +102,7 @@ def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organizati
     assert (ended.holds_until, ended.valid_until) == (MOMENT + DAY, TERMS.valid_until)
 
 
-def test_whoever_waits_for_another_writer_is_not_known_before_that_one_is_done(tmp_path: Path) -> None:
+def test_a_row_that_waits_for_another_writer_takes_effect_after_that_one(tmp_path: Path) -> None:
     state = f"sqlite:///{tmp_path}/state.sqlite"
     asyncio.run(migrate_state(state))
     store = SqlPriceRows(state)

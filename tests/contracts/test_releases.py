@@ -1,4 +1,4 @@
-"""What PricingReleaseRegistry owe, asked of SQLite and of PostgreSQL."""
+"""What a PricingReleaseRegistry owes, on SQLite and on PostgreSQL."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -39,30 +39,30 @@ def others(store: SqlPricingReleases) -> datetime | None:
     return asyncio.run(store.other_release_active_until())
 
 
-def test_workers_of_one_release_hear_of_no_other_one(worker: Worker) -> None:
+def test_workers_of_one_release_find_no_other_one(worker: Worker) -> None:
     first, second = worker("one"), worker("one")
     assert [others(first), others(second), others(first)] == [None, None, None]
 
 
-def test_each_of_two_releases_hears_until_when_the_other_one_may_charge(worker: Worker) -> None:
+def test_each_of_two_releases_finds_until_when_the_other_one_may_charge(worker: Worker) -> None:
     old, new = worker("old"), worker("new")
     before = datetime.now(UTC)
     others(old)
     after = datetime.now(UTC)
-    heard = others(new)
-    assert heard is not None
-    assert before <= heard - LEASE - LEAD <= after
+    active_until = others(new)
+    assert active_until is not None
+    assert before <= active_until - LEASE - LEAD <= after
     its_end = others(old)
     assert its_end is not None
-    assert heard <= its_end
+    assert active_until <= its_end
 
 
-def test_a_release_says_that_it_charges_before_it_hears_of_others(worker: Worker) -> None:
+def test_a_release_registers_before_it_looks_for_others(worker: Worker) -> None:
     stores = [worker(f"release {number}") for number in range(6)]
     with ThreadPoolExecutor(len(stores)) as threads:
-        heard = list(threads.map(others, stores))
-    # Of two releases that begin at once one at least hears of the other; so all but one of these hear of somebody.
-    assert heard.count(None) <= 1
+        active_until = list(threads.map(others, stores))
+    # Of two releases that begin at once one at least finds the other; so all but one of these find another.
+    assert active_until.count(None) <= 1
 
 
 def test_workers_that_begin_at_once_agree_on_one_row(worker: Worker, state_url: str) -> None:
@@ -89,7 +89,7 @@ def test_a_release_that_goes_on_charging_keeps_saying_so(worker: Worker, monkeyp
     assert later >= first + timedelta(milliseconds=50)
 
 
-def test_a_release_that_comes_back_is_told_of_the_one_in_between(worker: Worker) -> None:
+def test_a_release_that_comes_back_finds_the_one_in_between(worker: Worker) -> None:
     others(worker("old"))
     others(worker("new"))
     assert others(worker("old")) is not None

@@ -1,4 +1,4 @@
-"""What the record of re-pricings owes, asked of SQLite and of PostgreSQL: one at a time, and nothing lost."""
+"""What the record of re-pricings owes, on SQLite and on PostgreSQL: one at a time, and nothing lost."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What migrating the state database owes, asked of SQLite and of PostgreSQL: once is enough, and twice does no harm."""
+"""What migrating the state database owes, on SQLite and on PostgreSQL: once is enough, and twice does no harm."""
 
 import asyncio
 import subprocess

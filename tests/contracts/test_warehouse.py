@@ -1,4 +1,4 @@
-"""What a Warehouse keeps, asked of both shapes: the engine in this process and a server over HTTP."""
+"""What a Warehouse keeps, in both shapes: the engine in this process and a server over HTTP."""
 
 import uuid
 from datetime import UTC, datetime, timedelta, timezone
@@ -106,7 +106,7 @@ def test_a_sum_may_exceed_what_one_row_can_hold(warehouse: ClickHouseWarehouse, 
     ],
     ids=str,
 )
-def test_moments_are_exact_whatever_the_clocks_do(
+def test_timestamps_are_exact_whatever_the_clocks_do(
     warehouse: ClickHouseWarehouse, organization_id: str, timestamp: datetime
 ) -> None:
     insert(

@@ -1,4 +1,4 @@
-"""What a Warehouse does when it is asked for too much, the wrong thing, or is not there."""
+"""What a Warehouse does with too large and with wrong queries, and when it is unavailable."""
 
 import asyncio
 import contextlib
@@ -64,7 +64,7 @@ def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password
 
 
 @pytest.mark.parametrize(("wait_s", "told"), [(0.7, ["the warehouse is away, waiting"]), (0, [])])
-def test_that_a_server_is_waited_for_is_told_once(
+def test_that_a_server_is_waited_for_is_logged_once(
     wait_s: float, told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreUnavailable):
@@ -96,7 +96,7 @@ def test_a_server_that_was_killed_keeps_what_it_acknowledged_and_is_used_again_o
             insert(warehouse, records)
 
 
-def test_a_wrong_password_is_told_without_repeating_it(clickhouse_address: str) -> None:
+def test_a_wrong_password_is_reported_without_repeating_it(clickhouse_address: str) -> None:
     host = clickhouse_address.rpartition("@")[2]
     with pytest.raises(StoreUnavailable) as raised:
         asyncio.run(ClickHouseWarehouse.open(f"http://nobody:hunter2@{host}/default", wait_s=0))

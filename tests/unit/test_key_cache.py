@@ -57,7 +57,7 @@ def run(
     asyncio.run(played())
 
 
-def test_a_good_key_is_asked_for_once_a_minute_and_nobody_waits_for_that(time: Time) -> None:
+def test_a_valid_key_is_looked_up_once_a_minute_in_the_background(time: Time) -> None:
     async def story(store: Keys, cache: ApiKeyCache) -> None:
         for seconds, asked in [(0, 1), (59, 1), (60, 2), (61, 2), (119, 2)]:
             time.now_s = 1000.0 + seconds
@@ -81,7 +81,7 @@ def test_a_revoked_key_is_refused_after_a_minute_and_one_request(time: Time) -> 
     run(story, time=time)
 
 
-def test_a_key_that_rested_for_long_is_asked_for_before_it_is_used(time: Time) -> None:
+def test_a_key_that_was_idle_for_long_is_looked_up_before_it_is_used(time: Time) -> None:
     async def story(store: Keys, cache: ApiKeyCache) -> None:
         assert await result_of(cache) == OWNER
         store.known.clear()
@@ -91,7 +91,7 @@ def test_a_key_that_rested_for_long_is_asked_for_before_it_is_used(time: Time) -
     run(story, time=time)
 
 
-def test_known_keys_work_however_long_the_store_is_away(time: Time) -> None:
+def test_known_keys_work_however_long_the_store_is_unavailable(time: Time) -> None:
     async def story(store: Keys, cache: ApiKeyCache) -> None:
         assert await result_of(cache) == OWNER
         store.away = True

@@ -35,7 +35,7 @@ class ApiKeyCache:
     def check(self, auth_header: bytes | None, callback: AuthCallback) -> None:
         """Calls `callback` with the owner, or with Unauthenticated, Forbidden, StoreUnavailable or Busy.
 
-        At once when the key was seen lately; otherwise after the store has been asked.
+        At once when the key was seen lately; otherwise after a lookup in the store.
         """
         if auth_header is None:
             callback(Unauthenticated("Helicone-Auth is missing: send 'Helicone-Auth: Bearer <key>'"))

@@ -1,4 +1,4 @@
 """The warehouse: ClickHouse as a server or inside this process, through one client. Start with `warehouse.py`.
 
-SQL of questions is written in `services/sql`, table definitions in `clickhouse/`; neither lives here.
+The SQL of queries is compiled in `services/sql`, and the tables are defined in `clickhouse/`; neither lives here.
 """

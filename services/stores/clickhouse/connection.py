@@ -20,7 +20,7 @@ from services.stores.private_files import make_private_folder
 EMBEDDED_DATABASE = "farebox"
 
 # The engine's defaults are made for a machine of its own: in-process its caches would grow to gigabytes, and one
-# question could take the memory that the proxy needs.
+# query could take the memory that the proxy needs.
 _ENGINE_OPTIONS: Mapping[str, object] = {
     "max_server_memory_usage_to_ram_ratio": 0.5,
     "mark_cache_size": 64 * 2**20,
@@ -30,8 +30,8 @@ _ENGINE_OPTIONS: Mapping[str, object] = {
     "compiled_expression_cache_size": 16 * 2**20,
 }
 
-# Errors that say "not now". Tables and databases are missing until somebody migrates; users until somebody grants.
-_NOT_NOW = frozenset(
+# Errors to retry after. Tables and databases are missing until a migration runs; users until they are granted access.
+_TRANSIENT = frozenset(
     {
         "ABORTED", "ACCESS_DENIED", "ALL_CONNECTION_TRIES_FAILED", "AUTHENTICATION_FAILED", "CANNOT_ALLOCATE_MEMORY",
         "CANNOT_OPEN_FILE", "CANNOT_SCHEDULE_TASK", "CANNOT_WRITE_TO_FILE_DESCRIPTOR", "KEEPER_EXCEPTION",
@@ -43,7 +43,7 @@ _NOT_NOW = frozenset(
 )  # fmt: skip
 
 
-# What the operating system says when the machine is short of something, whatever the engine makes of it.
+# The operating system's errors when the machine is short of something, whatever the engine's own error is.
 _MACHINE_FAULTS = tuple(os.strerror(code) for code in (EMFILE, ENFILE, ENOSPC, EDQUOT, EFBIG, EIO, EROFS, ENOMEM))
 
 
@@ -99,7 +99,7 @@ def _server_address(url: str) -> Address:
 def open_handle(
     address: Address, settings: Mapping[str, object], *, timeout_s: float, in_database: bool = True
 ) -> Client:
-    """A handle with `settings` in force, on the address's database unless told otherwise.
+    """A handle with `settings` in force, on the address's database unless `in_database` is false.
 
     Raises: StoreUnavailable, InvalidSetting.
     """
@@ -156,7 +156,7 @@ def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_dat
 
 @contextmanager
 def translated(action: str) -> Iterator[None]:
-    """Turns the driver's errors into StoreUnavailable when the world is at fault, and leaves bugs as they are."""
+    """Turns the driver's errors into StoreUnavailable when the outside is at fault, and leaves bugs as they are."""
     try:
         yield
     except HTTPError as error:
@@ -165,13 +165,13 @@ def translated(action: str) -> Iterator[None]:
         # The driver passes batches to the engine in files.
         raise StoreUnavailable(f"{action}: {error.strerror or type(error).__name__}") from error
     except Error as error:
-        if _not_now(error):
+        if _is_transient(error):
             raise StoreUnavailable(f"{action}: {error.name or 'no response'}") from error
         raise
 
 
-def _not_now(error: Error) -> bool:
+def _is_transient(error: Error) -> bool:
     if error.code is not None:
-        return error.name in _NOT_NOW or any(fault in str(error) for fault in _MACHINE_FAULTS)
-    # Without a code nobody at the other end was a ClickHouse that had read the statement.
+        return error.name in _TRANSIENT or any(fault in str(error) for fault in _MACHINE_FAULTS)
+    # Without a code the error did not come from a ClickHouse that had read the statement.
     return isinstance(error, OperationalError) or type(error) is DatabaseError

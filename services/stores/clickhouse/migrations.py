@@ -27,7 +27,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 _JOURNAL = "SELECT name, checksum FROM schema_migration"
 _ENTER = "INSERT INTO schema_migration (name, checksum) SELECT {name:String}, {checksum:String}"
 
-# Strings, quoted names and comments are taken whole, so that a semicolon in them ends nothing.
+# Strings, quoted names and comments are matched whole, so that a semicolon in them ends nothing.
 _TOKEN = re.compile(
     r"""
     (?P<comment> --[^\n]* | /\*.*?\*/ )

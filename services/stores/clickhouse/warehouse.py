@@ -37,7 +37,7 @@ READERS = 5  # one more than the query service uses at once, for the worker of a
 
 # Batches are made by us, so the engine must not gather them again: an insert that returned is on disk.
 # One batch may hold years of history, so the number of partitions is no sign of a mistake.
-# That two rows of a batch are of one request is rare, and reading sees to it: looking for them here costs a fifth.
+# Two rows of a batch are rarely of one request, and FINAL merges them when reading: doing it here costs a fifth.
 _WRITING: Mapping[str, object] = {"async_insert": 0, "max_partitions_per_insert_block": 0, "optimize_on_insert": 0}
 
 # Every row of a request is in one partition, since its creation timestamp never changes: FINAL may stay inside each.
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClickHouseWarehouse:
-    """Inserts on one handle, questions on a few others; each handle in a thread of its own, so no loop ever waits."""
+    """Inserts on one handle, queries on a few others; each handle in a thread of its own, so no loop ever waits."""
 
     def __init__(self, url: str, *, query_timeout_s: float) -> None:
         address = parse_address(url)
@@ -84,7 +84,7 @@ class ClickHouseWarehouse:
         await self._writer.run(_nothing)
 
     async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
-        """Keeps all of them, on disk on return; writing the same ones again changes no response.
+        """Keeps all of them, on disk on return; writing the same ones again changes no query's result.
 
         Raises: StoreUnavailable; UnstorableRecord when a value does not fit its column, with nothing promised
         about the others.
@@ -92,7 +92,7 @@ class ClickHouseWarehouse:
         await self._writer.run(lambda handle: self._insert(handle, records, bodies))
 
     def _insert(self, handle: Client, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
-        # Bodies first: whoever sees a row finds its body.
+        # Bodies first: a row that can be seen has its body.
         if bodies:
             self._insert_columns(handle, BODIES, BODY_COLUMNS, lambda: body_columns(bodies))
         if records:
@@ -109,7 +109,7 @@ class ClickHouseWarehouse:
             try:
                 handle.insert(data=columns(), context=context)
             except (DataError, ArithmeticError, ValueError) as error:
-                # Not the error's text: it may hold the value, which may be what people said.
+                # Not the error's text: it may hold the value, which may be personal data.
                 raise UnstorableRecord(f"a value does not fit its column of {table}: {type(error).__name__}") from error
             finally:
                 # A context that still holds a batch would refuse the next one.
@@ -189,14 +189,14 @@ class _Handles:
 def _reading(address: Address, query_timeout_s: float) -> dict[str, object]:
     settings = dict(_READING) | {"max_execution_time": query_timeout_s}
     if address.folder:
-        # Questions must leave a core to the proxy and the worker beside them in this process.
+        # Queries must leave a core to the proxy and the worker beside them in this process.
         settings["max_threads"] = max(1, (os.cpu_count() or 1) - 1)
     # Last: under it nothing else can be set.
     return settings | {"readonly": 2}
 
 
 def _nothing(_handle: Client) -> None:
-    """Opening the handle is all that is wanted."""
+    """Opening the handle is all that is needed."""
 
 
 def _query(handle: Client, statement: Statement) -> list[dict[str, Any]]:
@@ -231,7 +231,7 @@ def _create_database(address: Address) -> None:
     handle = open_handle(address, {}, timeout_s=_INSERT_TIMEOUT_S, in_database=False)
     try:
         with translated("create the database"):
-            # RequestInfo first, since on a server the right to create one may be missing, and need not be there.
+            # Checked first, since on a server the right to create one may be missing, and is not needed.
             if not handle.command(f"EXISTS DATABASE {address.database}"):
                 # The embedded engine's own kind of database cannot hold all that a server's can.
                 engine = "ENGINE = Atomic" if address.folder else ""

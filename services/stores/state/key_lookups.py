@@ -1,6 +1,6 @@
 """Lookups of many keys at once: those that come while others are being looked up share the next query.
 
-So a flood of wrong keys costs the database a few queries, and a key that is seen for the first time in its midst
+So a flood of wrong keys costs the database a few queries, and a key that is seen for the first time during it
 waits for one of these rather than for a thousand others.
 """
 
@@ -19,7 +19,7 @@ class KeyLookups(Generic[Found]):
     """Belongs to one event loop at a time."""
 
     def __init__(self, query: Callable[[Sequence[str]], Awaitable[Mapping[str, Found]]]) -> None:
-        """`query` is what the database holds of these hashes, by hash. It raises StoreUnavailable."""
+        """`query` returns what the database holds of these hashes, by hash. It raises StoreUnavailable."""
         self._query = query
         self._waiting: deque[tuple[str, asyncio.Future[Found | None]]] = deque()
         self._queries: set[asyncio.Task[None]] = set()
@@ -30,17 +30,17 @@ class KeyLookups(Generic[Found]):
         found: asyncio.Future[Found | None] = loop.create_future()
         self._waiting.append((key_hash, found))
         if len(self._queries) < MAX_QUERIES:
-            self._queries.add(loop.create_task(self._answer_all()))
+            self._queries.add(loop.create_task(self._look_up_all()))
         return await found
 
-    async def _answer_all(self) -> None:
+    async def _look_up_all(self) -> None:
         try:
             while self._waiting:
-                await self._answer([self._waiting.popleft() for _ in range(min(BATCH_KEYS, len(self._waiting)))])
-        finally:  # at once: whoever comes next has to know that nobody is left to answer
+                await self._look_up([self._waiting.popleft() for _ in range(min(BATCH_KEYS, len(self._waiting)))])
+        finally:  # at once: the next lookup has to see that no query is left to take it along
             self._queries.remove(cast("asyncio.Task[None]", asyncio.current_task()))
 
-    async def _answer(self, batch: Sequence[tuple[str, asyncio.Future[Found | None]]]) -> None:
+    async def _look_up(self, batch: Sequence[tuple[str, asyncio.Future[Found | None]]]) -> None:
         try:
             rows = await self._query(list({key_hash for key_hash, _ in batch}))
         except BaseException as error:

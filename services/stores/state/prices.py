@@ -14,8 +14,8 @@ from schemas.price import OperatorPrice, PriceEnd, PriceTerms, Rate
 from services.stores.state.database import Database
 from services.stores.state.tables import OPERATOR_PRICE, OPERATOR_PRICE_END
 
-# What is added or ended counts from so much later on: by then it is committed, and the proxies' clocks, which say when
-# an event was recorded, have come that far too. So no worker charges an event by rows that a later one sees more of.
+# What is added or ended takes effect so much later: by then it is committed, and the clocks of the proxies, from which
+# events have their timestamps, have come that far. So no worker charges an event by fewer rows than a later one sees.
 LEAD: Final = timedelta(seconds=2)
 
 _AS_ADDED = (OPERATOR_PRICE.c.effective_for_events_since, OPERATOR_PRICE.c.id)
@@ -31,7 +31,7 @@ class SqlPriceRows:
         self._database = Database(url, what="prices")
 
     async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
-        """The new row, which counts for events recorded from soon on. Raises: StoreUnavailable."""
+        """The new row, which takes effect for events recorded from soon on. Raises: StoreUnavailable."""
 
         def add(connection: Connection) -> OperatorPrice:
             row = OperatorPrice(
@@ -80,7 +80,7 @@ class SqlPriceRows:
 
 
 def _soon(connection: Connection) -> datetime:
-    """From when on what `connection` is about to write counts. Others may have to end their writing before."""
+    """When what `connection` is about to write takes effect. Waits for other writers to end."""
     connection.execute(OPERATOR_PRICE.update().where(false()).values(tier=""))
     return datetime.now(UTC) + LEAD
 

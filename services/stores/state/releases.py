@@ -1,4 +1,4 @@
-"""The PricingReleaseRegistry port on the state database: who charges events here, and until when."""
+"""The PricingReleaseRegistry port on the state database: which releases charge events here, and until when."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from services.stores.state.database import Database
 from services.stores.state.prices import LEAD
 from services.stores.state.tables import PRICING_RELEASE, UtcDateTime
 
-LEASE: Final = timedelta(minutes=1)  # how far ahead a release says that it charges, so that few batches have to
+LEASE: Final = timedelta(minutes=1)  # how far ahead a release registers that it charges, so that few batches have to
 
 
 def current_pricing_release() -> str:
@@ -40,7 +40,7 @@ class SqlPricingReleases:
             self._active_until = now + LEASE
         others = select(func.max(PRICING_RELEASE.c.active_until)).where(PRICING_RELEASE.c.release != self._release)
         until = await self._database.read(lambda connection: connection.scalar(others))
-        # As much later as the clock of a proxy, which says when an event was recorded, may be ahead of a worker's.
+        # Later by as much as the clock of a proxy, from which an event has its timestamp, may be ahead of a worker's.
         return None if until is None else until + LEAD
 
     async def _prolong(self, until: datetime) -> None:

@@ -24,7 +24,7 @@ class SqlReprices:
     """Runs in a table."""
 
     def __init__(self, url: str) -> None:
-        """Connects when first asked. Raises: InvalidSetting when `url` names no database that is known."""
+        """Connects when first used. Raises: InvalidSetting when `url` names no database that is known."""
         self._database = Database(url, what="reprices")
 
     async def begin(self, organization_id: str, criteria: Criteria, *, dry_run: bool, at: datetime) -> Reprice:
