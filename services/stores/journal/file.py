@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
 from schemas.event import DeadLetter
+from services.stores.journal.write_ahead_log import scan_log
 from services.stores.private_files import make_private_file
 from services.stores.sqlite_wal import switch_to_wal
 from services.zstd import zstd
@@ -51,7 +52,7 @@ VALUES (?1, ?2, ?2 + ifnull((SELECT events_through FROM segment ORDER BY id DESC
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 _PAGE_BYTES = 512  # the smallest there is
-_LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_LOOK_AGAIN_S = 0.05
 
 # How far the log ever went, on a page of its own: when the newest segments are damaged, it says how many there were.
 _TAIL = (
@@ -96,17 +97,19 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
     Raises: JournalDamaged when nothing can; BrokerUnavailable.
     """
-    if not path.stat().st_size:  # SQLite would take it for new, and delete the log beside it
-        raise JournalDamaged(f"journal {path}: it is empty")
     try:
+        if not path.stat().st_size:  # SQLite would take it for new, and delete the log beside it
+            raise JournalDamaged(f"journal {path}: it is empty")
+        # Who may not write does not delete the log when it is closed: salvaging needs what SQLite passes over.
+        mode = "ro" if log_damage(path.with_name(f"{path.name}-wal")) else "rw"
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
+            f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
         )
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise unavailable(path, error) from error
     try:
         # Under it SQLite forgives a file that is shorter than its header says.
@@ -143,14 +146,22 @@ def _check_sizes(path: Path) -> None:
         raise JournalDamaged(f"journal {path}: it was in use, and is empty")
     if size_bytes % _PAGE_BYTES and not was_in_use:
         raise BrokerUnavailable(f"journal {path}: this is not a journal")
-    if log_bytes and not _is_log(log):
-        raise JournalDamaged(f"journal {path}: its write-ahead log is damaged")
+    damage = log_damage(log)
+    if damage:
+        raise JournalDamaged(f"journal {path}: {damage}")
 
 
-def _is_log(file: Path) -> bool:
-    # SQLite locks the database and its index, never this file: to close it takes no lock away.
-    with file.open("rb") as log:
-        return log.read(4) in _LOG_MAGIC
+def log_damage(log: Path) -> str:
+    """What is wrong with the write-ahead log at `log`, such that events would be lost; "" for nothing. Raises: OSError.
+
+    Somebody may be writing it: what is found twice is not on its way.
+    """
+    if not log.exists() or (damaged_at := scan_log(log).damaged_at) is None:
+        return ""
+    time.sleep(_LOOK_AGAIN_S)
+    if not log.exists() or scan_log(log).damaged_at != damaged_at:
+        return ""
+    return f"its write-ahead log is damaged at byte {damaged_at}"
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

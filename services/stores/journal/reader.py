@@ -136,7 +136,7 @@ class FileReader:
         """Where this consumer goes on; a new one is written down, so that pruning waits for it."""
         query = "SELECT segment_id, events_through FROM consumer WHERE name = ?"
         row = connection.execute(query, (self._consumer,)).fetchone()
-        if row is None:
+        if row is None and not self.damage:
             connection.execute("INSERT OR IGNORE INTO consumer VALUES (?, 0, 0, ?)", (self._consumer, unix_ms()))
         return Mark(*(row or (0, 0)))
 
