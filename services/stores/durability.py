@@ -55,6 +55,12 @@ class LossReporter:
             self._next_log_s = now_s + LOSS_LOG_INTERVAL_S
             self.log(str(error))
 
+    def left_over(self, count: int, error: BrokerUnavailable) -> None:
+        """Events that were given up and are in the intake: whoever opens the log next makes them durable."""
+        if count:
+            extra = {"count": count, "reason": str(error)}
+            logger.warning("events are not durable yet: the next start takes them over", extra=extra)
+
     def log(self, reason: str) -> None:
         """Logs what was not logged yet, if anything."""
         if self._unlogged:

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import BrokerUnavailable
 from schemas.event import encode_event
 from services.stores.journal import recovery as journal_recovery
 from services.stores.journal.file import INSERT_SEGMENT, open_journal, pack_segment
 from services.stores.journal.intake import Intake, Left, Mark, take_over
 from services.stores.journal.recovery import Recovery
 from services.stores.journal.sink import JournalSink
+from services.stores.kafka.sink import KafkaSink, SinkLimits
 from services.telemetry import Metrics
 from tests.contracts.test_journal import child, stored_ids
-from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, take_rest
+from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, take_rest, within
 
 pytestmark = pytest.mark.anyio
 
@@ -240,6 +242,29 @@ async def test_a_proxy_that_is_killed_beside_kafka_loses_nothing_that_it_publish
     sink, source = await log.sink(), await log.source()
     assert sorted(ids_of(await take_count(source, 20))) == ids_of(events(20))
     assert await take_rest(source) == []
+    await close_all(source, sink)
+    assert intakes(log.spill) == []
+
+
+async def test_a_proxy_that_is_stopped_without_kafka_and_without_disk_leaves_its_events_to_the_next(
+    kafka: str, tmp_path: Path
+) -> None:
+    log = await InKafka.fresh(kafka, tmp_path)
+    metrics, limits = Metrics(), SinkLimits(first_connect_s=0.1, delivery_timeout_s=0.1, close_timeout_s=0.2)
+    stopped = await KafkaSink.open("127.0.0.1:1", spill=log.spill, metrics=metrics, prefix=log.prefix, limits=limits)
+    holder = sqlite3.connect(log.spill, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    promises = [stopped.publish(event) for event in events(20)]
+    await within(60, "a sink closes that can write nothing", stopped.close())
+    holder.rollback()
+    holder.close()
+    for promise in promises:
+        with pytest.raises(BrokerUnavailable):
+            await promise
+    assert metrics.get("log_lost_total") == 0
+
+    sink, source = await log.sink(), await log.source()
+    assert sorted(ids_of(await take_count(source, 20))) == ids_of(events(20))
     await close_all(source, sink)
     assert intakes(log.spill) == []
 

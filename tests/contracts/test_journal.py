@@ -220,7 +220,25 @@ async def test_close_gives_up_in_bounded_time_when_the_disk_never_answers(path: 
         await sink.close()
     with pytest.raises(BrokerUnavailable):
         await promise
-    assert metrics.get("log_lost_total") == 1
+    assert metrics.get("log_lost_total") == 0, "the next start takes it over"
+    await a_sink(path, metrics=metrics).close()
+    assert (metrics.get("log_recovered_total"), stored_ids(path)) == (1, ids_of(events(1)))
+
+
+async def test_close_counts_as_lost_what_cannot_be_written_and_no_intake_covers(path: Path) -> None:
+    metrics = Metrics()
+    sink = JournalSink(path, metrics=metrics, group_s=0.001, close_timeout_s=0.1, intake_bytes=8000)
+    with locked(path):
+        published = [sink.publish(event) for event in events(10, body=b"x" * 1000)]
+        uncovered = metrics.get("log_uncovered_total")
+        await sink.close()
+    assert 0 < uncovered < 10
+    for promise in published:
+        with pytest.raises(BrokerUnavailable):
+            await promise
+    assert metrics.get("log_lost_total") == uncovered
+    await a_sink(path).close()
+    assert stored_ids(path) == ids_of(events(10 - uncovered))
 
 
 async def test_a_path_that_cannot_be_a_journal_is_refused_at_the_start(tmp_path: Path) -> None:

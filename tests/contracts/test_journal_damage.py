@@ -55,7 +55,8 @@ async def fill_and_kill(path: Path) -> None:
     sink, source = a_sink(written), JournalSource(written)
     await write(sink, source)
     for suffix in ("", "-wal"):  # not by this process: to close a file takes SQLite's locks away
-        subprocess.run(["cp", f"{written}{suffix}", f"{path}{suffix}"], check=True)
+        copy = ["cp", f"{written}{suffix}", f"{path}{suffix}"]
+        await asyncio.to_thread(subprocess.run, copy, check=True)
     await source.close()
     await sink.close()
 

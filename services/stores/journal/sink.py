@@ -32,12 +32,13 @@ _TROUBLE = "log"
 class _Group:
     """Events that become durable together."""
 
-    __slots__ = ("mark", "payloads", "promise", "published_s", "size_bytes", "timer")
+    __slots__ = ("mark", "payloads", "promise", "published_s", "size_bytes", "timer", "uncovered")
 
     def __init__(self, promise: DurabilityAck, timer: asyncio.TimerHandle) -> None:
         self.payloads: list[bytes] = []
         self.published_s: list[float] = []
         self.size_bytes = 0
+        self.uncovered = 0  # events that a killed process would have lost
         self.mark = Mark(0, 0)  # behind its last event in the intake
         self.promise = promise
         self.timer = timer
@@ -51,7 +52,8 @@ class JournalSink:
 
     An event is with the operating system when `publish` returns, so that a killed process loses none; and on the disk
     a little later. `group_s` is how long it waits for others before that. When the disk stalls, events are kept up to
-    `queue_bytes`; above that they are given up. With `intake_bytes` 0 somebody else answers for a killed process.
+    `queue_bytes`; above that they are given up. What cannot be written within `close_timeout_s` of closing stays for the
+    next one to open the log. With `intake_bytes` 0 somebody else covers the events, and counts those that are lost.
     All methods belong to one event loop.
     """
 
@@ -98,7 +100,8 @@ class JournalSink:
             return self._refuse()
         self._held_bytes += size_bytes
         group = self._group or self._open_group()
-        self._intake.add(payload)
+        if not self._intake.add(payload):
+            group.uncovered += 1
         group.payloads.append(payload)
         group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
@@ -131,7 +134,8 @@ class JournalSink:
     def _refuse(self) -> DurabilityAck:
         reason = "is closed" if self._closed else "cannot keep up: too much is waiting to be written"
         error = BrokerUnavailable(f"journal {self._path} {reason}")
-        self._losses.add(1, error)
+        if self._recovery is not None:
+            self._losses.add(1, error)
         promise = DurabilityAck(asyncio.get_running_loop())
         promise.fail(error)
         return promise
@@ -144,13 +148,15 @@ class JournalSink:
                 self._metrics.observe("log_durable_seconds", group.published_s, settled_s)
                 group.promise.settle()
             else:
-                self._losses.add(len(group.payloads), error)
+                self._losses.add(group.uncovered, error)
                 group.promise.fail(error)
+        if error is not None and self._recovery is not None:
+            self._losses.left_over(sum(len(group.payloads) - group.uncovered for group in groups), error)
 
     # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is told.
 
     def _write_until_closed(self) -> None:
-        is_open = True
+        is_open, error = True, None
         self._recover()
         while is_open:
             queued = [self._sealed.get()]
@@ -159,8 +165,10 @@ class JournalSink:
             is_open = None not in queued
             groups = [group for group in queued if group is not None]
             if groups:
-                error = self._write(groups)
-                self._intake.release(groups[-1].mark)
+                # What was given up stays in the intake, and so does what follows it: the next one to open takes over.
+                error = error or self._write(groups)
+                if error is None:
+                    self._intake.release(groups[-1].mark)
                 self._report(groups, error)
                 self._recover()
         self._disconnect()

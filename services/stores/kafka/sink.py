@@ -36,12 +36,13 @@ class SinkLimits(NamedTuple):
 class _Group:
     """Events that travel together."""
 
-    __slots__ = ("born_s", "entries", "mark", "promise", "published_s", "size_bytes")
+    __slots__ = ("born_s", "entries", "mark", "promise", "published_s", "size_bytes", "uncovered")
 
     def __init__(self, promise: DurabilityAck) -> None:
         self.entries: list[Entry] = []
         self.published_s: list[float] = []
         self.size_bytes = 0
+        self.uncovered = 0  # events that a killed process would have lost
         self.mark = Mark(0, 0)  # behind its last event in the intake
         self.promise = promise
         self.born_s = time.monotonic()
@@ -107,7 +108,8 @@ class KafkaSink:
         if 2 * self._held_bytes > self._limits.queue_bytes:
             self._stop_waiting()
         group = self._group or self._open_group()
-        self._intake.add(payload)
+        if not self._intake.add(payload):
+            group.uncovered += 1
         group.entries.append(entry_of(event, payload))
         group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
@@ -122,8 +124,9 @@ class KafkaSink:
         await asyncio.wait((self._shipper,), timeout=self._limits.close_timeout_s)
         self._limits = self._limits._replace(delivery_timeout_s=0)
         self._stop_waiting()
-        await self._shipper
+        await asyncio.wait((self._shipper,), timeout=self._limits.close_timeout_s)
         await self._spill.close()
+        await self._shipper
         self._intake.close()
         await self._writer.close()
         self._losses.log("the log was closed")
@@ -154,7 +157,7 @@ class KafkaSink:
 
     async def _ship_until_closed(self) -> None:
         # One shipment at a time. What comes meanwhile makes the next one larger, so a slow broker gets fewer of them.
-        is_open = True
+        is_open = is_complete = True
         while is_open:
             queued = [await self._sealed.get()]
             while not self._sealed.empty() and sum(group.size_bytes for group in queued if group) < SHIPMENT_BYTES:
@@ -166,8 +169,10 @@ class KafkaSink:
             if await self._delivered(groups):
                 self._settle(groups)
             else:
-                await asyncio.gather(*map(self._put_aside, groups))
-            self._intake.release(groups[-1].mark)
+                is_complete &= all(await asyncio.gather(*map(self._put_aside, groups)))
+            # What was given up stays in the intake, and so does what follows it: the next one to open takes over.
+            if is_complete:
+                self._intake.release(groups[-1].mark)
 
     async def _delivered(self, groups: list[_Group]) -> bool:
         entries = [entry for group in groups for entry in group.entries]
@@ -188,16 +193,20 @@ class KafkaSink:
             self._observe(group)
             group.promise.settle()
 
-    async def _put_aside(self, group: _Group) -> None:
-        """Makes `group` durable in the journal, which counts what comes of it."""
+    async def _put_aside(self, group: _Group) -> bool:
+        """Makes `group` durable in the journal, which counts that; whether it could be."""
         try:
             await self._spill.keep(entry.payload for entry in group.entries)
         except BrokerUnavailable as error:
+            self._losses.add(group.uncovered, error)
+            self._losses.left_over(len(group.entries) - group.uncovered, error)
             group.promise.fail(error)
-        else:
-            self._observe(group)
-            group.promise.settle()
-        self._held_bytes -= group.size_bytes
+            return False
+        finally:
+            self._held_bytes -= group.size_bytes
+        self._observe(group)
+        group.promise.settle()
+        return True
 
     def _observe(self, group: _Group) -> None:
         self._metrics.observe("log_durable_seconds", group.published_s, time.monotonic())
