@@ -15,15 +15,15 @@ from schemas.errors import FareboxError, PoisonMessage, Unavailable
 from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
 from services.ports import EventSource, Warehouse
+from services.retry import RetryPolicy, retry
 from services.telemetry import Metrics
 from services.worker.logged_rows import settle_logs
 from services.worker.prices import PriceCache
 from services.worker.rows import Row, dead_letter, rows_of
 from services.worker.skip_existing import rows_to_insert
 
-FIRST_DELAY_S: Final = 0.1
-MAX_DELAY_S: Final = 15.0
-TROUBLE_DELAY_S: Final = 3.0  # after some six seconds of retrying, whoever asks whether all is well hears of it
+RETRY: Final = RetryPolicy(first_delay_s=0.1, last_delay_s=15.0)
+UNHEALTHY_AFTER_S: Final = 3.0  # of failed attempts at the same
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
 # More dead letters than this in a window are a fault of ours or of the table: better to stop than to go on.
@@ -133,7 +133,7 @@ class _Worker:
         return batch
 
     async def _take(self, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
-        return await self._patiently(
+        return await self._retry(
             lambda: self._source.take(max_events=max_events, max_bytes=max_bytes, wait_s=min(wait_s, LONGEST_WAIT_S))
         )
 
@@ -141,8 +141,8 @@ class _Worker:
         """Rows into the warehouse, the rest into the grave, then the commit. All of it may be done again."""
         self._count_events(len(batch))
         letters: list[DeadLetter] = []
-        books = await self._patiently(self._prices.books)
-        charged_until = await self._patiently(self._prices.charged_by_others_until)
+        books = await self._retry(self._prices.books)
+        charged_until = await self._retry(self._prices.charged_by_others_until)
         done = 0
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
@@ -155,29 +155,29 @@ class _Worker:
             letters += await self._insert(await self._still_to_charge(rows, charged_until))
             done = piece.end
         if letters:
-            await self._patiently(lambda: self._source.write_dead_letters(letters))
+            await self._retry(lambda: self._source.write_dead_letters(letters))
             self._metrics.add("worker_dead_letters_total", len(letters))
             logger.info("events buried", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason})
-        await self._patiently(self._source.commit)
+        await self._retry(self._source.commit)
         logger.debug("batch kept", extra={"events": len(batch), "buried": len(letters)})
 
     async def _keep_prices(self, prices: Mapping[str, Price]) -> None:
         """Those that this worker has not kept yet, before the rows that name them: a receipt can always be given."""
         new = [price for price_id, price in prices.items() if price_id not in self._kept_prices]
         if new:
-            await self._patiently(lambda: self._warehouse.keep_prices(new))
+            await self._retry(lambda: self._warehouse.keep_prices(new))
             self._kept_prices.update(price.id for price in new)
 
     async def _settle_logs(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[DeadLetter]]:
         """Letters for logs that may not replace what is there. No fault of ours, so they do not stop the worker."""
-        left, conflicts = await self._patiently(lambda: settle_logs(rows, self._warehouse))
+        left, conflicts = await self._retry(lambda: settle_logs(rows, self._warehouse))
         if conflicts:
             self._metrics.add("worker_log_conflicts_total", len(conflicts))
             logger.warning("logs would replace what they may not", extra={"count": len(conflicts)})
         return left, conflicts
 
     async def _still_to_charge(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
-        left = await self._patiently(lambda: rows_to_insert(rows, self._warehouse, charged_until=charged_until))
+        left = await self._retry(lambda: rows_to_insert(rows, self._warehouse, charged_until=charged_until))
         if len(left) < len(rows):
             logger.info("rows that were there stay as they are", extra={"count": len(rows) - len(left)})
         return left
@@ -189,7 +189,7 @@ class _Worker:
         records = [row.record for row in rows]
         bodies = [row.bodies for row in rows if row.bodies is not None]
         try:
-            await self._patiently(lambda: self._warehouse.insert(records, bodies))
+            await self._retry(lambda: self._warehouse.insert(records, bodies))
         except PoisonMessage as error:
             if len(rows) == 1:
                 letters = [dead_letter(rows[0].delivery, error)]
@@ -214,27 +214,20 @@ class _Worker:
                 f"{letters[-1].reason}. FAREBOX_MAX_DEAD_LETTER_RATIO=1 puts them aside, for `farebox dead-letters`"
             )
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Tries until the world is back. Raises: Unavailable when told to stop before that."""
-        delay_s = FIRST_DELAY_S
-        while True:
-            try:
-                done = await attempt()
-            except Unavailable as error:
-                self._metrics.add("worker_retries_total")
-                if delay_s >= TROUBLE_DELAY_S:
-                    self._metrics.health.troubles[_TROUBLE] = f"events wait to be counted: {error}"
-                logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
-                if await self._stopped_within(delay_s):
-                    raise
-            else:
-                self._metrics.health.troubles.pop(_TROUBLE, None)
-                return done
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
+    async def _retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` returns once what it needs is available. Raises: Unavailable when stopped before that."""
+        done = await retry(
+            attempt,
+            RETRY,
+            logger=logger,
+            message="attempt failed, retrying: events wait to be counted",
+            on_failure=self._note_failure,
+            stop=self._stop,
+        )
+        self._metrics.health.troubles.pop(_TROUBLE, None)
+        return done
 
-    async def _stopped_within(self, delay_s: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stop.wait(), delay_s)
-        except TimeoutError:
-            return False
-        return True
+    def _note_failure(self, error: Unavailable, elapsed_s: float) -> None:
+        self._metrics.add("worker_retries_total")
+        if elapsed_s >= UNHEALTHY_AFTER_S:
+            self._metrics.health.troubles[_TROUBLE] = f"events wait to be counted: {error}"

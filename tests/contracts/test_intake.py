@@ -159,6 +159,17 @@ async def test_a_damaged_record_ends_what_is_taken_over(path: Path, damaged_at: 
     assert [left.payloads for left in left_at(path)] == [[b"x" * 30]]
 
 
+async def test_an_intake_whose_header_was_damaged_keeps_no_new_event_from_being_written(path: Path) -> None:
+    damaged = Intake(path, metrics=Metrics())
+    damaged.add(encode_event(events(1)[0]))
+    os.pwrite(damaged._descriptor, b"\xff" * 8, 24)  # when its segment was created
+    abandon(damaged)
+    sink = JournalSink(path, metrics=Metrics())
+    await publish_all(sink, events(1, first=1))
+    await sink.close()
+    assert set(stored_ids(path)) >= set(ids_of(events(1, first=1)))
+
+
 async def test_a_file_that_is_no_intake_is_left_out(path: Path) -> None:
     path.parent.mkdir()
     for number, content in enumerate((b"", b"short", b"\xff" * 10_000)):

@@ -1,6 +1,7 @@
 """What the journal owes beyond the contract: it is a file on a disk, shared by processes that may be killed."""
 
 import asyncio
+import errno
 import os
 import signal
 import sqlite3
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +18,12 @@ import pytest
 from schemas.errors import BrokerUnavailable, UndecodableEvent
 from schemas.event import DeadLetter, decode_event
 from services.stores.journal.dead_letters import JournalDeadLetters
-from services.stores.journal.file import open_journal, unpack_segment
+from services.stores.journal.file import open_journal, pack_segment, unpack_segment
+from services.stores.journal.files import JournalFiles
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry import Metrics
-from tests.logs import events, ids_of, publish_all, take_count, take_rest
+from tests.logs import close_all, events, ids_of, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
 
@@ -210,6 +212,55 @@ async def test_dropped_receipts_of_lost_events_make_no_noise_but_one_log_line(
     assert noise == []
     lines = [record for record in caplog.records if record.message == "events lost"]
     assert [line.__dict__["count"] for line in lines] == [1, 99]
+
+
+async def test_an_error_that_nobody_foresaw_delays_events_and_ends_no_writing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [MemoryError(), OSError(errno.EIO, "Input/output error")]
+
+    def pack(payloads: Sequence[bytes]) -> bytes:
+        if errors:
+            raise errors.pop()
+        return pack_segment(payloads)
+
+    monkeypatch.setattr("services.stores.journal.sink.pack_segment", pack)
+    metrics = Metrics()
+    sink = a_sink(path, metrics=metrics)
+    await publish_all(sink, events(3))
+    assert (metrics.get("log_durable_total"), metrics.get("log_write_failures_total"), metrics.trouble) == (3, 2, "")
+    await sink.close()
+
+
+async def test_a_folder_that_cannot_be_looked_into_makes_the_log_unavailable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = JournalSource(path)
+
+    def exists(_: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "exists", exists)
+        with pytest.raises(BrokerUnavailable, match="Input/output error"):
+            await source.take(max_events=1, max_bytes=1, wait_s=0)
+        with pytest.raises(BrokerUnavailable, match="Input/output error"):
+            JournalFiles(path).begin_after(path, "for the test")
+    await source.close()
+
+
+async def test_two_sinks_on_one_journal_each_say_that_they_cannot_write(path: Path) -> None:
+    metrics = Metrics()
+    one, other = a_sink(path, metrics=metrics), a_sink(path, metrics=metrics)
+    with locked(path):
+        promises = [one.publish(events(1)[0]), other.publish(events(1, first=1)[0])]
+        async with asyncio.timeout(30):
+            while len(metrics.troubles) < 2:  # noqa: ASYNC110  what is waited for has no event
+                await asyncio.sleep(0.01)
+    for promise in promises:
+        await promise
+    assert metrics.troubles == {}
+    await close_all(one, other)
 
 
 async def test_close_gives_up_in_bounded_time_when_the_disk_never_answers(path: Path) -> None:

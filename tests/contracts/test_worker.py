@@ -131,7 +131,7 @@ def payloads(count: int) -> list[bytes]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(loop, "RETRY", loop.RETRY._replace(first_delay_s=0.001))
 
 
 async def test_events_become_rows_and_then_are_committed() -> None:

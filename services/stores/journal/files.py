@@ -51,9 +51,9 @@ class JournalFiles:
     def begin_after(self, path: Path, reason: str) -> None:
         """Makes the file after `path`, which is damaged, unless somebody has. Raises: BrokerUnavailable."""
         fresh = self.after(path)
-        if fresh.exists():
-            return
         try:
+            if fresh.exists():
+                return
             make_private_file(fresh)
         except OSError as error:
             raise unavailable(fresh, error) from error

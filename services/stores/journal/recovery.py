@@ -38,6 +38,9 @@ class Recovery:
         except (BrokerUnavailable, sqlite3.Error, OSError) as error:
             self._look_at_s = time.monotonic() + RETRY_S
             logger.warning("events of a killed process wait to be recovered", extra={"reason": str(error)})
+        except Exception:  # as of an intake that was damaged: it must not keep new events from being written
+            self._look_at_s = time.monotonic() + RETRY_S
+            logger.exception("events of a killed process could not be recovered")
 
     def _keep(self, left: Left, connection: sqlite3.Connection) -> None:
         durable = _durable(connection, left.segment_ms)

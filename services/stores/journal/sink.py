@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
 from schemas.event import ExchangeEvent, encode_event
+from services.retry import Backoff, RetryPolicy
 from services.stores.durability import DurabilityAck, LossReporter
 from services.stores.journal.file import INSERT_SEGMENT, pack_segment, unavailable, unix_ms
 from services.stores.journal.files import JournalFiles
@@ -23,10 +24,7 @@ logger = logging.getLogger(__name__)
 GROUP_EVENTS = 1000
 GROUP_BYTES = 4 * 2**20
 GROUPS_PER_SEGMENT = 4  # groups that pile up behind a slow disk share a write
-FIRST_RETRY_S = 0.05
-LAST_RETRY_S = 1.0
-RETRY_LOG_INTERVAL_S = 10.0
-_TROUBLE = "log"
+RETRY = RetryPolicy(first_delay_s=0.05, last_delay_s=1.0)
 
 
 class _Group:
@@ -52,8 +50,8 @@ class JournalSink:
 
     An event is with the operating system when `publish` returns, so that a killed process loses none; and on the disk
     a little later. `group_s` is how long it waits for others before that. When the disk stalls, events are kept up to
-    `queue_bytes`; above that they are given up. What cannot be written within `close_timeout_s` of closing stays for the
-    next one to open the log. With `intake_bytes` 0 somebody else covers the events, and counts those that are lost.
+    `queue_bytes`; above that they are given up. What cannot be written within `close_timeout_s` of closing stays for
+    whoever opens the log next. With `intake_bytes` 0 somebody else covers events, and counts those that are lost.
     All methods belong to one event loop.
     """
 
@@ -71,6 +69,7 @@ class JournalSink:
         self._path = Path(path)
         self._files = JournalFiles(path)
         self._metrics = metrics
+        self._trouble = f"journal {path} {id(self)}"  # of this sink: another one may have the same file
         self._losses = LossReporter(metrics)
         self._group_s = group_s
         self._queue_bytes = queue_bytes
@@ -183,22 +182,25 @@ class JournalSink:
     def _write(self, groups: list[_Group]) -> BrokerUnavailable | None:
         """Tries until the segment is durable; the last error when the sink was abandoned meanwhile."""
         payloads = [payload for group in groups for payload in group.payloads]
-        segment = (unix_ms(), len(payloads), pack_segment(payloads))
-        self._intake.begin_segment(segment[0])
-        delay_s, next_log_s = FIRST_RETRY_S, 0.0
-        while (error := self._try_insert(segment)) is not None:
+        created_ms = unix_ms()
+        self._intake.begin_segment(created_ms)
+        backoff = Backoff(RETRY, logger, "journal cannot be written, events are kept in memory")
+        while (error := self._try_write(created_ms, payloads)) is not None:
             self._metrics.add("log_write_failures_total")
-            self._metrics.health.troubles[_TROUBLE] = (
-                f"the event log cannot be written, events are kept in memory: {error}"
-            )
-            if time.monotonic() >= next_log_s:
-                next_log_s = time.monotonic() + RETRY_LOG_INTERVAL_S
-                logger.warning("journal cannot be written, events are kept in memory", extra={"reason": str(error)})
-            if self._abandoned.wait(delay_s):
+            reason = f"the event log cannot be written, events are kept in memory: {error}"
+            self._metrics.health.troubles[self._trouble] = reason
+            if self._abandoned.wait(backoff.failed(error)):
                 return error
-            delay_s = min(2 * delay_s, LAST_RETRY_S)
-        self._metrics.health.troubles.pop(_TROUBLE, None)
+        self._metrics.health.troubles.pop(self._trouble, None)
         return None
+
+    def _try_write(self, created_ms: int, payloads: list[bytes]) -> BrokerUnavailable | None:
+        try:
+            return self._try_insert((created_ms, len(payloads), pack_segment(payloads)))
+        except Exception as error:  # whatever it is: no event is ever written again once this thread has ended
+            logger.exception("journal cannot be written")
+            self._disconnect()
+            return BrokerUnavailable(f"journal {self._file}: {type(error).__name__} {error}")
 
     def _recover(self) -> None:
         if self._recovery is not None:

@@ -129,9 +129,9 @@ class JournalSource:
 
     def _open_readers(self) -> None:
         """One for each file that is there: fresh ones come, salvaged ones go. Raises: BrokerUnavailable."""
-        if self._are_all_open():
-            return
         try:
+            if self._are_all_open():
+                return
             paths = self._files.paths()
         except OSError as error:
             raise unavailable(self._path, error) from error

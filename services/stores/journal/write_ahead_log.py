@@ -125,7 +125,7 @@ class _Checksum:
     def second(self, data: bytes, before: Sequence[int]) -> int:
         """The second half of the checksum, which is enough to see damage; continued from both halves of `before`."""
         # To continue a checksum is to begin with one more pair of words.
-        words = (before[0], before[1] - before[0], *self._words.unpack(data))
+        words: tuple[int, ...] = (before[0], before[1] - before[0], *self._words.unpack(data))
         return sum(map(mul, self._weights, words)) & 0xFFFFFFFF
 
 

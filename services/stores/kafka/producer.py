@@ -13,6 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.errors import BrokerUnavailable
+from services.retry import RetryPolicy, retry
 from services.stores.kafka.client import (
     BATCH_BYTES,
     MAX_ENTRY_BYTES,
@@ -24,8 +25,7 @@ from services.stores.kafka.client import (
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_S = 0.1
-LAST_RETRY_S = 3.0
+RETRY = RetryPolicy(first_delay_s=0.1, last_delay_s=3.0)
 HANG_UP_S = 1.0
 
 Shorten = Callable[[Entry, int], Entry]  # to so many bytes, if that can be
@@ -133,25 +133,23 @@ class KafkaWriter:
         self._spawn(self._connect())
 
     async def _connect(self) -> None:
-        delay_s, is_logged = FIRST_RETRY_S, False
-        while True:
-            try:
-                self._producer = await self._start_producer()
-            except BrokerUnavailable as error:
-                if not is_logged:
-                    logger.warning("kafka is away", extra={"topic": self._topic, "reason": str(error)})
-                is_logged = True
-            except Exception:
-                # A bug of the client's must not keep events in the spill until the next start.
-                logger.exception("kafka client failed", extra={"topic": self._topic})
-            else:
-                self._connected.set()
-                logger.info("kafka connected", extra={"topic": self._topic})
-                return
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, LAST_RETRY_S)
+        message = f"kafka is unreachable, retrying: topic {self._topic}"
+        self._producer = await retry(self._start_producer, RETRY, logger=logger, message=message)
+        self._connected.set()
+        logger.info("kafka connected", extra={"topic": self._topic})
 
     async def _start_producer(self) -> AIOKafkaProducer:
+        """Raises: BrokerUnavailable."""
+        try:
+            return await self._started_producer()
+        except BrokerUnavailable:
+            raise
+        except Exception as error:
+            # A bug of the client's must not keep events in the spill until the next start.
+            logger.exception("kafka client failed", extra={"topic": self._topic})
+            raise BrokerUnavailable(f"Kafka, connect: {error!r}") from error
+
+    async def _started_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._brokers,
             client_id="farebox",
