@@ -86,6 +86,20 @@ async def put_back(settings: ProxySettings) -> PutBack:
         return PutBack(back=len(back), unreadable=unreadable, forgotten=await letters.forget(back))
 
 
+async def discard_conflicts(event_log: str) -> tuple[int, bool]:
+    """Deletes the logs that were refused as they would replace what they may not; how many, and whether they are gone.
+
+    Raises: BrokerUnavailable, InvalidSetting.
+    """
+    async with _letters(event_log) as letters:
+        refused = [
+            msgspec.structs.replace(letter, payload=b"")
+            async for letter in letters.read()
+            if letter.code == LogConflict.code
+        ]
+        return len(refused), await letters.forget(refused)
+
+
 def listed(letters: Iterable[DeadLetterView]) -> Iterator[Text]:
     """The letters by what is wrong with them, and what to do."""
     by_code = groupby(sorted(letters, key=lambda one: one.code), key=lambda one: one.code)
@@ -104,13 +118,15 @@ def listed(letters: Iterable[DeadLetterView]) -> Iterator[Text]:
     readable = sum(1 for code, its in found.items() for one in its if one.request and code != LogConflict.code)
     if readable:
         yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that back into the log.")
+    if LogConflict.code in found:
+        yield Text("Refused logs: what they would have replaced stands. --discard-conflicts deletes them.")
 
 
 def put_back_lines(result: PutBack) -> Iterator[Text]:
     """What putting back did."""
     yield Text(f"{counted(result.back, 'event')} put back into the log.")
     if result.back and not result.forgotten:
-        yield Text("Kafka keeps its copies. Putting them back once more changes nothing.")
+        yield Text("Their copies stay, in Kafka or a damaged file. Putting them back once more changes nothing.")
     if result.unreadable:
         yield Text(f"{counted(result.unreadable, 'dead letter')} left that no row can be made of.")
 

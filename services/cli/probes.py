@@ -46,9 +46,12 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def alarms(self) -> list[str]:
         """What somebody should look at: as it is, and what happened since the process was started."""
-        return [*self.warnings] + [
-            f"{self.counts[name]:,} {why}" for name, why in ALARMS.items() if self.counts.get(name)
-        ]
+        return [*self.warnings] + [f"{count:,} {why}" for name, why in ALARMS.items() if (count := self._count(name))]
+
+    def _count(self, name: str) -> int:
+        """Refused logs are dead letters too, but no spend is missing: what they would have replaced stands."""
+        conflicts = self.counts.get("worker_log_conflicts_total", 0) if name == "worker_dead_letters_total" else 0
+        return self.counts.get(name, 0) - conflicts
 
 
 def query_part(url: str) -> Part:
@@ -69,19 +72,15 @@ def counting_part(name: str, url: str) -> Part:
         shown, metrics = _page(f"{url}/metrics")
     except OSError:
         return Part(name=name, ok=False, told=f"nothing answers at {url}")
-    if status == 503:
-        return Part(name=name, ok=False, told=f"{url} answers, but not all of it works: {_trouble(health)}")
-    if shown == 403:
-        return Part(name=name, ok=False, told=f"{url} shows its metrics under other names only: see FAREBOX_HOSTS")
     counts, unknown_headers = _counts(metrics)
-    if status != 200 or _OWN_COUNTER[name] not in counts:
-        return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
+    is_counting = _OWN_COUNTER[name] in counts
+    fault = _fault(name, url, status, health, shown, is_counting=is_counting)
     return Part(
         name=name,
-        ok=True,
-        told=url,
-        counts=counts,
-        warnings=_health(health).warnings,
+        ok=not fault,
+        told=fault or url,
+        counts=counts if is_counting else {},
+        warnings=_warnings(health, counts.get("warnings", 0)),
         unknown_headers=unknown_headers,
     )
 
@@ -101,11 +100,28 @@ def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
     return counts, unknown_headers
 
 
+def _fault(name: str, url: str, status: int, health: str, shown: int, *, is_counting: bool) -> str:
+    """What is wrong with the process at `url`; "" when all of it works. A broken one still shows what it counts."""
+    if status == 503:
+        return f"{url} answers, but not all of it works: {_trouble(health)}"
+    if shown == 403:
+        return f"{url} shows its metrics under other names only: see FAREBOX_HOSTS"
+    if status != 200 or not is_counting:
+        return f"what answers at {url} is not Farebox's {name}"
+    return ""
+
+
 def worker_inside(proxy: Part, address: str) -> Part:
     """The worker where none answers at `address`: `farebox up` has one inside, and its proxy says so."""
     if proxy.counts.get("accounting"):
-        return Part(name="worker", ok=True, told=f"inside `farebox up`, {proxy.told}")
+        return Part(name="worker", ok=proxy.ok or None, told=f"inside `farebox up`, {proxy.told}")
     return Part(name="worker", ok=None, told=f"nothing answers at {address}")
+
+
+def _warnings(health: str, count: int) -> Sequence[str]:
+    """While the process is unavailable its health names no warnings; its metrics still count them."""
+    unnamed = [f"{count:,} warnings, such as of a damaged journal: see `farebox journal salvage`"] if count else []
+    return _health(health).warnings or unnamed
 
 
 def _trouble(health: str) -> str:

@@ -36,11 +36,18 @@ class JournalDeadLetters:
                     yield letter
 
     async def forget(self, letters: Sequence[DeadLetter]) -> bool:
+        """False when a damaged file does not let go of all of its own: they stay listed until it is salvaged."""
         positions = [(letter.position,) for letter in letters]
-        for path, connection in self._files:
-            with _told(path):
-                await asyncio.to_thread(connection.executemany, "DELETE FROM dead_letter WHERE position = ?", positions)
-        return True
+        *damaged, newest = self._files
+        await asyncio.to_thread(_delete, *newest, positions)
+        is_complete = True
+        for path, connection in damaged:
+            try:
+                await asyncio.to_thread(_delete, path, connection, positions)
+            except BrokerUnavailable as error:
+                is_complete = False
+                logger.warning("dead letters of a damaged journal cannot be deleted", extra={"reason": str(error)})
+        return is_complete
 
     async def close(self) -> None:
         for _, connection in self._files:
@@ -72,6 +79,13 @@ def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) ->
         return None
     payload, place, code, reason = row
     return DeadLetter(payload=payload, position=place, code=code, reason=reason)
+
+
+def _delete(path: Path, connection: sqlite3.Connection, positions: Sequence[tuple[str]]) -> None:
+    """All or none of them. Raises: BrokerUnavailable."""
+    with _told(path), connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("DELETE FROM dead_letter WHERE position = ?", positions)
 
 
 @contextmanager

@@ -126,7 +126,8 @@ class _Checksum:
         """The second half of the checksum, which is enough to see damage; continued from both halves of `before`."""
         # To continue a checksum is to begin with one more pair of words.
         words: tuple[int, ...] = (before[0], before[1] - before[0], *self._words.unpack(data))
-        return sum(map(mul, self._weights, words)) & 0xFFFFFFFF
+        total: int = sum(map(mul, self._weights, words))
+        return total & 0xFFFFFFFF
 
 
 def _weights(words: int) -> list[int]:
