@@ -116,10 +116,13 @@ class Histogram:
     def observe(self, began_s: Sequence[float], ended_s: float) -> None:
         """What began at these times, in ascending order, ended at once. One search for each bound, not for each."""
         count = len(began_s)
-        for place, bound_s in enumerate(_BOUNDS_S):
-            self._within[place] += count - bisect_left(began_s, ended_s - bound_s)
+        # Threads share a histogram: each number is computed first, since between a call and an addition another may add.
+        within = [count - bisect_left(began_s, ended_s - bound_s) for bound_s in _BOUNDS_S]
+        seconds = count * ended_s - sum(began_s)
+        for place, more in enumerate(within):
+            self._within[place] += more
         self._count += count
-        self._sum_s += count * ended_s - sum(began_s)
+        self._sum_s += seconds
 
     def family(self, name: str, help_text: str) -> HistogramMetricFamily:
         """As Prometheus is shown it."""

@@ -19,7 +19,7 @@ from services.stores.journal.sink import JournalSink
 from services.stores.kafka.sink import KafkaSink, SinkLimits
 from services.telemetry import Metrics
 from tests.contracts.test_journal import child, stored_ids
-from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, take_rest, within
+from tests.logs import InKafka, close_all, events, ids_of, journal_rows, publish_all, take_count, take_rest, within
 
 pytestmark = pytest.mark.anyio
 
@@ -83,6 +83,36 @@ async def test_what_was_durable_when_its_process_was_killed_is_not_doubled(path:
     Recovery(path, Metrics()).attempt(lambda: connection)
     connection.close()
     assert stored_ids(path) == ids_of(events(5))
+
+
+@pytest.mark.parametrize("segment_ms", [0, 1_700_000_000_000])
+async def test_only_the_newest_segments_are_looked_through_for_what_was_durable(path: Path, segment_ms: int) -> None:
+    """A journal may hold gigabytes. How much is read is counted by the instructions that SQLite runs."""
+    connection, older, instructions = open_journal(path), 2000, 0
+    connection.execute("BEGIN")
+    for number in range(older):
+        created_ms = 1_700_000_000_000 - 1000 * (older - number)
+        connection.execute(INSERT_SEGMENT, (created_ms, 1, pack_segment([b"x" * 5000])))
+    connection.execute("COMMIT")
+    payload = encode_event(events(1)[0])
+    intake = Intake(path, metrics=Metrics())
+    intake.add(payload)
+    if segment_ms:
+        intake.begin_segment(segment_ms)
+        connection.execute(INSERT_SEGMENT, (segment_ms, 1, pack_segment([payload])))
+    abandon(intake)
+
+    def count() -> int:
+        nonlocal instructions
+        instructions += 100
+        return 0
+
+    connection.set_progress_handler(count, 100)
+    Recovery(path, Metrics()).attempt(lambda: connection)
+    connection.close()
+    assert instructions < 3000
+    assert intakes(path) == []
+    assert journal_rows(path, "SELECT sum(event_count) FROM segment") == [(older + 1,)]
 
 
 async def test_what_a_living_process_answers_for_is_left_to_it(path: Path) -> None:

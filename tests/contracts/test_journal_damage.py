@@ -378,6 +378,31 @@ async def test_all_writers_go_on_in_the_fresh_file_and_ids_stay_unique(path: Pat
         await sink.close()
 
 
+async def test_a_later_file_that_was_emptied_is_damaged_though_it_is_the_only_one(path: Path) -> None:
+    await fill(path)
+    last_page(path)
+    metrics = Metrics()
+    for number in (2, 3):
+        await salvaged_elsewhere(path)
+        later = path.with_name(f"journal.{number}.sqlite")
+        assert [file.name for file in JournalFiles(path).paths()] == [later.name]
+        emptied(later)
+    sink = a_sink(path, metrics)
+    await publish_all(sink, events(1, first=EVENTS))
+    await sink.close()
+    assert [str(later) in warning for warning in metrics.warned()] == [True]
+
+
+async def test_a_fresh_file_is_never_seen_empty(path: Path) -> None:
+    files = JournalFiles(path)
+    open_journal(path).close()
+    files.begin_after(path, "for the test")
+    fresh = path.with_name("journal.2.sqlite")
+    assert journal_rows(fresh, "SELECT count(*) FROM segment") == [(0,)]
+    assert fresh.stat().st_mode & 0o777 == 0o600
+    assert set(names(path)) == {"journal.sqlite", "journal.2.sqlite"}
+
+
 async def test_the_dead_letters_of_a_damaged_file_are_listed_and_kept(path: Path) -> None:
     await fill(path)
     last_page(path)

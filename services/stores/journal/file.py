@@ -70,13 +70,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[bytes])
 
 
-def open_journal(path: Path) -> sqlite3.Connection:
+def open_journal(path: Path, *, may_be_new: bool = True) -> sqlite3.Connection:
     """A connection to the journal at `path`, made when it is not there. Any one thread at a time may use it.
 
-    Raises: BrokerUnavailable, and of those JournalDamaged when the file is not as it was written.
+    Raises: BrokerUnavailable, and of those JournalDamaged when the file is not as it was written; as one is that is
+    empty, unless it `may_be_new`.
     """
     try:
-        _check_sizes(path)
+        _check_sizes(path, may_be_new=may_be_new)
         make_private_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except (sqlite3.Error, OSError) as error:
@@ -125,23 +126,24 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
 def unavailable(path: Path, error: Exception) -> BrokerUnavailable:
     """What `error` says of the journal at `path`: that it is damaged, or that it cannot be used at the moment."""
-    kind = JournalDamaged if isinstance(error, sqlite3.Error) and tells_damage(error) else BrokerUnavailable
+    kind = JournalDamaged if isinstance(error, sqlite3.Error) and is_damage(error) else BrokerUnavailable
     return kind(f"journal {path}: {error}")
 
 
-def tells_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is not as it was written; other errors pass."""
     code = getattr(error, "sqlite_errorcode", None)  # missing where Python itself complains
     return code is not None and (code & 0xFF in _DAMAGE or code in _BAD_SECTORS)
 
 
-def _check_sizes(path: Path) -> None:
+def _check_sizes(path: Path, *, may_be_new: bool) -> None:
     """Finds what SQLite would take for new, or pass over. Raises: BrokerUnavailable, JournalDamaged; OSError."""
     if not path.is_file():
         return
     log = path.with_name(f"{path.name}-wal")
     log_bytes = log.stat().st_size if log.exists() else 0
-    size_bytes, was_in_use = path.stat().st_size, bool(log_bytes or any(path.parent.glob(f"{path.name}.*.lock")))
+    size_bytes = path.stat().st_size
+    was_in_use = not may_be_new or bool(log_bytes or any(path.parent.glob(f"{path.name}.*.lock")))
     if not size_bytes and was_in_use:
         raise JournalDamaged(f"journal {path}: it was in use, and is empty")
     if size_bytes % _PAGE_BYTES and not was_in_use:

@@ -14,8 +14,7 @@ from schemas.event import DeadLetter
 from services.stores.journal.file import (
     BUSY_TIMEOUT_S,
     insert_letters,
-    open_journal,
-    tells_damage,
+    is_damage,
     unavailable,
     unpack_segment,
 )
@@ -97,10 +96,10 @@ def _find_damage(files: JournalFiles) -> None:
     """Looks through the newest file too, which nobody may have read yet."""
     newest = files.newest()
     try:
-        with closing(open_journal(newest)) as connection:
+        with closing(files.open(newest)) as connection:
             findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
     except (JournalDamaged, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.Error) and not tells_damage(error):
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
             raise unavailable(newest, error) from error
         findings = [str(error)]
     if findings != ["ok"]:

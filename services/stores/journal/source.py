@@ -152,7 +152,7 @@ class JournalSource:
         return all(reader.path.exists() for reader in self._readers)
 
     def _reader(self, path: Path) -> FileReader:
-        return FileReader(path, self._consumer, label=self._files.label(path))
+        return FileReader(path, self._consumer, self._files)
 
     def _reopen_readers(self) -> None:
         self._close_readers()
