@@ -116,7 +116,7 @@ class Histogram:
     def observe(self, began_s: Sequence[float], ended_s: float) -> None:
         """What began at these times, in ascending order, ended at once. One search for each bound, not for each."""
         count = len(began_s)
-        # Threads share a histogram: each number is computed first, since between a call and an addition another may add.
+        # Threads share a histogram, and a call within an addition lets another one add between: computed first.
         within = [count - bisect_left(began_s, ended_s - bound_s) for bound_s in _BOUNDS_S]
         seconds = count * ended_s - sum(began_s)
         for place, more in enumerate(within):

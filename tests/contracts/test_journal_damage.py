@@ -1,6 +1,7 @@
 """A journal whose file is damaged: it is plain to see, events go on beside it, and what can be saved is saved."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -16,9 +17,10 @@ import msgspec
 import pytest
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
-from schemas.event import DeadLetter
+from schemas.event import DeadLetter, encode_event
+from services.stores.journal import salvage as salvaging
 from services.stores.journal.dead_letters import JournalDeadLetters
-from services.stores.journal.file import log_damage, open_journal
+from services.stores.journal.file import log_damage, open_journal, pack_segment
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.salvage import Salvaged
 from services.stores.journal.sink import JournalSink
@@ -360,6 +362,77 @@ async def test_a_log_that_is_being_written_is_never_taken_for_damaged(path: Path
     await looking
     await sink.close()
     assert set(found) == {""}
+
+
+async def test_what_a_writer_commits_until_the_damaged_file_is_set_aside_is_saved_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(path)
+    positions(path)
+    late, set_aside = sqlite3.connect(path, isolation_level=None, check_same_thread=False), salvaging._set_aside
+    late.execute("SELECT count(*) FROM segment")
+    JournalFiles(path).begin_after(path, "for the test")
+    payload = encode_event(events(1, first=EVENTS)[0])
+
+    def after_a_late_commit(file: Path) -> Path:
+        late.execute("INSERT INTO segment VALUES (1000, 0, 1, 10000, ?)", (pack_segment([payload]),))
+        return set_aside(file)
+
+    monkeypatch.setattr(salvaging, "_set_aside", after_a_late_commit)
+    await salvaging.salvage(path)
+    late.close()
+    source = JournalSource(path)
+    assert ids_of(events(1, first=EVENTS))[0] in await all_of_it(source)
+    await source.close()
+
+
+PUBLISH_UNTIL_TOLD = """
+    import asyncio, sys
+    from services.stores.journal.sink import JournalSink
+    from services.telemetry import Metrics
+    from tests.logs import events
+
+    async def main():
+        sink = JournalSink(sys.argv[1], metrics=Metrics(), group_s=0.001)
+        first, stdin = int(sys.argv[2]), asyncio.to_thread(sys.stdin.read)
+        stopped = asyncio.create_task(stdin)
+        count = 0
+        while not stopped.done():
+            await sink.publish(events(1, first=first + count)[0])
+            count += 1
+        await sink.close()
+        print(count)
+
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["last_page", "root_of_segments"])
+async def test_salvaging_under_load_costs_no_event_that_was_durable(path: Path, kind: str) -> None:
+    await fill(path)
+    DAMAGES[kind](path)
+    starts = [10_000, 1_000_000, 2_000_000]
+    command = [sys.executable, "-c", textwrap.dedent(PUBLISH_UNTIL_TOLD), str(path)]
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                subprocess.Popen(  # noqa: ASYNC220  # begun before anything waits
+                    [*command, str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                )
+            )
+            for first in starts
+        ]
+        await asyncio.sleep(1)
+        results = await salvaged_elsewhere(path)
+        await asyncio.sleep(0.5)
+        counts = [int((await asyncio.to_thread(writer.communicate, "", 60))[0]) for writer in writers]
+    results += await salvaged_elsewhere(path)
+    assert results
+    assert min(counts) > 0
+    source = JournalSource(path)
+    durable = {one for first, count in zip(starts, counts, strict=True) for one in ids_of(events(count, first=first))}
+    assert durable - set(await all_of_it(source)) == set()
+    await source.close()
 
 
 async def test_all_writers_go_on_in_the_fresh_file_and_ids_stay_unique(path: Path) -> None:

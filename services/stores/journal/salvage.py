@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,8 @@ from services.stores.journal.pages import Pages, Value
 from services.stores.journal.reader import Mark
 from services.stores.journal.sink import JournalSink
 from services.telemetry import Metrics
+
+_HAND_OVER_S: Final = BUSY_TIMEOUT_S + 1  # for writers that wait for the damaged file, and then see the fresh one
 
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,25 +107,25 @@ def _find_damage(files: JournalFiles) -> None:
         findings = [str(error)]
     if findings != ["ok"]:
         files.begin_after(newest, findings[0])
-        time.sleep(BUSY_TIMEOUT_S)  # for writers that are at it to finish, and to see the fresh file
+        time.sleep(_HAND_OVER_S)
 
 
 async def _salvage(file: Path, sink: JournalSink, files: JournalFiles) -> Salvaged:
     with closing(Pages(file)) as pages:
         contents = await asyncio.to_thread(_contents, pages)
         done, last = contents.done, contents.last
-        segments = events = 0
-        for payloads in _segments(pages, after=done.segment_id):
-            await _keep(payloads, sink)
-            segments, events = segments + 1, events + len(payloads)
+        segments, events = await _keep_segments(pages, sink, after=done.segment_id)
         letters = list(_letters(pages))
     if letters:
         await asyncio.to_thread(_insert, letters, files)
+    set_aside = await asyncio.to_thread(_set_aside, file)
+    with closing(Pages(set_aside)) as pages:  # what a writer committed meanwhile that had not seen the fresh file
+        late_segments, late_events = await _keep_segments(pages, sink, after=last.segment_id)
     return Salvaged(
         file=str(file),
-        set_aside_as=str(await asyncio.to_thread(_set_aside, file)),
-        events=events,
-        segments=segments,
+        set_aside_as=str(set_aside),
+        events=events + late_events,
+        segments=segments + late_segments,
         lost_events=max(0, last.events_through - done.events_through - events),
         lost_segments=max(0, last.segment_id - done.segment_id - segments),
         is_lower_bound=not contents.is_exact,
@@ -157,6 +160,15 @@ def _letters(pages: Pages) -> Iterator[DeadLetter]:
         match row and row[1]:
             case (str(position), str(code), str(reason), int(), bytes(payload)):
                 yield DeadLetter(payload=payload, position=position, code=code, reason=reason)
+
+
+async def _keep_segments(pages: Pages, sink: JournalSink, *, after: int) -> tuple[int, int]:
+    """How many segments, and how many events of them, are in the log again. Raises: BrokerUnavailable."""
+    segments = events = 0
+    for payloads in _segments(pages, after=after):
+        await _keep(payloads, sink)
+        segments, events = segments + 1, events + len(payloads)
+    return segments, events
 
 
 async def _keep(payloads: list[bytes], sink: JournalSink) -> None:
