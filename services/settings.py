@@ -112,7 +112,7 @@ _CAPTURE_BYTES = Field(
     ge=0,
     description="How much of each body is kept, and of a larger answer its end too; the rest passes and is counted",
 )
-_KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is away")
+_KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that keeps events while Kafka is unreachable")
 
 
 class ProxySettings(Settings):

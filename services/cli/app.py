@@ -134,7 +134,7 @@ def list_dead_letters(
             count, are_gone = asyncio.run(dead.discard_conflicts(settings.event_log))
             print(f"{counted(count, 'refused log')} deleted." if are_gone else "They stay: Kafka deletes no entry.")
         else:
-            compile_lines(dead.listed(asyncio.run(dead.buried(settings.event_log))), screen())
+            compile_lines(dead.listed(asyncio.run(dead.fetch_views(settings.event_log))), screen())
 
 
 @app.command()

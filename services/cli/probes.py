@@ -1,4 +1,4 @@
-"""Whether the parts of a running Farebox answer over HTTP, and what their counters say."""
+"""Whether the parts of a running Farebox respond over HTTP, and what their counters show."""
 
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
@@ -37,10 +37,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One process as it was found."""
 
     name: str
-    ok: bool | None  # None when nothing told
-    told: str
+    ok: bool | None  # None when nothing is known
+    detail: str
     warnings: Sequence[str] = ()  # what works, and needs somebody all the same
-    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it does not tell
+    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it shows none
     unknown_headers: Mapping[str, int] = {}  # how often requests had them, by name
 
     @property
@@ -55,14 +55,16 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query_part(url: str) -> Part:
-    """The query service, which also knows whether its stores answer."""
+    """The query service, which also knows whether its stores are reachable."""
     try:
         status, _ = _page(f"{url}/readyz")
     except OSError:
-        return Part(name="query", ok=False, told=f"nothing answers at {url}")
+        return Part(name="query", ok=False, detail=f"nothing responds at {url}")
     if status != 200:
-        return Part(name="query", ok=False, told=f"{url} answers, but its warehouse or its state database does not")
-    return Part(name="query", ok=True, told=url)
+        return Part(
+            name="query", ok=False, detail=f"{url} responds, but its warehouse or its state database is unavailable"
+        )
+    return Part(name="query", ok=True, detail=url)
 
 
 def counting_part(name: str, url: str) -> Part:
@@ -71,14 +73,14 @@ def counting_part(name: str, url: str) -> Part:
         status, health = _page(f"{url}/healthz")
         shown, metrics = _page(f"{url}/metrics")
     except OSError:
-        return Part(name=name, ok=False, told=f"nothing answers at {url}")
+        return Part(name=name, ok=False, detail=f"nothing responds at {url}")
     counts, unknown_headers = _counts(metrics)
     is_counting = _OWN_COUNTER[name] in counts
     fault = _fault(name, url, status, health, shown, is_counting=is_counting)
     return Part(
         name=name,
         ok=not fault,
-        told=fault or url,
+        detail=fault or url,
         counts=counts if is_counting else {},
         warnings=_warnings(health, counts.get("warnings", 0)),
         unknown_headers=unknown_headers,
@@ -103,19 +105,19 @@ def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
 def _fault(name: str, url: str, status: int, health: str, shown: int, *, is_counting: bool) -> str:
     """What is wrong with the process at `url`; "" when all of it works. A broken one still shows what it counts."""
     if status == 503:
-        return f"{url} answers, but not all of it works: {_trouble(health)}"
+        return f"{url} responds, but not all of it works: {_trouble(health)}"
     if shown == 403:
         return f"{url} shows its metrics under other names only: see FAREBOX_HOSTS"
     if status != 200 or not is_counting:
-        return f"what answers at {url} is not Farebox's {name}"
+        return f"what responds at {url} is not Farebox's {name}"
     return ""
 
 
 def worker_inside(proxy: Part, address: str) -> Part:
-    """The worker where none answers at `address`: `farebox up` has one inside, and its proxy says so."""
+    """The worker where none responds at `address`: `farebox up` has one inside, as its proxy shows."""
     if proxy.counts.get("accounting"):
-        return Part(name="worker", ok=proxy.ok or None, told=f"inside `farebox up`, {proxy.told}")
-    return Part(name="worker", ok=None, told=f"nothing answers at {address}")
+        return Part(name="worker", ok=proxy.ok or None, detail=f"inside `farebox up`, {proxy.detail}")
+    return Part(name="worker", ok=None, detail=f"nothing responds at {address}")
 
 
 def _warnings(health: str, count: int) -> Sequence[str]:
@@ -125,9 +127,9 @@ def _warnings(health: str, count: int) -> Sequence[str]:
 
 
 def _trouble(health: str) -> str:
-    """The proxy answers with an error, a worker with its health."""
-    told = _health(health)
-    return told.trouble or told.error.message or "it does not say why"
+    """The proxy responds with an error, a worker with its health."""
+    detail = _health(health)
+    return detail.trouble or detail.error.message or "it gives no reason"
 
 
 def _health(text: str) -> _Health:
@@ -138,10 +140,10 @@ def _health(text: str) -> _Health:
 
 
 def _page(url: str) -> tuple[int, str]:
-    """Status and text. Raises: OSError when nothing answers."""
+    """Status and text. Raises: OSError when nothing responds."""
     try:
-        with urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - addresses come from the operator
-            return answer.status, answer.read().decode(errors="replace")
+        with urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - addresses come from the operator
+            return response.status, response.read().decode(errors="replace")
     except HTTPError as refusal:
         return refusal.code, refusal.read().decode(errors="replace")
     except (URLError, HTTPException, ValueError) as error:

@@ -117,12 +117,12 @@ async def test_only_the_newest_segments_are_looked_through_for_what_was_durable(
 
 async def test_what_a_living_process_answers_for_is_left_to_it(path: Path) -> None:
     living, other = JournalSink(path, metrics=Metrics(), group_s=60), JournalSink(path, metrics=Metrics())
-    promise = living.publish(events(1)[0])
+    ack = living.publish(events(1)[0])
     await publish_all(other, events(1, first=1))
     assert stored_ids(path) == ids_of(events(1, first=1))
     assert len(intakes(path)) == 2
     await close_all(living, other)
-    await promise
+    await ack
     assert sorted(stored_ids(path)) == ids_of(events(2))
     assert intakes(path) == []
 
@@ -220,10 +220,10 @@ FULL_FOR_A_WHILE = """
         metrics = Metrics()
         sink = JournalSink(sys.argv[1], metrics=metrics)
         {limit}
-        promises = [sink.publish(event) for event in events(50, body=b"x" * 1000)]
+        acks = [sink.publish(event) for event in events(50, body=b"x" * 1000)]
         {unlimit}
-        for promise in promises:
-            await promise
+        for ack in acks:
+            await ack
         print(metrics.get("log_durable_total"), metrics.get("log_uncovered_total"))
         await sink.publish(events(1, first=50)[0])
         await sink.close()
@@ -295,13 +295,13 @@ async def test_a_proxy_that_is_stopped_without_kafka_and_without_disk_leaves_its
     stopped = await KafkaSink.open("127.0.0.1:1", spill=log.spill, metrics=metrics, prefix=log.prefix, limits=limits)
     holder = sqlite3.connect(log.spill, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    promises = [stopped.publish(event) for event in events(20)]
+    acks = [stopped.publish(event) for event in events(20)]
     await within(60, "a sink closes that can write nothing", stopped.close())
     holder.rollback()
     holder.close()
-    for promise in promises:
+    for ack in acks:
         with pytest.raises(BrokerUnavailable):
-            await promise
+            await ack
     assert metrics.get("log_lost_total") == 0
 
     sink, source = await log.sink(), await log.source()

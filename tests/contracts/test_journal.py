@@ -165,12 +165,12 @@ DISK_FULL_FOR_A_WHILE = """
         sink = JournalSink(sys.argv[1], metrics=metrics, group_s=0.001)
         await sink.publish(events(1)[0])
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        promises = [sink.publish(event) for event in events(50, first=1)]
+        acks = [sink.publish(event) for event in events(50, first=1)]
         await asyncio.sleep(0.5)
         print(metrics.get("log_durable_total"), flush=True)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        for promise in promises:
-            await promise
+        for ack in acks:
+            await ack
         print(metrics.get("log_durable_total"), metrics.get("log_lost_total"), flush=True)
         await sink.close()
 
@@ -190,11 +190,11 @@ async def test_while_the_disk_stalls_callers_go_on_and_memory_is_bounded(path: P
     sink = a_sink(path, metrics=metrics, queue_bytes=100_000)
     with locked(path):
         started_s = time.monotonic()
-        promises = [sink.publish(event) for event in events(300, body=b"x" * 1000)]
+        acks = [sink.publish(event) for event in events(300, body=b"x" * 1000)]
         assert time.monotonic() - started_s < 0.5
         lost = metrics.get("log_lost_total")
         assert 150 < lost < 250
-    outcomes = await asyncio.gather(*promises, return_exceptions=True)
+    outcomes = await asyncio.gather(*acks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(BrokerUnavailable) == lost
     assert len(stored_ids(path)) == metrics.get("log_durable_total") == 300 - lost
     await sink.close()
@@ -253,12 +253,12 @@ async def test_two_sinks_on_one_journal_each_say_that_they_cannot_write(path: Pa
     metrics = Metrics()
     one, other = a_sink(path, metrics=metrics), a_sink(path, metrics=metrics)
     with locked(path):
-        promises = [one.publish(events(1)[0]), other.publish(events(1, first=1)[0])]
+        acks = [one.publish(events(1)[0]), other.publish(events(1, first=1)[0])]
         async with asyncio.timeout(30):
             while len(metrics.troubles) < 2:  # noqa: ASYNC110  what is waited for has no event
                 await asyncio.sleep(0.01)
-    for promise in promises:
-        await promise
+    for ack in acks:
+        await ack
     assert metrics.troubles == {}
     await close_all(one, other)
 
@@ -267,10 +267,10 @@ async def test_close_gives_up_in_bounded_time_when_the_disk_never_answers(path: 
     metrics = Metrics()
     sink = a_sink(path, metrics=metrics, close_s=0.1)
     with locked(path):
-        promise = sink.publish(events(1)[0])
+        ack = sink.publish(events(1)[0])
         await sink.close()
     with pytest.raises(BrokerUnavailable):
-        await promise
+        await ack
     assert metrics.get("log_lost_total") == 0, "the next start takes it over"
     await a_sink(path, metrics=metrics).close()
     assert (metrics.get("log_recovered_total"), stored_ids(path)) == (1, ids_of(events(1)))
@@ -284,9 +284,9 @@ async def test_close_counts_as_lost_what_cannot_be_written_and_no_intake_covers(
         uncovered = metrics.get("log_uncovered_total")
         await sink.close()
     assert 0 < uncovered < 10
-    for promise in published:
+    for ack in published:
         with pytest.raises(BrokerUnavailable):
-            await promise
+            await ack
     assert metrics.get("log_lost_total") == uncovered
     await a_sink(path).close()
     assert stored_ids(path) == ids_of(events(10 - uncovered))

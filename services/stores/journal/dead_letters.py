@@ -27,7 +27,7 @@ class JournalDeadLetters:
     async def read(self) -> AsyncIterator[DeadLetter]:
         for path, connection in self._files:
             positions = "SELECT position FROM dead_letter ORDER BY dead_lettered_at_ms, rowid"
-            with _told(path):
+            with _translated(path):
                 found = connection.execute(positions).fetchall()
             # One at a time: each may hold megabytes.
             for position in found:
@@ -71,7 +71,7 @@ def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) ->
     query = "SELECT payload, position, code, reason FROM dead_letter WHERE position = ?"
     row = None
     try:
-        with _told(path):
+        with _translated(path):
             row = connection.execute(query, position).fetchone()
     except JournalDamaged as error:
         logger.warning("a dead letter of a damaged journal cannot be read", extra={"reason": str(error)})
@@ -83,13 +83,13 @@ def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) ->
 
 def _delete(path: Path, connection: sqlite3.Connection, positions: Sequence[tuple[str]]) -> None:
     """All or none of them. Raises: BrokerUnavailable."""
-    with _told(path), connection:
+    with _translated(path), connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("DELETE FROM dead_letter WHERE position = ?", positions)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

@@ -125,7 +125,7 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
 
 def unavailable(path: Path, error: Exception) -> BrokerUnavailable:
-    """What `error` says of the journal at `path`: that it is damaged, or that it cannot be used at the moment."""
+    """`error` as one of ours: the journal at `path` is damaged, or cannot be used now."""
     kind = JournalDamaged if isinstance(error, sqlite3.Error) and is_damage(error) else BrokerUnavailable
     return kind(f"journal {path}: {error}")
 
@@ -193,7 +193,7 @@ def pack_segment(payloads: Sequence[bytes]) -> bytes:
 
 
 def unpack_segment(packed: bytes) -> list[bytes] | None:
-    """The events of a stored segment; None when its bytes are damaged, which its checksum tells."""
+    """The events of a stored segment; None when its bytes are damaged, as its checksum shows."""
     try:
         return _decoder.decode(zstd.decompress(packed))
     except (zstd.ZstdError, msgspec.DecodeError, MemoryError):
@@ -201,7 +201,7 @@ def unpack_segment(packed: bytes) -> list[bytes] | None:
 
 
 def insert_letters(connection: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:
-    """Puts `letters` into the grave. Replaced by position: a batch that comes again buries its letters again."""
+    """Inserts `letters`. By position they replace each other: a batch may be delivered again."""
     rows = [(letter.position, letter.code, letter.reason, unix_ms(), letter.payload) for letter in letters]
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -77,7 +77,7 @@ class JournalFiles:
         return open_journal(path, may_be_new=self._number(path.name) == 1)
 
     def warnings(self) -> Sequence[str]:
-        """What an operator should know about these files, asked whenever somebody looks."""
+        """What an operator should know about these files, computed on each request."""
         try:
             return [f"journal {path} is damaged: see `farebox journal salvage`" for path in self.damaged()]
         except OSError as error:

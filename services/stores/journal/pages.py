@@ -89,18 +89,18 @@ class Pages:
         return page[at : at + local] + self._overflow(following, size_bytes - local)
 
     def _overflow(self, number: int, size_bytes: int) -> bytes:
-        """What is missing stays missing: what came before it may be all that is asked for."""
-        pieces: list[bytes] = []
+        """What is missing stays missing: what came before it may be all that is needed."""
+        chunks: list[bytes] = []
         left_bytes = size_bytes
         try:
-            while left_bytes > 0 and number and len(pieces) <= self.count:
+            while left_bytes > 0 and number and len(chunks) <= self.count:
                 page = self.page(number)
-                pieces.append(page[4 : 4 + left_bytes])
-                left_bytes -= len(pieces[-1])
+                chunks.append(page[4 : 4 + left_bytes])
+                left_bytes -= len(chunks[-1])
                 (number,) = struct.unpack_from(">I", page)
         except Broken:
             pass
-        return b"".join(pieces)
+        return b"".join(chunks)
 
     def _free_pages(self) -> set[int]:
         """Pages that hold what was deleted; empty where the list of them cannot be read."""

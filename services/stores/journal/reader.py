@@ -62,7 +62,7 @@ class FileReader:
     """
 
     def __init__(self, path: Path, consumer: str, files: JournalFiles) -> None:
-        """`path` is one of `files`. Raises: BrokerUnavailable when it cannot be used at the moment."""
+        """`path` is one of `files`. Raises: BrokerUnavailable when it cannot be used now."""
         self.path = path
         self.damage: JournalDamaged | None = None
         self.unreadable_events = 0  # skipped so far

@@ -31,7 +31,7 @@ class Recovery:
         self._look_at_s = 0.0
 
     def attempt(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Makes durable what no living process answers for, when it is time to look. What fails is tried again."""
+        """Makes durable what no living process answers for, when it is time to look. What fails is retried."""
         if time.monotonic() < self._look_at_s:
             return
         self._look_at_s = time.monotonic() + LOOK_S

@@ -29,7 +29,7 @@ _HAND_OVER_S: Final = BUSY_TIMEOUT_S + 1  # for writers that wait for the damage
 
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a damaged file. ParsedUsage behind the place up to which every consumer had read it."""
+    """What became of a damaged file. Counted from the position up to which every consumer had read it."""
 
     file: str
     set_aside_as: str
@@ -173,9 +173,9 @@ async def _keep_segments(pages: Pages, sink: JournalSink, *, after: int) -> tupl
 
 async def _keep(payloads: list[bytes], sink: JournalSink) -> None:
     """Raises: BrokerUnavailable."""
-    promises = dict.fromkeys(sink.append(payload) for payload in payloads)
-    for promise in promises:  # one for each group of events
-        await promise
+    acks = dict.fromkeys(sink.append(payload) for payload in payloads)
+    for ack in acks:  # one for each group of events
+        await ack
 
 
 def _insert(letters: list[DeadLetter], files: JournalFiles) -> None:

@@ -30,23 +30,23 @@ RETRY = RetryPolicy(first_delay_s=0.05, last_delay_s=1.0)
 class _Group:
     """Events that become durable together."""
 
-    __slots__ = ("mark", "payloads", "promise", "published_s", "size_bytes", "timer", "uncovered")
+    __slots__ = ("ack", "mark", "payloads", "published_s", "size_bytes", "timer", "uncovered")
 
-    def __init__(self, promise: DurabilityAck, timer: asyncio.TimerHandle) -> None:
+    def __init__(self, ack: DurabilityAck, timer: asyncio.TimerHandle) -> None:
         self.payloads: list[bytes] = []
         self.published_s: list[float] = []
         self.size_bytes = 0
         self.uncovered = 0  # events that a killed process would have lost
         self.mark = Mark(0, 0)  # behind its last event in the intake
-        self.promise = promise
+        self.ack = ack
         self.timer = timer
 
 
 class JournalSink:
     """An EventSink on the journal at `path`. Several processes may have one on the same journal.
 
-    While the disk is full or cannot be reached, or there are no descriptors left, it tries again. When the file is
-    damaged, events go to a fresh one beside it. `metrics` says both.
+    While the disk is full or cannot be reached, or there are no descriptors left, it retries. When the file is
+    damaged, events go to a fresh one beside it. `metrics` shows both.
 
     An event is with the operating system when `publish` returns, so that a killed process loses none; and on the disk
     a little later. `group_s` is how long it waits for others before that. When the disk stalls, events are kept up to
@@ -106,7 +106,7 @@ class JournalSink:
         group.size_bytes += size_bytes
         if group.size_bytes >= GROUP_BYTES or len(group.payloads) >= GROUP_EVENTS:
             self._seal()
-        return group.promise
+        return group.ack
 
     async def close(self) -> None:
         self._closed = True
@@ -135,9 +135,9 @@ class JournalSink:
         error = BrokerUnavailable(f"journal {self._path} {reason}")
         if self._recovery is not None:
             self._losses.add(1, error)
-        promise = DurabilityAck(asyncio.get_running_loop())
-        promise.fail(error)
-        return promise
+        ack = DurabilityAck(asyncio.get_running_loop())
+        ack.fail(error)
+        return ack
 
     def _settle(self, groups: list[_Group], error: BrokerUnavailable | None, settled_s: float) -> None:
         for group in groups:
@@ -145,14 +145,14 @@ class JournalSink:
             if error is None:
                 self._metrics.add("log_durable_total", len(group.payloads))
                 self._metrics.observe("log_durable_seconds", group.published_s, settled_s)
-                group.promise.settle()
+                group.ack.settle()
             else:
                 self._losses.add(group.uncovered, error)
-                group.promise.fail(error)
+                group.ack.fail(error)
         if error is not None and self._recovery is not None:
             self._losses.left_over(sum(len(group.payloads) - group.uncovered for group in groups), error)
 
-    # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is told.
+    # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is given.
 
     def _write_until_closed(self) -> None:
         is_open, error = True, None

@@ -20,7 +20,7 @@ from services.stores.kafka.client import (
     MAX_MESSAGE_BYTES,
     REQUEST_TIMEOUT_MS,
     Entry,
-    asked,
+    kafka_call,
 )
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class KafkaWriter:
     """An idempotent producer for `topic`, connecting in the background from the start.
 
     A producer that failed once is given up whole: its numbering of batches has a gap that the broker would refuse.
-    `shorten` is asked for a smaller form of entries that are larger than a message may be.
+    `shorten` is kafka_call for a smaller form of entries that are larger than a message may be.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class KafkaWriter:
         """
         producer = self._producer
         if producer is None:
-            raise BrokerUnavailable(f"Kafka at {','.join(self._brokers)} is away")
+            raise BrokerUnavailable(f"Kafka at {','.join(self._brokers)} is unreachable")
         try:
             await self._send(producer, entries)
         except asyncio.CancelledError:
@@ -88,7 +88,7 @@ class KafkaWriter:
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(BrokerUnavailable):
-                await asked(producer.stop(), "disconnect")
+                await kafka_call(producer.stop(), "disconnect")
 
     async def _send(self, producer: AIOKafkaProducer, entries: Sequence[Entry]) -> None:
         partitions = len(await producer.partitions_for(self._topic))
@@ -104,14 +104,14 @@ class KafkaWriter:
         self, producer: AIOKafkaProducer, entries: Sequence[Entry], partitions: int
     ) -> list[tuple[int, BatchBuilder]]:
         # Batches made here: the client's own `send` hashes keys in Python and wakes every waiting task for each batch.
-        moment_ms = time.time_ns() // 1_000_000
+        timestamp_ms = time.time_ns() // 1_000_000
         latest: dict[int, BatchBuilder] = {}
         batches: list[tuple[int, BatchBuilder]] = []
         for entry in entries:
             key, payload, headers = self._fitting(entry)
             partition = crc32(key) % partitions
             batch = latest.get(partition)
-            message = {"timestamp": moment_ms, "key": key, "value": payload, "headers": list(headers)}
+            message = {"timestamp": timestamp_ms, "key": key, "value": payload, "headers": list(headers)}
             if batch is None or batch.append(**message) is None:
                 batch = latest[partition] = producer.create_batch()
                 batch.append(**message)
@@ -126,7 +126,7 @@ class KafkaWriter:
         is_current = self._producer is producer
         if not is_current:
             return
-        logger.warning("kafka failed, connecting anew", extra={"topic": self._topic, "reason": reason})
+        logger.warning("kafka failed, reconnecting", extra={"topic": self._topic, "reason": reason})
         self._producer = None
         self._connected.clear()
         self._spawn(_retire(producer))
@@ -161,8 +161,8 @@ class KafkaWriter:
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:
-            await asked(producer.start(), "connect")
-            await asked(producer.partitions_for(self._topic), f"topic {self._topic}")
+            await kafka_call(producer.start(), "connect")
+            await kafka_call(producer.partitions_for(self._topic), f"topic {self._topic}")
         except BaseException:
             await producer.stop()
             raise

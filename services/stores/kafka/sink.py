@@ -1,4 +1,4 @@
-"""The writing end of the Kafka log. While Kafka is away, events are durable in a journal file and travel on later."""
+"""The writing end of the Kafka log. While Kafka is unreachable, a journal file keeps events, which are sent later."""
 
 import asyncio
 import time
@@ -36,20 +36,20 @@ class SinkLimits(NamedTuple):
 class _Group:
     """Events that travel together."""
 
-    __slots__ = ("born_s", "entries", "mark", "promise", "published_s", "size_bytes", "uncovered")
+    __slots__ = ("ack", "born_s", "entries", "mark", "published_s", "size_bytes", "uncovered")
 
-    def __init__(self, promise: DurabilityAck) -> None:
+    def __init__(self, ack: DurabilityAck) -> None:
         self.entries: list[Entry] = []
         self.published_s: list[float] = []
         self.size_bytes = 0
         self.uncovered = 0  # events that a killed process would have lost
         self.mark = Mark(0, 0)  # behind its last event in the intake
-        self.promise = promise
+        self.ack = ack
         self.born_s = time.monotonic()
 
 
 class KafkaSink:
-    """An EventSink on Kafka. It starts and serves while Kafka is away. All methods belong to one event loop.
+    """An EventSink on Kafka. It starts and serves while Kafka is unreachable. All methods belong to one event loop.
 
     An event is with the operating system when `publish` returns; what a killed process leaves there is taken over by
     the next one with the same spill file, or by another that lives.
@@ -68,9 +68,9 @@ class KafkaSink:
         prefix: str = PREFIX,
         limits: SinkLimits = SinkLimits(),  # noqa: B008  # a frozen value
     ) -> Self:
-        """`brokers` is HOST:PORT[,HOST:PORT...], `spill` the file that takes over while they are away.
+        """`brokers` is HOST:PORT[,HOST:PORT...], `spill` the file that takes over while they are unreachable.
 
-        Raises: InvalidSetting; BrokerUnavailable when `spill` cannot be opened, but not when Kafka is away.
+        Raises: InvalidSetting; BrokerUnavailable when `spill` cannot be opened, but not when Kafka is unreachable.
         """
         shorten = partial(shortened, metrics)
         writer = KafkaWriter(broker_list(brokers), events_topic(prefix), shorten=shorten)
@@ -115,7 +115,7 @@ class KafkaSink:
         group.size_bytes += size_bytes
         if group.size_bytes >= SHIPMENT_BYTES:
             self._seal()
-        return group.promise
+        return group.ack
 
     async def close(self) -> None:
         self._closed = True
@@ -147,9 +147,9 @@ class KafkaSink:
     def _refuse(self) -> DurabilityAck:
         error = BrokerUnavailable("the log is closed" if self._closed else "neither Kafka nor the disk keeps up")
         self._losses.add(1, error)
-        promise = DurabilityAck(asyncio.get_running_loop())
-        promise.fail(error)
-        return promise
+        ack = DurabilityAck(asyncio.get_running_loop())
+        ack.fail(error)
+        return ack
 
     def _stop_waiting(self) -> None:
         if self._shipping is not None:
@@ -191,7 +191,7 @@ class KafkaSink:
             self._held_bytes -= group.size_bytes
             self._metrics.add("log_durable_total", len(group.entries))
             self._observe(group)
-            group.promise.settle()
+            group.ack.settle()
 
     async def _put_aside(self, group: _Group) -> bool:
         """Makes `group` durable in the journal, which counts that; whether it could be."""
@@ -200,12 +200,12 @@ class KafkaSink:
         except BrokerUnavailable as error:
             self._losses.add(group.uncovered, error)
             self._losses.left_over(len(group.entries) - group.uncovered, error)
-            group.promise.fail(error)
+            group.ack.fail(error)
             return False
         finally:
             self._held_bytes -= group.size_bytes
         self._observe(group)
-        group.promise.settle()
+        group.ack.settle()
         return True
 
     def _observe(self, group: _Group) -> None:

@@ -7,7 +7,14 @@ from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import BrokerUnavailable
 from services.retry import RetryPolicy, retry
-from services.stores.kafka.client import MAX_MESSAGE_BYTES, PREFIX, asked, broker_list, dead_letters_topic, events_topic
+from services.stores.kafka.client import (
+    MAX_MESSAGE_BYTES,
+    PREFIX,
+    broker_list,
+    dead_letters_topic,
+    events_topic,
+    kafka_call,
+)
 
 RETRY = RetryPolicy(first_delay_s=0.1, last_delay_s=1.0, give_up_after_s=30.0)
 
@@ -40,11 +47,11 @@ async def create_topics(
 async def _create(brokers: list[str], topics: list[NewTopic]) -> list[str]:
     client = await retry(lambda: _connected(brokers), RETRY, logger=logger, message="kafka is unreachable, retrying")
     try:
-        answer = await asked(client.create_topics(topics), "create topics")
+        response = await kafka_call(client.create_topics(topics), "create topics")
     finally:
         await client.close()
     created = []
-    for name, code, *reason in answer.topic_errors:
+    for name, code, *reason in response.topic_errors:
         error = for_code(code)
         if error is NoError:
             created.append(name)
@@ -58,7 +65,7 @@ async def _create(brokers: list[str], topics: list[NewTopic]) -> list[str]:
 async def _connected(brokers: list[str]) -> AIOKafkaAdminClient:
     client = AIOKafkaAdminClient(bootstrap_servers=brokers, client_id="farebox-migrate")
     try:
-        await asked(client.start(), "connect")
+        await kafka_call(client.start(), "connect")
     except BrokerUnavailable:
         await client.close()
         raise
