@@ -119,8 +119,8 @@ def test_refused_logs_are_no_alarm(admin: Client) -> None:
 
 def test_a_part_that_does_not_work_still_shows_what_it_lost(admin: Client) -> None:
     metrics = Metrics()
-    metrics.troubles["log"] = "no space left"
-    metrics.warnings["journal"] = lambda: ["journal.sqlite is damaged"]
+    metrics.health.troubles["log"] = "no space left"
+    metrics.health.warnings["journal"] = lambda: ["journal.sqlite is damaged"]
     metrics.worker_inside = True
     metrics.add("log_lost_total", 3)
     metrics.add_unknown_header("helicone-usr-id")

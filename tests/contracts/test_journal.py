@@ -228,7 +228,11 @@ async def test_an_error_that_nobody_foresaw_delays_events_and_ends_no_writing(
     metrics = Metrics()
     sink = a_sink(path, metrics=metrics)
     await publish_all(sink, events(3))
-    assert (metrics.get("log_durable_total"), metrics.get("log_write_failures_total"), metrics.trouble) == (3, 2, "")
+    assert (
+        metrics.get("log_durable_total"),
+        metrics.get("log_write_failures_total"),
+        metrics.health.unhealthy_reason,
+    ) == (3, 2, "")
     await sink.close()
 
 
@@ -255,11 +259,11 @@ async def test_two_sinks_on_one_journal_each_say_that_they_cannot_write(path: Pa
     with locked(path):
         acks = [one.publish(events(1)[0]), other.publish(events(1, first=1)[0])]
         async with asyncio.timeout(30):
-            while len(metrics.troubles) < 2:  # noqa: ASYNC110  what is waited for has no event
+            while len(metrics.health.troubles) < 2:  # noqa: ASYNC110  what is waited for has no event
                 await asyncio.sleep(0.01)
     for ack in acks:
         await ack
-    assert metrics.troubles == {}
+    assert metrics.health.troubles == {}
     await close_all(one, other)
 
 

@@ -463,7 +463,7 @@ async def test_a_later_file_that_was_emptied_is_damaged_though_it_is_the_only_on
     sink = a_sink(path, metrics)
     await publish_all(sink, events(1, first=EVENTS))
     await sink.close()
-    assert [str(later) in warning for warning in metrics.warned()] == [True]
+    assert [str(later) in warning for warning in metrics.health.current_warnings()] == [True]
 
 
 async def test_a_fresh_file_is_never_seen_empty(path: Path) -> None:
