@@ -110,7 +110,7 @@ def _dead_letter(record: ConsumerRecord) -> DeadLetter:
     return DeadLetter(payload=record.value or b"", **headers)
 
 
-def journal_rows(path: Path, query: str) -> list[tuple[bytes, str, str, str]]:
+def journal_rows(path: Path, query: str) -> list[tuple[Any, ...]]:
     """What a connection that knows nothing of ours finds in the file."""
     connection = sqlite3.connect(path)
     try:

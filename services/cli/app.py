@@ -115,20 +115,26 @@ app.command()(reprice)
 def list_dead_letters(
     retry: Annotated[bool, typer.Option("--retry", help="Put back the events that this version can read.")] = False,
     export: Annotated[Path | None, typer.Option(help="Write all of them here, with what people said in them.")] = None,
+    discard_conflicts: Annotated[
+        bool, typer.Option("--discard-conflicts", help="Delete logs that were refused: what stands stays.")
+    ] = False,
     data: Data = DATA,
 ) -> None:
     """List events that no worker could make a row of: spend that is in no total until they are put back."""
     with errors_in_one_line():
         settings = ProxySettings.from_environ(DataFolder(data).environ(os.environ))
         existing(settings.event_log)
-        if retry and export:
-            raise InvalidRequest("--retry and --export are two things: export first, then put back")
+        if retry + discard_conflicts + (export is not None) > 1:
+            raise InvalidRequest("--retry, --export and --discard-conflicts cannot be combined; export first")
         if retry:
             compile_lines(dead.put_back_lines(asyncio.run(dead.put_back(settings))), screen())
         elif export:
             print(f"{counted(asyncio.run(dead.export(settings.event_log, export)), 'dead letter')} in {export}")
+        elif discard_conflicts:
+            count, are_gone = asyncio.run(dead.discard_conflicts(settings.event_log))
+            print(f"{counted(count, 'refused log')} deleted." if are_gone else "They stay: Kafka deletes no entry.")
         else:
-            compile_lines(dead.listed(asyncio.run(dead.buried(settings.event_log))), screen())
+            compile_lines(dead.listed(asyncio.run(dead.fetch_views(settings.event_log))), screen())
 
 
 @app.command()

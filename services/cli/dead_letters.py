@@ -23,7 +23,7 @@ _SHOWN: Final = 5  # of each code
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter without its payload, which holds what people said to models."""
+    """A dead letter without its payload, which holds prompts and responses."""
 
     position: str
     code: str
@@ -33,17 +33,17 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PutBack(msgspec.Struct, frozen=True, kw_only=True):
-    """How many letters are events in the log again, how many can be no rows, and whether the first are gone."""
+    """How many letters are events in the log again, how many can be no rows, and whether the first were deleted."""
 
     back: int
     unreadable: int
     forgotten: bool
 
 
-async def buried(event_log: str) -> list[DeadLetterView]:
+async def fetch_views(event_log: str) -> list[DeadLetterView]:
     """Raises: BrokerUnavailable, InvalidSetting."""
     async with _letters(event_log) as letters:
-        return [_buried(letter) async for letter in letters.read()]
+        return [_view(letter) async for letter in letters.read()]
 
 
 async def export(event_log: str, file: Path) -> int:
@@ -61,7 +61,7 @@ async def export(event_log: str, file: Path) -> int:
 
 
 async def put_back(settings: ProxySettings) -> PutBack:
-    """Publishes again what can become a row now. ParsedUsage once all the same: an event replaces its own row.
+    """Publishes again what can become a row now. Counted once all the same: an event replaces its own row.
 
     Raises: BrokerUnavailable, InvalidSetting.
     """
@@ -86,6 +86,20 @@ async def put_back(settings: ProxySettings) -> PutBack:
         return PutBack(back=len(back), unreadable=unreadable, forgotten=await letters.forget(back))
 
 
+async def discard_conflicts(event_log: str) -> tuple[int, bool]:
+    """Deletes the logs that were refused, as they would replace what they may not; how many, and whether that worked.
+
+    Raises: BrokerUnavailable, InvalidSetting.
+    """
+    async with _letters(event_log) as letters:
+        refused = [
+            msgspec.structs.replace(letter, payload=b"")
+            async for letter in letters.read()
+            if letter.code == LogConflict.code
+        ]
+        return len(refused), await letters.forget(refused)
+
+
 def listed(letters: Iterable[DeadLetterView]) -> Iterator[Text]:
     """The letters by what is wrong with them, and what to do."""
     by_code = groupby(sorted(letters, key=lambda one: one.code), key=lambda one: one.code)
@@ -104,18 +118,20 @@ def listed(letters: Iterable[DeadLetterView]) -> Iterator[Text]:
     readable = sum(1 for code, its in found.items() for one in its if one.request and code != LogConflict.code)
     if readable:
         yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that back into the log.")
+    if LogConflict.code in found:
+        yield Text("Refused logs: what they would have replaced stands. --discard-conflicts deletes them.")
 
 
 def put_back_lines(result: PutBack) -> Iterator[Text]:
     """What putting back did."""
     yield Text(f"{counted(result.back, 'event')} put back into the log.")
     if result.back and not result.forgotten:
-        yield Text("Kafka keeps its copies. Putting them back once more changes nothing.")
+        yield Text("Their copies stay, in Kafka or a damaged file. Putting them back once more changes nothing.")
     if result.unreadable:
         yield Text(f"{counted(result.unreadable, 'dead letter')} left that no row can be made of.")
 
 
-def _buried(letter: DeadLetter) -> DeadLetterView:
+def _view(letter: DeadLetter) -> DeadLetterView:
     event = _event(letter)
     return DeadLetterView(
         position=letter.position,

@@ -23,7 +23,7 @@ _TO_TYPE: Final = (
 
 
 def compile_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
-    """Prints them; whether all is well. `unknown` is None when nobody could be asked."""
+    """Prints them; whether all is well. `unknown` is None when the query service is unavailable."""
     compile_lines(_lines(parts, unknown), console)
     return all(part.ok and not part.alarms for part in parts) and unknown is not None and not unknown.unpriced_requests
 
@@ -60,7 +60,7 @@ def _heading(text: str) -> Text:
 def _parts(parts: Iterable[Part]) -> Iterator[Text]:
     for part in parts:
         state, style = _STATES[part.ok]
-        yield Text.assemble(f"  {part.name:<6}  ", (f"{state:<7}", style), f"  {part.told}")
+        yield Text.assemble(f"  {part.name:<6}  ", (f"{state:<7}", style), f"  {part.detail}")
 
 
 def _headers(parts: Iterable[Part]) -> Iterator[Text]:
@@ -90,11 +90,11 @@ def _tokens(one: UnknownModel) -> str:
 
 def _advice(models: Iterable[UnknownModel]) -> Iterator[Text]:
     for one in models:
-        told = {
+        values = {
             "model_typed": shlex.quote(one.model),
             "provider_typed": f" --provider {shlex.quote(one.provider)}" if one.provider else "",
             "since": f"{one.first_seen_at:%Y-%m-%dT%H:%M:%SZ}",
         }
         yield Text(f"  {model_of(one)}: {one.advice}")
         if one.price_helps:
-            yield from (Text(f"      {command.format(**told)}", no_wrap=True) for command in _TO_TYPE)
+            yield from (Text(f"      {command.format(**values)}", no_wrap=True) for command in _TO_TYPE)

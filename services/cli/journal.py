@@ -18,7 +18,9 @@ from services.stores.journal.salvage import Salvaged, salvage
 
 journal = typer.Typer(help="Look after the event log's own file.", no_args_is_help=True)
 
-_SPILL = Annotated[bool, typer.Option("--spill", help="The file that keeps events while Kafka is away, instead.")]
+_SPILL = Annotated[
+    bool, typer.Option("--spill", help="The file that keeps events while Kafka is unreachable, instead.")
+]
 
 
 @journal.callback()
@@ -42,7 +44,7 @@ def _file(data: Data, *, spill: bool) -> str:
     if spill:
         return settings.kafka_spill
     if not settings.event_log.startswith("journal:"):
-        raise InvalidSetting("the event log is Kafka: --spill names the file that keeps events while it is away")
+        raise InvalidSetting("the event log is Kafka: --spill names the file that keeps events while it is unreachable")
     return settings.event_log.removeprefix("journal:")
 
 
@@ -64,6 +66,6 @@ def _lines(salvaged: Iterable[Salvaged]) -> Iterator[Text]:
 def _lost(one: Salvaged) -> Text:
     if one.lost_events or one.lost_segments or one.is_lower_bound:
         lost = f"{counted(one.lost_events, 'event')} of {counted(one.lost_segments, 'segment')}"
-        least = ", or more: the file does not say how many there were" if one.is_lower_bound else ""
+        least = ", or more: the file does not state how many there were" if one.is_lower_bound else ""
         return Text(f"  {lost} could not be saved{least}. That spend is in no total.", style="red")
     return Text("  Nothing is lost.")

@@ -1,4 +1,4 @@
-"""Whether the parts of a running Farebox answer over HTTP, and what their counters say."""
+"""Whether the parts of a running Farebox respond over HTTP, and what their counters show."""
 
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
@@ -37,29 +37,34 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One process as it was found."""
 
     name: str
-    ok: bool | None  # None when nothing told
-    told: str
+    ok: bool | None  # None when nothing is known
+    detail: str
     warnings: Sequence[str] = ()  # what works, and needs somebody all the same
-    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it does not tell
+    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it shows none
     unknown_headers: Mapping[str, int] = {}  # how often requests had them, by name
 
     @property
     def alarms(self) -> list[str]:
         """What somebody should look at: as it is, and what happened since the process was started."""
-        return [*self.warnings] + [
-            f"{self.counts[name]:,} {why}" for name, why in ALARMS.items() if self.counts.get(name)
-        ]
+        return [*self.warnings] + [f"{count:,} {why}" for name, why in ALARMS.items() if (count := self._count(name))]
+
+    def _count(self, name: str) -> int:
+        """Refused logs are dead letters too, but no spend is missing: what they would have replaced stands."""
+        conflicts = self.counts.get("worker_log_conflicts_total", 0) if name == "worker_dead_letters_total" else 0
+        return self.counts.get(name, 0) - conflicts
 
 
 def query_part(url: str) -> Part:
-    """The query service, which also knows whether its stores answer."""
+    """The query service, which also knows whether its stores are reachable."""
     try:
         status, _ = _page(f"{url}/readyz")
     except OSError:
-        return Part(name="query", ok=False, told=f"nothing answers at {url}")
+        return Part(name="query", ok=False, detail=f"nothing responds at {url}")
     if status != 200:
-        return Part(name="query", ok=False, told=f"{url} answers, but its warehouse or its state database does not")
-    return Part(name="query", ok=True, told=url)
+        return Part(
+            name="query", ok=False, detail=f"{url} responds, but its warehouse or its state database is unavailable"
+        )
+    return Part(name="query", ok=True, detail=url)
 
 
 def counting_part(name: str, url: str) -> Part:
@@ -68,20 +73,16 @@ def counting_part(name: str, url: str) -> Part:
         status, health = _page(f"{url}/healthz")
         shown, metrics = _page(f"{url}/metrics")
     except OSError:
-        return Part(name=name, ok=False, told=f"nothing answers at {url}")
-    if status == 503:
-        return Part(name=name, ok=False, told=f"{url} answers, but not all of it works: {_trouble(health)}")
-    if shown == 403:
-        return Part(name=name, ok=False, told=f"{url} shows its metrics under other names only: see FAREBOX_HOSTS")
+        return Part(name=name, ok=False, detail=f"nothing responds at {url}")
     counts, unknown_headers = _counts(metrics)
-    if status != 200 or _OWN_COUNTER[name] not in counts:
-        return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
+    is_counting = _OWN_COUNTER[name] in counts
+    fault = _fault(name, url, status, health, shown, is_counting=is_counting)
     return Part(
         name=name,
-        ok=True,
-        told=url,
-        counts=counts,
-        warnings=_health(health).warnings,
+        ok=not fault,
+        detail=fault or url,
+        counts=counts if is_counting else {},
+        warnings=_warnings(health, counts.get("warnings", 0)),
         unknown_headers=unknown_headers,
     )
 
@@ -101,17 +102,34 @@ def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
     return counts, unknown_headers
 
 
+def _fault(name: str, url: str, status: int, health: str, shown: int, *, is_counting: bool) -> str:
+    """What is wrong with the process at `url`; "" when all of it works. A broken one still shows what it counts."""
+    if status == 503:
+        return f"{url} responds, but not all of it works: {_trouble(health)}"
+    if shown == 403:
+        return f"{url} shows its metrics under other names only: see FAREBOX_HOSTS"
+    if status != 200 or not is_counting:
+        return f"what responds at {url} is not Farebox's {name}"
+    return ""
+
+
 def worker_inside(proxy: Part, address: str) -> Part:
-    """The worker where none answers at `address`: `farebox up` has one inside, and its proxy says so."""
+    """The worker where none responds at `address`: `farebox up` has one inside, as its proxy shows."""
     if proxy.counts.get("accounting"):
-        return Part(name="worker", ok=True, told=f"inside `farebox up`, {proxy.told}")
-    return Part(name="worker", ok=None, told=f"nothing answers at {address}")
+        return Part(name="worker", ok=proxy.ok or None, detail=f"inside `farebox up`, {proxy.detail}")
+    return Part(name="worker", ok=None, detail=f"nothing responds at {address}")
+
+
+def _warnings(health: str, count: int) -> Sequence[str]:
+    """While the process is unavailable its health names no warnings; its metrics still count them."""
+    unnamed = [f"{count:,} warnings, such as of a damaged journal: see `farebox journal salvage`"] if count else []
+    return _health(health).warnings or unnamed
 
 
 def _trouble(health: str) -> str:
-    """The proxy answers with an error, a worker with its health."""
-    told = _health(health)
-    return told.trouble or told.error.message or "it does not say why"
+    """The proxy responds with an error, a worker with its health."""
+    detail = _health(health)
+    return detail.trouble or detail.error.message or "it gives no reason"
 
 
 def _health(text: str) -> _Health:
@@ -122,10 +140,10 @@ def _health(text: str) -> _Health:
 
 
 def _page(url: str) -> tuple[int, str]:
-    """Status and text. Raises: OSError when nothing answers."""
+    """Status and text. Raises: OSError when nothing responds."""
     try:
-        with urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - addresses come from the operator
-            return answer.status, answer.read().decode(errors="replace")
+        with urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - addresses come from the operator
+            return response.status, response.read().decode(errors="replace")
     except HTTPError as refusal:
         return refusal.code, refusal.read().decode(errors="replace")
     except (URLError, HTTPException, ValueError) as error:

@@ -155,7 +155,7 @@ class Accounting:
                     max_rows=self._worker.flush_rows, max_bytes=self._worker.flush_bytes, max_age_s=self._worker.flush_s
                 ),
                 stop=worker_stop,
-                hurry=live.stop,
+                drain_now=live.stop,
                 max_dead_letter_ratio=self._worker.max_dead_letter_ratio,
             )
             async with asyncio.TaskGroup() as tasks:

@@ -5,13 +5,14 @@ what was written stands, is on record, and a second run does the rest.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from schemas.errors import FareboxError, Unavailable
+from schemas.errors import FareboxError
 from schemas.price import Price, PriceBook
 from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
 from schemas.statement import Statement
@@ -21,6 +22,7 @@ from schemas.usage import USAGE_CLASSES
 from services.domain.pricing.price_book import RecordingPriceBook
 from services.domain.pricing.reprice import Differences, correction_of
 from services.ports import AmendableWarehouse, Clock, Reprices, Row
+from services.retry import RetryPolicy, retry
 from services.sql.compile import compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import Filter, Key, Report, key_of
@@ -36,8 +38,9 @@ from services.sql.reprices import (
     criteria_filter,
 )
 
-_TRIES: Final = 5
-_FIRST_DELAY_S: Final = 0.2
+RETRY: Final = RetryPolicy(first_delay_s=0.2, last_delay_s=1.6, max_attempts=5)
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -118,22 +121,22 @@ class RepriceWork:
         if not corrections:
             return
         prices = [price for price_id, price in decided.prices.items() if price_id not in self._kept_prices]
-        await _patiently(lambda: self._warehouse.keep_prices(prices))
+        await _retry(lambda: self._warehouse.keep_prices(prices))
         self._kept_prices.update(price.id for price in prices)
-        await _patiently(lambda: self._warehouse.keep_corrections(corrections))
+        await _retry(lambda: self._warehouse.keep_corrections(corrections))
         span = Span(_key(corrections[0]), _key(corrections[-1]))
         await self._execute(compile_corrected(self.run.organization_id, self.run.id, span))
 
     async def _advance(self, rows: int) -> None:
         self.run = replace(self.run, rows_done=self.run.rows_done + rows)
-        if not await _patiently(lambda: self._reprices.advance(self.run, at=self._clock.now())):
+        if not await _retry(lambda: self._reprices.advance(self.run, at=self._clock.now())):
             raise LeaseLost(f"re-pricing {self.run.id} lost its lease")
 
     async def _query(self, statement: Statement) -> Sequence[Row]:
-        return await _patiently(lambda: self._warehouse.query(statement))
+        return await _retry(lambda: self._warehouse.query(statement))
 
     async def _execute(self, statement: Statement) -> None:
-        await _patiently(lambda: self._warehouse.execute(statement))
+        await _retry(lambda: self._warehouse.execute(statement))
 
 
 class _Decided(msgspec.Struct, frozen=True):
@@ -169,11 +172,6 @@ def _key(correction: Correction) -> Key:
     return Key(correction.request_created_at, correction.request_id)
 
 
-async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Tries a few times. Every write may be repeated. Raises: Unavailable when the world stays away."""
-    for turn in range(_TRIES - 1):
-        try:
-            return await attempt()
-        except Unavailable:
-            await asyncio.sleep(_FIRST_DELAY_S * 2**turn)
-    return await attempt()
+async def _retry(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Every write may be repeated. Raises: Unavailable when the last attempt failed too."""
+    return await retry(attempt, RETRY, logger=logger, message="re-pricing: attempt failed, retrying")

@@ -1,4 +1,4 @@
-"""What a sink answers to `publish`, and how it accounts for the promises that it had to break."""
+"""What a sink returns from `publish`, and how it accounts for events that it had to give up."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ LOSS_LOG_INTERVAL_S = 10.0
 
 
 class DurabilityAck:
-    """Awaiting it waits until one or more events are durable. One promise serves a whole group of events.
+    """Awaiting it waits until one or more events are durable. One ack serves a whole group of events.
 
     Raises: BrokerUnavailable when they were given up.
     """
@@ -30,7 +30,7 @@ class DurabilityAck:
 
     def fail(self, error: BrokerUnavailable) -> None:
         self._future.set_exception(error)
-        self._future.exception()  # seen: a client that dropped the promise must not be told about it again
+        self._future.exception()  # seen: asyncio need not complain where the ack was dropped
 
     def __await__(self) -> Generator[Any, Any, None]:
         # Waiting beside the future, not on it: a cancelled client would cancel it for the whole group.
@@ -54,6 +54,12 @@ class LossReporter:
         if now_s >= self._next_log_s:
             self._next_log_s = now_s + LOSS_LOG_INTERVAL_S
             self.log(str(error))
+
+    def left_over(self, count: int, error: BrokerUnavailable) -> None:
+        """Events that were given up and are in the intake: whoever opens the log next makes them durable."""
+        if count:
+            extra = {"count": count, "reason": str(error)}
+            logger.warning("events are not durable yet: the next start takes them over", extra=extra)
 
     def log(self, reason: str) -> None:
         """Logs what was not logged yet, if anything."""

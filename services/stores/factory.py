@@ -21,7 +21,7 @@ _GROUP_S = {"relaxed": 0.050, "standard": 0.010, "strict": 0.002}
 
 
 async def open_event_sink(url: str, *, durability: str, spill: str, metrics: Metrics) -> EventSink:
-    """The writing end of the log at `url`; `spill` is the journal file that takes over while Kafka is away.
+    """The writing end of the log at `url`; `spill` is the journal file that takes over while Kafka is unreachable.
 
     Raises: InvalidSetting, BrokerUnavailable.
     """
@@ -44,7 +44,7 @@ async def open_event_source(url: str, *, group: str, metrics: Metrics) -> EventS
 
 
 async def open_dead_letters(url: str) -> DeadLetters:
-    """What workers buried beside the log at `url`. Raises: InvalidSetting, BrokerUnavailable."""
+    """The dead letters beside the log at `url`. Raises: InvalidSetting, BrokerUnavailable."""
     kind, place = _split(url)
     if kind == "journal":
         return JournalDeadLetters(place)
@@ -59,7 +59,7 @@ async def open_warehouse(url: str, *, query_timeout_s: float = 30) -> ClickHouse
 
 
 def open_shared_warehouse(url: str, *, query_timeout_s: float) -> ClickHouseWarehouse | None:
-    """The warehouse at `url` where it is a server; connects when first asked. None for a folder: one process has that.
+    """The warehouse at `url` where it is a server; connects when first used. None for a folder: one process has that.
 
     Raises: InvalidSetting.
     """
@@ -69,27 +69,27 @@ def open_shared_warehouse(url: str, *, query_timeout_s: float) -> ClickHouseWare
 
 
 def open_keys(url: str) -> SqlKeyStore:
-    """The API keys; connects when first asked. Raises: InvalidSetting."""
+    """The API keys; connects when first used. Raises: InvalidSetting."""
     return SqlKeyStore(url)
 
 
 def open_price_rows(url: str) -> SqlPriceRows:
-    """The operator's prices; connects when first asked. Raises: InvalidSetting."""
+    """The operator's prices; connects when first used. Raises: InvalidSetting."""
     return SqlPriceRows(url)
 
 
 def open_pricing_releases(url: str) -> SqlPricingReleases:
-    """Who charges events; connects when first asked. Raises: InvalidSetting."""
+    """Who charges events; connects when first used. Raises: InvalidSetting."""
     return SqlPricingReleases(url)
 
 
 def open_reprices(url: str) -> SqlReprices:
-    """The record of re-pricings; connects when first asked. Raises: InvalidSetting."""
+    """The record of re-pricings; connects when first used. Raises: InvalidSetting."""
     return SqlReprices(url)
 
 
 def open_secrets(url: str) -> SqlSecrets:
-    """What the deployment signs by; connects when first asked. Raises: InvalidSetting."""
+    """What the deployment signs by; connects when first used. Raises: InvalidSetting."""
     return SqlSecrets(url)
 
 

@@ -33,15 +33,15 @@ class MemorySink:
 
     def publish(self, event: ExchangeEvent) -> Awaitable[None]:
         self._metrics.add("log_published_total")
-        promise = DurabilityAck(asyncio.get_running_loop())
+        ack = DurabilityAck(asyncio.get_running_loop())
         if self._closed:
             self._metrics.add("log_lost_total")
-            promise.fail(BrokerUnavailable("memory log is closed"))
+            ack.fail(BrokerUnavailable("memory log is closed"))
         else:
             self._log.entries.append(encode_event(event))
             self._metrics.add("log_durable_total")
-            promise.settle()
-        return promise
+            ack.settle()
+        return ack
 
     async def close(self) -> None:
         self._closed = True
@@ -93,13 +93,13 @@ class MemorySource:
 
 
 class ManualClock:
-    """A Clock that moves when it is told to."""
+    """A Clock that moves only by `advance`."""
 
     def __init__(self, timestamp: datetime) -> None:
-        self._moment = timestamp
+        self._now = timestamp
 
     def now(self) -> datetime:
-        return self._moment
+        return self._now
 
     def advance(self, *, seconds: float) -> None:
-        self._moment += timedelta(seconds=seconds)
+        self._now += timedelta(seconds=seconds)

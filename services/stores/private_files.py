@@ -1,4 +1,4 @@
-"""Files that only the user who runs Farebox may read: what people said to models is in them, and who they are."""
+"""Files that only the user who runs Farebox may read: prompts, responses and keys are in them."""
 
 import os
 import threading

@@ -7,7 +7,7 @@ import time
 def switch_to_wal(connection: sqlite3.Connection, *, wait_s: float) -> None:
     """Waits up to `wait_s` for others that have the file. Raises: sqlite3.OperationalError.
 
-    SQLite itself does not: it answers "locked" at once when two processes begin with the same file.
+    SQLite itself does not: it returns "locked" at once when two processes begin with the same file.
     """
     deadline_s = time.monotonic() + wait_s
     while True:

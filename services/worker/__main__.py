@@ -26,7 +26,7 @@ async def run(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        # The log first: a wrong setting is told at once, while a warehouse that is not there yet is waited for.
+        # The log first: a wrong setting is an error at once, while a warehouse that is not up yet is waited for.
         source = closed_by(
             stack, await open_event_source(settings.event_log, group=settings.worker_group, metrics=metrics)
         )

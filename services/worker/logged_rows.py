@@ -12,7 +12,7 @@ from services.ports import Warehouse
 from services.sql.nodes import Key, key_of
 from services.sql.standing import print_standing
 from services.worker.rows import Row, dead_letter
-from services.worker.skip_existing import ASKED_AT_ONCE, key_in_warehouse
+from services.worker.skip_existing import KEYS_PER_QUERY, key_in_warehouse
 
 _Identity = tuple[str, Key]
 
@@ -62,15 +62,15 @@ def _identity(row: Row) -> _Identity | None:
 
 
 async def _standing(rows: Sequence[Row], warehouse: Warehouse) -> dict[_Identity, StoredRow]:
-    asked: dict[str, list[Key]] = defaultdict(list)
+    keys_by_organization: dict[str, list[Key]] = defaultdict(list)
     for row in rows:
         identity = _identity(row) if row.record.first_logged_us else None
         if identity is not None:
-            asked[identity[0]].append(identity[1])
+            keys_by_organization[identity[0]].append(identity[1])
     found: dict[_Identity, StoredRow] = {}
-    for organization_id, keys in asked.items():
-        for start in range(0, len(keys), ASKED_AT_ONCE):
-            statement = print_standing(organization_id, keys[start : start + ASKED_AT_ONCE], STORED_NAMES)
+    for organization_id, keys in keys_by_organization.items():
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            statement = print_standing(organization_id, keys[start : start + KEYS_PER_QUERY], STORED_NAMES)
             for one in await warehouse.query(statement):
                 found[organization_id, key_of(one)] = stored_row(one)
     return found

@@ -1,4 +1,4 @@
-"""Takes batches from the event log, turns them into rows, keeps those, buries what is no event, and only then commits.
+"""Takes batches from the event log, inserts rows, dead-letters what is no event, and only then commits.
 
 No event is held between batches, so a crash costs a redelivery and scaling out is more processes of the same.
 """
@@ -15,21 +15,21 @@ from schemas.errors import FareboxError, PoisonMessage, Unavailable
 from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
 from services.ports import EventSource, Warehouse
+from services.retry import RetryPolicy, retry
 from services.telemetry import Metrics
 from services.worker.logged_rows import settle_logs
 from services.worker.prices import PriceCache
 from services.worker.rows import Row, dead_letter, rows_of
 from services.worker.skip_existing import rows_to_insert
 
-FIRST_DELAY_S: Final = 0.1
-MAX_DELAY_S: Final = 15.0
-TROUBLE_DELAY_S: Final = 3.0  # after some six seconds of retrying, whoever asks whether all is well hears of it
+RETRY: Final = RetryPolicy(first_delay_s=0.1, last_delay_s=15.0)
+UNHEALTHY_AFTER_S: Final = 3.0  # of failed attempts at the same
 LONGEST_WAIT_S: Final = 0.25  # for events, between two looks at whether to stop
 
 # More dead letters than this in a window are a fault of ours or of the table: better to stop than to go on.
-BURY_SHARE: Final = 0.01
+MAX_DEAD_LETTER_RATIO: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
-MAX_BURIED: Final = 100  # of a window, whatever the share
+MAX_DEAD_LETTERS: Final = 100  # of a window, whatever the share
 
 _TROUBLE: Final = "worker"
 
@@ -60,15 +60,15 @@ async def run_worker(
     *,
     flush: Flush,
     stop: asyncio.Event,
-    hurry: asyncio.Event | None = None,
-    max_dead_letter_ratio: float = BURY_SHARE,
+    drain_now: asyncio.Event | None = None,
+    max_dead_letter_ratio: float = MAX_DEAD_LETTER_RATIO,
 ) -> None:
     """Works until `stop`, and then finishes the batch in hand. Its owner closes what it was given.
 
-    From `hurry` on no batch waits for more events: the owner knows that none will come. A larger share of dead letters
-    than `max_dead_letter_ratio` stops it.
+    From `drain_now` on no batch waits for more events: the owner knows that none will come. A larger share of dead
+    letters than `max_dead_letter_ratio` stops it.
 
-    While the log, the warehouse or the store of prices is away it waits and tries again. Raises: TooManyDeadLetters.
+    While the log, the warehouse or the store of prices is unavailable it retries. Raises: TooManyDeadLetters.
     """
     worker = _Worker(
         source,
@@ -77,7 +77,7 @@ async def run_worker(
         metrics,
         flush=flush,
         stop=stop,
-        hurry=hurry or asyncio.Event(),
+        drain_now=drain_now or asyncio.Event(),
         max_dead_letter_ratio=max_dead_letter_ratio,
     )
     try:
@@ -101,7 +101,7 @@ class _Worker:
         *,
         flush: Flush,
         stop: asyncio.Event,
-        hurry: asyncio.Event,
+        drain_now: asyncio.Event,
         max_dead_letter_ratio: float,
     ) -> None:
         self._source = source
@@ -111,10 +111,10 @@ class _Worker:
         self._metrics = metrics
         self._flush = flush
         self._stop = stop
-        self._hurry = hurry
-        self._bury_share = max_dead_letter_ratio
+        self._drain_now = drain_now
+        self._max_dead_letter_ratio = max_dead_letter_ratio
         self._window_events = 0
-        self._window_buried = 0
+        self._window_dead_letters = 0
 
     async def gather(self) -> Sequence[Delivery]:
         """The next batch; empty when nothing came for a while."""
@@ -122,7 +122,7 @@ class _Worker:
         batch = list(await self._take(self._flush.max_rows, self._flush.max_bytes, self._flush.max_age_s))
         deadline = loop.time() + self._flush.max_age_s
         size = sum(len(delivery.payload) for delivery in batch)
-        while batch and not self._stop.is_set() and not self._hurry.is_set():
+        while batch and not self._stop.is_set() and not self._drain_now.is_set():
             rows_left, bytes_left = self._flush.max_rows - len(batch), self._flush.max_bytes - size
             seconds_left = deadline - loop.time()
             if min(rows_left, bytes_left, seconds_left) <= 0:
@@ -133,53 +133,55 @@ class _Worker:
         return batch
 
     async def _take(self, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
-        return await self._patiently(
+        return await self._retry(
             lambda: self._source.take(max_events=max_events, max_bytes=max_bytes, wait_s=min(wait_s, LONGEST_WAIT_S))
         )
 
     async def keep(self, batch: Sequence[Delivery]) -> None:
-        """Rows into the warehouse, the rest into the grave, then the commit. All of it may be done again."""
+        """Inserts the rows, dead-letters the rest, then commits. All of it may be repeated."""
         self._count_events(len(batch))
         letters: list[DeadLetter] = []
-        books = await self._patiently(self._prices.books)
-        charged_until = await self._patiently(self._prices.charged_by_others_until)
+        books = await self._retry(self._prices.books)
+        charged_until = await self._retry(self._prices.charged_by_others_until)
         done = 0
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
-            piece = await asyncio.to_thread(rows_of, batch, done, books)
-            self._count_buried(piece.letters)
-            letters += piece.letters
-            await self._keep_prices(piece.prices)
-            rows, conflicts = await self._settle_logs(piece.rows)
+            chunk = await asyncio.to_thread(rows_of, batch, done, books)
+            self._count_dead_letters(chunk.letters)
+            letters += chunk.letters
+            await self._keep_prices(chunk.prices)
+            rows, conflicts = await self._settle_logs(chunk.rows)
             letters += conflicts
-            letters += await self._insert(await self._still_to_charge(rows, charged_until))
-            done = piece.end
+            letters += await self._insert(await self._rows_to_insert(rows, charged_until))
+            done = chunk.end
         if letters:
-            await self._patiently(lambda: self._source.write_dead_letters(letters))
+            await self._retry(lambda: self._source.write_dead_letters(letters))
             self._metrics.add("worker_dead_letters_total", len(letters))
-            logger.info("events buried", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason})
-        await self._patiently(self._source.commit)
-        logger.debug("batch kept", extra={"events": len(batch), "buried": len(letters)})
+            logger.info(
+                "events dead-lettered", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason}
+            )
+        await self._retry(self._source.commit)
+        logger.debug("batch kept", extra={"events": len(batch), "dead_letters": len(letters)})
 
     async def _keep_prices(self, prices: Mapping[str, Price]) -> None:
         """Those that this worker has not kept yet, before the rows that name them: a receipt can always be given."""
         new = [price for price_id, price in prices.items() if price_id not in self._kept_prices]
         if new:
-            await self._patiently(lambda: self._warehouse.keep_prices(new))
+            await self._retry(lambda: self._warehouse.keep_prices(new))
             self._kept_prices.update(price.id for price in new)
 
     async def _settle_logs(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[DeadLetter]]:
         """Letters for logs that may not replace what is there. No fault of ours, so they do not stop the worker."""
-        left, conflicts = await self._patiently(lambda: settle_logs(rows, self._warehouse))
+        left, conflicts = await self._retry(lambda: settle_logs(rows, self._warehouse))
         if conflicts:
             self._metrics.add("worker_log_conflicts_total", len(conflicts))
-            logger.warning("logs would replace what they may not", extra={"count": len(conflicts)})
+            logger.warning("refused logs that would replace what they may not", extra={"count": len(conflicts)})
         return left, conflicts
 
-    async def _still_to_charge(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
-        left = await self._patiently(lambda: rows_to_insert(rows, self._warehouse, charged_until=charged_until))
+    async def _rows_to_insert(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
+        left = await self._retry(lambda: rows_to_insert(rows, self._warehouse, charged_until=charged_until))
         if len(left) < len(rows):
-            logger.info("rows that were there stay as they are", extra={"count": len(rows) - len(left)})
+            logger.info("skipped rows already inserted", extra={"count": len(rows) - len(left)})
         return left
 
     async def _insert(self, rows: Sequence[Row]) -> list[DeadLetter]:
@@ -189,11 +191,11 @@ class _Worker:
         records = [row.record for row in rows]
         bodies = [row.bodies for row in rows if row.bodies is not None]
         try:
-            await self._patiently(lambda: self._warehouse.insert(records, bodies))
+            await self._retry(lambda: self._warehouse.insert(records, bodies))
         except PoisonMessage as error:
             if len(rows) == 1:
                 letters = [dead_letter(rows[0].delivery, error)]
-                self._count_buried(letters)
+                self._count_dead_letters(letters)
                 return letters
             half = len(rows) // 2
             return await self._insert(rows[:half]) + await self._insert(rows[half:])
@@ -203,38 +205,31 @@ class _Worker:
     def _count_events(self, count: int) -> None:
         self._metrics.add("worker_events_total", count)
         if self._window_events >= WINDOW_EVENTS:
-            self._window_events = self._window_buried = 0
+            self._window_events = self._window_dead_letters = 0
         self._window_events += count
 
-    def _count_buried(self, letters: Sequence[DeadLetter]) -> None:
-        self._window_buried += len(letters)
-        if self._window_buried > max(MAX_BURIED, self._bury_share * self._window_events):
+    def _count_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self._window_dead_letters += len(letters)
+        if self._window_dead_letters > max(MAX_DEAD_LETTERS, self._max_dead_letter_ratio * self._window_events):
             raise TooManyDeadLetters(
-                f"{self._window_buried} of the last {self._window_events} events are unusable, the last because: "
+                f"{self._window_dead_letters} of the last {self._window_events} events are unusable, the last because: "
                 f"{letters[-1].reason}. FAREBOX_MAX_DEAD_LETTER_RATIO=1 puts them aside, for `farebox dead-letters`"
             )
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Tries until the world is back. Raises: Unavailable when told to stop before that."""
-        delay_s = FIRST_DELAY_S
-        while True:
-            try:
-                done = await attempt()
-            except Unavailable as error:
-                self._metrics.add("worker_retries_total")
-                if delay_s >= TROUBLE_DELAY_S:
-                    self._metrics.health.troubles[_TROUBLE] = f"events wait to be counted: {error}"
-                logger.info("tried in vain", extra={"code": error.code, "reason": str(error), "again_in_s": delay_s})
-                if await self._stopped_within(delay_s):
-                    raise
-            else:
-                self._metrics.health.troubles.pop(_TROUBLE, None)
-                return done
-            delay_s = min(2 * delay_s, MAX_DELAY_S)
+    async def _retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What `attempt` returns once what it needs is available. Raises: Unavailable when stopped before that."""
+        done = await retry(
+            attempt,
+            RETRY,
+            logger=logger,
+            message="attempt failed, retrying: events wait to be counted",
+            on_failure=self._note_failure,
+            stop=self._stop,
+        )
+        self._metrics.health.troubles.pop(_TROUBLE, None)
+        return done
 
-    async def _stopped_within(self, delay_s: float) -> bool:
-        try:
-            await asyncio.wait_for(self._stop.wait(), delay_s)
-        except TimeoutError:
-            return False
-        return True
+    def _note_failure(self, error: Unavailable, elapsed_s: float) -> None:
+        self._metrics.add("worker_retries_total")
+        if elapsed_s >= UNHEALTHY_AFTER_S:
+            self._metrics.health.troubles[_TROUBLE] = f"events wait to be counted: {error}"

@@ -12,7 +12,7 @@ logger = logging.getLogger("farebox.worker")
 
 
 class PriceCache:
-    """Books in memory, made anew when the rows have changed: they remember what they were asked."""
+    """Price books in memory, rebuilt when the rows have changed: they cache their lookups."""
 
     def __init__(self, shipped: PriceBook, rows: PriceRows, releases: PricingReleaseRegistry) -> None:
         self._shipped = shipped
@@ -22,7 +22,7 @@ class PriceCache:
         self._books = PriceBookHistory(shipped)
 
     async def books(self) -> PriceBooks:
-        """With all rows that count for events recorded before this was asked.
+        """With all rows that count for events recorded before this was called.
 
         Raises: StoreUnavailable; events then have to wait, since the rows in memory may be out of date.
         """
@@ -35,6 +35,6 @@ class PriceCache:
     async def charged_by_others_until(self) -> datetime | None:
         """What was recorded later no other release has charged; None when there is none.
 
-        To be asked once the events are there that will be charged. Raises: StoreUnavailable.
+        To be called once the events are there that will be charged. Raises: StoreUnavailable.
         """
         return await self._releases.other_release_active_until()

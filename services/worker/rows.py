@@ -33,16 +33,16 @@ class Row(msgspec.Struct, frozen=True):
     bodies: RequestBodies | None
 
 
-class Piece(msgspec.Struct, frozen=True):
+class Chunk(msgspec.Struct, frozen=True):
     """What the deliveries up to `end` became."""
 
     rows: list[Row]
     letters: list[DeadLetter]
-    prices: dict[str, Price]  # by id: every price that was asked for
+    prices: dict[str, Price]  # by id: every price that was looked up
     end: int
 
 
-def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
+def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Chunk:
     """The deliveries from `start` on, until their bodies together are large, or many are logs. Raises: MemoryError."""
     rows: list[Row] = []
     letters: list[DeadLetter] = []
@@ -63,7 +63,7 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Piece:
         if characters >= MAX_CHARACTERS or logs >= MAX_LOGS:
             break
     _warn_of_faults(letters)
-    return Piece(rows, letters, used.prices, end)
+    return Chunk(rows, letters, used.prices, end)
 
 
 def _understood(event: ExchangeEvent, books: "_UsedPrices") -> tuple[RequestRecord, RequestBodies | None]:
@@ -77,7 +77,7 @@ def _understood(event: ExchangeEvent, books: "_UsedPrices") -> tuple[RequestReco
         raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        # Not the error's text: it may hold what people said.
+        # Not the error's text: it may hold content of a request.
         reason = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
         raise UnreadableExchange(reason) from error
 
@@ -89,7 +89,7 @@ def _warn_of_faults(letters: Sequence[DeadLetter]) -> None:
 
 
 class _UsedPrices:
-    """PriceBooks that remember what they answered."""
+    """PriceBooks that record the prices they returned."""
 
     def __init__(self, books: PriceBooks) -> None:
         self._books = books

@@ -13,7 +13,7 @@ from services.sql.nodes import Key, key_of
 from services.sql.row_versions import compile_kept_versions
 from services.worker.rows import Row
 
-ASKED_AT_ONCE: Final = 2_000  # keys: as text below 100 KB, where a server takes no field of a form above 128 KiB
+KEYS_PER_QUERY: Final = 2_000  # keys: as text below 100 KB, where a server takes no field of a form above 128 KiB
 _EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)  # that a timestamp in the warehouse can be
 
 
@@ -41,7 +41,7 @@ async def rows_to_insert(rows: Sequence[Row], warehouse: Warehouse, *, charged_u
 
 
 def _together(rows: Sequence[Row], last_version: int) -> Iterator[tuple[str, Sequence[_Doubtful]]]:
-    """What is to be asked, by organization, as many at a time as are asked at once."""
+    """The rows to look up, by organization, in chunks of one query."""
     by_organization = defaultdict(list)
     for place, row in enumerate(rows):
         record = row.record
@@ -49,8 +49,8 @@ def _together(rows: Sequence[Row], last_version: int) -> Iterator[tuple[str, Seq
         if key is not None:
             by_organization[record.organization_id].append(_Doubtful(place, key, record.version))
     for organization_id, doubtful in by_organization.items():
-        for start in range(0, len(doubtful), ASKED_AT_ONCE):
-            yield organization_id, doubtful[start : start + ASKED_AT_ONCE]
+        for start in range(0, len(doubtful), KEYS_PER_QUERY):
+            yield organization_id, doubtful[start : start + KEYS_PER_QUERY]
 
 
 def key_in_warehouse(record: RequestRecord) -> Key | None:

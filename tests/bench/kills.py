@@ -1,9 +1,9 @@
 """What a killed Farebox loses: `python -m tests.bench.kills`, or `make kill-test`.
 
-A proxy under load is killed at random timestamps, 50 times for `strict` and 50 times for `standard`; then `farebox up`
-is killed with the command line in use beside it, and starved of disk and of descriptors before it is killed. Each time
-the ledger of what clients got is compared with the rows, to the last digit. Exits with 1 when a call was lost, has
-another cost, or is there twice. The full disk needs root, for a small file system of its own.
+A proxy under load is killed at random times, 50 times for `strict` and 50 times for `standard`; then `farebox up`
+is killed as often with the command line in use beside it, and starved of disk and of descriptors before it is killed.
+Each time the ledger of what clients got is compared with the rows, to the last digit. Exits with 1 when a call was
+lost, has another cost, or is there twice, in rows or in the log. The full disk needs root, for a disk of its own.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.journeys.kills import (
-    RepriceResult,
+    KillOutcome,
     kill_beside_commands,
     kill_proxies,
     small_disk,
@@ -26,20 +26,18 @@ from tests.journeys.kills import (
 )
 from tests.simulated import simulated_provider
 
-COMMAND_KILLS = 5
-
 
 def rounds(
     folder: Path, provider_url: str, kills: int, within_s: float
-) -> Iterator[tuple[str, Callable[[], RepriceResult | None]]]:
+) -> Iterator[tuple[str, Callable[[], KillOutcome | None]]]:
     """What is done to it, by name; None is for what cannot be done here."""
 
-    def proxies(durability: str) -> RepriceResult:
+    def proxies(durability: str) -> KillOutcome:
         return kill_proxies(
             folder / durability, provider_url=provider_url, durability=durability, kills=kills, within_s=within_s
         )
 
-    def full_disk() -> RepriceResult | None:
+    def full_disk() -> KillOutcome | None:
         with small_disk(folder) as disk:
             if disk is None:
                 return None
@@ -49,7 +47,7 @@ def rounds(
     yield "standard", lambda: proxies("standard")
     yield (
         "standard, commands beside it",
-        lambda: kill_beside_commands(folder / "commands", provider_url=provider_url, kills=min(kills, COMMAND_KILLS)),
+        lambda: kill_beside_commands(folder / "commands", provider_url=provider_url, kills=kills, within_s=within_s),
     )
     yield "standard, after a full disk", full_disk
     yield (

@@ -15,10 +15,10 @@ import pytest
 from services.simulator.server import SimulatedProvider
 from services.stores.journal.sink import JournalSink
 from services.telemetry import Metrics
-from services.worker.loop import MAX_BURIED
+from services.worker.loop import MAX_DEAD_LETTERS
 from tests.processes import Process, free_port
 
-WHY = f"accounting stopped ({MAX_BURIED + 1} of the last {MAX_BURIED + 1} events are unusable"
+WHY = f"accounting stopped ({MAX_DEAD_LETTERS + 1} of the last {MAX_DEAD_LETTERS + 1} events are unusable"
 
 
 class Up:
@@ -85,7 +85,7 @@ def _wait_until_ill(up: Up) -> httpx.Response:
 
 
 def test_what_stops_the_worker_for_good_stops_no_call_is_plain_to_see_and_loses_nothing(up: Up) -> None:
-    asyncio.run(_append(up.journal, [b"not an event"] * (MAX_BURIED + 1)))
+    asyncio.run(_append(up.journal, [b"not an event"] * (MAX_DEAD_LETTERS + 1)))
     with up.process("first") as process:
         process.ready()
         health = _wait_until_ill(up)

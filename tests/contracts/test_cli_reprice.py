@@ -108,6 +108,37 @@ def test_counters_that_tell_of_lost_spend_are_alarms(admin: Client) -> None:
     assert "became no rows" not in told.stdout
 
 
+def test_refused_logs_are_no_alarm(admin: Client) -> None:
+    metrics = Metrics()
+    metrics.add("worker_dead_letters_total", 3)
+    metrics.add("worker_log_conflicts_total", 3)
+    assert "became no rows" not in doctor(admin, metrics=metrics).stdout
+    metrics.add("worker_dead_letters_total", 1)
+    assert "1 events became no rows" in doctor(admin, metrics=metrics).stdout
+
+
+def test_a_part_that_does_not_work_still_shows_what_it_lost(admin: Client) -> None:
+    metrics = Metrics()
+    metrics.health.troubles["log"] = "no space left"
+    metrics.health.warnings["journal"] = lambda: ["journal.sqlite is damaged"]
+    metrics.worker_inside = True
+    metrics.add("log_lost_total", 3)
+    metrics.add_unknown_header("helicone-usr-id")
+    with counting(metrics) as url:
+        proxy = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(free_port())).stdout
+        worker = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=url.rpartition(":")[2]).stdout
+    assert re.findall(r"^  (\w+) +(ok|down|unknown)", proxy, re.MULTILINE)[1:] == [
+        ("proxy", "down"),
+        ("worker", "unknown"),
+    ]
+    assert "not all of it works: no space left" in proxy
+    assert "inside `farebox up`" in proxy
+    assert "1 warnings" in proxy
+    assert "3 events could not be kept" in proxy
+    assert "helicone-usr-id" in proxy
+    assert worker.count("not all of it works: no space left") == 2
+
+
 def test_parts_that_are_down_are_named(admin: Client) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     told = typed(admin, "doctor", "--proxy", nowhere, "--worker", nowhere)
@@ -115,7 +146,7 @@ def test_parts_that_are_down_are_named(admin: Client) -> None:
     assert re.findall(r"^  (\w+) +(ok|down)", told.stdout, re.MULTILINE) == [
         ("query", "ok"), ("proxy", "down"), ("worker", "down"),
     ]  # fmt: skip
-    assert f"nothing answers at {nowhere}" in told.stdout
+    assert f"nothing responds at {nowhere}" in told.stdout
 
 
 def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Client) -> None:
@@ -124,7 +155,7 @@ def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Client) 
         alone = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
         metrics.worker_inside = True
         together = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
-    assert f"  worker  unknown  nothing answers at http://127.0.0.1:{port}\n" in alone.stdout
+    assert f"  worker  unknown  nothing responds at http://127.0.0.1:{port}\n" in alone.stdout
     assert f"  worker  ok       inside `farebox up`, {url}\n" in together.stdout
     assert (alone.returncode, together.returncode) == (1, 0)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import stat
 from base64 import b64decode
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from schemas.event import DeadLetter, decode_event, encode_event
 from services.ports import DeadLetters
 from services.stores.journal.dead_letters import JournalDeadLetters
+from services.stores.journal.file import open_journal
+from services.stores.journal.files import JournalFiles
 from services.stores.kafka.dead_letters import KafkaDeadLetters
 from tests.builders import an_event
 from tests.contracts.test_cli import farebox
@@ -111,6 +114,38 @@ def test_a_log_that_may_replace_nothing_is_not_put_back(tmp_path: Path) -> None:
     assert told == "0 events put back into the log.\n1 dead letter left that no row can be made of.\n"
 
 
+def test_refused_logs_are_deleted_on_request_and_nothing_else_is(journal: InJournal) -> None:
+    conflict = DeadLetter(payload=EVENT.payload, position="here:3", code="log_conflict", reason="another key")
+    asyncio.run(write_dead_letters(journal, conflict))
+    here = ("--data", str(journal.path.parent))
+    assert "--discard-conflicts deletes them" in farebox("dead-letters", *here).stdout
+    assert farebox("dead-letters", "--discard-conflicts", *here).stdout == "1 refused log deleted.\n"
+    left = farebox("dead-letters", *here).stdout
+    assert "log_conflict" not in left
+    assert "here:1" in left
+    assert "here:2" in left
+
+
+@pytest.mark.anyio
+async def test_dead_letters_are_forgotten_though_a_damaged_file_beside_them_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    old = sqlite3.connect(path)
+    open_journal(path).close()
+    files = JournalFiles(path)
+    files.begin_after(path, "for the test")
+    await write_dead_letters(InJournal(path), EVENT)
+    letters = JournalDeadLetters(path)
+    old.execute("CREATE TRIGGER kept BEFORE DELETE ON dead_letter BEGIN SELECT RAISE(ABORT, 'damaged'); END")
+    old.execute("INSERT INTO dead_letter VALUES ('there:1', 'c', 'r', 0, x'00')")
+    old.commit()
+    old.close()
+    listed = [letter async for letter in letters.read()]
+    assert len(listed) == 2
+    assert await letters.forget(listed) is False
+    assert [letter.position async for letter in letters.read()] == ["there:1"]
+    await letters.close()
+
+
 def test_no_dead_letters_are_said_to_be_none(tmp_path: Path) -> None:
     JournalDeadLetters(tmp_path / "journal.sqlite")
     assert "There are no dead letters" in farebox("dead-letters", "--data", str(tmp_path)).stdout
@@ -129,6 +164,6 @@ def test_putting_back_and_exporting_are_not_done_at_once(journal: InJournal, tmp
     file = tmp_path / "letters.jsonl"
     told = farebox("dead-letters", "--retry", "--export", str(file), "--data", str(journal.path.parent))
     assert (told.returncode, told.stdout) == (1, "")
-    assert "--retry and --export" in told.stderr
+    assert "--retry, --export and --discard-conflicts cannot be combined; export first" in told.stderr
     assert not file.exists()
     assert "2 dead letters" in farebox("dead-letters", "--export", str(file), "--data", str(journal.path.parent)).stdout

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import BrokerUnavailable
 from schemas.event import encode_event
 from services.stores.journal import recovery as journal_recovery
 from services.stores.journal.file import INSERT_SEGMENT, open_journal, pack_segment
 from services.stores.journal.intake import Intake, Left, Mark, take_over
 from services.stores.journal.recovery import Recovery
 from services.stores.journal.sink import JournalSink
+from services.stores.kafka.sink import KafkaSink, SinkLimits
 from services.telemetry import Metrics
 from tests.contracts.test_journal import child, stored_ids
-from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, take_rest
+from tests.logs import InKafka, close_all, events, ids_of, journal_rows, publish_all, take_count, take_rest, within
 
 pytestmark = pytest.mark.anyio
 
@@ -83,14 +85,44 @@ async def test_what_was_durable_when_its_process_was_killed_is_not_doubled(path:
     assert stored_ids(path) == ids_of(events(5))
 
 
+@pytest.mark.parametrize("segment_ms", [0, 1_700_000_000_000])
+async def test_only_the_newest_segments_are_looked_through_for_what_was_durable(path: Path, segment_ms: int) -> None:
+    """A journal may hold gigabytes. How much is read is counted by the instructions that SQLite runs."""
+    connection, older, instructions = open_journal(path), 2000, 0
+    connection.execute("BEGIN")
+    for number in range(older):
+        created_ms = 1_700_000_000_000 - 1000 * (older - number)
+        connection.execute(INSERT_SEGMENT, (created_ms, 1, pack_segment([b"x" * 5000])))
+    connection.execute("COMMIT")
+    payload = encode_event(events(1)[0])
+    intake = Intake(path, metrics=Metrics())
+    intake.add(payload)
+    if segment_ms:
+        intake.begin_segment(segment_ms)
+        connection.execute(INSERT_SEGMENT, (segment_ms, 1, pack_segment([payload])))
+    abandon(intake)
+
+    def count() -> int:
+        nonlocal instructions
+        instructions += 100
+        return 0
+
+    connection.set_progress_handler(count, 100)
+    Recovery(path, Metrics()).attempt(lambda: connection)
+    connection.close()
+    assert instructions < 3000
+    assert intakes(path) == []
+    assert journal_rows(path, "SELECT sum(event_count) FROM segment") == [(older + 1,)]
+
+
 async def test_what_a_living_process_answers_for_is_left_to_it(path: Path) -> None:
     living, other = JournalSink(path, metrics=Metrics(), group_s=60), JournalSink(path, metrics=Metrics())
-    promise = living.publish(events(1)[0])
+    ack = living.publish(events(1)[0])
     await publish_all(other, events(1, first=1))
     assert stored_ids(path) == ids_of(events(1, first=1))
     assert len(intakes(path)) == 2
     await close_all(living, other)
-    await promise
+    await ack
     assert sorted(stored_ids(path)) == ids_of(events(2))
     assert intakes(path) == []
 
@@ -157,6 +189,17 @@ async def test_a_damaged_record_ends_what_is_taken_over(path: Path, damaged_at: 
     assert [left.payloads for left in left_at(path)] == [[b"x" * 30]]
 
 
+async def test_an_intake_whose_header_was_damaged_keeps_no_new_event_from_being_written(path: Path) -> None:
+    damaged = Intake(path, metrics=Metrics())
+    damaged.add(encode_event(events(1)[0]))
+    os.pwrite(damaged._descriptor, b"\xff" * 8, 24)  # when its segment was created
+    abandon(damaged)
+    sink = JournalSink(path, metrics=Metrics())
+    await publish_all(sink, events(1, first=1))
+    await sink.close()
+    assert set(stored_ids(path)) >= set(ids_of(events(1, first=1)))
+
+
 async def test_a_file_that_is_no_intake_is_left_out(path: Path) -> None:
     path.parent.mkdir()
     for number, content in enumerate((b"", b"short", b"\xff" * 10_000)):
@@ -177,10 +220,10 @@ FULL_FOR_A_WHILE = """
         metrics = Metrics()
         sink = JournalSink(sys.argv[1], metrics=metrics)
         {limit}
-        promises = [sink.publish(event) for event in events(50, body=b"x" * 1000)]
+        acks = [sink.publish(event) for event in events(50, body=b"x" * 1000)]
         {unlimit}
-        for promise in promises:
-            await promise
+        for ack in acks:
+            await ack
         print(metrics.get("log_durable_total"), metrics.get("log_uncovered_total"))
         await sink.publish(events(1, first=50)[0])
         await sink.close()
@@ -240,6 +283,29 @@ async def test_a_proxy_that_is_killed_beside_kafka_loses_nothing_that_it_publish
     sink, source = await log.sink(), await log.source()
     assert sorted(ids_of(await take_count(source, 20))) == ids_of(events(20))
     assert await take_rest(source) == []
+    await close_all(source, sink)
+    assert intakes(log.spill) == []
+
+
+async def test_a_proxy_that_is_stopped_without_kafka_and_without_disk_leaves_its_events_to_the_next(
+    kafka: str, tmp_path: Path
+) -> None:
+    log = await InKafka.fresh(kafka, tmp_path)
+    metrics, limits = Metrics(), SinkLimits(first_connect_s=0.1, delivery_timeout_s=0.1, close_timeout_s=0.2)
+    stopped = await KafkaSink.open("127.0.0.1:1", spill=log.spill, metrics=metrics, prefix=log.prefix, limits=limits)
+    holder = sqlite3.connect(log.spill, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    acks = [stopped.publish(event) for event in events(20)]
+    await within(60, "a sink closes that can write nothing", stopped.close())
+    holder.rollback()
+    holder.close()
+    for ack in acks:
+        with pytest.raises(BrokerUnavailable):
+            await ack
+    assert metrics.get("log_lost_total") == 0
+
+    sink, source = await log.sink(), await log.source()
+    assert sorted(ids_of(await take_count(source, 20))) == ids_of(events(20))
     await close_all(source, sink)
     assert intakes(log.spill) == []
 

@@ -1,6 +1,7 @@
 """What the journal owes beyond the contract: it is a file on a disk, shared by processes that may be killed."""
 
 import asyncio
+import errno
 import os
 import signal
 import sqlite3
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +18,12 @@ import pytest
 from schemas.errors import BrokerUnavailable, UndecodableEvent
 from schemas.event import DeadLetter, decode_event
 from services.stores.journal.dead_letters import JournalDeadLetters
-from services.stores.journal.file import open_journal, unpack_segment
+from services.stores.journal.file import open_journal, pack_segment, unpack_segment
+from services.stores.journal.files import JournalFiles
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry import Metrics
-from tests.logs import events, ids_of, publish_all, take_count, take_rest
+from tests.logs import close_all, events, ids_of, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
 
@@ -163,12 +165,12 @@ DISK_FULL_FOR_A_WHILE = """
         sink = JournalSink(sys.argv[1], metrics=metrics, group_s=0.001)
         await sink.publish(events(1)[0])
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        promises = [sink.publish(event) for event in events(50, first=1)]
+        acks = [sink.publish(event) for event in events(50, first=1)]
         await asyncio.sleep(0.5)
         print(metrics.get("log_durable_total"), flush=True)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        for promise in promises:
-            await promise
+        for ack in acks:
+            await ack
         print(metrics.get("log_durable_total"), metrics.get("log_lost_total"), flush=True)
         await sink.close()
 
@@ -188,11 +190,11 @@ async def test_while_the_disk_stalls_callers_go_on_and_memory_is_bounded(path: P
     sink = a_sink(path, metrics=metrics, queue_bytes=100_000)
     with locked(path):
         started_s = time.monotonic()
-        promises = [sink.publish(event) for event in events(300, body=b"x" * 1000)]
+        acks = [sink.publish(event) for event in events(300, body=b"x" * 1000)]
         assert time.monotonic() - started_s < 0.5
         lost = metrics.get("log_lost_total")
         assert 150 < lost < 250
-    outcomes = await asyncio.gather(*promises, return_exceptions=True)
+    outcomes = await asyncio.gather(*acks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes].count(BrokerUnavailable) == lost
     assert len(stored_ids(path)) == metrics.get("log_durable_total") == 300 - lost
     await sink.close()
@@ -212,15 +214,86 @@ async def test_dropped_receipts_of_lost_events_make_no_noise_but_one_log_line(
     assert [line.__dict__["count"] for line in lines] == [1, 99]
 
 
+async def test_an_error_that_nobody_foresaw_delays_events_and_ends_no_writing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [MemoryError(), OSError(errno.EIO, "Input/output error")]
+
+    def pack(payloads: Sequence[bytes]) -> bytes:
+        if errors:
+            raise errors.pop()
+        return pack_segment(payloads)
+
+    monkeypatch.setattr("services.stores.journal.sink.pack_segment", pack)
+    metrics = Metrics()
+    sink = a_sink(path, metrics=metrics)
+    await publish_all(sink, events(3))
+    assert (
+        metrics.get("log_durable_total"),
+        metrics.get("log_write_failures_total"),
+        metrics.health.unhealthy_reason,
+    ) == (3, 2, "")
+    await sink.close()
+
+
+async def test_a_folder_that_cannot_be_looked_into_makes_the_log_unavailable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = JournalSource(path)
+
+    def exists(_: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "exists", exists)
+        with pytest.raises(BrokerUnavailable, match="Input/output error"):
+            await source.take(max_events=1, max_bytes=1, wait_s=0)
+        with pytest.raises(BrokerUnavailable, match="Input/output error"):
+            JournalFiles(path).begin_after(path, "for the test")
+    await source.close()
+
+
+async def test_two_sinks_on_one_journal_each_say_that_they_cannot_write(path: Path) -> None:
+    metrics = Metrics()
+    one, other = a_sink(path, metrics=metrics), a_sink(path, metrics=metrics)
+    with locked(path):
+        acks = [one.publish(events(1)[0]), other.publish(events(1, first=1)[0])]
+        async with asyncio.timeout(30):
+            while len(metrics.health.troubles) < 2:  # noqa: ASYNC110  what is waited for has no event
+                await asyncio.sleep(0.01)
+    for ack in acks:
+        await ack
+    assert metrics.health.troubles == {}
+    await close_all(one, other)
+
+
 async def test_close_gives_up_in_bounded_time_when_the_disk_never_answers(path: Path) -> None:
     metrics = Metrics()
     sink = a_sink(path, metrics=metrics, close_s=0.1)
     with locked(path):
-        promise = sink.publish(events(1)[0])
+        ack = sink.publish(events(1)[0])
         await sink.close()
     with pytest.raises(BrokerUnavailable):
-        await promise
-    assert metrics.get("log_lost_total") == 1
+        await ack
+    assert metrics.get("log_lost_total") == 0, "the next start takes it over"
+    await a_sink(path, metrics=metrics).close()
+    assert (metrics.get("log_recovered_total"), stored_ids(path)) == (1, ids_of(events(1)))
+
+
+async def test_close_counts_as_lost_what_cannot_be_written_and_no_intake_covers(path: Path) -> None:
+    metrics = Metrics()
+    sink = JournalSink(path, metrics=metrics, group_s=0.001, close_timeout_s=0.1, intake_bytes=8000)
+    with locked(path):
+        published = [sink.publish(event) for event in events(10, body=b"x" * 1000)]
+        uncovered = metrics.get("log_uncovered_total")
+        await sink.close()
+    assert 0 < uncovered < 10
+    for ack in published:
+        with pytest.raises(BrokerUnavailable):
+            await ack
+    assert metrics.get("log_lost_total") == uncovered
+    await a_sink(path).close()
+    assert stored_ids(path) == ids_of(events(10 - uncovered))
 
 
 async def test_a_path_that_cannot_be_a_journal_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -92,18 +92,18 @@ async def test_events_published_while_the_broker_is_killed_and_restarted_all_arr
     broker: KafkaProcess, mortal: InKafka
 ) -> None:
     sink = await mortal.sink(IMPATIENT)
-    promises = []
+    acks = []
     starting = None
     for number, event in enumerate(events(600)):
-        promises.append(sink.publish(event))
+        acks.append(sink.publish(event))
         await asyncio.sleep(0.004)
         if number == 200:
             broker.kill()
             starting = asyncio.create_task(asyncio.to_thread(broker.start))
     assert starting is not None
     await starting
-    for promise in promises:
-        await within(30, "what was published is durable", promise)
+    for ack in acks:
+        await within(30, "what was published is durable", ack)
     source = await mortal.source()
     taken: set[str] = set()
     deadline_s = time.monotonic() + 30

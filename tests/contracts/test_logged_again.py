@@ -22,7 +22,7 @@ from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
-from services.worker.loop import MAX_BURIED, Flush, run_worker
+from services.worker.loop import MAX_DEAD_LETTERS, Flush, run_worker
 from services.worker.rows import MAX_LOGS
 from services.worker.rows import rows_of as piece_of
 from tests.builders import MOMENT, REQUEST_ID, an_event, chat_answer
@@ -84,7 +84,7 @@ def test_a_log_over_a_request_that_passed_is_dead_lettered_and_changes_nothing(
 
 def test_many_conflicts_do_not_stop_the_worker(embedded_warehouse: ClickHouseWarehouse, organization_id: str) -> None:
     passed = an_event(organization_id=organization_id, recorded_at=MOMENT)
-    forged = [a_logged(organization_id, hours=1 + number / 1000) for number in range(MAX_BURIED + 50)]
+    forged = [a_logged(organization_id, hours=1 + number / 1000) for number in range(MAX_DEAD_LETTERS + 50)]
     log, _ = worked(embedded_warehouse, [passed, *forged])
     assert len(log.dead_letters) == len(forged)
 

@@ -23,7 +23,7 @@ from services.stores.state.migrations.run import migrate_state
 from services.stores.state.releases import SqlPricingReleases
 from services.worker.prices import PriceCache
 from services.worker.rows import Row
-from services.worker.skip_existing import ASKED_AT_ONCE, rows_to_insert
+from services.worker.skip_existing import KEYS_PER_QUERY, rows_to_insert
 from tests.builders import MOMENT, a_record, an_event, an_operator_price, chat_answer, some_bodies
 from tests.exchanges import some_exchanges
 from tests.price_rows import Rows, known
@@ -151,7 +151,7 @@ def test_a_call_that_is_logged_again_after_an_upgrade_is_charged_by_the_release_
 def test_as_many_rows_as_a_batch_has_are_looked_for_at_once_on_a_real_server_too(
     warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
-    records = many(organization_id, 2 * ASKED_AT_ONCE + 500)
+    records = many(organization_id, 2 * KEYS_PER_QUERY + 500)
     insert(warehouse, records[::2])
     unaskable = [replace(records[0], request_id="no id"), replace(records[0], request_created_at=_YEAR_ONE)]
     later = replace(records[0], version=records[0].version + 1)

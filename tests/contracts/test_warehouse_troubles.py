@@ -63,7 +63,7 @@ def test_a_server_that_is_away_makes_the_store_unavailable_and_tells_no_password
     assert "hunter2" not in str(raised.value.__cause__)
 
 
-@pytest.mark.parametrize(("wait_s", "told"), [(0.7, ["the warehouse is away, waiting"]), (0, [])])
+@pytest.mark.parametrize(("wait_s", "told"), [(0.7, ["warehouse is unreachable, retrying"]), (0, [])])
 def test_that_a_server_is_waited_for_is_logged_once(
     wait_s: float, told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -95,7 +95,7 @@ class Bench:
         self,
         source: EventSource,
         flush: Flush = LARGE,
-        hurry: asyncio.Event | None = None,
+        drain_now: asyncio.Event | None = None,
         max_dead_letter_ratio: float = 0.01,
     ) -> Awaitable[None]:
         warehouse, metrics, stop = self.warehouse, self.metrics, self.stop
@@ -106,7 +106,7 @@ class Bench:
             metrics,
             flush=flush,
             stop=stop,
-            hurry=hurry,
+            drain_now=drain_now,
             max_dead_letter_ratio=max_dead_letter_ratio,
         )
 
@@ -131,7 +131,7 @@ def payloads(count: int) -> list[bytes]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(loop, "RETRY", loop.RETRY._replace(first_delay_s=0.001))
 
 
 async def test_events_become_rows_and_then_are_committed() -> None:
@@ -163,14 +163,14 @@ async def test_a_batch_waits_no_longer_than_told() -> None:
 
 async def test_a_worker_in_a_hurry_keeps_all_there_is_without_waiting_for_more() -> None:
     bench = Bench(payloads(95))
-    hurry = asyncio.Event()
+    drain_now = asyncio.Event()
     work = asyncio.ensure_future(
-        bench.work(MemorySource(bench.log), Flush(max_rows=30, max_bytes=2**30, max_age_s=60), hurry)
+        bench.work(MemorySource(bench.log), Flush(max_rows=30, max_bytes=2**30, max_age_s=60), drain_now)
     )
     await _until(lambda: bench.committed == 90)
     await asyncio.sleep(0.05)
     assert bench.committed == 90, "the last five wait for company"
-    hurry.set()
+    drain_now.set()
     await _until(lambda: bench.committed == 95)
     assert not work.done(), "it works on until it is stopped"
     bench.stop.set()

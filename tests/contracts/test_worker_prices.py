@@ -40,7 +40,7 @@ FLUSH = Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.01)
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price_rows, "LEAD", timedelta(milliseconds=50))
-    monkeypatch.setattr(loop, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(loop, "RETRY", loop.RETRY._replace(first_delay_s=0.001))
 
 
 def unpriced_event(number: int, recorded_at: datetime | None = None) -> ExchangeEvent:

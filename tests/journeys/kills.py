@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import resource
 import sqlite3
 import subprocess
@@ -11,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -34,7 +35,7 @@ STARVED_S = 3.0
 START_S = 180  # on a machine that has other work too
 
 
-class RepriceResult(NamedTuple):
+class KillOutcome(NamedTuple):
     """What came of the calls that were made while Farebox was treated badly."""
 
     kills: int
@@ -48,7 +49,7 @@ class RepriceResult(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        return not (self.lost or self.wrong or self.doubled_rows)
+        return not (self.lost or self.wrong or self.doubled_rows or self.doubled_events)
 
 
 class Victim:
@@ -91,7 +92,7 @@ class Victim:
         process.kill()
         self.killed_s.append(time.monotonic())
 
-    def outcome(self, load: Load, *, within_s: float = 300) -> RepriceResult:
+    def outcome(self, load: Load, *, within_s: float = 300) -> KillOutcome:
         """Compares the ledger with the rows of a Farebox that runs, once it has caught up."""
         story = Story(proxy_url=self.proxy_url, query_url=self.query_url, key=self.key)
         deadline_s = time.monotonic() + within_s
@@ -106,7 +107,7 @@ class Victim:
             time.sleep(1)
         story.close()
         lost = load.ledger.keys() - rows.keys()
-        return RepriceResult(
+        return KillOutcome(
             kills=len(self.killed_s),
             completed=len(load.ledger),
             broken=load.broken,
@@ -141,7 +142,7 @@ class Victim:
 
 def kill_proxies(
     data: Path, *, provider_url: str, durability: str, kills: int, within_s: float = 600, seed: int = 1
-) -> RepriceResult:
+) -> KillOutcome:
     """A proxy under load is killed at random timestamps and started again, `kills` times or as often as time allows."""
     victim, draw = Victim(data, provider_url=provider_url, durability=durability), random.Random(seed)
     deadline_s = time.monotonic() + within_s
@@ -160,47 +161,93 @@ def kill_proxies(
         return victim.outcome(load)
 
 
-def kill_beside_commands(data: Path, *, provider_url: str, kills: int, seed: int = 1) -> RepriceResult:
-    """`farebox up` under load is killed while an operator makes and revokes keys, retries dead letters, adds prices."""
+def kill_beside_commands(
+    data: Path, *, provider_url: str, kills: int, within_s: float = 600, seed: int = 1
+) -> KillOutcome:
+    """`farebox up` under load is killed while an operator makes and revokes keys, retries dead letters, adds prices.
+
+    Every command succeeds at least once, and a key that was revoked stays revoked.
+    """
     victim, draw = Victim(data, provider_url=provider_url, durability="standard"), random.Random(seed)
-    stop = threading.Event()
-    operator = threading.Thread(target=_type_until, args=(victim, stop))
+    typist = Typist(victim)
+    deadline_s = time.monotonic() + within_s
     victim.up.start().ready(START_S)
-    operator.start()
+    typist.start()
     try:
         with victim.loaded() as load:
-            for _ in range(kills):
+            while len(victim.killed_s) < kills and time.monotonic() < deadline_s:
                 time.sleep(draw.uniform(1, 4))
                 victim.kill(victim.up)
                 victim.up.start().ready(START_S)
     finally:
-        stop.set()
-        operator.join(120)
+        typist.finish()
         victim.kill(victim.up)
     with victim.up:
         victim.up.ready(START_S)
+        typist.check()
         return victim.outcome(load)
 
 
-def _type_until(victim: Victim, stop: threading.Event) -> None:
-    here = ("--data", str(victim.data))
-    asked = ("--url", victim.query_url, "--key", victim.key)
-    turns: Sequence[Sequence[str]] = (
-        ("keys", "create", *here),
-        ("dead-letters", *here),
-        ("dead-letters", "--retry", *here),
-        ("prices", "add", "a-model-of-nobody", "--input", "1", *asked),
-        ("keys", "list", *here),
-        ("prices", "list", *asked),
-    )
-    while not stop.is_set():
-        for turn in turns:
-            # That it is refused while Farebox is down is as it should be.
-            command = [sys.executable, "-m", "services.cli", *turn]
-            subprocess.run(command, env=victim.up.env, check=False, capture_output=True, timeout=120)
+class Typist:
+    """An operator who types one command after the other beside a Farebox that is killed."""
+
+    def __init__(self, victim: Victim) -> None:
+        here = ("--data", str(victim.data))
+        api = ("--url", victim.query_url, "--key", victim.key)
+        self._victim = victim
+        self._here = here
+        self._commands: Mapping[str, Sequence[str]] = {
+            "keys create": ("keys", "create", "--name", "to-be-revoked", *here),
+            "dead-letters": ("dead-letters", *here),
+            "dead-letters --retry": ("dead-letters", "--retry", *here),
+            "prices add": ("prices", "add", "a-model-of-nobody", "--input", "1", *api),
+            "keys list": ("keys", "list", *here),
+            "prices list": ("prices", "list", *api),
+        }
+        self._succeeded: Counter[str] = Counter()
+        self._revoked: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._type)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Returns after the round of commands that was begun."""
+        self._stop.set()
+        self._thread.join(300)
+
+    def check(self) -> None:
+        never = {name for name in (*self._commands, "keys revoke") if not self._succeeded[name]}
+        assert not never, f"never succeeded: {never}"
+        listed = self._run("keys list", *self._commands["keys list"])
+        forgotten = {key_id for key_id in self._revoked if not re.search(rf"{key_id}\n.*\n.*revoked", listed)}
+        assert not forgotten, f"revoked, and in force again: {forgotten}"
+
+    def _type(self) -> None:
+        while not self._stop.is_set():
+            for name, command in self._commands.items():
+                output = self._run(name, *command)
+                if name == "keys list":
+                    self._revoke(output)
+
+    def _revoke(self, listed: str) -> None:
+        fresh = set(re.findall(r"([0-9a-f-]{36})\n  to-be-revoked", listed)) - self._revoked
+        for key_id in sorted(fresh)[:1]:
+            if self._run("keys revoke", "keys", "revoke", key_id, *self._here):
+                self._revoked.add(key_id)
+
+    def _run(self, name: str, *command: str) -> str:
+        """What it printed; empty when it failed, which is as it should be while Farebox is down."""
+        arguments = [sys.executable, "-m", "services.cli", *command]
+        done = subprocess.run(
+            arguments, env=self._victim.up.env, check=False, capture_output=True, text=True, timeout=120
+        )
+        self._succeeded[name] += done.returncode == 0
+        return done.stdout if done.returncode == 0 else ""
 
 
-def starve(data: Path, *, provider_url: str, begin: Callable[[Victim, int], Callable[[], None]]) -> RepriceResult:
+def starve(data: Path, *, provider_url: str, begin: Callable[[Victim, int], Callable[[], None]]) -> KillOutcome:
     """`farebox up` under load lacks something for a while, and heals by itself; then it is killed.
 
     `begin` takes it away from the process of that id, and says how it is given back.
@@ -209,21 +256,41 @@ def starve(data: Path, *, provider_url: str, begin: Callable[[Victim, int], Call
     victim.up.start().ready(START_S)
     with victim.loaded() as load:
         time.sleep(1)
+        failures = _failures(victim, load)
         give_back = begin(victim, victim.up.pid)
         try:
             time.sleep(STARVED_S)
         finally:
             give_back()
+        starved = _comes_true(lambda: _failures(victim, load) > failures)
         before = len(load.ledger)
         deadline_s = time.monotonic() + 60
         while len(load.ledger) < before + 100 and time.monotonic() < deadline_s:
             time.sleep(0.1)
     healed = _is_durable(victim.proxy_url)
     victim.kill(victim.up)
+    assert starved, "something failed for lack of it"
     assert healed, "what was published is durable again"
     with victim.up:
         victim.up.ready(START_S)
         return victim.outcome(load)
+
+
+def _failures(victim: Victim, load: Load) -> int:
+    """Attempts that failed: to write the log, to cover an event, to write rows, to make a call."""
+    counts = Counter(_counts(victim.proxy_url)) + Counter(_counts(victim.query_url))
+    return load.broken + sum(
+        counts[name] for name in ("log_write_failures_total", "log_uncovered_total", "worker_retries_total")
+    )
+
+
+def _comes_true(is_so: Callable[[], bool], within_s: float = 30) -> bool:
+    deadline_s = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _is_durable(proxy_url: str, within_s: float = 60) -> bool:

@@ -1,5 +1,7 @@
 """What Prometheus is shown: every metric with its help text, and each service's own metrics only."""
 
+import sys
+import threading
 from typing import get_args
 
 import pytest
@@ -95,3 +97,24 @@ def test_gauges_show_the_health_of_the_process() -> None:
     lines = metrics.exposition().splitlines()
     for line in ("farebox_troubles 1.0", "farebox_warnings 2.0", "farebox_accounting 1.0"):
         assert line in lines
+
+
+def test_no_observation_of_several_threads_is_lost() -> None:
+    histogram, rounds = Histogram(), 3000
+
+    def observe() -> None:
+        for _ in range(rounds):
+            histogram.observe([1.0, 2.0], 2.5)
+
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=observe) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before_s)
+    found = samples(histogram)
+    assert (found["0.5"], found["30.0"], found["count"]) == (4 * rounds, 8 * rounds, 8 * rounds)

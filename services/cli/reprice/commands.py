@@ -95,4 +95,4 @@ def _worker(url: str, proxy: Part) -> Part:
     settings = WorkerSettings.from_environ(os.environ)
     address = web_address(settings.worker_host, settings.worker_port)
     found = counting_part("worker", address)
-    return found if found.ok else worker_inside(proxy, address)
+    return found if found.counts else worker_inside(proxy, address)

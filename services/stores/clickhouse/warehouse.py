@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
@@ -18,6 +18,7 @@ from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction
 from schemas.statement import Bound, Statement
+from services.retry import RetryPolicy, retry
 from services.stores.clickhouse.columns import (
     BODY_COLUMNS,
     CORRECTION_COLUMNS,
@@ -44,6 +45,7 @@ _WRITING: Mapping[str, object] = {"async_insert": 0, "max_partitions_per_insert_
 _READING: Mapping[str, object] = {"do_not_merge_across_partitions_select_final": 1}
 
 _INSERT_TIMEOUT_S = 120
+_CONNECT = RetryPolicy(first_delay_s=0.1, last_delay_s=1.0)
 
 T = TypeVar("T")
 
@@ -72,7 +74,12 @@ class ClickHouseWarehouse:
         """
         warehouse = cls(url, query_timeout_s=query_timeout_s)
         try:
-            await _patiently(wait_s, lambda: warehouse._connect(create_database=create_database))
+            await retry(
+                lambda: warehouse._connect(create_database=create_database),
+                _CONNECT._replace(give_up_after_s=wait_s),
+                logger=logger,
+                message="warehouse is unreachable, retrying",
+            )
         except BaseException:
             await warehouse.close()
             raise
@@ -238,17 +245,3 @@ def _create_database(address: Address) -> None:
                 handle.command(f"CREATE DATABASE IF NOT EXISTS {address.database} {engine}")
     finally:
         handle.close()
-
-
-async def _patiently(wait_s: float, attempt: Callable[[], Awaitable[None]]) -> None:
-    deadline, is_logged = asyncio.get_running_loop().time() + wait_s, False
-    while True:
-        try:
-            return await attempt()
-        except StoreUnavailable as error:
-            if asyncio.get_running_loop().time() >= deadline:
-                raise
-            if not is_logged:
-                logger.warning("the warehouse is away, waiting", extra={"reason": str(error), "wait_s": wait_s})
-            is_logged = True
-        await asyncio.sleep(0.5)

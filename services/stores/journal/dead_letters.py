@@ -27,7 +27,7 @@ class JournalDeadLetters:
     async def read(self) -> AsyncIterator[DeadLetter]:
         for path, connection in self._files:
             positions = "SELECT position FROM dead_letter ORDER BY dead_lettered_at_ms, rowid"
-            with _told(path):
+            with _translated(path):
                 found = connection.execute(positions).fetchall()
             # One at a time: each may hold megabytes.
             for position in found:
@@ -36,11 +36,18 @@ class JournalDeadLetters:
                     yield letter
 
     async def forget(self, letters: Sequence[DeadLetter]) -> bool:
+        """False when a damaged file does not let go of all of its own: they stay listed until it is salvaged."""
         positions = [(letter.position,) for letter in letters]
-        for path, connection in self._files:
-            with _told(path):
-                await asyncio.to_thread(connection.executemany, "DELETE FROM dead_letter WHERE position = ?", positions)
-        return True
+        *damaged, newest = self._files
+        await asyncio.to_thread(_delete, *newest, positions)
+        is_complete = True
+        for path, connection in damaged:
+            try:
+                await asyncio.to_thread(_delete, path, connection, positions)
+            except BrokerUnavailable as error:
+                is_complete = False
+                logger.warning("dead letters of a damaged journal cannot be deleted", extra={"reason": str(error)})
+        return is_complete
 
     async def close(self) -> None:
         for _, connection in self._files:
@@ -64,7 +71,7 @@ def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) ->
     query = "SELECT payload, position, code, reason FROM dead_letter WHERE position = ?"
     row = None
     try:
-        with _told(path):
+        with _translated(path):
             row = connection.execute(query, position).fetchone()
     except JournalDamaged as error:
         logger.warning("a dead letter of a damaged journal cannot be read", extra={"reason": str(error)})
@@ -74,8 +81,15 @@ def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) ->
     return DeadLetter(payload=payload, position=place, code=code, reason=reason)
 
 
+def _delete(path: Path, connection: sqlite3.Connection, positions: Sequence[tuple[str]]) -> None:
+    """All or none of them. Raises: BrokerUnavailable."""
+    with _translated(path), connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("DELETE FROM dead_letter WHERE position = ?", positions)
+
+
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
 from schemas.event import DeadLetter
+from services.stores.journal.write_ahead_log import scan_log
 from services.stores.private_files import make_private_file
 from services.stores.sqlite_wal import switch_to_wal
 from services.zstd import zstd
@@ -51,7 +52,7 @@ VALUES (?1, ?2, ?2 + ifnull((SELECT events_through FROM segment ORDER BY id DESC
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BAD_SECTORS = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS})
 _PAGE_BYTES = 512  # the smallest there is
-_LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_LOOK_AGAIN_S = 0.05
 
 # How far the log ever went, on a page of its own: when the newest segments are damaged, it says how many there were.
 _TAIL = (
@@ -69,13 +70,14 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[bytes])
 
 
-def open_journal(path: Path) -> sqlite3.Connection:
+def open_journal(path: Path, *, may_be_new: bool = True) -> sqlite3.Connection:
     """A connection to the journal at `path`, made when it is not there. Any one thread at a time may use it.
 
-    Raises: BrokerUnavailable, and of those JournalDamaged when the file is not as it was written.
+    Raises: BrokerUnavailable, and of those JournalDamaged when the file is not as it was written; as one is that is
+    empty, unless it `may_be_new`.
     """
     try:
-        _check_sizes(path)
+        _check_sizes(path, may_be_new=may_be_new)
         make_private_file(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except (sqlite3.Error, OSError) as error:
@@ -96,17 +98,19 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
     Raises: JournalDamaged when nothing can; BrokerUnavailable.
     """
-    if not path.stat().st_size:  # SQLite would take it for new, and delete the log beside it
-        raise JournalDamaged(f"journal {path}: it is empty")
     try:
+        if not path.stat().st_size:  # SQLite would take it for new, and delete the log beside it
+            raise JournalDamaged(f"journal {path}: it is empty")
+        # Who may not write does not delete the log when it is closed: salvaging needs what SQLite passes over.
+        mode = "ro" if log_damage(path.with_name(f"{path.name}-wal")) else "rw"
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
+            f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
         )
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise unavailable(path, error) from error
     try:
         # Under it SQLite forgives a file that is shorter than its header says.
@@ -121,36 +125,45 @@ def open_damaged(path: Path) -> sqlite3.Connection:
 
 
 def unavailable(path: Path, error: Exception) -> BrokerUnavailable:
-    """What `error` says of the journal at `path`: that it is damaged, or that it cannot be used at the moment."""
-    kind = JournalDamaged if isinstance(error, sqlite3.Error) and tells_damage(error) else BrokerUnavailable
+    """`error` as one of ours: the journal at `path` is damaged, or cannot be used now."""
+    kind = JournalDamaged if isinstance(error, sqlite3.Error) and is_damage(error) else BrokerUnavailable
     return kind(f"journal {path}: {error}")
 
 
-def tells_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error) -> bool:
     """Whether the file is not as it was written; other errors pass."""
     code = getattr(error, "sqlite_errorcode", None)  # missing where Python itself complains
     return code is not None and (code & 0xFF in _DAMAGE or code in _BAD_SECTORS)
 
 
-def _check_sizes(path: Path) -> None:
+def _check_sizes(path: Path, *, may_be_new: bool) -> None:
     """Finds what SQLite would take for new, or pass over. Raises: BrokerUnavailable, JournalDamaged; OSError."""
     if not path.is_file():
         return
     log = path.with_name(f"{path.name}-wal")
     log_bytes = log.stat().st_size if log.exists() else 0
-    size_bytes, was_in_use = path.stat().st_size, bool(log_bytes or any(path.parent.glob(f"{path.name}.*.lock")))
+    size_bytes = path.stat().st_size
+    was_in_use = not may_be_new or bool(log_bytes or any(path.parent.glob(f"{path.name}.*.lock")))
     if not size_bytes and was_in_use:
         raise JournalDamaged(f"journal {path}: it was in use, and is empty")
     if size_bytes % _PAGE_BYTES and not was_in_use:
         raise BrokerUnavailable(f"journal {path}: this is not a journal")
-    if log_bytes and not _is_log(log):
-        raise JournalDamaged(f"journal {path}: its write-ahead log is damaged")
+    damage = log_damage(log)
+    if damage:
+        raise JournalDamaged(f"journal {path}: {damage}")
 
 
-def _is_log(file: Path) -> bool:
-    # SQLite locks the database and its index, never this file: to close it takes no lock away.
-    with file.open("rb") as log:
-        return log.read(4) in _LOG_MAGIC
+def log_damage(log: Path) -> str:
+    """What is wrong with the write-ahead log at `log`, such that events would be lost; "" for nothing. Raises: OSError.
+
+    Somebody may be writing it: what is found twice is not on its way.
+    """
+    if not log.exists() or (damaged_at := scan_log(log).damaged_at) is None:
+        return ""
+    time.sleep(_LOOK_AGAIN_S)
+    if not log.exists() or scan_log(log).damaged_at != damaged_at:
+        return ""
+    return f"its write-ahead log is damaged at byte {damaged_at}"
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -180,7 +193,7 @@ def pack_segment(payloads: Sequence[bytes]) -> bytes:
 
 
 def unpack_segment(packed: bytes) -> list[bytes] | None:
-    """The events of a stored segment; None when its bytes are damaged, which its checksum tells."""
+    """The events of a stored segment; None when its bytes are damaged, as its checksum shows."""
     try:
         return _decoder.decode(zstd.decompress(packed))
     except (zstd.ZstdError, msgspec.DecodeError, MemoryError):
@@ -188,7 +201,7 @@ def unpack_segment(packed: bytes) -> list[bytes] | None:
 
 
 def insert_letters(connection: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:
-    """Puts `letters` into the grave. Replaced by position: a batch that comes again buries its letters again."""
+    """Inserts `letters`. By position they replace each other: a batch may be delivered again."""
     rows = [(letter.position, letter.code, letter.reason, unix_ms(), letter.payload) for letter in letters]
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -9,12 +9,12 @@ import logging
 import os
 import re
 import sqlite3
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
 from services.stores.journal.file import open_journal, unavailable
-from services.stores.private_files import make_private_file
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +51,9 @@ class JournalFiles:
     def begin_after(self, path: Path, reason: str) -> None:
         """Makes the file after `path`, which is damaged, unless somebody has. Raises: BrokerUnavailable."""
         fresh = self.after(path)
-        if fresh.exists():
-            return
         try:
-            make_private_file(fresh)
+            if fresh.exists() or not _make_whole(fresh):
+                return
         except OSError as error:
             raise unavailable(fresh, error) from error
         logger.error(
@@ -66,15 +65,19 @@ class JournalFiles:
         """Where events go, opened; a fresh file when the newest is damaged. Raises: BrokerUnavailable."""
         path = self._newest()
         try:
-            return path, open_journal(path)
+            return path, self.open(path)
         except JournalDamaged as error:
             self.begin_after(path, str(error))
         # Once only: a disk that damages a fresh file too would be filled with them.
         path = self._newest()
-        return path, open_journal(path)
+        return path, self.open(path)
+
+    def open(self, path: Path) -> sqlite3.Connection:
+        """A connection to one of the files. Only the first may be empty. Raises: BrokerUnavailable, JournalDamaged."""
+        return open_journal(path, may_be_new=self._number(path.name) == 1)
 
     def warnings(self) -> Sequence[str]:
-        """What an operator should know about these files, asked whenever somebody looks."""
+        """What an operator should know about these files, computed on each request."""
         try:
             return [f"journal {path} is damaged: see `farebox journal salvage`" for path in self.damaged()]
         except OSError as error:
@@ -102,3 +105,18 @@ class JournalFiles:
 
     def _path(self, number: int) -> Path:
         return self.path if number == 1 else self.path.with_name(f"{self.path.stem}.{number}{self.path.suffix}")
+
+
+def _make_whole(file: Path) -> bool:
+    """Makes the journal `file` with its tables, so that nobody ever sees it empty; False when somebody was faster.
+
+    Raises: BrokerUnavailable, OSError.
+    """
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f"{file.name}.") as folder:
+        whole = Path(folder) / file.name
+        open_journal(whole).close()
+        try:
+            os.link(whole, file)
+        except FileExistsError:
+            return False
+    return True

@@ -71,10 +71,10 @@ class Intake:
         """Behind the last record."""
         return self._next
 
-    def add(self, payload: bytes) -> None:
-        """Hands `payload` to the operating system."""
+    def add(self, payload: bytes) -> bool:
+        """Hands `payload` to the operating system; whether it is covered by that, or by somebody else."""
         if not self._size_bytes:
-            return
+            return True
         number, offset = self._next
         if number == self._begin.number:  # nothing waits: the same pages again
             offset = _FIRST
@@ -83,8 +83,9 @@ class Intake:
         place = self._place(offset, size_bytes)
         if place and self._is_open() and self._write(number, payload, place):
             self._next = Mark(number + 1, place + size_bytes)
-        else:
-            self._metrics.add("log_uncovered_total")
+            return True
+        self._metrics.add("log_uncovered_total")
+        return False
 
     def begin_segment(self, created_ms: int) -> None:
         """The records that are released next are about to be written to the log with this time of creation."""
@@ -92,7 +93,7 @@ class Intake:
         self._write_header(self._begin)
 
     def release(self, mark: Mark) -> None:
-        """The records before `mark` are durable, or given up."""
+        """The records before `mark` are durable."""
         if mark.number > self._begin.number and self._write_header(mark):
             self._begin = mark
 

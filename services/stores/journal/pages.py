@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from services.stores.journal.write_ahead_log import scan_log
+
 Value: TypeAlias = int | bytes | str | None
 Row: TypeAlias = tuple[int, tuple[Value, ...]]  # its id and its columns
 
 _HEADER_BYTES: Final = 100  # of the file, on its first page
-_FRAME_BYTES: Final = 24
 _LOG_HEADER_BYTES: Final = 32
 _LEAF: Final = 0x0D
 _DEFAULT_PAGE_BYTES: Final = 4096
@@ -34,9 +35,10 @@ class Pages:
     def __init__(self, path: Path) -> None:
         """Raises: OSError."""
         self._file = _mapped(path)
-        self._log = _mapped(path.with_name(f"{path.name}-wal"))
+        log = path.with_name(f"{path.name}-wal")
+        self._log = _mapped(log)
         self.page_bytes = _page_bytes(self._file, self._log)
-        self._frames = _frames(self._log, self.page_bytes)
+        self._frames = scan_log(log, self.page_bytes).pages if self._log else {}
         self.count = max([len(self._file) // self.page_bytes, *self._frames])
 
     def page(self, number: int) -> bytes:
@@ -87,18 +89,18 @@ class Pages:
         return page[at : at + local] + self._overflow(following, size_bytes - local)
 
     def _overflow(self, number: int, size_bytes: int) -> bytes:
-        """What is missing stays missing: what came before it may be all that is asked for."""
-        pieces: list[bytes] = []
+        """What is missing stays missing: what came before it may be all that is needed."""
+        chunks: list[bytes] = []
         left_bytes = size_bytes
         try:
-            while left_bytes > 0 and number and len(pieces) <= self.count:
+            while left_bytes > 0 and number and len(chunks) <= self.count:
                 page = self.page(number)
-                pieces.append(page[4 : 4 + left_bytes])
-                left_bytes -= len(pieces[-1])
+                chunks.append(page[4 : 4 + left_bytes])
+                left_bytes -= len(chunks[-1])
                 (number,) = struct.unpack_from(">I", page)
         except Broken:
             pass
-        return b"".join(pieces)
+        return b"".join(chunks)
 
     def _free_pages(self) -> set[int]:
         """Pages that hold what was deleted; empty where the list of them cannot be read."""
@@ -134,22 +136,6 @@ def _page_bytes(file: mmap.mmap | bytes, log: mmap.mmap | bytes) -> int:
     elif len(log) >= _LOG_HEADER_BYTES:
         sizes.insert(0, int.from_bytes(log[8:12]))
     return next(size for size in sizes if 512 <= size <= 32768 and size & (size - 1) == 0)
-
-
-def _frames(log: mmap.mmap | bytes, page_bytes: int) -> dict[int, int]:
-    """Where in the write-ahead log the last committed state of each page begins."""
-    committed: dict[int, int] = {}
-    transaction: dict[int, int] = {}
-    salts = log[16:24]
-    for at in range(_LOG_HEADER_BYTES, len(log) - _FRAME_BYTES - page_bytes + 1, _FRAME_BYTES + page_bytes):
-        number, pages_then = struct.unpack_from(">II", log, at)
-        if log[at + 8 : at + 16] != salts or not number:
-            break
-        transaction[number] = at + _FRAME_BYTES
-        if pages_then:
-            committed |= transaction
-            transaction = {}
-    return committed
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

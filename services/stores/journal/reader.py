@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from schemas.errors import JournalDamaged
 from schemas.event import Delivery
-from services.stores.journal.file import open_damaged, open_journal, tells_damage, unavailable, unix_ms, unpack_segment
+from services.stores.journal.file import is_damage, open_damaged, unavailable, unix_ms, unpack_segment
+from services.stores.journal.files import JournalFiles
 
 PROBES = 20_000  # ids that are tried one by one behind a place that cannot be read
 PROBE_AGAIN_S = 60.0  # for what a writer added that did not know yet
@@ -60,20 +61,20 @@ class FileReader:
     Damage is no error: `damage` then says what it is, and what can still be read is read.
     """
 
-    def __init__(self, path: Path, consumer: str, *, label: str) -> None:
-        """`label` names the file in positions. Raises: BrokerUnavailable when it cannot be used at the moment."""
+    def __init__(self, path: Path, consumer: str, files: JournalFiles) -> None:
+        """`path` is one of `files`. Raises: BrokerUnavailable when it cannot be used now."""
         self.path = path
         self.damage: JournalDamaged | None = None
         self.unreadable_events = 0  # skipped so far
         self._consumer = consumer
-        self._label = label
+        self._files = files
         self._connection: sqlite3.Connection | None = None
         self._probe_at_s = 0.0
         self.committed = self.taken = self.attempt(self._registered, Mark(0, 0))
 
     def read(self, *, max_events: int, max_bytes: int) -> Batch:
         """What follows `taken`. Raises: BrokerUnavailable."""
-        batch = Batch(self.taken, label=self._label, max_events=max_events, max_bytes=max_bytes)
+        batch = Batch(self.taken, label=self._files.label(self.path), max_events=max_events, max_bytes=max_bytes)
         if self.damage and time.monotonic() < self._probe_at_s:
             return batch
         self.attempt(lambda connection: _fill(connection, batch), None)
@@ -126,7 +127,7 @@ class FileReader:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
-                self._connection = open_journal(self.path)
+                self._connection = self._files.open(self.path)
             except JournalDamaged as error:
                 self.damage = self.damage or error
                 self._connection = open_damaged(self.path)
@@ -136,7 +137,7 @@ class FileReader:
         """Where this consumer goes on; a new one is written down, so that pruning waits for it."""
         query = "SELECT segment_id, events_through FROM consumer WHERE name = ?"
         row = connection.execute(query, (self._consumer,)).fetchone()
-        if row is None:
+        if row is None and not self.damage:
             connection.execute("INSERT OR IGNORE INTO consumer VALUES (?, 0, 0, ?)", (self._consumer, unix_ms()))
         return Mark(*(row or (0, 0)))
 
@@ -180,7 +181,7 @@ def _segment(connection: sqlite3.Connection, segment_id: int) -> tuple[int, int,
             f"{_SEGMENTS} WHERE id = ?", (segment_id,)
         ).fetchone()
     except sqlite3.DatabaseError as error:
-        if not tells_damage(error):
+        if not is_damage(error):
             raise
         return None
     return row

@@ -4,11 +4,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from schemas.errors import BrokerUnavailable
-from services.stores.journal.file import INSERT_SEGMENT, pack_segment, tells_damage, unix_ms, unpack_segment
+from services.stores.journal.file import INSERT_SEGMENT, is_damage, pack_segment, unix_ms, unpack_segment
 from services.stores.journal.intake import Left, take_over
 from services.telemetry import Metrics
 
@@ -18,6 +19,7 @@ LOOK_S: Final = 30.0  # how long what a neighbour left may lie there while event
 RETRY_S: Final = 1.0
 
 _SEGMENT_EVENTS: Final = 1000
+_CLOCK_STEP_MS: Final = 60_000  # segments of several processes, and a clock that is set, are not in order of time
 
 
 class Recovery:
@@ -29,7 +31,7 @@ class Recovery:
         self._look_at_s = 0.0
 
     def attempt(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Makes durable what no living process answers for, when it is time to look. What fails is tried again."""
+        """Makes durable what no living process answers for, when it is time to look. What fails is retried."""
         if time.monotonic() < self._look_at_s:
             return
         self._look_at_s = time.monotonic() + LOOK_S
@@ -38,6 +40,9 @@ class Recovery:
         except (BrokerUnavailable, sqlite3.Error, OSError) as error:
             self._look_at_s = time.monotonic() + RETRY_S
             logger.warning("events of a killed process wait to be recovered", extra={"reason": str(error)})
+        except Exception:  # as of an intake that was damaged: it must not keep new events from being written
+            self._look_at_s = time.monotonic() + RETRY_S
+            logger.exception("events of a killed process could not be recovered")
 
     def _keep(self, left: Left, connection: sqlite3.Connection) -> None:
         durable = _durable(connection, left.segment_ms)
@@ -60,10 +65,24 @@ def _durable(connection: sqlite3.Connection, segment_ms: int) -> frozenset[bytes
 
     None when the journal is damaged: what comes twice is counted once.
     """
+    if not segment_ms:  # it was killed before it wrote any
+        return frozenset()
+    found: list[bytes] = []
     try:
-        rows = connection.execute("SELECT payload FROM segment WHERE created_at_ms = ?", (segment_ms,)).fetchall()
+        # The newest first, without their payloads: the journal may hold gigabytes of what came before.
+        with closing(connection.execute("SELECT id, created_at_ms FROM segment ORDER BY id DESC")) as segments:
+            for segment_id, created_ms in segments:
+                if created_ms < segment_ms - _CLOCK_STEP_MS:
+                    break
+                if created_ms == segment_ms:
+                    found += _payloads(connection, segment_id)
     except sqlite3.DatabaseError as error:
-        if not tells_damage(error):
+        if not is_damage(error):
             raise
         return frozenset()
-    return frozenset(payload for (packed,) in rows for payload in unpack_segment(packed) or ())
+    return frozenset(found)
+
+
+def _payloads(connection: sqlite3.Connection, segment_id: int) -> list[bytes]:
+    (packed,) = connection.execute("SELECT payload FROM segment WHERE id = ?", (segment_id,)).fetchone()
+    return unpack_segment(packed) or []

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,8 +15,7 @@ from schemas.event import DeadLetter
 from services.stores.journal.file import (
     BUSY_TIMEOUT_S,
     insert_letters,
-    open_journal,
-    tells_damage,
+    is_damage,
     unavailable,
     unpack_segment,
 )
@@ -25,9 +25,11 @@ from services.stores.journal.reader import Mark
 from services.stores.journal.sink import JournalSink
 from services.telemetry import Metrics
 
+_HAND_OVER_S: Final = BUSY_TIMEOUT_S + 1  # for writers that wait for the damaged file, and then see the fresh one
+
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a damaged file. ParsedUsage behind the place up to which every consumer had read it."""
+    """What became of a damaged file. Counted from the position up to which every consumer had read it."""
 
     file: str
     set_aside_as: str
@@ -97,33 +99,33 @@ def _find_damage(files: JournalFiles) -> None:
     """Looks through the newest file too, which nobody may have read yet."""
     newest = files.newest()
     try:
-        with closing(open_journal(newest)) as connection:
+        with closing(files.open(newest)) as connection:
             findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
     except (JournalDamaged, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.Error) and not tells_damage(error):
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
             raise unavailable(newest, error) from error
         findings = [str(error)]
     if findings != ["ok"]:
         files.begin_after(newest, findings[0])
-        time.sleep(BUSY_TIMEOUT_S)  # for writers that are at it to finish, and to see the fresh file
+        time.sleep(_HAND_OVER_S)
 
 
 async def _salvage(file: Path, sink: JournalSink, files: JournalFiles) -> Salvaged:
     with closing(Pages(file)) as pages:
         contents = await asyncio.to_thread(_contents, pages)
         done, last = contents.done, contents.last
-        segments = events = 0
-        for payloads in _segments(pages, after=done.segment_id):
-            await _keep(payloads, sink)
-            segments, events = segments + 1, events + len(payloads)
+        segments, events = await _keep_segments(pages, sink, after=done.segment_id)
         letters = list(_letters(pages))
     if letters:
         await asyncio.to_thread(_insert, letters, files)
+    set_aside = await asyncio.to_thread(_set_aside, file)
+    with closing(Pages(set_aside)) as pages:  # what a writer committed meanwhile that had not seen the fresh file
+        late_segments, late_events = await _keep_segments(pages, sink, after=last.segment_id)
     return Salvaged(
         file=str(file),
-        set_aside_as=str(await asyncio.to_thread(_set_aside, file)),
-        events=events,
-        segments=segments,
+        set_aside_as=str(set_aside),
+        events=events + late_events,
+        segments=segments + late_segments,
         lost_events=max(0, last.events_through - done.events_through - events),
         lost_segments=max(0, last.segment_id - done.segment_id - segments),
         is_lower_bound=not contents.is_exact,
@@ -160,11 +162,20 @@ def _letters(pages: Pages) -> Iterator[DeadLetter]:
                 yield DeadLetter(payload=payload, position=position, code=code, reason=reason)
 
 
+async def _keep_segments(pages: Pages, sink: JournalSink, *, after: int) -> tuple[int, int]:
+    """How many segments, and how many events of them, are in the log again. Raises: BrokerUnavailable."""
+    segments = events = 0
+    for payloads in _segments(pages, after=after):
+        await _keep(payloads, sink)
+        segments, events = segments + 1, events + len(payloads)
+    return segments, events
+
+
 async def _keep(payloads: list[bytes], sink: JournalSink) -> None:
     """Raises: BrokerUnavailable."""
-    promises = dict.fromkeys(sink.append(payload) for payload in payloads)
-    for promise in promises:  # one for each group of events
-        await promise
+    acks = dict.fromkeys(sink.append(payload) for payload in payloads)
+    for ack in acks:  # one for each group of events
+        await ack
 
 
 def _insert(letters: list[DeadLetter], files: JournalFiles) -> None:

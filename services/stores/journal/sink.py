@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
 from schemas.event import ExchangeEvent, encode_event
+from services.retry import Backoff, RetryPolicy
 from services.stores.durability import DurabilityAck, LossReporter
 from services.stores.journal.file import INSERT_SEGMENT, pack_segment, unavailable, unix_ms
 from services.stores.journal.files import JournalFiles
@@ -23,35 +24,34 @@ logger = logging.getLogger(__name__)
 GROUP_EVENTS = 1000
 GROUP_BYTES = 4 * 2**20
 GROUPS_PER_SEGMENT = 4  # groups that pile up behind a slow disk share a write
-FIRST_RETRY_S = 0.05
-LAST_RETRY_S = 1.0
-RETRY_LOG_INTERVAL_S = 10.0
-_TROUBLE = "log"
+RETRY = RetryPolicy(first_delay_s=0.05, last_delay_s=1.0)
 
 
 class _Group:
     """Events that become durable together."""
 
-    __slots__ = ("mark", "payloads", "promise", "published_s", "size_bytes", "timer")
+    __slots__ = ("ack", "mark", "payloads", "published_s", "size_bytes", "timer", "uncovered")
 
-    def __init__(self, promise: DurabilityAck, timer: asyncio.TimerHandle) -> None:
+    def __init__(self, ack: DurabilityAck, timer: asyncio.TimerHandle) -> None:
         self.payloads: list[bytes] = []
         self.published_s: list[float] = []
         self.size_bytes = 0
+        self.uncovered = 0  # events that a killed process would have lost
         self.mark = Mark(0, 0)  # behind its last event in the intake
-        self.promise = promise
+        self.ack = ack
         self.timer = timer
 
 
 class JournalSink:
     """An EventSink on the journal at `path`. Several processes may have one on the same journal.
 
-    While the disk is full or cannot be reached, or there are no descriptors left, it tries again. When the file is
-    damaged, events go to a fresh one beside it. `metrics` says both.
+    While the disk is full or cannot be reached, or there are no descriptors left, it retries. When the file is
+    damaged, events go to a fresh one beside it. `metrics` shows both.
 
     An event is with the operating system when `publish` returns, so that a killed process loses none; and on the disk
     a little later. `group_s` is how long it waits for others before that. When the disk stalls, events are kept up to
-    `queue_bytes`; above that they are given up. With `intake_bytes` 0 somebody else answers for a killed process.
+    `queue_bytes`; above that they are given up. What cannot be written within `close_timeout_s` of closing stays for
+    whoever opens the log next. With `intake_bytes` 0 somebody else covers events, and counts those that are lost.
     All methods belong to one event loop.
     """
 
@@ -69,6 +69,7 @@ class JournalSink:
         self._path = Path(path)
         self._files = JournalFiles(path)
         self._metrics = metrics
+        self._trouble = f"journal {path} {id(self)}"  # of this sink: another one may have the same file
         self._losses = LossReporter(metrics)
         self._group_s = group_s
         self._queue_bytes = queue_bytes
@@ -98,13 +99,14 @@ class JournalSink:
             return self._refuse()
         self._held_bytes += size_bytes
         group = self._group or self._open_group()
-        self._intake.add(payload)
+        if not self._intake.add(payload):
+            group.uncovered += 1
         group.payloads.append(payload)
         group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
         if group.size_bytes >= GROUP_BYTES or len(group.payloads) >= GROUP_EVENTS:
             self._seal()
-        return group.promise
+        return group.ack
 
     async def close(self) -> None:
         self._closed = True
@@ -131,10 +133,11 @@ class JournalSink:
     def _refuse(self) -> DurabilityAck:
         reason = "is closed" if self._closed else "cannot keep up: too much is waiting to be written"
         error = BrokerUnavailable(f"journal {self._path} {reason}")
-        self._losses.add(1, error)
-        promise = DurabilityAck(asyncio.get_running_loop())
-        promise.fail(error)
-        return promise
+        if self._recovery is not None:
+            self._losses.add(1, error)
+        ack = DurabilityAck(asyncio.get_running_loop())
+        ack.fail(error)
+        return ack
 
     def _settle(self, groups: list[_Group], error: BrokerUnavailable | None, settled_s: float) -> None:
         for group in groups:
@@ -142,15 +145,17 @@ class JournalSink:
             if error is None:
                 self._metrics.add("log_durable_total", len(group.payloads))
                 self._metrics.observe("log_durable_seconds", group.published_s, settled_s)
-                group.promise.settle()
+                group.ack.settle()
             else:
-                self._losses.add(len(group.payloads), error)
-                group.promise.fail(error)
+                self._losses.add(group.uncovered, error)
+                group.ack.fail(error)
+        if error is not None and self._recovery is not None:
+            self._losses.left_over(sum(len(group.payloads) - group.uncovered for group in groups), error)
 
-    # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is told.
+    # From here on: the writer thread. It shares nothing with the loop but the queue and what `_settle` is given.
 
     def _write_until_closed(self) -> None:
-        is_open = True
+        is_open, error = True, None
         self._recover()
         while is_open:
             queued = [self._sealed.get()]
@@ -159,8 +164,10 @@ class JournalSink:
             is_open = None not in queued
             groups = [group for group in queued if group is not None]
             if groups:
-                error = self._write(groups)
-                self._intake.release(groups[-1].mark)
+                # What was given up stays in the intake, and so does what follows it: the next one to open takes over.
+                error = error or self._write(groups)
+                if error is None:
+                    self._intake.release(groups[-1].mark)
                 self._report(groups, error)
                 self._recover()
         self._disconnect()
@@ -175,22 +182,25 @@ class JournalSink:
     def _write(self, groups: list[_Group]) -> BrokerUnavailable | None:
         """Tries until the segment is durable; the last error when the sink was abandoned meanwhile."""
         payloads = [payload for group in groups for payload in group.payloads]
-        segment = (unix_ms(), len(payloads), pack_segment(payloads))
-        self._intake.begin_segment(segment[0])
-        delay_s, next_log_s = FIRST_RETRY_S, 0.0
-        while (error := self._try_insert(segment)) is not None:
+        created_ms = unix_ms()
+        self._intake.begin_segment(created_ms)
+        backoff = Backoff(RETRY, logger, "journal cannot be written, events are kept in memory")
+        while (error := self._try_write(created_ms, payloads)) is not None:
             self._metrics.add("log_write_failures_total")
-            self._metrics.health.troubles[_TROUBLE] = (
-                f"the event log cannot be written, events are kept in memory: {error}"
-            )
-            if time.monotonic() >= next_log_s:
-                next_log_s = time.monotonic() + RETRY_LOG_INTERVAL_S
-                logger.warning("journal cannot be written, events are kept in memory", extra={"reason": str(error)})
-            if self._abandoned.wait(delay_s):
+            reason = f"the event log cannot be written, events are kept in memory: {error}"
+            self._metrics.health.troubles[self._trouble] = reason
+            if self._abandoned.wait(backoff.failed(error)):
                 return error
-            delay_s = min(2 * delay_s, LAST_RETRY_S)
-        self._metrics.health.troubles.pop(_TROUBLE, None)
+        self._metrics.health.troubles.pop(self._trouble, None)
         return None
+
+    def _try_write(self, created_ms: int, payloads: list[bytes]) -> BrokerUnavailable | None:
+        try:
+            return self._try_insert((created_ms, len(payloads), pack_segment(payloads)))
+        except Exception as error:  # whatever it is: no event is ever written again once this thread has ended
+            logger.exception("journal cannot be written")
+            self._disconnect()
+            return BrokerUnavailable(f"journal {self._file}: {type(error).__name__} {error}")
 
     def _recover(self) -> None:
         if self._recovery is not None:

@@ -33,9 +33,9 @@ T = TypeVar("T")
 class JournalSource:
     """An EventSource on the journal at `path`, for the only live consumer called `consumer`.
 
-    Committed segments go when they are older than `keep_s`, and oldest first while the file uses more than
+    Committed segments are deleted when they are older than `keep_s`, and oldest first while the file uses more than
     `keep_bytes`. What any consumer of the file has not committed stays, unless that one is not alive and has committed
-    nothing for `keep_s`: it is forgotten, and begins anew with what is left if it comes again.
+    nothing for `keep_s`: it is forgotten, and begins again with what is left if it comes again.
 
     Damaged files are read as far as they can be; `metrics` counts what cannot.
     """
@@ -129,9 +129,9 @@ class JournalSource:
 
     def _open_readers(self) -> None:
         """One for each file that is there: fresh ones come, salvaged ones go. Raises: BrokerUnavailable."""
-        if self._are_all_open():
-            return
         try:
+            if self._are_all_open():
+                return
             paths = self._files.paths()
         except OSError as error:
             raise unavailable(self._path, error) from error
@@ -139,8 +139,8 @@ class JournalSource:
             return
         known = {reader.path: reader for reader in self._readers}
         readers = [known.pop(path) if path in known else self._reader(path) for path in paths]
-        for gone in known.values():
-            gone.close()
+        for salvaged in known.values():
+            salvaged.close()
         self._readers = readers
         for reader in readers:
             self._see_to(reader)
@@ -152,7 +152,7 @@ class JournalSource:
         return all(reader.path.exists() for reader in self._readers)
 
     def _reader(self, path: Path) -> FileReader:
-        return FileReader(path, self._consumer, label=self._files.label(path))
+        return FileReader(path, self._consumer, self._files)
 
     def _reopen_readers(self) -> None:
         self._close_readers()
@@ -250,7 +250,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _lease(path: Path, consumer: str) -> sqlite3.Connection:
-    """Held while open. SQLite's own file lock on an empty file beside the journal: gone when the process is."""
+    """Held while open. SQLite's own file lock on an empty file beside the journal: released when the process ends."""
     file = path.with_name(f"{path.name}.{quote(consumer, safe='')}.lock")
     lease: sqlite3.Connection | None = None
     try:

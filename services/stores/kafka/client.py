@@ -50,8 +50,8 @@ def broker_list(brokers: str) -> list[str]:
     return listed
 
 
-async def asked(call: Awaitable[T], what: str) -> T:
-    """The broker's answer. Raises: BrokerUnavailable, also when it says nothing for half a minute."""
+async def kafka_call(call: Awaitable[T], what: str) -> T:
+    """The broker's response. Raises: BrokerUnavailable, also when there is none for half a minute."""
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             return await call

@@ -10,12 +10,12 @@ from services.stores.kafka.client import (
     MAX_MESSAGE_BYTES,
     PREFIX,
     REQUEST_TIMEOUT_MS,
-    asked,
     broker_list,
     dead_letters_topic,
+    kafka_call,
 )
 
-PIECE_RECORDS = 10  # each may hold megabytes
+FETCH_RECORDS = 10  # each may hold megabytes
 
 
 class KafkaDeadLetters:
@@ -35,7 +35,7 @@ class KafkaDeadLetters:
         )
         letters = cls(consumer)
         try:
-            await asked(consumer.start(), "connect")
+            await kafka_call(consumer.start(), "connect")
         except BaseException:
             await letters.close()
             raise
@@ -46,26 +46,26 @@ class KafkaDeadLetters:
 
     async def read(self) -> AsyncIterator[DeadLetter]:
         partitions = self._consumer.assignment()  # of a topic that nobody made there is none
-        ends = await asked(self._consumer.end_offsets(partitions), "read the dead letters")
+        ends = await kafka_call(self._consumer.end_offsets(partitions), "read the dead letters")
         for partition in sorted(partitions):
-            await asked(self._consumer.seek_to_beginning(partition), "read the dead letters")
-            while await asked(self._consumer.position(partition), "read the dead letters") < ends[partition]:
-                fetching = self._consumer.getmany(partition, timeout_ms=1000, max_records=PIECE_RECORDS)
-                for record in (await asked(fetching, "read the dead letters")).get(partition, ()):
+            await kafka_call(self._consumer.seek_to_beginning(partition), "read the dead letters")
+            while await kafka_call(self._consumer.position(partition), "read the dead letters") < ends[partition]:
+                fetching = self._consumer.getmany(partition, timeout_ms=1000, max_records=FETCH_RECORDS)
+                for record in (await kafka_call(fetching, "read the dead letters")).get(partition, ()):
                     yield _letter(record)
 
     async def forget(self, letters: Sequence[DeadLetter]) -> bool:  # noqa: ARG002  Kafka keeps what it has
         return False
 
     async def close(self) -> None:
-        await asked(self._consumer.stop(), "close")
+        await kafka_call(self._consumer.stop(), "close")
 
 
 def _letter(record: ConsumerRecord) -> DeadLetter:
-    told = {name: value.decode() for name, value in record.headers}
+    headers = {name: value.decode() for name, value in record.headers}
     return DeadLetter(
         payload=record.value or b"",
-        position=told.get("position", f"{record.topic}:{record.partition}:{record.offset}"),
-        code=told.get("code", "unknown"),
-        reason=told.get("reason", ""),
+        position=headers.get("position", f"{record.topic}:{record.partition}:{record.offset}"),
+        code=headers.get("code", "unknown"),
+        reason=headers.get("reason", ""),
     )

@@ -13,19 +13,19 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas.errors import BrokerUnavailable
+from services.retry import RetryPolicy, retry
 from services.stores.kafka.client import (
     BATCH_BYTES,
     MAX_ENTRY_BYTES,
     MAX_MESSAGE_BYTES,
     REQUEST_TIMEOUT_MS,
     Entry,
-    asked,
+    kafka_call,
 )
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_S = 0.1
-LAST_RETRY_S = 3.0
+RETRY = RetryPolicy(first_delay_s=0.1, last_delay_s=3.0)
 HANG_UP_S = 1.0
 
 Shorten = Callable[[Entry, int], Entry]  # to so many bytes, if that can be
@@ -35,7 +35,7 @@ class KafkaWriter:
     """An idempotent producer for `topic`, connecting in the background from the start.
 
     A producer that failed once is given up whole: its numbering of batches has a gap that the broker would refuse.
-    `shorten` is asked for a smaller form of entries that are larger than a message may be.
+    `shorten` is kafka_call for a smaller form of entries that are larger than a message may be.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class KafkaWriter:
         """
         producer = self._producer
         if producer is None:
-            raise BrokerUnavailable(f"Kafka at {','.join(self._brokers)} is away")
+            raise BrokerUnavailable(f"Kafka at {','.join(self._brokers)} is unreachable")
         try:
             await self._send(producer, entries)
         except asyncio.CancelledError:
@@ -88,7 +88,7 @@ class KafkaWriter:
         producer, self._producer = self._producer, None
         if producer is not None:
             with contextlib.suppress(BrokerUnavailable):
-                await asked(producer.stop(), "disconnect")
+                await kafka_call(producer.stop(), "disconnect")
 
     async def _send(self, producer: AIOKafkaProducer, entries: Sequence[Entry]) -> None:
         partitions = len(await producer.partitions_for(self._topic))
@@ -104,14 +104,14 @@ class KafkaWriter:
         self, producer: AIOKafkaProducer, entries: Sequence[Entry], partitions: int
     ) -> list[tuple[int, BatchBuilder]]:
         # Batches made here: the client's own `send` hashes keys in Python and wakes every waiting task for each batch.
-        moment_ms = time.time_ns() // 1_000_000
+        timestamp_ms = time.time_ns() // 1_000_000
         latest: dict[int, BatchBuilder] = {}
         batches: list[tuple[int, BatchBuilder]] = []
         for entry in entries:
             key, payload, headers = self._fitting(entry)
             partition = crc32(key) % partitions
             batch = latest.get(partition)
-            message = {"timestamp": moment_ms, "key": key, "value": payload, "headers": list(headers)}
+            message = {"timestamp": timestamp_ms, "key": key, "value": payload, "headers": list(headers)}
             if batch is None or batch.append(**message) is None:
                 batch = latest[partition] = producer.create_batch()
                 batch.append(**message)
@@ -126,32 +126,30 @@ class KafkaWriter:
         is_current = self._producer is producer
         if not is_current:
             return
-        logger.warning("kafka failed, connecting anew", extra={"topic": self._topic, "reason": reason})
+        logger.warning("kafka failed, reconnecting", extra={"topic": self._topic, "reason": reason})
         self._producer = None
         self._connected.clear()
         self._spawn(_retire(producer))
         self._spawn(self._connect())
 
     async def _connect(self) -> None:
-        delay_s, is_logged = FIRST_RETRY_S, False
-        while True:
-            try:
-                self._producer = await self._start_producer()
-            except BrokerUnavailable as error:
-                if not is_logged:
-                    logger.warning("kafka is away", extra={"topic": self._topic, "reason": str(error)})
-                is_logged = True
-            except Exception:
-                # A bug of the client's must not keep events in the spill until the next start.
-                logger.exception("kafka client failed", extra={"topic": self._topic})
-            else:
-                self._connected.set()
-                logger.info("kafka connected", extra={"topic": self._topic})
-                return
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, LAST_RETRY_S)
+        message = f"kafka is unreachable, retrying: topic {self._topic}"
+        self._producer = await retry(self._start_producer, RETRY, logger=logger, message=message)
+        self._connected.set()
+        logger.info("kafka connected", extra={"topic": self._topic})
 
     async def _start_producer(self) -> AIOKafkaProducer:
+        """Raises: BrokerUnavailable."""
+        try:
+            return await self._started_producer()
+        except BrokerUnavailable:
+            raise
+        except Exception as error:
+            # A bug of the client's must not keep events in the spill until the next start.
+            logger.exception("kafka client failed", extra={"topic": self._topic})
+            raise BrokerUnavailable(f"Kafka, connect: {error!r}") from error
+
+    async def _started_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._brokers,
             client_id="farebox",
@@ -163,8 +161,8 @@ class KafkaWriter:
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:
-            await asked(producer.start(), "connect")
-            await asked(producer.partitions_for(self._topic), f"topic {self._topic}")
+            await kafka_call(producer.start(), "connect")
+            await kafka_call(producer.partitions_for(self._topic), f"topic {self._topic}")
         except BaseException:
             await producer.stop()
             raise

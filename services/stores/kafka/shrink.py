@@ -15,12 +15,12 @@ BEGINNING_BYTES: Final = 64 * 2**10  # of a request's body, and as many of the e
 _MAX_NAME_CHARACTERS: Final = 512
 
 
-class _Said(msgspec.Struct):
+class _Members(msgspec.Struct):
     model: Any = ""
     stream: Any = False
 
 
-_said = msgspec.json.Decoder(_Said)
+_members = msgspec.json.Decoder(_Members)
 
 
 def shortened(metrics: Metrics, entry: Entry, max_bytes: int) -> Entry:
@@ -40,15 +40,16 @@ def shortened(metrics: Metrics, entry: Entry, max_bytes: int) -> Entry:
 
 
 def _smaller_forms(event: ExchangeEvent, max_bytes: int) -> Iterator[ExchangeEvent]:
-    """What is worth most goes last: the response, and of that its end, say what was used.
+    """What is worth most goes last: the response, and of that its end, which states what was used.
 
-    A whole request is worth something beside a cut answer: it shows that nothing was used which the end does not say.
+    A whole request is worth something beside a truncated response: it shows that nothing was used that the end leaves
+    out.
     """
-    asked, told = _beginning_of(event.request), _ends_of(event.response, max_bytes // 2)
-    yield replace(event, request=asked)
-    yield replace(event, response=told)
-    yield replace(event, request=asked, response=told)
-    yield replace(event, request=replace(asked, body=b""), response=replace(told, body=b"", body_tail=b""))
+    request, response = _beginning_of(event.request), _ends_of(event.response, max_bytes // 2)
+    yield replace(event, request=request)
+    yield replace(event, response=response)
+    yield replace(event, request=request, response=response)
+    yield replace(event, request=replace(request, body=b""), response=replace(response, body=b"", body_tail=b""))
 
 
 def _beginning_of(request: RequestEvent) -> RequestEvent:
@@ -64,12 +65,12 @@ def _beginning_of(request: RequestEvent) -> RequestEvent:
 def _model_first(body: bytes) -> bytes:
     """The same object with its model before the long members, behind which many clients write it."""
     try:
-        said = _said.decode(body)
+        members = _members.decode(body)
     except UNDECODABLE:
         return body
-    is_named = isinstance(said.model, str) and 0 < len(said.model) <= _MAX_NAME_CHARACTERS
-    first: dict[str, object] = {"model": said.model} if is_named else {}
-    if said.stream is True:
+    is_named = isinstance(members.model, str) and 0 < len(members.model) <= _MAX_NAME_CHARACTERS
+    first: dict[str, object] = {"model": members.model} if is_named else {}
+    if members.stream is True:
         first["stream"] = True
     return msgspec.json.encode(first)[:-1] + b"," + body.lstrip()[1:] if first else body
 

@@ -1,4 +1,4 @@
-"""The writing end of the Kafka log. While Kafka is away, events are durable in a journal file and travel on later."""
+"""The writing end of the Kafka log. While Kafka is unreachable, a journal file keeps events, which are sent later."""
 
 import asyncio
 import time
@@ -36,19 +36,20 @@ class SinkLimits(NamedTuple):
 class _Group:
     """Events that travel together."""
 
-    __slots__ = ("born_s", "entries", "mark", "promise", "published_s", "size_bytes")
+    __slots__ = ("ack", "born_s", "entries", "mark", "published_s", "size_bytes", "uncovered")
 
-    def __init__(self, promise: DurabilityAck) -> None:
+    def __init__(self, ack: DurabilityAck) -> None:
         self.entries: list[Entry] = []
         self.published_s: list[float] = []
         self.size_bytes = 0
+        self.uncovered = 0  # events that a killed process would have lost
         self.mark = Mark(0, 0)  # behind its last event in the intake
-        self.promise = promise
+        self.ack = ack
         self.born_s = time.monotonic()
 
 
 class KafkaSink:
-    """An EventSink on Kafka. It starts and serves while Kafka is away. All methods belong to one event loop.
+    """An EventSink on Kafka. It starts and serves while Kafka is unreachable. All methods belong to one event loop.
 
     An event is with the operating system when `publish` returns; what a killed process leaves there is taken over by
     the next one with the same spill file, or by another that lives.
@@ -67,9 +68,9 @@ class KafkaSink:
         prefix: str = PREFIX,
         limits: SinkLimits = SinkLimits(),  # noqa: B008  # a frozen value
     ) -> Self:
-        """`brokers` is HOST:PORT[,HOST:PORT...], `spill` the file that takes over while they are away.
+        """`brokers` is HOST:PORT[,HOST:PORT...], `spill` the file that takes over while they are unreachable.
 
-        Raises: InvalidSetting; BrokerUnavailable when `spill` cannot be opened, but not when Kafka is away.
+        Raises: InvalidSetting; BrokerUnavailable when `spill` cannot be opened, but not when Kafka is unreachable.
         """
         shorten = partial(shortened, metrics)
         writer = KafkaWriter(broker_list(brokers), events_topic(prefix), shorten=shorten)
@@ -107,13 +108,14 @@ class KafkaSink:
         if 2 * self._held_bytes > self._limits.queue_bytes:
             self._stop_waiting()
         group = self._group or self._open_group()
-        self._intake.add(payload)
+        if not self._intake.add(payload):
+            group.uncovered += 1
         group.entries.append(entry_of(event, payload))
         group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
         if group.size_bytes >= SHIPMENT_BYTES:
             self._seal()
-        return group.promise
+        return group.ack
 
     async def close(self) -> None:
         self._closed = True
@@ -122,8 +124,9 @@ class KafkaSink:
         await asyncio.wait((self._shipper,), timeout=self._limits.close_timeout_s)
         self._limits = self._limits._replace(delivery_timeout_s=0)
         self._stop_waiting()
-        await self._shipper
+        await asyncio.wait((self._shipper,), timeout=self._limits.close_timeout_s)
         await self._spill.close()
+        await self._shipper
         self._intake.close()
         await self._writer.close()
         self._losses.log("the log was closed")
@@ -144,9 +147,9 @@ class KafkaSink:
     def _refuse(self) -> DurabilityAck:
         error = BrokerUnavailable("the log is closed" if self._closed else "neither Kafka nor the disk keeps up")
         self._losses.add(1, error)
-        promise = DurabilityAck(asyncio.get_running_loop())
-        promise.fail(error)
-        return promise
+        ack = DurabilityAck(asyncio.get_running_loop())
+        ack.fail(error)
+        return ack
 
     def _stop_waiting(self) -> None:
         if self._shipping is not None:
@@ -154,7 +157,7 @@ class KafkaSink:
 
     async def _ship_until_closed(self) -> None:
         # One shipment at a time. What comes meanwhile makes the next one larger, so a slow broker gets fewer of them.
-        is_open = True
+        is_open = is_complete = True
         while is_open:
             queued = [await self._sealed.get()]
             while not self._sealed.empty() and sum(group.size_bytes for group in queued if group) < SHIPMENT_BYTES:
@@ -166,8 +169,10 @@ class KafkaSink:
             if await self._delivered(groups):
                 self._settle(groups)
             else:
-                await asyncio.gather(*map(self._put_aside, groups))
-            self._intake.release(groups[-1].mark)
+                is_complete &= all(await asyncio.gather(*map(self._put_aside, groups)))
+            # What was given up stays in the intake, and so does what follows it: the next one to open takes over.
+            if is_complete:
+                self._intake.release(groups[-1].mark)
 
     async def _delivered(self, groups: list[_Group]) -> bool:
         entries = [entry for group in groups for entry in group.entries]
@@ -186,18 +191,22 @@ class KafkaSink:
             self._held_bytes -= group.size_bytes
             self._metrics.add("log_durable_total", len(group.entries))
             self._observe(group)
-            group.promise.settle()
+            group.ack.settle()
 
-    async def _put_aside(self, group: _Group) -> None:
-        """Makes `group` durable in the journal, which counts what comes of it."""
+    async def _put_aside(self, group: _Group) -> bool:
+        """Makes `group` durable in the journal, which counts that; whether it could be."""
         try:
             await self._spill.keep(entry.payload for entry in group.entries)
         except BrokerUnavailable as error:
-            group.promise.fail(error)
-        else:
-            self._observe(group)
-            group.promise.settle()
-        self._held_bytes -= group.size_bytes
+            self._losses.add(group.uncovered, error)
+            self._losses.left_over(len(group.entries) - group.uncovered, error)
+            group.ack.fail(error)
+            return False
+        finally:
+            self._held_bytes -= group.size_bytes
+        self._observe(group)
+        group.ack.settle()
+        return True
 
     def _observe(self, group: _Group) -> None:
         self._metrics.observe("log_durable_seconds", group.published_s, time.monotonic())

@@ -24,22 +24,22 @@ from services.stores.kafka.client import (
     PREFIX,
     REQUEST_TIMEOUT_MS,
     Entry,
-    asked,
     broker_list,
     dead_letters_topic,
     events_topic,
+    kafka_call,
 )
 from services.stores.kafka.producer import KafkaWriter
 
 logger = logging.getLogger(__name__)
 
-PIECE_RECORDS = 250  # the client counts records, not bytes, so it is asked for few at a time
+FETCH_RECORDS = 250  # the client counts records, not bytes, so few are fetched at a time
 FETCH_BYTES = 32 * 2**20
 SESSION_TIMEOUT_MS = 10_000
 
 
 class KafkaSource:
-    """An EventSource on Kafka. Members of one `group` share the partitions; when one goes, the others take over."""
+    """An EventSource on Kafka. Members of one `group` share the partitions; when one leaves, the others take over."""
 
     @classmethod
     async def open(cls, brokers: str, *, group: str, prefix: str = PREFIX) -> Self:
@@ -50,7 +50,7 @@ class KafkaSource:
             client_id="farebox",
             group_id=group,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # where a new group starts is decided below; a position that is gone is an error
+            auto_offset_reset="none",  # where a new group starts is decided below; a deleted position is an error
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES + 2**16,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
@@ -59,7 +59,7 @@ class KafkaSource:
         source = cls(consumer, listed, prefix)
         consumer.subscribe([events_topic(prefix)], listener=_Forget(source))
         try:
-            await asked(consumer.start(), "join the consumer group")
+            await kafka_call(consumer.start(), "join the consumer group")
         except BaseException:
             await source.close()
             raise
@@ -69,7 +69,7 @@ class KafkaSource:
         self._consumer = consumer
         self._brokers = brokers
         self._dead_letters_topic = dead_letters_topic(prefix)
-        self._graves: KafkaWriter | None = None
+        self._dead_letter_writer: KafkaWriter | None = None
         self._arrived: list[ConsumerRecord] = []  # from the client, not handed over yet
         self._taken: dict[TopicPartition, int] = {}  # the next offset of what was handed over and not committed
 
@@ -79,11 +79,11 @@ class KafkaSource:
         size_bytes = sum(len(record.value or b"") for record in self._arrived)
         while len(self._arrived) < max_events and size_bytes < max_bytes:
             left_s = 0.0 if self._arrived else max(0.0, deadline_s - time.monotonic())
-            piece = await self._fetch(min(PIECE_RECORDS, max_events - len(self._arrived)), left_s)
-            if not piece and (self._arrived or time.monotonic() >= deadline_s):
+            chunk = await self._fetch(min(FETCH_RECORDS, max_events - len(self._arrived)), left_s)
+            if not chunk and (self._arrived or time.monotonic() >= deadline_s):
                 break
-            self._arrived += piece
-            size_bytes += sum(len(record.value or b"") for record in piece)
+            self._arrived += chunk
+            size_bytes += sum(len(record.value or b"") for record in chunk)
         return self._hand_over()
 
     async def commit(self) -> None:
@@ -106,28 +106,30 @@ class KafkaSource:
     async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         if not letters:
             return
-        if self._graves is None:
-            self._graves = KafkaWriter(self._brokers, self._dead_letters_topic)
-        await self._graves.connected_within(CALL_TIMEOUT_S)
-        await asked(self._graves.ship([_grave(letter) for letter in letters]), "write_dead_letters")
+        if self._dead_letter_writer is None:
+            self._dead_letter_writer = KafkaWriter(self._brokers, self._dead_letters_topic)
+        await self._dead_letter_writer.connected_within(CALL_TIMEOUT_S)
+        await kafka_call(
+            self._dead_letter_writer.ship([_dead_letter_entry(letter) for letter in letters]), "write_dead_letters"
+        )
 
     async def backlog(self) -> int:
         """Entries of this member's partitions that the group has not committed. Raises: BrokerUnavailable."""
-        return await asked(self._count_uncommitted(), "backlog")
+        return await kafka_call(self._count_uncommitted(), "backlog")
 
     async def close(self) -> None:
-        if self._graves is not None:
-            await self._graves.close()
+        if self._dead_letter_writer is not None:
+            await self._dead_letter_writer.close()
         try:
-            await asked(self._consumer.stop(), "leave the consumer group")
+            await kafka_call(self._consumer.stop(), "leave the consumer group")
         except BrokerUnavailable as error:
             logger.warning("consumer group not left in order", extra={"reason": str(error)})
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """These are not ours any more, or will be given again from what was committed."""
-        gone = set(partitions)
-        self._taken = {partition: offset for partition, offset in self._taken.items() if partition not in gone}
-        self._arrived = [r for r in self._arrived if TopicPartition(r.topic, r.partition) not in gone]
+        lost = set(partitions)
+        self._taken = {partition: offset for partition, offset in self._taken.items() if partition not in lost}
+        self._arrived = [r for r in self._arrived if TopicPartition(r.topic, r.partition) not in lost]
 
     async def _fetch(self, max_records: int, wait_s: float) -> list[ConsumerRecord]:
         fetching = self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=max_records)
@@ -139,7 +141,7 @@ class KafkaSource:
             return []
         except NoOffsetForPartitionError as error:
             # A group that never committed here starts with the oldest entry.
-            await asked(self._consumer.seek_to_beginning(*error.args), "seek")
+            await kafka_call(self._consumer.seek_to_beginning(*error.args), "seek")
             return []
         except OffsetOutOfRangeError as error:
             raise LogTruncated(f"entries were deleted before they were consumed, next were {error.args[0]}") from error
@@ -158,7 +160,7 @@ class KafkaSource:
 
     async def _count_uncommitted(self) -> int:
         partitions = self._consumer.assignment()
-        # At once: each alone waits until the broker has answered the fetch before it, half a second when nothing comes.
+        # At once: each alone waits for the broker's response to the fetch before it, half a second when nothing comes.
         first, last = await asyncio.gather(
             self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
         )
@@ -177,7 +179,7 @@ class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ha
         self._source.forget(assigned)
 
 
-def _grave(letter: DeadLetter) -> Entry:
+def _dead_letter_entry(letter: DeadLetter) -> Entry:
     headers = (
         ("position", letter.position.encode()),
         ("code", letter.code.encode()),

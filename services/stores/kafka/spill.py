@@ -1,4 +1,4 @@
-"""Where events wait while Kafka is away: a journal file, emptied into Kafka when it is back."""
+"""Where events wait while Kafka is unreachable: a journal file, drained into Kafka when it is back."""
 
 import asyncio
 import contextlib
@@ -47,10 +47,10 @@ class Spill:
 
     async def keep(self, payloads: Iterable[bytes]) -> None:
         """Returns when these encoded events are durable. Raises: BrokerUnavailable when some were given up."""
-        promises = {self._sink.append(payload) for payload in payloads}
+        acks = {self._sink.append(payload) for payload in payloads}
         try:
-            for promise in promises:
-                await promise
+            for ack in acks:
+                await ack
         finally:
             # Only now: a carrier that looked before they were written would find nothing, and not look again for long.
             self._look_at_s = 0.0
@@ -102,7 +102,7 @@ class Spill:
             try:
                 entries.append(entry_of(decode_event(delivery.payload), delivery.payload))
             except PoisonMessage as error:
-                await self._bury(source, delivery, error)
+                await self._write_dead_letter(source, delivery, error)
         try:
             # Not `wait_for`: a cancellation that meets its end is lost there, and the carrier would go on for ever.
             async with asyncio.timeout(self._delivery_timeout_s):
@@ -111,7 +111,7 @@ class Spill:
             raise BrokerUnavailable("Kafka does not acknowledge") from error
         await source.commit()
 
-    async def _bury(self, source: JournalSource, delivery: Delivery, error: PoisonMessage) -> None:
+    async def _write_dead_letter(self, source: JournalSource, delivery: Delivery, error: PoisonMessage) -> None:
         letter = DeadLetter(payload=delivery.payload, position=delivery.position, code=error.code, reason=str(error))
         await source.write_dead_letters([letter])
         self._losses.add(1, BrokerUnavailable(f"spilled events damaged at {delivery.position}"))

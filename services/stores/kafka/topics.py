@@ -1,16 +1,24 @@
 """Making the topics of the Kafka log."""
 
-import asyncio
-import time
+import logging
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 
 from schemas.errors import BrokerUnavailable
-from services.stores.kafka.client import MAX_MESSAGE_BYTES, PREFIX, asked, broker_list, dead_letters_topic, events_topic
+from services.retry import RetryPolicy, retry
+from services.stores.kafka.client import (
+    MAX_MESSAGE_BYTES,
+    PREFIX,
+    broker_list,
+    dead_letters_topic,
+    events_topic,
+    kafka_call,
+)
 
-CONNECT_WITHIN_S = 30.0
-RETRY_S = 0.5
+RETRY = RetryPolicy(first_delay_s=0.1, last_delay_s=1.0, give_up_after_s=30.0)
+
+logger = logging.getLogger(__name__)
 
 
 async def create_topics(
@@ -37,13 +45,13 @@ async def create_topics(
 
 
 async def _create(brokers: list[str], topics: list[NewTopic]) -> list[str]:
-    client = await _connected(brokers)
+    client = await retry(lambda: _connected(brokers), RETRY, logger=logger, message="kafka is unreachable, retrying")
     try:
-        answer = await asked(client.create_topics(topics), "create topics")
+        response = await kafka_call(client.create_topics(topics), "create topics")
     finally:
         await client.close()
     created = []
-    for name, code, *reason in answer.topic_errors:
+    for name, code, *reason in response.topic_errors:
         error = for_code(code)
         if error is NoError:
             created.append(name)
@@ -55,15 +63,10 @@ async def _create(brokers: list[str], topics: list[NewTopic]) -> list[str]:
 
 
 async def _connected(brokers: list[str]) -> AIOKafkaAdminClient:
-    deadline_s = time.monotonic() + CONNECT_WITHIN_S
-    while True:
-        client = AIOKafkaAdminClient(bootstrap_servers=brokers, client_id="farebox-migrate")
-        try:
-            await asked(client.start(), "connect")
-        except BrokerUnavailable:
-            await client.close()
-            if time.monotonic() > deadline_s:
-                raise
-            await asyncio.sleep(RETRY_S)
-        else:
-            return client
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers, client_id="farebox-migrate")
+    try:
+        await kafka_call(client.start(), "connect")
+    except BrokerUnavailable:
+        await client.close()
+        raise
+    return client
