@@ -10,6 +10,7 @@ from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Repri
 from services.query.caches import PropertyNameCache, QueryKeyCache, SecretCache
 from services.query.fair_warehouse import FairWarehouse
 from services.query.http.json_body import BodySpace
+from services.query.readiness import Readiness
 from services.repricing.runner import Repricing
 from services.telemetry import Metrics
 
@@ -33,6 +34,7 @@ class Service:
     ) -> None:
         """`public_url`: where clients reach the service; '' for the address that each of them asked."""
         self.warehouse = FairWarehouse(warehouse)
+        self.readiness = Readiness(warehouse, keys)
         self.price_rows = price_rows
         self.shipped = shipped
         self.reprices = reprices
@@ -43,7 +45,7 @@ class Service:
         self.secrets = SecretCache(secrets)
         self.body_space = BodySpace()
         self.keys = QueryKeyCache(keys, clock)
-        self.spellings = PropertyNameCache(self.warehouse, clock)
+        self.property_names = PropertyNameCache(self.warehouse, clock)
         self.repricing = Repricing(
             warehouse=self.warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
         )

@@ -25,7 +25,7 @@ REQUEST_S: Final = 10.0  # for a head, from the connection or its first byte on
 BODY_S: Final = 60.0  # for a body
 IDLE_S: Final = 60.0  # between requests, and for a client to take more of a response
 LINGER_S: Final = 5.0  # for a client that still sends to read its response
-UNREAD_BYTES: Final = 16 * 2**20  # discarded of a client that still sends; above it the connection is aborted
+UNREAD_BYTES: Final = 16 * 2**20  # discarded of a client that still sends; beyond it nothing more is read
 LOGGED_EVERY_S: Final = 10.0
 
 logger = logging.getLogger(__name__)
@@ -87,15 +87,25 @@ class QueryConnection(HttpToolsProtocol):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Ends a connection that waits for its client: one without a key, the oldest first."""
-        others = [one for one in self.connections if isinstance(one, QueryConnection) and one.is_idle]
-        oldest = min(others, key=lambda one: (one.has_key, one.since_s), default=self)
+        """Ends a connection that waits for its client: one without a key, the oldest first; else this new one."""
+        waiting = [
+            one
+            for one in self.connections
+            if isinstance(one, QueryConnection) and one is not self and one.waits_for_client
+        ]
+        oldest = min(waiting, key=lambda one: (one.has_key, one.since_s), default=self)
         oldest.abort()
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is being answered."""
+        """No request is in work."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def waits_for_client(self) -> bool:
+        """For a request, for the rest of a body, or for the client to take a response."""
+        awaits_body = self.cycle is not None and self.cycle.more_body and not self.pipeline
+        return self.is_idle or awaits_body or self.transport.get_write_buffer_size() > 0
 
     @property
     def since_s(self) -> float:
@@ -116,9 +126,12 @@ class QueryConnection(HttpToolsProtocol):
             self.refuse(431, "the request's head, trailers or chunk extensions are too large")
 
     def _discard(self, size_bytes: int) -> None:
+        """A client that is no longer read from notices, and reads its response; an abort would take that from it."""
         self._unread_bytes += size_bytes
         if self._unread_bytes > UNREAD_BYTES:
-            self.abort()
+            if not self._leaving:
+                self._linger()
+            self.flow.pause_reading()
 
     def _parse(self, data: bytes) -> bytes | None:
         """What is left to parse by a new parser."""
@@ -157,7 +170,7 @@ class QueryConnection(HttpToolsProtocol):
         if not self._offered:
             super().on_message_begin()
             self._in_head = True
-            self._around_bytes = 0
+            self._around_bytes = self._unread_bytes = 0
             self._since_s = monotonic()
 
     def on_url(self, url: bytes) -> None:
@@ -225,6 +238,10 @@ class QueryConnection(HttpToolsProtocol):
             return
         self._refused.add(text)
         self._leaving = True
+        if self.pipeline:  # requests before it have no response yet: those come first, and after them the end
+            self.cycle.keep_alive = False
+            self.cycle.disconnected = self.cycle.more_body
+            return
         if not self.is_idle and (self.cycle.response_started or not self.cycle.more_body):
             self.cycle.keep_alive = False
             return
@@ -264,6 +281,8 @@ class QueryConnection(HttpToolsProtocol):
             self._end()
 
     def _patience_s(self) -> float:
+        if self.pipeline:  # a request is in work that has come as a whole, and the body of the last is not read yet
+            return inf
         if self._leaving and (self.is_idle or self.cycle.disconnected):
             return LINGER_S
         if not self.is_idle:

@@ -70,7 +70,9 @@ async def views_of(
 ) -> list[RequestView]:
     """Stored rows as clients see them, in their order. Raises: InvalidRequest, StoreUnavailable."""
     bodies = await bodies_of(organization_id, rows, service, form)
-    spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
+    spellings = await service.property_names.spellings_of(
+        organization_id, {key for row in rows for key in row["properties"]}
+    )
     # In a thread: the bodies of one answer may take seconds to look through.
     return await asyncio.to_thread(
         lambda: [

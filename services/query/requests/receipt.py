@@ -38,7 +38,7 @@ async def get_receipt(
     """The sum that led to the cost of a request, line by line, with the prices that were used then."""
     row, others = await row_of(_ROW, organization_id, request_id, created_at, service)
     charged = _charged(row)
-    price = await _price(charged.price_id, service.warehouse)
+    price = await _price(organization_id, charged.price_id, service.warehouse)
     return answer(_view(row, charged, receipt_of(charged, price), others))
 
 
@@ -47,8 +47,8 @@ def _charged(row: Row) -> Charged:
     return msgspec.convert({name: row[name] for name in _FACTS} | {"usage": usage}, Charged)
 
 
-async def _price(price_id: str, warehouse: Warehouse) -> Price | None:
-    rows = await warehouse.query(compile_price(price_id)) if price_id else []
+async def _price(organization_id: str, price_id: str, warehouse: Warehouse) -> Price | None:
+    rows = await warehouse.query(compile_price(organization_id, price_id)) if price_id else []
     return decode_price(rows[0]["price"]) if rows else None
 
 
