@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
-from schemas.api.requests import Body, MaybeUsd, Moment, OthersCreatedAt, Usd, View
+from schemas.api.requests import Body, MaybeUsd, OthersCreatedAt, Timestamp, Usd, View
 from schemas.price import CostState
 from schemas.usage import UsageSource
 
@@ -62,7 +62,7 @@ class PriceView(View):
     provider: str = Field(description="Empty: any")
     model: str
     service_tier: str
-    valid_from: Moment | None = Field(description="Null: always")
+    valid_from: Timestamp | None = Field(description="Null: always")
     usd_per_million_tokens: dict[str, Usd]
     usd_per_unit: dict[str, Usd]
     usd_per_request: Usd
@@ -76,9 +76,9 @@ class OperatorPriceView(PriceView):
     """A price row that somebody added."""
 
     row_id: str = Field(description="To end it by")
-    valid_until: Moment | None
-    effective_for_events_since: Moment = Field(description="It counts for requests recorded since then")
-    ended_at: Moment | None = Field(description="When somebody ended it last, by hand")
+    valid_until: Timestamp | None
+    effective_for_events_since: Timestamp = Field(description="It counts for requests recorded since then")
+    ended_at: Timestamp | None = Field(description="When somebody ended it last, by hand")
 
 
 class AddedPriceView(OperatorPriceView):
@@ -114,7 +114,7 @@ class ReceiptView(View):
     request_id: str
     model: str
     provider: str
-    request_created_at: Moment
+    request_created_at: Timestamp
     also_created_at: OthersCreatedAt
     cost_usd: MaybeUsd = Field(description="As stored; null when unknown")
     cost_state: CostState

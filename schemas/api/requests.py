@@ -40,7 +40,7 @@ MaybeUsd = Annotated[
     PlainSerializer(_plain, return_type=Any),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
-Moment = Annotated[datetime, PlainSerializer(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Timestamp = Annotated[datetime, PlainSerializer(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Figure = Annotated[
     object,
     PlainSerializer(_figure, return_type=Any),
@@ -49,7 +49,7 @@ Figure = Annotated[
 
 MAX_OTHERS = 100
 OthersCreatedAt = Annotated[
-    list[Moment] | None,
+    list[Timestamp] | None,
     Field(
         description=f"Of other requests with this id, the newest {MAX_OTHERS}: `created_at` asks for one. Each is a "
         "charge of its own. Null where `created_at` was said"
@@ -89,7 +89,9 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Answer(View, Generic[T]):
+class Envelope(View, Generic[T]):
+    """Helicone's, around the data of a response."""
+
     data: T
     error: None = None
 
@@ -120,7 +122,7 @@ class IdsRequest(Body):
 class ReplacedView(View):
     """What a row said before the same key logged its call again."""
 
-    written_at: Moment = Field(description="When it was logged, or re-priced since")
+    written_at: Timestamp = Field(description="When it was logged, or re-priced since")
     user_id: str
     model: str
     cost_usd: MaybeUsd
@@ -132,11 +134,11 @@ class RequestView(View):
 
     response_id: str = Field(description="A UUID, made from the request's identity; the provider's is in the body")
     response_body: Any = Field(None, description="With `includeInputs`: JSON where the text is JSON, or a stream")
-    response_created_at: Moment
+    response_created_at: Timestamp
     response_status: int = Field(description="HTTP status; -2 timed out, -3 the client hung up")
     request_id: str
     request_body: Any = None
-    request_created_at: Moment
+    request_created_at: Timestamp
     request_user_id: str
     request_properties: dict[str, str]
     provider: str
@@ -173,11 +175,11 @@ class RequestView(View):
     price_id: str
     prompt_id: str
     prompt_version: str = ""
-    updated_at: Moment
+    updated_at: Timestamp
     storage_location: str = "clickhouse"
     size_bytes: int
     model: str = Field(description="The model that was billed")
-    feedback_created_at: Moment | None = None
+    feedback_created_at: Timestamp | None = None
     signed_body_url: str = Field(
         description='Both bodies as `{"request", "response"}`, without a key: for 30 minutes, and for whoever has it'
     )

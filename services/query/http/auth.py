@@ -7,7 +7,7 @@ from fastapi.security import APIKeyHeader
 
 from schemas.errors import Forbidden, Unauthenticated
 from schemas.key import Permission
-from services.query.dependencies import GivenService, service_of
+from services.query.dependencies import ServiceDep, service_of
 
 _HEADER = APIKeyHeader(
     name="Authorization",
@@ -16,7 +16,7 @@ _HEADER = APIKeyHeader(
 )
 
 
-async def _owner(service: GivenService, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
+async def _owner(service: ServiceDep, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
     """The organization of the key, and what the key may do. Raises: Unauthenticated, StoreUnavailable."""
     secret = _secret(header or "")
     if not secret:

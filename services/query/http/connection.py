@@ -5,7 +5,6 @@ for a request that has begun, or for one at all.
 """
 
 import asyncio
-import logging
 from math import inf
 from time import monotonic
 from typing import Any, Final
@@ -17,6 +16,7 @@ from uvicorn.server import ServerState
 
 from schemas.errors import InvalidRequest, TooLarge
 from services.domain.exchange.host import parse_host
+from services.query.http.refused_requests import RefusedRequests
 from services.query.http.responses import error_body
 
 MAX_HEAD_BYTES: Final = 64 * 2**10  # of one request; of what comes around its body (trailers, extensions) too
@@ -26,24 +26,6 @@ BODY_S: Final = 60.0  # for a body
 IDLE_S: Final = 60.0  # between requests, and for a client to take more of a response
 LINGER_S: Final = 5.0  # for a client that still sends to read its response
 UNREAD_BYTES: Final = 16 * 2**20  # discarded of a client that still sends; beyond it nothing more is read
-LOGGED_EVERY_S: Final = 10.0
-
-logger = logging.getLogger(__name__)
-
-
-class RefusedRequests:
-    """Requests that were no HTTP: one line for many, since anybody can send them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._logged_s = float("-inf")
-
-    def add(self, reason: str) -> None:
-        self._count += 1
-        now_s = monotonic()
-        if now_s - self._logged_s >= LOGGED_EVERY_S:
-            logger.warning("malformed requests refused", extra={"count": self._count, "latest": reason})
-            self._count, self._logged_s = 0, now_s
 
 
 class _ClosedByConnection:

@@ -10,7 +10,7 @@ from schemas.price import PriceTerms
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.domain.pricing.price_book import model_matches
 from services.query.dependencies import Service
-from services.query.reports.groups import ask
+from services.query.reports.groups import run_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, Report, comparison
 from services.sql.reprices import like_pattern
@@ -40,7 +40,7 @@ async def other_billed_models(organization_id: str, terms: PriceTerms, service: 
         limit=_LOOKED_AT,
     )
     with contextlib.suppress(Unavailable):
-        _, groups = await ask(asked, service.warehouse)
+        _, groups = await run_report(asked, service.warehouse)
         names = [str(group.by[0]) for group in groups if group.by[0] is not None]
         return [name for name in names if not model_matches(terms.model, name)][:_SHOWN]
     return []

@@ -7,7 +7,7 @@ from decimal import Decimal
 from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.ports import Warehouse
-from services.query.reports.groups import Group, ask
+from services.query.reports.groups import Group, run_report
 from services.query.reports.period import Period
 from services.query.reports.totals import SPEND, SpendTotals, rest_of, share_of, spend_of, spend_totals_of, sum_of
 from services.sql.measures import MEASURES, Measure
@@ -44,7 +44,7 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
             by=tuple(by),
             limit=limit,
         )
-        return await ask(asked, warehouse)
+        return await run_report(asked, warehouse)
 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
     (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
@@ -72,12 +72,12 @@ def environments(total: Group, branches: Sequence[Group]) -> list[EnvironmentSpe
     """The tree. What `branches` leave of the total becomes a branch of its own, so the tree always adds up."""
     whole = spend_totals_of(total)
     parts = [(branch.by, spend_totals_of(branch)) for branch in branches]
-    rest = rest_of(whole, sum_of(tally for _, tally in parts))
+    rest = rest_of(whole, sum_of(totals for _, totals in parts))
     if rest.requests:
         parts.append(((REST, REST), rest))
     by_environment: dict[str, list[tuple[str, SpendTotals]]] = {}
-    for (environment, feature), tally in parts:
-        by_environment.setdefault(environment or ABSENT, []).append((feature or ABSENT, tally))
+    for (environment, feature), totals in parts:
+        by_environment.setdefault(environment or ABSENT, []).append((feature or ABSENT, totals))
     tree = [_environment(name, features, whole) for name, features in by_environment.items()]
     return sorted(tree, key=_dearest_first)
 
@@ -88,15 +88,15 @@ def _dearest_first(spend: EnvironmentSpend) -> tuple[bool, Decimal, str]:
 
 
 def _environment(name: str, features: Sequence[tuple[str, SpendTotals]], whole: SpendTotals) -> EnvironmentSpend:
-    tally = sum_of(part for _, part in features)
+    totals = sum_of(part for _, part in features)
     return EnvironmentSpend(
         name=name,
-        share=share_of(tally.cost_usd, whole.cost_usd),
+        share=share_of(totals.cost_usd, whole.cost_usd),
         features=[
-            FeatureSpend(name=feature, share=share_of(part.cost_usd, tally.cost_usd), **spend_of(part))
+            FeatureSpend(name=feature, share=share_of(part.cost_usd, totals.cost_usd), **spend_of(part))
             for feature, part in features
         ],
-        **spend_of(tally),
+        **spend_of(totals),
     )
 
 

@@ -40,10 +40,10 @@ def spend_totals_of(group: Group) -> SpendTotals:
     return SpendTotals(known_usd=figures.pop("cost_usd") or Decimal(0), **{name: figures[name] for name in _FIELDS[1:]})
 
 
-def sum_of(tallies: Iterable[SpendTotals]) -> SpendTotals:
+def sum_of(parts: Iterable[SpendTotals]) -> SpendTotals:
     total = SpendTotals()
-    for tally in tallies:
-        total = SpendTotals(**{name: getattr(total, name) + getattr(tally, name) for name in _FIELDS})
+    for totals in parts:
+        total = SpendTotals(**{name: getattr(total, name) + getattr(totals, name) for name in _FIELDS})
     return total
 
 
@@ -64,15 +64,15 @@ def rest_figures(total: Group, shown: Sequence[Group]) -> dict[str, Any]:
     return rest
 
 
-def spend_of(tally: SpendTotals) -> dict[str, Any]:
+def spend_of(totals: SpendTotals) -> dict[str, Any]:
     """The fields of `schemas.api.requests.Spend`."""
     return {
-        "cost_usd": tally.cost_usd,
-        "requests": tally.requests,
-        "unpriced_requests": tally.unpriced_requests,
-        "priced_request_share": share_of(tally.requests - tally.unpriced_requests, tally.requests),
-        "priced_token_share": share_of(tally.priced_tokens, tally.all_tokens),
-        "unpriced_requests_without_tokens": tally.unpriced_requests_without_tokens,
+        "cost_usd": totals.cost_usd,
+        "requests": totals.requests,
+        "unpriced_requests": totals.unpriced_requests,
+        "priced_request_share": share_of(totals.requests - totals.unpriced_requests, totals.requests),
+        "priced_token_share": share_of(totals.priced_tokens, totals.all_tokens),
+        "unpriced_requests_without_tokens": totals.unpriced_requests_without_tokens,
     }
 
 

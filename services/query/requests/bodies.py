@@ -29,7 +29,7 @@ class BodyForm(StrEnum):
     RAW_EVENTS = "raw events"
 
 
-def form_asked(*, included: bool, raw_events: bool) -> BodyForm:
+def body_form(*, included: bool, raw_events: bool) -> BodyForm:
     if not included:
         return BodyForm.LEFT_OUT
     return BodyForm.RAW_EVENTS if raw_events else BodyForm.ASSEMBLED

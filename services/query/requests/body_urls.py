@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from schemas.api.requests import instant
 from services.domain.exchange.signed_url import KEPT_AS, VALID_FOR, SignedBody, signature_of
 from services.ports import Row
-from services.query.dependencies import GivenService
+from services.query.dependencies import ServiceDep
 
 
 class BodyUrls(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class BodyUrls(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.base_url}/v1/request/{signed.request_id}/body?{urlencode(said)}"
 
 
-async def _body_urls(request: Request, service: GivenService) -> BodyUrls:
+async def _body_urls(request: Request, service: ServiceDep) -> BodyUrls:
     """Raises: StoreUnavailable."""
     expires_at = service.clock.now().astimezone(UTC) + VALID_FOR
     return BodyUrls(
@@ -46,4 +46,4 @@ async def _body_urls(request: Request, service: GivenService) -> BodyUrls:
     )
 
 
-GivenBodyUrls = Annotated[BodyUrls, Depends(_body_urls)]
+BodyUrlsDep = Annotated[BodyUrls, Depends(_body_urls)]
