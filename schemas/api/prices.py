@@ -1,4 +1,4 @@
-"""Bodies and answers of the HTTP API about prices, and about how one cost came about."""
+"""Bodies and responses of the HTTP API about prices, and about how one cost came about."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -15,7 +15,7 @@ _EXAMPLE = {"prompt_tokens": 0.6, "prompt_cache_read_tokens": 0.06, "completion_
 
 Amounts = dict[str, Decimal]
 
-BILLED_DAYS: Final = 7  # of which requests whoever adds a price is told by which names they were billed
+BILLED_DAYS: Final = 7  # of requests, whose billed models are reported to the client that adds a price
 
 
 class _Terms(Body):
@@ -68,7 +68,7 @@ class PriceView(View):
     usd_per_request: Usd
     tiers: list[TierView]
     max_prompt_tokens: int | None = Field(
-        description="Longer prompts cost more, nobody has said how much, and their cost is unknown. Null: no limit"
+        description="Longer prompts cost more, at a rate that is unknown, and so is their cost. Null: no limit"
     )
 
 

@@ -1,4 +1,4 @@
-"""Bodies and answers of the HTTP API about groups of requests: reports, and the summary of a period."""
+"""Bodies and responses of the HTTP API about groups of requests: reports, and the summary of a period."""
 
 from typing import Annotated, Literal
 

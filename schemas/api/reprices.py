@@ -1,4 +1,4 @@
-"""Bodies and answers of the HTTP API about what is not priced, and about charging again."""
+"""Bodies and responses of the HTTP API about what is not priced, and about charging again."""
 
 from datetime import date
 
@@ -21,8 +21,8 @@ class UnknownModel(View):
     advice: str = Field(description="What helps, for people")
     price_helps: bool = Field(description="A price, and then a re-pricing, makes the cost known")
     requests: int
-    prompt_tokens: int | None = Field(description="All input, cached or not. Null when nobody told")
-    completion_tokens: int | None = Field(description="All output, reasoning too. Null when nobody told")
+    prompt_tokens: int | None = Field(description="All input, cached or not. Null when no usage was reported")
+    completion_tokens: int | None = Field(description="All output, reasoning too. Null when no usage was reported")
     first_seen_at: Timestamp
     last_seen_at: Timestamp
     example_request_ids: list[str] = Field(description="The latest few")

@@ -1,4 +1,4 @@
-"""Bodies and answers of the HTTP API. Unknown fields are refused; amounts of money are exact JSON numbers."""
+"""Bodies and responses of the HTTP API. Unknown fields are refused; amounts of money are exact JSON numbers."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ def _plain(amount: Decimal | None) -> msgspec.Raw | None:
 
 
 def instant(timestamp: datetime) -> str:
-    """`timestamp` as all answers show it: UTC, to the millisecond."""
+    """`timestamp` as all responses show it: UTC, to the millisecond."""
     return timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{timestamp.microsecond // 1000:03d}Z"
 
 
@@ -52,7 +52,7 @@ OthersCreatedAt = Annotated[
     list[Timestamp] | None,
     Field(
         description=f"Of other requests with this id, the newest {MAX_OTHERS}: `created_at` asks for one. Each is a "
-        "charge of its own. Null where `created_at` was said"
+        "charge of its own. Null where `created_at` was given"
     ),
 ]
 
@@ -120,7 +120,7 @@ class IdsRequest(Body):
 
 
 class ReplacedView(View):
-    """What a row said before the same key logged its call again."""
+    """What a row held before the same key logged its call again."""
 
     written_at: Timestamp = Field(description="When it was logged, or re-priced since")
     user_id: str
@@ -135,7 +135,7 @@ class RequestView(View):
     response_id: str = Field(description="A UUID, made from the request's identity; the provider's is in the body")
     response_body: Any = Field(None, description="With `includeInputs`: JSON where the text is JSON, or a stream")
     response_created_at: Timestamp
-    response_status: int = Field(description="HTTP status; -2 timed out, -3 the client hung up")
+    response_status: int = Field(description="HTTP status; -2 timed out, -3 the client disconnected")
     request_id: str
     request_body: Any = None
     request_created_at: Timestamp
@@ -143,7 +143,7 @@ class RequestView(View):
     request_properties: dict[str, str]
     provider: str
     delay_ms: int
-    request_model: str = Field(description="The model that was asked for")
+    request_model: str = Field(description="The requested model")
     ai_gateway_body_mapping: str = ""
     time_to_first_token: int | None
     total_tokens: int | None = Field(
@@ -212,7 +212,7 @@ class OneRequestView(RequestView):
 
 
 class BodiesView(View):
-    """What is behind a `signed_body_url`, without the envelope of other answers."""
+    """What is behind a `signed_body_url`, without the envelope of other responses."""
 
     request: Any = Field(description="JSON where the text is JSON; null when none is stored")
     response: Any = Field(description="Likewise; of a stream the one response that its events make")

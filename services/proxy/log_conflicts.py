@@ -12,7 +12,7 @@ from services.domain.enrich import recorded_at_of
 from services.domain.logging_api.replacement import STORED_NAMES, conflict_reason, stored_row
 from services.ports import Warehouse
 from services.sql.nodes import Key
-from services.sql.standing import print_standing
+from services.sql.row_versions import compile_latest_versions
 
 LOOK_UP_S: Final = 2.0  # after this, and while the warehouse is unavailable, a log is left to the worker
 
@@ -35,7 +35,7 @@ class LogConflicts:
         key = Key(request.created_at, str(uuid.UUID(request.request_id)))
         try:
             async with asyncio.timeout(LOOK_UP_S), self._turn:
-                rows = await self._warehouse.query(print_standing(request.organization_id, [key], STORED_NAMES))
+                rows = await self._warehouse.query(compile_latest_versions(request.organization_id, [key], STORED_NAMES))
         except (StoreUnavailable, TimeoutError) as error:
             logger.info("a log is taken unchecked", extra={"reason": str(error) or type(error).__name__})
             return

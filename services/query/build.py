@@ -32,7 +32,7 @@ async def query_server(
     hosts: Collection[str] = (),
     unhealthy_reason: Callable[[], str] = str,
 ) -> AsyncIterator[uvicorn.Server]:
-    """The query service, to be served within the context; told to stop, it gives requests in work `grace_s` to end.
+    """The query service, to be served within the context. When it stops, requests in work get `grace_s` to end.
 
     `capture_bytes` is the limit of each body of a logged call, and `omission` what is left out of it. `public_url`,
     `hosts` and `unhealthy_reason` are those of `Service` and `create_app`.

@@ -12,7 +12,7 @@ from services.ports import Clock, KeyStore, Secrets, Warehouse
 from services.sql.compile import compile_spellings
 from services.sql.values import MAX_VALUE
 
-# A revoked key is let in for so long at most. A wrong key is not cached, and the store is asked about few at once.
+# A revoked key is let in for so long at most. A wrong key is not cached, and few are looked up at once.
 _POLICY: Final = AuthCachePolicy(fresh_s=5.0, stale_s=5.0, rejected_s=0.0, outage_retry_s=None, max_unknown_lookups=64)
 _MAX_SECRET: Final = 256  # characters; no key is longer
 _PROPERTY_NAMES_TTL_S: Final = 60.0
@@ -26,7 +26,7 @@ Owner = tuple[str, Permission]
 
 
 class QueryKeyCache:
-    """The key store, asked once per key and few seconds.
+    """The key store, queried once per key and few seconds.
 
     Wrong keys may be a flood: few of them are looked up at once, and a valid key neither waits for them nor is it
     forgotten for one of them.

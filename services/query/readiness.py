@@ -1,4 +1,4 @@
-"""Whether the stores respond."""
+"""Whether the stores are available."""
 
 import asyncio
 from time import monotonic
@@ -20,8 +20,8 @@ _NO_ROWS: Final = Report(
 class Readiness:
     """One check for all who want to know at once, and for a second after.
 
-    Nobody needs a key for it, so it must cost nothing to repeat; and it asks the stores themselves, since a queue of
-    reports or of unknown keys in front of them is no failure.
+    It needs no key, so it must cost nothing to repeat; and it queries the stores themselves, since a queue of reports
+    or of unknown keys in front of them is no failure.
     """
 
     def __init__(self, warehouse: Warehouse, keys: KeyStore) -> None:

@@ -1,7 +1,7 @@
 """Filter, Listing and Report into Statement. SQL is written in this room only.
 
 Whose rows a statement may see is added in `from_rows`. Text comes from this room and from `schemas/tables.py`; what
-clients say is bound to placeholders. There is no escaping function, because there is nothing to escape.
+clients send is bound to placeholders. There is no escaping function, because there is nothing to escape.
 """
 
 from collections.abc import Sequence

@@ -55,7 +55,7 @@ class QueryConnection(HttpToolsProtocol):
         self._max_connections = max_connections
         self._around_bytes = 0  # since the head began, or since a part of the body came
         self._in_head = False
-        self._offered = False  # the request offers another protocol; its body is still to come
+        self._offers_upgrade = False  # the request offers another protocol; its body is still to come
         self._leaving = False  # nothing more is read; the response may still be on its way
         self._unread_bytes = 0
         self._since_s = 0.0  # of what is waited for
@@ -141,7 +141,7 @@ class QueryConnection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self.refuse(400, f"the request is not valid HTTP: {_reason(error)}")
             return False
-        self._offered = False
+        self._offers_upgrade = False
         if not framing:
             self.on_message_complete()
         return True
@@ -149,7 +149,7 @@ class QueryConnection(HttpToolsProtocol):
     # Parser
 
     def on_message_begin(self) -> None:
-        if not self._offered:
+        if not self._offers_upgrade:
             super().on_message_begin()
             self._in_head = True
             self._around_bytes = self._unread_bytes = 0
@@ -167,7 +167,7 @@ class QueryConnection(HttpToolsProtocol):
         if self._leaving or not self._in_head:
             return
         self._in_head = False
-        self._offered = self.parser.should_upgrade()
+        self._offers_upgrade = self.parser.should_upgrade()
         try:
             self._check_head()
             super().on_headers_complete()
@@ -201,11 +201,11 @@ class QueryConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._leaving or self._offered:
+        if self._leaving or self._offers_upgrade:
             return
         self._around_bytes = 0
         super().on_message_complete()
-        self.cycle.more_body = False  # whether or not it was answered before
+        self.cycle.more_body = False  # whether or not its response has ended
 
     # Responses
 
@@ -215,7 +215,7 @@ class QueryConnection(HttpToolsProtocol):
         super().on_response_complete()
 
     def refuse(self, status: int, text: str) -> None:
-        """Responds to what cannot be understood, unless another response is on its way, and reads nothing more."""
+        """Responds to what cannot be parsed, unless another response is on its way, and reads nothing more."""
         if self._leaving or self.transport.is_closing():
             return
         self._refused.add(text)
@@ -259,10 +259,10 @@ class QueryConnection(HttpToolsProtocol):
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes != self._unsent_bytes:
             self._unsent_bytes, self._since_s = unsent_bytes, now_s
-        elif now_s - self._since_s > (IDLE_S if unsent_bytes else self._patience_s()):
+        elif now_s - self._since_s > (IDLE_S if unsent_bytes else self._timeout_s()):
             self._end()
 
-    def _patience_s(self) -> float:
+    def _timeout_s(self) -> float:
         if self.pipeline:  # a request is in work that has come as a whole, and the body of the last is not read yet
             return inf
         if self._leaving and (self.is_idle or self.cycle.disconnected):
@@ -281,5 +281,5 @@ class QueryConnection(HttpToolsProtocol):
 
 
 def _reason(error: httptools.HttpParserError) -> str:
-    """The parser's own words. What an exception of ours said stays out."""
+    """The parser's own words, without those of an exception of ours."""
     return "" if isinstance(error, httptools.HttpParserCallbackError) else str(error)[:200]

@@ -45,14 +45,14 @@ def requests_csv(views: Sequence[RequestView]) -> Response:
 
 def report_csv(view: ReportView, dimensions: Sequence[str]) -> Response:
     """A line `group` for each group, `rest` for those beyond the limit, and the last line, `total`, for all of them."""
-    told = view.model_dump()
-    measures = list(told["total"])
+    content = view.model_dump()
+    measures = list(content["total"])
     head = ["line", *dimensions, *measures]
-    groups = (["group", *row["by"], *_figures(row["measures"], measures)] for row in told["rows"])
+    groups = (["group", *row["by"], *_figures(row["measures"], measures)] for row in content["rows"])
     ends = (
-        [line, *(None for _ in dimensions), *_figures(told[line], measures)]
+        [line, *(None for _ in dimensions), *_figures(content[line], measures)]
         for line in ("rest", "total")
-        if told[line] is not None
+        if content[line] is not None
     )
     return _csv_response("report", head, (*groups, *ends), 200)
 

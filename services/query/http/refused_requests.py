@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedRequests:
-    """Requests that were no HTTP: one line for many, since anybody can send them."""
+    """Requests that were no HTTP: one line for many, since any client can send them."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -27,7 +27,7 @@ class QueryServer(uvicorn.Server):
 def http_server(
     app: FastAPI, *, grace_s: int, host: str = "127.0.0.1", port: int = 0, max_connections: int = MAX_CONNECTIONS
 ) -> uvicorn.Server:
-    """Serves `app`. Told to stop, it gives requests in work `grace_s` to end.
+    """Serves `app`. When it stops, requests in work get `grace_s` to end.
 
     Above `max_connections` it ends those that wait for their clients, the ones without a key first.
     """

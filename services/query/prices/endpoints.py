@@ -1,4 +1,4 @@
-"""The operator's own prices: looked at, added and ended. What was charged before stays as it is until a re-pricing."""
+"""The operator's own prices: listed, added and ended. What was charged before stays as it is until a re-pricing."""
 
 from datetime import datetime
 from typing import Annotated
@@ -34,10 +34,10 @@ async def list_prices(
     """The organization's own prices; with a provider and a model, also what a request would be charged by."""
     timestamp = service.clock.now() if at is None else parse_timestamp(at, "at")
     rows = await service.price_rows.list_prices(organization_id)
-    asked = bool(provider and model)
-    shipped = service.shipped.price_at(provider, model, timestamp, service_tier) if asked else None
+    is_named = bool(provider and model)
+    shipped = service.shipped.price_at(provider, model, timestamp, service_tier) if is_named else None
     book = LayeredPrices(service.shipped, rows)
-    in_force = book.price_at(provider, model, timestamp, service_tier) if asked else None
+    in_force = book.price_at(provider, model, timestamp, service_tier) if is_named else None
     view = PricesView(
         rows=[operator_price_view(row) for row in rows if _is_about(row, provider, model)],
         shipped=None if shipped is None else price_view(shipped),

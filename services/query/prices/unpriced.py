@@ -1,4 +1,4 @@
-"""What could not be priced, and why: the models that somebody should look at."""
+"""What could not be priced, and why: the models that need attention."""
 
 import asyncio
 from typing import Annotated

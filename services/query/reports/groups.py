@@ -1,4 +1,4 @@
-"""Reports asked and their answers read: positions back into names, and what is empty into None."""
+"""Runs reports, and parses what comes back: positions into names, and what is empty into None."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The period that a report is about, fixed once per question."""
+"""The period that a report is about, fixed once per request."""
 
 import re
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Questions about groups: a report of measures, and the summary that `farebox report` prints."""
+"""Reports of measures by group, and the summary that `farebox report` prints."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -36,7 +36,7 @@ async def report(body: ReportRequest, organization_id: Reader, service: ServiceD
     by = tuple(_dimension(part, body.time_zone) for part in body.by)
     measures = _measures(body.measures)
     order_by, descending = _ordering(body, by, measures)
-    asked = Report(
+    query = Report(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
         where=And((period.filter(), parse_filter(body.filter))),
@@ -46,7 +46,7 @@ async def report(body: ReportRequest, organization_id: Reader, service: ServiceD
         descending=descending,
         limit=body.limit + 1,
     )
-    total, groups = await run_report(asked, service.warehouse)
+    total, groups = await run_report(query, service.warehouse)
     shown, truncated = groups[: body.limit], len(groups) > body.limit
     view = ReportView(
         start=period.start,
@@ -67,7 +67,7 @@ async def report_summary(
     if start is None and end is None:
         period = period_since("7d" if since is None else since, now)
     elif start is None or since is not None:
-        raise InvalidRequest("say since alone, or start with or without end")
+        raise InvalidRequest("give since alone, or start with or without end")
     else:
         period = period_between(start, end, now)
     return data_response(await summarize(organization_id, period, service.warehouse))

@@ -1,4 +1,4 @@
-"""What traffic cost in a period, in one answer: a tree that adds up, the dearest users, the cache, the unpriced."""
+"""What traffic cost in a period: a tree that adds up, the users who cost most, the cache, the unpriced."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
     async def groups(
         by: Sequence[Dimension], measures: Sequence[Measure], *also: Filter, limit: int = BRANCHES
     ) -> tuple[Group, list[Group]]:
-        asked = Report(
+        query = Report(
             table=REQUEST_RESPONSE,
             organization_id=organization_id,
             where=And((period.filter(), *also)),
@@ -44,7 +44,7 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
             by=tuple(by),
             limit=limit,
         )
-        return await run_report(asked, warehouse)
+        return await run_report(query, warehouse)
 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
     (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
@@ -79,10 +79,10 @@ def environments(total: Group, branches: Sequence[Group]) -> list[EnvironmentSpe
     for (environment, feature), totals in parts:
         by_environment.setdefault(environment or ABSENT, []).append((feature or ABSENT, totals))
     tree = [_environment(name, features, whole) for name, features in by_environment.items()]
-    return sorted(tree, key=_dearest_first)
+    return sorted(tree, key=_by_cost_descending)
 
 
-def _dearest_first(spend: EnvironmentSpend) -> tuple[bool, Decimal, str]:
+def _by_cost_descending(spend: EnvironmentSpend) -> tuple[bool, Decimal, str]:
     """What is unknown comes last."""
     return spend.cost_usd is None, -(spend.cost_usd or Decimal(0)), spend.name
 
@@ -113,6 +113,6 @@ def _unpriced(group: Group) -> Unpriced:
 
 
 def _any_of(users: Sequence[Group]) -> Filter:
-    """Those whose names are no longer than what can be asked for."""
+    """Those whose names are no longer than a value of a filter may be."""
     names = (user.by[0] for user in users if len(user.by[0]) <= MAX_VALUE)
     return Or(tuple(comparison("user_id", Operator.EQUALS, name) for name in names))

@@ -16,7 +16,7 @@ SPEND: Final[tuple[Measure, ...]] = (
 
 
 class SpendTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests, and what those with a known cost cost. Tallies add up; shares are taken of them at the end."""
+    """Requests, and what those with a known cost cost. They add up; shares are computed at the end."""
 
     known_usd: Decimal = Decimal(0)
     requests: int = 0
@@ -35,7 +35,7 @@ _FIELDS: Final = SpendTotals.__struct_fields__
 
 
 def spend_totals_of(group: Group) -> SpendTotals:
-    """Of a group that was asked for `SPEND`."""
+    """Of a group with the measures `SPEND`."""
     figures = dict(group.figures)
     return SpendTotals(known_usd=figures.pop("cost_usd") or Decimal(0), **{name: figures[name] for name in _FIELDS[1:]})
 

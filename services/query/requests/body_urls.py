@@ -14,7 +14,7 @@ from services.query.dependencies import ServiceDep
 
 
 class BodyUrls(msgspec.Struct, frozen=True, kw_only=True):
-    """Makes the URLs of one answer."""
+    """Makes the URLs of one response."""
 
     base_url: str
     secret: bytes
@@ -27,13 +27,13 @@ class BodyUrls(msgspec.Struct, frozen=True, kw_only=True):
             created_at=instant(row["request_created_at"]),
             expires_at_s=self.expires_at_s,
         )
-        said = {
+        parameters = {
             "organization": organization_id,
             "created_at": signed.created_at,
             "expires": signed.expires_at_s,
             "signature": signature_of(signed, self.secret),
         }
-        return f"{self.base_url}/v1/request/{signed.request_id}/body?{urlencode(said)}"
+        return f"{self.base_url}/v1/request/{signed.request_id}/body?{urlencode(parameters)}"
 
 
 async def _body_urls(request: Request, service: ServiceDep) -> BodyUrls:

@@ -1,4 +1,4 @@
-"""Requests by their ids. An id names one request, unless clients used it again: each is a request of its own then."""
+"""Requests by their ids. An id names one request, unless clients used it again: then each is a request of its own."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -68,7 +68,7 @@ async def get_request(
 async def row_of(
     table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service
 ) -> tuple[Row, list[datetime] | None]:
-    """What `table` shows of the request, of the latest with its id, unless told otherwise; and when others were made.
+    """What `table` shows of the latest request with this id, or of that of `created_at`; and when others were made.
 
     Those are None where `created_at` says which request is meant. Raises: NotFound, InvalidRequest, StoreUnavailable.
     """

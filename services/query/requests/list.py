@@ -73,7 +73,7 @@ async def views_of(
     spellings = await service.property_names.spellings_of(
         organization_id, {key for row in rows for key in row["properties"]}
     )
-    # In a thread: the bodies of one answer may take seconds to look through.
+    # In a thread: the bodies of one response may take seconds to look through.
     return await asyncio.to_thread(
         lambda: [
             view_of(row, spellings, shown, organization_id=organization_id, body_url=urls.of(organization_id, row))

@@ -32,7 +32,7 @@ async def get_body(
     if not is_signed(signed, signature, await service.secrets.of(KEPT_AS)):
         raise Forbidden("this URL is not signed by this Farebox: take it as it stands in `signed_body_url`")
     if int(service.clock.now().timestamp()) > expires:
-        raise Forbidden("this URL has expired: ask for the request again, its `signed_body_url` is a new one")
+        raise Forbidden("this URL has expired: request the row again, its `signed_body_url` is a new one")
     row, _ = await row_of(REQUEST_RESPONSE, organization, request_id, created_at, service)
     (bodies,) = await bodies_of(organization, [row], service, body_form(included=True, raw_events=rawEvents))
     content = {"request": bodies.request, "response": bodies.response}
