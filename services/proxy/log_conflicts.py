@@ -35,7 +35,9 @@ class LogConflicts:
         key = Key(request.created_at, str(uuid.UUID(request.request_id)))
         try:
             async with asyncio.timeout(LOOK_UP_S), self._turn:
-                rows = await self._warehouse.query(compile_latest_versions(request.organization_id, [key], STORED_NAMES))
+                rows = await self._warehouse.query(
+                    compile_latest_versions(request.organization_id, [key], STORED_NAMES)
+                )
         except (StoreUnavailable, TimeoutError) as error:
             logger.info("a log is taken unchecked", extra={"reason": str(error) or type(error).__name__})
             return
