@@ -8,11 +8,15 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import uvicorn
+import uvloop
 
 from schemas.errors import StoreUnavailable
 from schemas.key import Permission
@@ -21,9 +25,9 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.exchange.host import host_names
 from services.ports import AmendableWarehouse
-from services.proxy.log_endpoint import LogService
-from services.query.app import create_app
-from services.query.server import MAX_CONNECTIONS, query_server
+from services.query.build import query_server
+from services.query.dependencies import QueryStores
+from services.query.http.server import MAX_CONNECTIONS
 from services.stores.journal.sink import JournalSink
 from services.stores.memory import ManualClock
 from services.stores.shipped_prices.book import ShippedPrices
@@ -161,31 +165,30 @@ def query_service(
     reprices, secrets = SqlReprices(state), SqlSecrets(state)
     metrics = Metrics(QUERY_METRICS)
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
-    logs = LogService(
-        warehouse=warehouse,
-        keys=keys,
-        sink=sink,
-        clock=clock,
-        metrics=metrics,
-        capture_bytes=2**20,
-        omission=Omission.NONE,
+    stores = QueryStores(
+        warehouse=warehouse, keys=keys, price_rows=price_rows, reprices=reprices, secrets=secrets, sink=sink
     )
-    app = create_app(
-        warehouse=warehouse,
-        keys=keys,
-        price_rows=price_rows,
-        shipped=ShippedPrices(),
-        reprices=reprices,
-        clock=clock,
-        secrets=secrets,
-        logs=logs,
-        metrics=metrics,
-        public_url=public_url,
-        hosts=host_names("farebox.example.com,*.internal.example"),
-    )
-    server = query_server(app, grace_s=5, host="127.0.0.1", port=0, max_connections=max_connections)
-    thread = threading.Thread(target=server.run)
+    built: Future[uvicorn.Server] = Future()
+
+    async def serve() -> None:
+        async with query_server(
+            stores,
+            shipped=ShippedPrices(),
+            clock=clock,
+            metrics=metrics,
+            capture_bytes=2**20,
+            omission=Omission.NONE,
+            grace_s=5,
+            max_connections=max_connections,
+            public_url=public_url,
+            hosts=host_names("farebox.example.com,*.internal.example"),
+        ) as server:
+            built.set_result(server)
+            await server.serve()
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve()))
     thread.start()
+    server = built.result(timeout=10)
     while not server.started:
         thread.join(0.01)
         assert thread.is_alive()

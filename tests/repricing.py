@@ -88,7 +88,7 @@ class Operator:
             shipped=SHIPPED,
             clock=self.clock,
             chunk_rows=CHUNK_ROWS,
-            soon_s=0.2,
+            respond_within_s=0.2,
         )
         try:
             run = await act(repricing)

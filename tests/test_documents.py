@@ -2,18 +2,18 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from schemas.omission import Omission
 from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.env_file import environment_file
 from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment
 from services.domain.exchange.routes import Routes, origins_of
 from services.domain.logging_api.event import LOG_PATHS
 from services.proxy.app import PAGES
-from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
+from services.query.dependencies import QueryStores, Service
 from services.settings import ALL_SETTINGS, PREFIX, ProxySettings
 from services.sql.measures import MEASURES
 from services.sql.sort import SORTS
@@ -25,7 +25,7 @@ from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.reprices import SqlReprices
 from services.stores.state.secrets import SqlSecrets
-from services.telemetry import Metrics
+from services.telemetry import QUERY_METRICS, Metrics
 
 ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "services/proxy/README.md", "services/query/README.md", "deploy/README.md")
@@ -115,28 +115,21 @@ def test_every_setting_is_named_with_its_default_and_no_other() -> None:
     assert mentioned <= known.keys()
 
 
+async def _no_logs(_scope: dict[str, Any], _receive: object, _send: object) -> None: ...
+
+
 def test_every_endpoint_is_named_and_no_other(tmp_path: Path) -> None:
     state = f"sqlite:///{tmp_path}/none"
-    keys, clock, metrics = SqlKeyStore(state), SystemClock(), Metrics()
-    sink = MemorySink(MemoryLog(), metrics=metrics)
-    app = create_app(
+    metrics = Metrics(QUERY_METRICS)
+    stores = QueryStores(
         warehouse=ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1),
-        keys=keys,
+        keys=SqlKeyStore(state),
         price_rows=SqlPriceRows(state),
-        shipped=ShippedPrices(),
         reprices=SqlReprices(state),
-        clock=clock,
         secrets=SqlSecrets(state),
-        logs=LogService(
-            warehouse=ClickHouseWarehouse(f"chdb:{tmp_path}/none", query_timeout_s=1),
-            keys=keys,
-            sink=sink,
-            clock=clock,
-            metrics=metrics,
-            capture_bytes=1,
-            omission=Omission.NONE,
-        ),
+        sink=MemorySink(MemoryLog(), metrics=metrics),
     )
+    app = create_app(Service(stores, shipped=ShippedPrices(), clock=SystemClock(), metrics=metrics), logs=_no_logs)
     served = {f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods}
     told = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[\w/{}-]*)`", _section("Endpoints")))
     assert told == served

@@ -73,7 +73,13 @@ def total_of(warehouse: Warehouse, organization_id: str) -> tuple[int, Decimal]:
 
 
 def spellings_of(warehouse: Warehouse, organization_id: str) -> dict[str, str]:
-    rows = asyncio.run(warehouse.query(compile_spellings(organization_id)))
+    keys = ask(
+        warehouse,
+        "SELECT DISTINCT property_key FROM property_spelling WHERE organization_id = {o:String}",
+        o=organization_id,
+    )
+    statement = compile_spellings(organization_id, [row["property_key"] for row in keys])
+    rows = asyncio.run(warehouse.query(statement))
     return {row["property_key"]: row["spelling"] for row in rows}
 
 

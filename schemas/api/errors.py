@@ -1,4 +1,4 @@
-"""What the HTTP API answers when it refuses, or cannot answer now."""
+"""Error responses of the HTTP API."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ class ServerErrorResponse(View):
 
 
 class ValidationErrorResponse(View):
-    """A question that cannot be asked so."""
+    """A request that is malformed, or names something unknown."""
 
     message: Literal["Validation Failed"] = "Validation Failed"
     details: dict[str, ServerErrorResponse] = Field(

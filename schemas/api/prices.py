@@ -1,11 +1,11 @@
-"""Bodies and answers of the HTTP API about prices, and about how one cost came about."""
+"""Bodies and responses of the HTTP API about prices, and about how one cost came about."""
 
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
-from schemas.api.requests import Body, MaybeUsd, Moment, OthersCreatedAt, Usd, View
+from schemas.api.requests import Body, MaybeUsd, OthersCreatedAt, Timestamp, Usd, View
 from schemas.price import CostState
 from schemas.usage import UsageSource
 
@@ -15,7 +15,7 @@ _EXAMPLE = {"prompt_tokens": 0.6, "prompt_cache_read_tokens": 0.06, "completion_
 
 Amounts = dict[str, Decimal]
 
-BILLED_DAYS: Final = 7  # of which requests whoever adds a price is told by which names they were billed
+BILLED_DAYS: Final = 7  # of requests, whose billed models are reported to the client that adds a price
 
 
 class _Terms(Body):
@@ -62,13 +62,13 @@ class PriceView(View):
     provider: str = Field(description="Empty: any")
     model: str
     service_tier: str
-    valid_from: Moment | None = Field(description="Null: always")
+    valid_from: Timestamp | None = Field(description="Null: always")
     usd_per_million_tokens: dict[str, Usd]
     usd_per_unit: dict[str, Usd]
     usd_per_request: Usd
     tiers: list[TierView]
     max_prompt_tokens: int | None = Field(
-        description="Longer prompts cost more, nobody has said how much, and their cost is unknown. Null: no limit"
+        description="Longer prompts cost more, at a rate that is unknown, and so is their cost. Null: no limit"
     )
 
 
@@ -76,9 +76,9 @@ class OperatorPriceView(PriceView):
     """A price row that somebody added."""
 
     row_id: str = Field(description="To end it by")
-    valid_until: Moment | None
-    effective_for_events_since: Moment = Field(description="It counts for requests recorded since then")
-    ended_at: Moment | None = Field(description="When somebody ended it last, by hand")
+    valid_until: Timestamp | None
+    effective_for_events_since: Timestamp = Field(description="It counts for requests recorded since then")
+    ended_at: Timestamp | None = Field(description="When somebody ended it last, by hand")
 
 
 class AddedPriceView(OperatorPriceView):
@@ -114,7 +114,7 @@ class ReceiptView(View):
     request_id: str
     model: str
     provider: str
-    request_created_at: Moment
+    request_created_at: Timestamp
     also_created_at: OthersCreatedAt
     cost_usd: MaybeUsd = Field(description="As stored; null when unknown")
     cost_state: CostState

@@ -1,10 +1,10 @@
-"""Bodies and answers of the HTTP API about groups of requests: reports, and the summary of a period."""
+"""Bodies and responses of the HTTP API about groups of requests: reports, and the summary of a period."""
 
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from schemas.api.requests import Body, Figure, FilterJson, MaybeUsd, Moment, View
+from schemas.api.requests import Body, Figure, FilterJson, MaybeUsd, Timestamp, View
 from schemas.price import CostState
 
 
@@ -68,8 +68,8 @@ class ReportRow(View):
 class ReportView(View):
     """Groups, and the total over all of them. Amounts of money come with the share of requests and tokens in them."""
 
-    start: Moment
-    end: Moment
+    start: Timestamp
+    end: Timestamp
     rows: list[ReportRow]
     rest: dict[str, Figure] | None = Field(
         description="Of the groups beyond the limit: rows and rest add up to the total. Null for shares and the like"
@@ -138,8 +138,8 @@ class Unpriced(View):
 class Summary(View):
     """What traffic cost in a period. The features of an environment add up to it, and environments to the total."""
 
-    start: Moment
-    end: Moment
+    start: Timestamp
+    end: Timestamp
     total: Spend
     environments: list[EnvironmentSpend]
     top_users: list[UserSpend]

@@ -1,11 +1,11 @@
-"""Bodies and answers of the HTTP API about what is not priced, and about charging again."""
+"""Bodies and responses of the HTTP API about what is not priced, and about charging again."""
 
 from datetime import date
 
 from pydantic import ConfigDict, Field, StrictBool
 
 from schemas.api.reports import PricedRequestShare, PricedTokenShare, UnpricedRequests, UnpricedRequestsWithoutTokens
-from schemas.api.requests import Body, MaybeUsd, Moment, View
+from schemas.api.requests import Body, MaybeUsd, Timestamp, View
 from schemas.price import CostState
 from schemas.reprice import RepriceState
 from schemas.unpriced import Cause
@@ -21,18 +21,18 @@ class UnknownModel(View):
     advice: str = Field(description="What helps, for people")
     price_helps: bool = Field(description="A price, and then a re-pricing, makes the cost known")
     requests: int
-    prompt_tokens: int | None = Field(description="All input, cached or not. Null when nobody told")
-    completion_tokens: int | None = Field(description="All output, reasoning too. Null when nobody told")
-    first_seen_at: Moment
-    last_seen_at: Moment
+    prompt_tokens: int | None = Field(description="All input, cached or not. Null when no usage was reported")
+    completion_tokens: int | None = Field(description="All output, reasoning too. Null when no usage was reported")
+    first_seen_at: Timestamp
+    last_seen_at: Timestamp
     example_request_ids: list[str] = Field(description="The latest few")
 
 
 class UnknownModels(View):
     """What the totals of a period leave out, the most requests first."""
 
-    start: Moment
-    end: Moment
+    start: Timestamp
+    end: Timestamp
     requests: int = Field(description="All of the period, priced or not")
     unpriced_requests: int
     models: list[UnknownModel]
@@ -88,11 +88,11 @@ class RepriceView(View):
     dry_run: bool
     model: str
     provider: str
-    since: Moment
-    until: Moment
-    started_at: Moment
-    ended_at: Moment | None
-    undone_at: Moment | None
+    since: Timestamp
+    until: Timestamp
+    started_at: Timestamp
+    ended_at: Timestamp | None
+    undone_at: Timestamp | None
     rows_total: int
     rows_done: int = Field(description="Of `rows_total`: how far the run is, or its undoing")
     rows_left: int = Field(

@@ -1,4 +1,4 @@
-"""Bodies and answers of the HTTP API. Unknown fields are refused; amounts of money are exact JSON numbers."""
+"""Bodies and responses of the HTTP API. Unknown fields are refused; amounts of money are exact JSON numbers."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ def _plain(amount: Decimal | None) -> msgspec.Raw | None:
 
 
 def instant(timestamp: datetime) -> str:
-    """`timestamp` as all answers show it: UTC, to the millisecond."""
+    """`timestamp` as all responses show it: UTC, to the millisecond."""
     return timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{timestamp.microsecond // 1000:03d}Z"
 
 
@@ -40,7 +40,7 @@ MaybeUsd = Annotated[
     PlainSerializer(_plain, return_type=Any),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]}),
 ]
-Moment = Annotated[datetime, PlainSerializer(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Timestamp = Annotated[datetime, PlainSerializer(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Figure = Annotated[
     object,
     PlainSerializer(_figure, return_type=Any),
@@ -49,10 +49,10 @@ Figure = Annotated[
 
 MAX_OTHERS = 100
 OthersCreatedAt = Annotated[
-    list[Moment] | None,
+    list[Timestamp] | None,
     Field(
         description=f"Of other requests with this id, the newest {MAX_OTHERS}: `created_at` asks for one. Each is a "
-        "charge of its own. Null where `created_at` was said"
+        "charge of its own. Null where `created_at` was given"
     ),
 ]
 
@@ -89,7 +89,9 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Answer(View, Generic[T]):
+class Envelope(View, Generic[T]):
+    """Helicone's, around the data of a response."""
+
     data: T
     error: None = None
 
@@ -118,9 +120,9 @@ class IdsRequest(Body):
 
 
 class ReplacedView(View):
-    """What a row said before the same key logged its call again."""
+    """What a row held before the same key logged its call again."""
 
-    written_at: Moment = Field(description="When it was logged, or re-priced since")
+    written_at: Timestamp = Field(description="When it was logged, or re-priced since")
     user_id: str
     model: str
     cost_usd: MaybeUsd
@@ -132,16 +134,16 @@ class RequestView(View):
 
     response_id: str = Field(description="A UUID, made from the request's identity; the provider's is in the body")
     response_body: Any = Field(None, description="With `includeInputs`: JSON where the text is JSON, or a stream")
-    response_created_at: Moment
-    response_status: int = Field(description="HTTP status; -2 timed out, -3 the client hung up")
+    response_created_at: Timestamp
+    response_status: int = Field(description="HTTP status; -2 timed out, -3 the client disconnected")
     request_id: str
     request_body: Any = None
-    request_created_at: Moment
+    request_created_at: Timestamp
     request_user_id: str
     request_properties: dict[str, str]
     provider: str
     delay_ms: int
-    request_model: str = Field(description="The model that was asked for")
+    request_model: str = Field(description="The requested model")
     ai_gateway_body_mapping: str = ""
     time_to_first_token: int | None
     total_tokens: int | None = Field(
@@ -173,11 +175,11 @@ class RequestView(View):
     price_id: str
     prompt_id: str
     prompt_version: str = ""
-    updated_at: Moment
+    updated_at: Timestamp
     storage_location: str = "clickhouse"
     size_bytes: int
     model: str = Field(description="The model that was billed")
-    feedback_created_at: Moment | None = None
+    feedback_created_at: Timestamp | None = None
     signed_body_url: str = Field(
         description='Both bodies as `{"request", "response"}`, without a key: for 30 minutes, and for whoever has it'
     )
@@ -210,7 +212,7 @@ class OneRequestView(RequestView):
 
 
 class BodiesView(View):
-    """What is behind a `signed_body_url`, without the envelope of other answers."""
+    """What is behind a `signed_body_url`, without the envelope of other responses."""
 
     request: Any = Field(description="JSON where the text is JSON; null when none is stored")
     response: Any = Field(description="Likewise; of a stream the one response that its events make")

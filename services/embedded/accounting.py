@@ -9,7 +9,7 @@ import logging
 import socket
 import threading
 from concurrent.futures import Future
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import msgspec
 import uvicorn
@@ -19,9 +19,8 @@ from schemas.errors import FareboxError
 from services.domain.exchange.host import host_names
 from services.ports import EventSink, EventSource, Warehouse
 from services.process import closed_by, descriptor_share
-from services.proxy.log_endpoint import LogService
-from services.query.app import create_app
-from services.query.server import query_server
+from services.query.build import query_server
+from services.query.dependencies import QueryStores
 from services.settings import QuerySettings, WorkerSettings
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.clock import SystemClock
@@ -143,7 +142,7 @@ class Accounting:
             stores = await self._open(stack)
             live = _Live(asyncio.get_running_loop(), stores.source, stores.warehouse, asyncio.Event())
             shipped = ShippedPrices()
-            server = self._query_server(stack, stores, shipped)
+            server = await stack.enter_async_context(self._query_server(stores, shipped))
             worker_stop = asyncio.Event()
             look_for_cycles_rarely()
             work = run_worker(
@@ -168,34 +167,27 @@ class Accounting:
                 await _drained(stores.source)
                 worker_stop.set()
 
-    def _query_server(self, stack: AsyncExitStack, stores: _Stores, shipped: ShippedPrices) -> uvicorn.Server:
-        clock = SystemClock()
-        logs = LogService(
-            warehouse=stores.warehouse,
-            keys=stores.keys,
-            sink=stores.sink,
-            clock=clock,
+    def _query_server(self, stores: _Stores, shipped: ShippedPrices) -> AbstractAsyncContextManager[uvicorn.Server]:
+        return query_server(
+            QueryStores(
+                warehouse=stores.warehouse,
+                keys=stores.keys,
+                price_rows=stores.price_rows,
+                reprices=stores.reprices,
+                secrets=stores.secrets,
+                sink=stores.sink,
+            ),
+            shipped=shipped,
+            clock=SystemClock(),
             metrics=self._metrics,
             capture_bytes=self._query.capture_bytes,
             omission=self._query.omit_bodies,
-        )
-        closed_by(stack, logs)
-        app = create_app(
-            warehouse=stores.warehouse,
-            keys=stores.keys,
-            price_rows=stores.price_rows,
-            shipped=shipped,
-            reprices=stores.reprices,
-            clock=clock,
-            secrets=stores.secrets,
-            logs=logs,
-            metrics=self._metrics,
-            trouble=lambda: self._metrics.health.unhealthy_reason,
+            grace_s=DRAIN_S,
+            max_connections=descriptor_share(8),  # the other descriptors are the proxy's
             public_url=self._query.query_url,
             hosts=host_names(self._query.hosts),
+            unhealthy_reason=lambda: self._metrics.health.unhealthy_reason,
         )
-        # The other descriptors are the proxy's.
-        return query_server(app, grace_s=DRAIN_S, max_connections=descriptor_share(8))
 
     async def _open(self, stack: AsyncExitStack) -> _Stores:
         """What is open closes with `stack`. Raises: FareboxError."""

@@ -12,7 +12,7 @@ from services.domain.enrich import recorded_at_of
 from services.domain.logging_api.replacement import STORED_NAMES, conflict_reason, stored_row
 from services.ports import Warehouse
 from services.sql.nodes import Key
-from services.sql.standing import print_standing
+from services.sql.row_versions import compile_latest_versions
 
 LOOK_UP_S: Final = 2.0  # after this, and while the warehouse is unavailable, a log is left to the worker
 
@@ -25,6 +25,7 @@ class LogConflicts:
     def __init__(self, warehouse: Warehouse | None) -> None:
         """`warehouse`: None where this process has none; all logs are left to the worker then."""
         self._warehouse = warehouse
+        self._turn = asyncio.Semaphore(1)  # logs are many, and must not take the warehouse's readers from reports
 
     async def check(self, event: ExchangeEvent) -> None:
         """Raises: Conflict when the log `event` would replace what it may not."""
@@ -33,8 +34,10 @@ class LogConflicts:
         request = event.request
         key = Key(request.created_at, str(uuid.UUID(request.request_id)))
         try:
-            async with asyncio.timeout(LOOK_UP_S):
-                rows = await self._warehouse.query(print_standing(request.organization_id, [key], STORED_NAMES))
+            async with asyncio.timeout(LOOK_UP_S), self._turn:
+                rows = await self._warehouse.query(
+                    compile_latest_versions(request.organization_id, [key], STORED_NAMES)
+                )
         except (StoreUnavailable, TimeoutError) as error:
             logger.info("a log is taken unchecked", extra={"reason": str(error) or type(error).__name__})
             return

@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.errors import FareboxError, InvalidRequest
 from schemas.omission import Omission
+from services.domain.exchange.headers import parse_head
 from services.domain.logging_api.event import LOG_PATHS
 from services.domain.logging_api.typed import TYPED_PATH, typed_faults
 from services.ports import Clock, EventSink, Headers, KeyStore, Warehouse
@@ -39,7 +40,11 @@ class LogEndpoint:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path = scope["path"].rstrip("/")
         try:
-            request_id = await self._logs.take(_headers(scope), LOG_PATHS[path], receive)
+            head = parse_head(_headers(scope))
+            owner = await self._logs.owner_of(head)
+            # From this the query service's server knows a connection of somebody with a key.
+            scope.setdefault("state", {})["organization_id"] = owner.organization_id
+            request_id = await self._logs.take(head, owner, LOG_PATHS[path], receive)
             status, headers, body = 200, [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
         except FareboxError as error:
             self._metrics.add("proxy_refused_total")

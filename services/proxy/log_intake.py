@@ -13,10 +13,10 @@ from typing import Any, Final
 from schemas.errors import BrokerUnavailable, FareboxError, TooLarge, Unauthenticated
 from schemas.event import ExchangeEvent
 from schemas.key import KeyOwner
-from services.domain.exchange.headers import Head, parse_head
+from services.domain.exchange.headers import Head
 from services.domain.exchange.helicone_headers import unknown_names
 from services.domain.logging_api.event import LoggedBy, parse_log_steps, result_of
-from services.ports import Clock, EventSink, Headers
+from services.ports import Clock, EventSink
 from services.proxy.errors import MalformedRequest, RequestTooSlow
 from services.proxy.exchange.context import KeyCheck
 from services.proxy.exchange.key_cache import AuthResult
@@ -67,13 +67,25 @@ class LoggedCallIntake:
             wait_s=ROOM_S,
         )
 
-    async def take(self, headers: Headers, provider: str, receive: Receive) -> str:
+    async def owner_of(self, head: Head) -> KeyOwner:
+        """Whose key `head` shows. Raises: Unauthenticated, Forbidden, StoreUnavailable when it cannot be checked."""
+        bearer = head.auth_header or next(
+            (value for name, value in head.forwarded if name.lower() == b"authorization"), None
+        )
+        if bearer is None:
+            raise Unauthenticated("the key is missing: send 'Authorization: Bearer <key>'")
+        checked: asyncio.Future[AuthResult] = asyncio.get_running_loop().create_future()
+        self._keys.check(bearer, lambda result: None if checked.done() else checked.set_result(result))
+        result = await checked
+        if isinstance(result, FareboxError):
+            raise copy(result)  # what is raised collects its traceback, and the cache keeps its own
+        return result
+
+    async def take(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
         """The id of the call that the ASGI request behind `receive` logs; its event is durable.
 
-        Raises: Rejected, StoreUnavailable when the key cannot be checked, BrokerUnavailable when the event was lost.
+        Raises: Rejected, BrokerUnavailable when the event was lost.
         """
-        head = parse_head(headers)
-        owner = await self._owner(head)
         for name in unknown_names(head.unsupported):
             self._metrics.add_unknown_header(name)
         if (head.body_bytes or 0) > MAX_BYTES:
@@ -114,19 +126,6 @@ class LoggedCallIntake:
         else:
             event = result_of(steps)
         return event, event.request.request_id != drawn_id
-
-    async def _owner(self, head: Head) -> KeyOwner:
-        bearer = head.auth_header or next(
-            (value for name, value in head.forwarded if name.lower() == b"authorization"), None
-        )
-        if bearer is None:
-            raise Unauthenticated("the key is missing: send 'Authorization: Bearer <key>'")
-        answer: asyncio.Future[AuthResult] = asyncio.get_running_loop().create_future()
-        self._keys.check(bearer, lambda verdict: None if answer.done() else answer.set_result(verdict))
-        verdict = await answer
-        if isinstance(verdict, FareboxError):
-            raise copy(verdict)  # what is raised collects its traceback, and the keyring remembers its own
-        return verdict
 
     async def _payload(self, receive: Receive) -> bytearray:
         payload = bytearray()

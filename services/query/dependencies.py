@@ -1,17 +1,30 @@
-"""What the handlers are given: the ports, and what is remembered between questions."""
+"""What the endpoints depend on: the ports, and what is cached between requests."""
 
 from collections.abc import Callable
 from typing import Annotated
 
+import msgspec
 from fastapi import Depends, Request
 
 from schemas.price import ShippedBook
-from services.ports import AmendableWarehouse, Clock, KeyStore, PriceRows, Reprices, Secrets
+from services.ports import AmendableWarehouse, Clock, EventSink, KeyStore, PriceRows, Reprices, Secrets
 from services.query.caches import PropertyNameCache, QueryKeyCache, SecretCache
 from services.query.fair_warehouse import FairWarehouse
 from services.query.http.json_body import BodySpace
+from services.query.readiness import Readiness
 from services.repricing.runner import Repricing
 from services.telemetry import Metrics
+
+
+class QueryStores(msgspec.Struct, frozen=True, kw_only=True):
+    """The ports of the query service. What opened them closes them, after the service."""
+
+    warehouse: AmendableWarehouse
+    keys: KeyStore
+    price_rows: PriceRows
+    reprices: Reprices
+    secrets: Secrets
+    sink: EventSink
 
 
 class Service:
@@ -19,40 +32,44 @@ class Service:
 
     def __init__(
         self,
+        stores: QueryStores,
         *,
-        warehouse: AmendableWarehouse,
-        keys: KeyStore,
-        price_rows: PriceRows,
         shipped: ShippedBook,
-        reprices: Reprices,
         clock: Clock,
-        secrets: Secrets,
         metrics: Metrics,
-        trouble: Callable[[], str],
-        public_url: str,
+        unhealthy_reason: Callable[[], str] = str,
+        public_url: str = "",
     ) -> None:
-        """`public_url`: where clients reach the service; '' for the address that each of them asked."""
-        self.warehouse = FairWarehouse(warehouse)
-        self.price_rows = price_rows
+        """`unhealthy_reason`: what keeps a worker in this process from its work, if there is one; '' when nothing does.
+
+        `public_url`: where clients reach the service, for the URLs that it gives; '' for the address of each request.
+        """
+        self.warehouse = FairWarehouse(stores.warehouse)
+        self.readiness = Readiness(stores.warehouse, stores.keys)
+        self.price_rows = stores.price_rows
+        self.reprices = stores.reprices
         self.shipped = shipped
-        self.reprices = reprices
         self.clock = clock
         self.metrics = metrics
-        self.trouble = trouble
-        self.public_url = public_url
-        self.secrets = SecretCache(secrets)
+        self.unhealthy_reason = unhealthy_reason
+        self.public_url = public_url.rstrip("/")
+        self.secrets = SecretCache(stores.secrets)
         self.body_space = BodySpace()
-        self.keys = QueryKeyCache(keys, clock)
-        self.spellings = PropertyNameCache(self.warehouse, clock)
+        self.keys = QueryKeyCache(stores.keys, clock)
+        self.property_names = PropertyNameCache(self.warehouse, clock)
         self.repricing = Repricing(
-            warehouse=self.warehouse, reprices=reprices, price_rows=price_rows, shipped=shipped, clock=clock
+            warehouse=self.warehouse,
+            reprices=stores.reprices,
+            price_rows=stores.price_rows,
+            shipped=shipped,
+            clock=clock,
         )
 
 
 def service_of(request: Request) -> Service:
-    """What answers `request`."""
+    """The service that `request` came to."""
     service: Service = request.app.state.service
     return service
 
 
-GivenService = Annotated[Service, Depends(service_of)]
+ServiceDep = Annotated[Service, Depends(service_of)]

@@ -1,4 +1,4 @@
-"""The warehouse as the query service asks it: organizations take turns, and what cannot be answered soon is refused."""
+"""The warehouse as the query service queries it: organizations take turns, and what would wait too long is refused."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +22,7 @@ Turn = asyncio.Future[None]
 
 
 class FairWarehouse:
-    """An AmendableWarehouse whose questions take turns. What is written goes straight on."""
+    """An AmendableWarehouse whose queries take turns. Writes go straight through."""
 
     def __init__(self, warehouse: AmendableWarehouse, *, limits: QueueLimits = LIMITS, wait_s: float = WAIT_S) -> None:
         self._warehouse = warehouse
@@ -31,7 +31,7 @@ class FairWarehouse:
 
     @property
     def is_idle(self) -> bool:
-        """Nobody asks."""
+        """No query runs or waits."""
         return self._turns.running == self._turns.waiting == 0
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
@@ -57,14 +57,14 @@ class FairWarehouse:
     @asynccontextmanager
     async def _turn(self, organization_id: str, *, is_cheap: bool) -> AsyncIterator[None]:
         if not self._turns.has_room(organization_id):
-            raise Busy("too many questions are waiting for the warehouse; try again later")
+            raise Busy("too many queries are waiting for the warehouse; try again later")
         turn: Turn = asyncio.get_running_loop().create_future()
         self._turns.add(turn, organization_id, is_cheap=is_cheap)
         self._advance()
         try:
             await asyncio.wait({turn}, timeout=self._wait_s)
             if not turn.done():
-                raise Busy("other questions keep the warehouse busy; try again later")
+                raise Busy("other queries keep the warehouse busy; try again later")
             yield
         finally:
             if turn.done():

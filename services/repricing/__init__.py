@@ -1,1 +1,4 @@
-"""Charging stored requests again, in the background. Start with `runner.py`; the arithmetic is `domain/pricing`."""
+"""Charging stored requests again, in the background. The arithmetic is in `services/domain/pricing`.
+
+Start with `runner.py`; `job.py` is one run.
+"""

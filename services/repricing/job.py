@@ -33,7 +33,7 @@ from services.sql.reprices import (
     compile_corrected,
     compile_correction_count,
     compile_correction_keys,
-    compile_otherwise_count,
+    compile_not_restored_count,
     compile_restored,
     criteria_filter,
 )
@@ -51,8 +51,8 @@ class LeaseLost(FareboxError):
     code = "lease_lost"
 
 
-class RepriceWork:
-    """`run` is the record as it stands; the client keeps it when the work has ended, one way or the other."""
+class RepriceJob:
+    """`run` is the record as it stands; its owner records it when the job has ended, one way or the other."""
 
     def __init__(
         self, run: Reprice, warehouse: AmendableWarehouse, reprices: Reprices, clock: Clock, *, chunk_rows: int
@@ -62,7 +62,7 @@ class RepriceWork:
         self._reprices = reprices
         self._clock = clock
         self._chunk_rows = chunk_rows
-        self._kept_prices: set[str] = set()
+        self._stored_prices: set[str] = set()
 
     async def charge_again(self, book: PriceBook) -> None:
         """Raises: Unavailable, LeaseLost."""
@@ -78,7 +78,7 @@ class RepriceWork:
     async def _charge_rows(self, where: Filter, book: PriceBook, differences: Differences) -> None:
         after = None
         while rows := await self._query(compile_charged_rows(self.run.organization_id, where, after, self._chunk_rows)):
-            # In a thread: clients wait for other tasks of this loop.
+            # In a thread: this loop also serves requests.
             decided = await asyncio.to_thread(_decided, rows, book, self.run)
             if not self.run.dry_run:
                 await self._write(decided)
@@ -93,26 +93,26 @@ class RepriceWork:
         known when it was recorded, and stays. Raises: Unavailable, LeaseLost.
         """
         run = self.run
-        moment_us = unix_us(self._clock.now())
+        now_us = unix_us(self._clock.now())
         after = None
-        otherwise = 0
+        not_restored = 0
         (total,) = await self._query(compile_correction_count(run.organization_id, run.id))
         self.run = replace(run, rows_total=total["corrections"])
         while keys := await self._query(compile_correction_keys(run.organization_id, run.id, after, self._chunk_rows)):
             after = key_of(keys[-1])
             span = Span(key_of(keys[0]), after)
-            await self._execute(compile_restored(run.organization_id, run.id, span, moment_us))
-            (count,) = await self._query(compile_otherwise_count(run.organization_id, run.id, span))
-            otherwise += count["otherwise"]
+            await self._execute(compile_restored(run.organization_id, run.id, span, now_us))
+            (count,) = await self._query(compile_not_restored_count(run.organization_id, run.id, span))
+            not_restored += count["not_restored"]
             await self._advance(len(keys))
-        done = self.run.rows_done - otherwise
+        done = self.run.rows_done - not_restored
         self.run = replace(self.run, state=RepriceState.UNDONE, error="", undone_at=self._clock.now(), rows_done=done)
 
     async def _count_rows(self, where: Filter) -> None:
         organization_id = self.run.organization_id
         requests = (MEASURES["requests"],)
-        count = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
-        (total,) = await self._query(compile_report(count))
+        query = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
+        (total,) = await self._query(compile_report(query))
         self.run = replace(self.run, rows_total=total["m0"])
 
     async def _write(self, decided: "_Decided") -> None:
@@ -120,9 +120,9 @@ class RepriceWork:
         corrections = decided.corrections
         if not corrections:
             return
-        prices = [price for price_id, price in decided.prices.items() if price_id not in self._kept_prices]
+        prices = [price for price_id, price in decided.prices.items() if price_id not in self._stored_prices]
         await _retry(lambda: self._warehouse.keep_prices(prices))
-        self._kept_prices.update(price.id for price in prices)
+        self._stored_prices.update(price.id for price in prices)
         await _retry(lambda: self._warehouse.keep_corrections(corrections))
         span = Span(_key(corrections[0]), _key(corrections[-1]))
         await self._execute(compile_corrected(self.run.organization_id, self.run.id, span))
@@ -149,11 +149,11 @@ class _Decided(msgspec.Struct, frozen=True):
 
 def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice) -> _Decided:
     prices: dict[str, Price] = {}
-    noting, differences = RecordingPriceBook(book, prices), Differences()
+    recording, differences = RecordingPriceBook(book, prices), Differences()
     corrections = []
     for stored in rows:
         row = _charged_row(stored, run.organization_id)
-        correction = correction_of(row, noting, reprice_id=run.id, timestamp=run.started_at)
+        correction = correction_of(row, recording, reprice_id=run.id, timestamp=run.started_at)
         differences.add(row, correction)
         if correction is not None:
             corrections.append(correction)

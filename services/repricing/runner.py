@@ -12,15 +12,15 @@ from schemas.price import PriceBook
 from schemas.reprice import Criteria, Reprice, RepriceState
 from services.domain.pricing.price_book import LayeredPrices
 from services.ports import AmendableWarehouse, Clock, PriceRows, Reprices
-from services.repricing.job import RepriceWork
-from services.sql.reprices import compile_runs_on_top
+from services.repricing.job import RepriceJob
+from services.sql.reprices import compile_later_runs
 
 CHUNK_ROWS: Final = 10_000
-SOON_S: Final = 2.0  # a client waits so long for the end of a run, before it gets a response that it goes on
+RESPOND_WITHIN_S: Final = 2.0  # a client waits so long for the end; later it has to look again
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[RepriceWork], Awaitable[None]]
+Steps = Callable[[RepriceJob], Awaitable[None]]
 
 
 class Repricing:
@@ -35,9 +35,9 @@ class Repricing:
         shipped: PriceBook,
         clock: Clock,
         chunk_rows: int = CHUNK_ROWS,
-        soon_s: float = SOON_S,
+        respond_within_s: float = RESPOND_WITHIN_S,
     ) -> None:
-        self._soon_s = soon_s
+        self._respond_within_s = respond_within_s
         self._chunk_rows = chunk_rows
         self._warehouse = warehouse
         self._reprices = reprices
@@ -49,7 +49,7 @@ class Repricing:
     async def begin(self, organization_id: str, criteria: Criteria, *, dry_run: bool) -> Reprice:
         """The run, ended if it did soon. Raises: Conflict when another one is under way; StoreUnavailable."""
         run = await self._reprices.begin(organization_id, criteria, dry_run=dry_run, at=self._clock.now())
-        return await self._soon(run, self._charge_again)
+        return await self._start(run, self._charge_again)
 
     async def undo(self, run: Reprice) -> Reprice:
         """The run, undone if that was done soon.
@@ -62,45 +62,45 @@ class Repricing:
             return run
         undoing = await self._reprices.begin_undo(run, at=self._clock.now())
         try:
-            await self._check_on_top(run)
+            await self._check_is_latest(run)
         except BaseException:
             await self._reprices.end(run)
             raise
-        return await self._soon(undoing, RepriceWork.undo)
+        return await self._start(undoing, RepriceJob.undo)
 
     async def close(self) -> None:
-        """Breaks off what is under way; it is recorded as that."""
+        """Breaks off what is under way, and records it as failed."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _check_on_top(self, run: Reprice) -> None:
+    async def _check_is_latest(self, run: Reprice) -> None:
         """Rows must go back the way they came: a later run took this one's costs for the prior ones."""
-        rows = await self._warehouse.query(compile_runs_on_top(run.organization_id, run.id))
+        rows = await self._warehouse.query(compile_later_runs(run.organization_id, run.id))
         for row in rows:
             later = await self._reprices.get_reprice(run.organization_id, row["reprice_id"])
             if later is not None and later.state is not RepriceState.UNDONE:
                 raise Conflict(f"re-pricing {later.id} has since changed the same requests: undo it first")
 
-    async def _charge_again(self, work: RepriceWork) -> None:
-        """At the prices known now that were valid at the time of each request."""
-        rows = await self._price_rows.list_prices(work.run.organization_id)
-        await work.charge_again(LayeredPrices(self._shipped, rows))
+    async def _charge_again(self, job: RepriceJob) -> None:
+        """At the prices known now that hold at the timestamp of each request."""
+        rows = await self._price_rows.list_prices(job.run.organization_id)
+        await job.charge_again(LayeredPrices(self._shipped, rows))
 
-    async def _soon(self, run: Reprice, steps: Work) -> Reprice:
-        task = asyncio.create_task(self._carry_out(run, steps))
+    async def _start(self, run: Reprice, steps: Steps) -> Reprice:
+        task = asyncio.create_task(self._run(run, steps))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.wait({task}, timeout=self._soon_s)
+        await asyncio.wait({task}, timeout=self._respond_within_s)
         return await self._reprices.get_reprice(run.organization_id, run.id) or run
 
-    async def _carry_out(self, run: Reprice, steps: Work) -> None:
-        work = RepriceWork(run, self._warehouse, self._reprices, self._clock, chunk_rows=self._chunk_rows)
+    async def _run(self, run: Reprice, steps: Steps) -> None:
+        job = RepriceJob(run, self._warehouse, self._reprices, self._clock, chunk_rows=self._chunk_rows)
         failure = "the query service was stopped"
         try:
-            failure = await _failure_of(steps, work)
+            failure = await _failure_of(steps, job)
         finally:
-            await self._record(work.run, failure)
+            await self._record(job.run, failure)
 
     async def _record(self, run: Reprice, failure: str) -> None:
         if failure:
@@ -110,17 +110,17 @@ class Repricing:
             await self._reprices.end(msgspec.structs.replace(run, ended_at=run.ended_at or self._clock.now()))
         except Unavailable as error:
             logger.warning(
-                "the end of a re-pricing is not on record", extra={"reprice_id": run.id, "reason": str(error)}
+                "the end of a re-pricing could not be recorded", extra={"reprice_id": run.id, "reason": str(error)}
             )
 
 
-async def _failure_of(steps: Work, work: RepriceWork) -> str:
+async def _failure_of(steps: Steps, job: RepriceJob) -> str:
     """Why the work broke off; '' when it did not."""
     try:
-        await steps(work)
+        await steps(job)
     except FareboxError as error:
         return str(error)
     except Exception:
-        logger.exception("re-pricing failed", extra={"reprice_id": work.run.id})
+        logger.exception("re-pricing failed", extra={"reprice_id": job.run.id})
         return "internal error: the log of the query service has more"
     return ""

@@ -1,7 +1,7 @@
 """Filter, Listing and Report into Statement. SQL is written in this room only.
 
 Whose rows a statement may see is added in `from_rows`. Text comes from this room and from `schemas/tables.py`; what
-clients say is bound to placeholders. There is no escaping function, because there is nothing to escape.
+clients send is bound to placeholders. There is no escaping function, because there is nothing to escape.
 """
 
 from collections.abc import Sequence
@@ -107,13 +107,14 @@ def compile_report(report: Report) -> Statement:
     return scope.statement(sql)
 
 
-def compile_spellings(organization_id: str) -> Statement:
-    """`property_key` in lower case and the `spelling` to show, of every property of the organization.
+def compile_spellings(organization_id: str, keys: Sequence[str]) -> Statement:
+    """`property_key` in lower case and the `spelling` to show, of each of `keys` that the organization has used.
 
     That is the most used one with capitals, which some HTTP libraries drop; where there is none, the key itself.
     """
     scope = Scope(organization_id, Everything())
-    rows = from_rows(PROPERTY_SPELLING, "1", scope, final=False)
+    named = f"property_key IN {scope.bind(tuple(keys), 'Array(String)')}"
+    rows = from_rows(PROPERTY_SPELLING, named, scope, final=False)
     used = "uniqCombinedMerge(12)(requests) AS used, min(first_use) AS first"
     spelled = f"FROM (SELECT property_key, spelling, {used} {rows} GROUP BY property_key, spelling)"
     rank = "(spelling = property_key, -toInt64(used), first, spelling)"

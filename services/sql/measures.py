@@ -2,8 +2,8 @@
 
 Costs are sums over the rows whose cost is known; `unpriced_requests` says how many are not in them. Where there are
 rows and the cost of none is known, the sum is unknown too, and not zero. Savings go by the same rule, over cached
-answers, and `unpriced_cache_hits` says how many of those are not in them. So do counts of what was used, over the rows
-of which somebody told, and `requests_without_usage` says how many are not in them.
+responses, and `unpriced_cache_hits` says how many of those are not in them. So do counts of usage, over the rows with
+reported usage, and `requests_without_usage` says how many are not in them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,12 +20,12 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
 
 
-_UNTOLD = "countIf(usage_source = 'none')"
+_UNREPORTED = "countIf(usage_source = 'none')"
 
 
 def _sum(names: Iterable[str]) -> str:
-    """A sum over the requests of which somebody told what was used; no value when there are requests and none did."""
-    return f"if(count() > 0 AND {_UNTOLD} = count(), NULL, sum({' + '.join(names)}))"
+    """A sum over the requests with known usage; no value when there are requests and the usage of none is known."""
+    return f"if(count() > 0 AND {_UNREPORTED} = count(), NULL, sum({' + '.join(names)}))"
 
 
 def _rate(part: str, whole: str) -> str:
@@ -37,9 +37,9 @@ _PRICED_TOKENS = "sumIf(all_tokens, cost_usd IS NOT NULL)"
 _ERRORS = "countIf(outcome IN ('provider_error', 'upstream_error', 'timed_out', 'refused'))"
 _HITS = "countIf(outcome = 'cached')"
 _UNPRICED_HITS = "countIf(outcome = 'cached' AND cache_saved_usd IS NULL)"
-_CACHE_ASKED = "countIf(cache_enabled OR outcome = 'cached')"
+_CACHE_REQUESTS = "countIf(cache_enabled OR outcome = 'cached')"
 _PRICED = "countIf(cost_usd IS NOT NULL)"
-_UNWEIGHED = "countIf(cost_usd IS NULL AND all_tokens = 0)"
+_UNPRICED_WITHOUT_TOKENS = "countIf(cost_usd IS NULL AND all_tokens = 0)"
 
 _MEASURES = (
     ("requests", "count()", "requests", "all requests, whatever their outcome"),
@@ -47,13 +47,18 @@ _MEASURES = (
     ("unpriced_requests", "countIf(cost_usd IS NULL)", "requests", "requests whose cost is unknown"),
     ("priced_request_share", _rate(_PRICED, "count()"), "share", "requests with a known cost"),
     ("priced_token_share", _rate(_PRICED_TOKENS, "sum(all_tokens)"), "share", "known tokens that have a known cost"),
-    ("unpriced_requests_without_tokens", _UNWEIGHED, "requests", "cost and tokens unknown: in no share of tokens"),
+    (
+        "unpriced_requests_without_tokens",
+        _UNPRICED_WITHOUT_TOKENS,
+        "requests",
+        "cost and tokens unknown: in no share of tokens",
+    ),
     ("average_cost_usd", _rate("sum(cost_usd)", "count(cost_usd)"), "USD", "cost of one request with a known cost"),
-    ("requests_without_usage", _UNTOLD, "requests", "nobody told what they used: in no count of tokens"),
-    ("cache_hits", _HITS, "requests", "answered from the response cache"),
-    ("cache_requests", _CACHE_ASKED, "requests", "allowed to be answered from the response cache"),
-    ("cache_hit_rate", _rate(_HITS, _CACHE_ASKED), "share", "cache hits of the requests that allowed it"),
-    ("cache_savings_usd", f"if({_HITS} = 0, 0, sum(cache_saved_usd))", "USD", "what cached answers would have cost"),
+    ("requests_without_usage", _UNREPORTED, "requests", "usage not reported: in no count of tokens"),
+    ("cache_hits", _HITS, "requests", "served from the response cache"),
+    ("cache_requests", _CACHE_REQUESTS, "requests", "allowed to be served from the response cache"),
+    ("cache_hit_rate", _rate(_HITS, _CACHE_REQUESTS), "share", "cache hits of the requests that allowed it"),
+    ("cache_savings_usd", f"if({_HITS} = 0, 0, sum(cache_saved_usd))", "USD", "what cached responses would have cost"),
     ("unpriced_cache_hits", _UNPRICED_HITS, "requests", "cache hits of which it is unknown what they saved"),
     ("average_latency_ms", "if(count() = 0, NULL, avg(latency_ms))", "ms", "from first byte in to last byte out"),
     ("p50_latency_ms", "if(count() = 0, NULL, quantileExact(0.5)(latency_ms))", "ms", "median latency"),
@@ -97,7 +102,7 @@ _COST_COVERAGE = (
     "unpriced_requests_without_tokens",
 )
 
-# What stands beside an amount or a count, so that nobody takes it for all: first of how many requests it is, and how
+# What stands beside an amount or a count, so that it is not taken for all: first of how many requests it is, and how
 # many of these are not in it.
 COVERAGE: Mapping[str, tuple[str, ...]] = dict.fromkeys(COUNTS, ("requests", "requests_without_usage")) | {
     "cost_usd": _COST_COVERAGE,
@@ -147,5 +152,5 @@ BODY_BYTES = Measure(
     name="body_bytes",
     sql="sum(length(request_body) + length(response_body))",
     unit="bytes",
-    meaning="prompts and answers",
+    meaning="prompts and responses",
 )

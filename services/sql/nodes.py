@@ -1,4 +1,4 @@
-"""The questions that can be asked: a Filter tree, and the two shapes Listing and Report around it."""
+"""The queries that can be compiled: a Filter tree, and the two shapes Listing and Report around it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -44,7 +44,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 def key_of(row: Mapping[str, Any]) -> Key:
-    """Of a row as the warehouse answers it."""
+    """Of a row as the warehouse returns it."""
     return Key(row["request_created_at"], str(row["request_id"]))
 
 
@@ -95,7 +95,7 @@ class ByProperty(msgspec.Struct, frozen=True):
 
 
 class ByTime(msgspec.Struct, frozen=True):
-    bucket: str  # a key of printer.BUCKETS
+    bucket: str  # a key of compile.BUCKETS
     time_zone: str  # IANA name
 
 

@@ -18,8 +18,8 @@ _COMPLEMENTS = {Operator.NOT_EQUALS: Operator.EQUALS, Operator.NOT_CONTAINS: Ope
 
 
 def parse_filter(json: object) -> Filter:
-    """The tree that `json` says. Raises: InvalidFilter, which names the culprit and what is known."""
-    return _Reading().node(json, 0)
+    """The tree that `json` stands for. Raises: InvalidFilter, which names the culprit and what is known."""
+    return _FilterParser().node(json, 0)
 
 
 def property_target(name: str) -> tuple[Column, str | None]:
@@ -34,8 +34,8 @@ def has_property(name: str) -> Filter:
     return Not(Compare(column=column, operator=Operator.EQUALS, value=None, key=key))
 
 
-class _Reading:
-    """One filter being read, and how much of it there has been."""
+class _FilterParser:
+    """Parses one filter, and counts what it holds."""
 
     def __init__(self) -> None:
         self._nodes = 0
@@ -163,7 +163,7 @@ def _object(json: object, what: str) -> Mapping[str, object]:
 
 
 def _some(json: object, path: str) -> Mapping[str, object]:
-    """An object that says something: an empty one is a mistake and not a condition that always holds."""
+    """An object that is not empty: an empty one is a mistake and not a condition that always holds."""
     given = _object(json, f"the conditions of {path}, an object,")
     if not given:
         raise InvalidFilter(f"{path} is given without a condition")

@@ -69,7 +69,7 @@ def compile_correction_count(organization_id: str, reprice_id: str) -> Statement
     return scope.statement(f"SELECT count() AS corrections {_corrections(reprice_id, '1', scope)}")
 
 
-def compile_runs_on_top(organization_id: str, reprice_id: str) -> Statement:
+def compile_later_runs(organization_id: str, reprice_id: str) -> Statement:
     """Ids of the runs that corrected rows which this run had corrected last, undone ones among them."""
     scope = Scope(organization_id, Everything())
     prior = f"prior_reprice_id = {scope.bind(reprice_id, 'String')}"
@@ -86,15 +86,15 @@ def compile_corrected(organization_id: str, reprice_id: str, span: Span) -> Stat
     return scope.statement(_copies(scope, span, replaced, corrections, copied))
 
 
-def compile_restored(organization_id: str, reprice_id: str, span: Span, moment_us: int) -> Statement:
+def compile_restored(organization_id: str, reprice_id: str, span: Span, least_version_us: int) -> Statement:
     """Writes the rows of `span` that are as the run left them as they were before it, in still newer versions.
 
     A row whose call was logged again since is not: the later log is a charge of its own, which the run did not change.
-    `moment_us`, in unix microseconds, is the least that a version may be.
+    `least_version_us`, in unix microseconds, is the least that a version may be.
     """
     scope = Scope(organization_id, Everything())
     replaced = {name: f"c.prior_{name}" for name in ("reprice_id", *_MONEY)}
-    least = f"{scope.bind(moment_us, 'UInt64')} - if(r.version < {LOGGED_BELOW}, {LOGGED_LESS_US}, 0)"
+    least = f"{scope.bind(least_version_us, 'UInt64')} - if(r.version < {LOGGED_BELOW}, {LOGGED_LESS_US}, 0)"
     replaced["version"] = f"greatest(r.version + 1, toUInt64({least}))"
     # FINAL: where a row has been restored or corrected since, the version that the run wrote may still be there.
     as_left = f"{_within(span, scope)} AND reprice_id = {scope.bind(reprice_id, 'String')}"
@@ -103,14 +103,14 @@ def compile_restored(organization_id: str, reprice_id: str, span: Span, moment_u
     return scope.statement(_copies(scope, span, replaced, corrections, f"SELECT {_KEY}, version {left}"))
 
 
-def compile_otherwise_count(organization_id: str, reprice_id: str, span: Span) -> Statement:
+def compile_not_restored_count(organization_id: str, reprice_id: str, span: Span) -> Statement:
     """How many of the rows of `span` that the run has corrections of do not cost what they did before it."""
     scope = Scope(organization_id, Everything())
     joined = _joined(_corrections(reprice_id, _within(span, scope), scope))
-    otherwise = "(r.cost_usd IS NULL) != (c.prior_cost_usd IS NULL) OR ifNull(r.cost_usd != c.prior_cost_usd, 0)"
-    condition = f"{_within(span, scope, 'r.')} AND (r.cost_state != c.prior_cost_state OR {otherwise})"
+    differs = "(r.cost_usd IS NULL) != (c.prior_cost_usd IS NULL) OR ifNull(r.cost_usd != c.prior_cost_usd, 0)"
+    condition = f"{_within(span, scope, 'r.')} AND (r.cost_state != c.prior_cost_state OR {differs})"
     rows = from_rows(REQUEST_RESPONSE, condition, scope, alias="r", joined=joined)
-    return scope.statement(f"SELECT count() AS otherwise {rows}")
+    return scope.statement(f"SELECT count() AS not_restored {rows}")
 
 
 def _copies(scope: Scope, span: Span, replaced: Mapping[str, str], corrections: str, copied: str) -> str:
@@ -144,5 +144,5 @@ def _within(span: Span, scope: Scope, of: str = "") -> str:
 def _compared(symbol: str, key: Key, scope: Scope, of: str = "") -> str:
     """The timestamp by itself too, which is what partitions and granules are skipped by."""
     timestamp, id_ = scope.bind(key.request_created_at, "DateTime64(3, 'UTC')"), scope.bind(key.request_id, "UUID")
-    at_moment = f"{of}request_created_at {symbol[0]}= {timestamp}"
-    return f"{at_moment} AND ({of}request_created_at, {of}request_id) {symbol} ({timestamp}, {id_})"
+    at_timestamp = f"{of}request_created_at {symbol[0]}= {timestamp}"
+    return f"{at_timestamp} AND ({of}request_created_at, {of}request_id) {symbol} ({timestamp}, {id_})"

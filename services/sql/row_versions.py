@@ -1,4 +1,4 @@
-"""Which rows are there already, and in which version, by their keys."""
+"""Which rows are there already under given keys, and in which version."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,21 @@ from services.sql.compile import compile_filter
 from services.sql.nodes import Everything, HasKey, Key
 from services.sql.scope import Scope, from_rows
 
+_KEY = ", ".join(name for name in REQUEST_RESPONSE.identity if name != REQUEST_RESPONSE.tenant)
+
 
 def compile_kept_versions(organization_id: str, keys: Sequence[Key]) -> Statement:
     """The highest `kept_version` of each of `keys` that there is a row of, be it a deleted one."""
     scope = Scope(organization_id, Everything())
-    key = ", ".join(name for name in REQUEST_RESPONSE.identity if name != REQUEST_RESPONSE.tenant)
-    rows = from_rows(REQUEST_RESPONSE, compile_filter(HasKey(tuple(keys)), scope), scope, final=False)
-    return scope.statement(f"SELECT {key}, max(version) AS kept_version {rows} GROUP BY {key}")
+    return scope.statement(f"SELECT {_KEY}, max(version) AS kept_version {_rows(keys, scope)} GROUP BY {_KEY}")
+
+
+def compile_latest_versions(organization_id: str, keys: Sequence[Key], names: Sequence[str]) -> Statement:
+    """`names` of the latest version of each of `keys` that there is a row of, be it a deleted one."""
+    scope = Scope(organization_id, Everything())
+    selected = f"SELECT {_KEY}, {', '.join(names)} {_rows(keys, scope)}"
+    return scope.statement(f"{selected} ORDER BY version DESC LIMIT 1 BY {_KEY}")
+
+
+def _rows(keys: Sequence[Key], scope: Scope) -> str:
+    return from_rows(REQUEST_RESPONSE, compile_filter(HasKey(tuple(keys)), scope), scope, final=False)

@@ -26,10 +26,10 @@ class Scope:
     def statement(self, sql: str, *, is_cheap: bool = False) -> Statement:
         """`is_cheap`: for another reason than its filter.
 
-        Raises: InvalidRequest when what was asked makes more text than the warehouse takes.
+        Raises: InvalidRequest when the SQL is longer than the warehouse takes.
         """
         if len(sql) > MAX_SQL:
-            raise InvalidRequest(f"the filter makes a question of {len(sql)} characters, more than {MAX_SQL}: say less")
+            raise InvalidRequest(f"generated query is {len(sql)} characters, limit {MAX_SQL}: simplify the filter")
         return Statement(
             sql=sql,
             parameters={name: value for (_, value), name in self._names.items()},

@@ -30,7 +30,7 @@ _GROUPABLE = frozenset({Kind.TEXT, Kind.FLAG, Kind.NUMBER})
 
 
 def parse_order(json: Mapping[str, object]) -> Order:
-    """One key and its direction; the newest first when nothing is said. Raises: InvalidRequest."""
+    """One key and its direction; the newest first when there is none. Raises: InvalidRequest."""
     if not json:
         return NEWEST_FIRST
     if len(json) > 1:

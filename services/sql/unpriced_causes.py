@@ -6,14 +6,14 @@ from schemas.tables import Column, Kind
 from schemas.unpriced import Cause
 from services.sql.nodes import ByColumn
 
-_UNTOLD: Final = "usage_source IN ('none', 'estimated')"
+_UNREPORTED: Final = "usage_source IN ('none', 'estimated')"
 
 _CONDITIONS: Final = (
     (Cause.RESPONSE_TRUNCATED, "cost_state = 'truncated'"),
-    (Cause.CLIENT_DISCONNECTED, f"{_UNTOLD} AND outcome = 'client_disconnected'"),
-    (Cause.RESPONSE_INCOMPLETE, f"{_UNTOLD} AND outcome IN ('upstream_error', 'timed_out')"),
-    (Cause.STREAM_USAGE_MISSING, f"{_UNTOLD} AND is_stream"),
-    (Cause.USAGE_MISSING, _UNTOLD),
+    (Cause.CLIENT_DISCONNECTED, f"{_UNREPORTED} AND outcome = 'client_disconnected'"),
+    (Cause.RESPONSE_INCOMPLETE, f"{_UNREPORTED} AND outcome IN ('upstream_error', 'timed_out')"),
+    (Cause.STREAM_USAGE_MISSING, f"{_UNREPORTED} AND is_stream"),
+    (Cause.USAGE_MISSING, _UNREPORTED),
     (Cause.USAGE_UNRECOGNIZED, "usage_incomplete"),
     (Cause.USAGE_INCONSISTENT, "usage_mismatch"),
     (Cause.MODEL_MISSING, "cost_state = 'unknown_model' AND model = ''"),

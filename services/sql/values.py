@@ -44,7 +44,7 @@ def parse_value(column: Column, operator: Operator, given: object, where: str) -
         case Kind.MONEY:
             return _dollars(given, where)
         case Kind.TIMESTAMP:
-            return _moment(operator, given, where)
+            return _timestamp(operator, given, where)
         case Kind.FLAG:
             return _flag(given, where)
         case _:
@@ -59,7 +59,7 @@ def _of_text(column: Column, operator: Operator, given: object, where: str) -> s
 
 
 def _special(operator: Operator, text: str) -> str | None:
-    """Helicone's two words for what a text cannot say."""
+    """Helicone's two words for what no text can express."""
     if operator is not Operator.EQUALS:
         return text
     return {"null": None, "__empty__": ""}.get(text, text)
@@ -110,7 +110,7 @@ def _dollars(given: object, where: str) -> Decimal:
     return amount
 
 
-def _moment(operator: Operator, given: object, where: str) -> datetime:
+def _timestamp(operator: Operator, given: object, where: str) -> datetime:
     """An instant in whole milliseconds: rows have no finer ones, so a finer bound moves to the next one."""
     try:
         timestamp = datetime.fromisoformat(given) if isinstance(given, str) else None

@@ -10,7 +10,7 @@ from schemas.event import DeadLetter
 from services.domain.logging_api.replacement import STORED_NAMES, StoredRow, row_to_write, stored_row
 from services.ports import Warehouse
 from services.sql.nodes import Key, key_of
-from services.sql.standing import print_standing
+from services.sql.row_versions import compile_latest_versions
 from services.worker.rows import Row, dead_letter
 from services.worker.skip_existing import KEYS_PER_QUERY, key_in_warehouse
 
@@ -70,7 +70,7 @@ async def _standing(rows: Sequence[Row], warehouse: Warehouse) -> dict[_Identity
     found: dict[_Identity, StoredRow] = {}
     for organization_id, keys in keys_by_organization.items():
         for start in range(0, len(keys), KEYS_PER_QUERY):
-            statement = print_standing(organization_id, keys[start : start + KEYS_PER_QUERY], STORED_NAMES)
+            statement = compile_latest_versions(organization_id, keys[start : start + KEYS_PER_QUERY], STORED_NAMES)
             for one in await warehouse.query(statement):
                 found[organization_id, key_of(one)] = stored_row(one)
     return found

@@ -1,4 +1,4 @@
-"""Who asks. A key sees the rows of its organization and no others, if it may read; to change costs takes an admin's."""
+"""API keys. A key reads the rows of its own organization, if it may read; changing costs takes an admin key."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from fastapi.security import APIKeyHeader
 
 from schemas.errors import Forbidden, Unauthenticated
 from schemas.key import Permission
-from services.query.dependencies import GivenService, service_of
+from services.query.dependencies import ServiceDep, service_of
 
 _HEADER = APIKeyHeader(
     name="Authorization",
@@ -16,7 +16,7 @@ _HEADER = APIKeyHeader(
 )
 
 
-async def _owner(service: GivenService, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
+async def _owner(service: ServiceDep, header: Annotated[str | None, Depends(_HEADER)]) -> tuple[str, Permission]:
     """The organization of the key, and what the key may do. Raises: Unauthenticated, StoreUnavailable."""
     secret = _secret(header or "")
     if not secret:
@@ -30,7 +30,7 @@ async def _owner(service: GivenService, header: Annotated[str | None, Depends(_H
 async def check_key(request: Request) -> str:
     """The organization of the key, before the body of `request` is read: only those with a key may have that done.
 
-    It is noted as `request.state.organization_id` too, from which the server knows a connection of somebody with a key.
+    It is set as `request.state.organization_id` too, from which the server knows a connection that has shown a key.
     Raises: Unauthenticated, StoreUnavailable.
     """
     organization_id, _ = await _owner(service_of(request), request.headers.get("authorization"))
@@ -48,10 +48,10 @@ Owner = Annotated[tuple[str, Permission], Depends(_owner)]
 
 
 async def _reader(owner: Owner) -> str:
-    """Asking is reading, whatever the HTTP method. Raises: Forbidden."""
+    """A query reads, whatever the HTTP method. Raises: Forbidden."""
     organization_id, permission = owner
     if permission is Permission.WRITE:
-        raise Forbidden("this API key may write and not read")
+        raise Forbidden("this API key is write-only")
     return organization_id
 
 
@@ -60,7 +60,7 @@ async def _admin(owner: Owner) -> str:
     organization_id, permission = owner
     if permission is not Permission.ADMIN:
         raise Forbidden(
-            "this API key may not change prices or costs: make one that may with `farebox keys create --may admin`"
+            "this API key may not change prices or costs: create an admin key, `farebox keys create --permission admin`"
         )
     return organization_id
 

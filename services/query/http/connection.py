@@ -5,7 +5,6 @@ for a request that has begun, or for one at all.
 """
 
 import asyncio
-import logging
 from math import inf
 from time import monotonic
 from typing import Any, Final
@@ -17,6 +16,7 @@ from uvicorn.server import ServerState
 
 from schemas.errors import InvalidRequest, TooLarge
 from services.domain.exchange.host import parse_host
+from services.query.http.refused_requests import RefusedRequests
 from services.query.http.responses import error_body
 
 MAX_HEAD_BYTES: Final = 64 * 2**10  # of one request; of what comes around its body (trailers, extensions) too
@@ -25,25 +25,7 @@ REQUEST_S: Final = 10.0  # for a head, from the connection or its first byte on
 BODY_S: Final = 60.0  # for a body
 IDLE_S: Final = 60.0  # between requests, and for a client to take more of a response
 LINGER_S: Final = 5.0  # for a client that still sends to read its response
-UNREAD_BYTES: Final = 16 * 2**20  # discarded of a client that still sends; above it the connection is aborted
-LOGGED_EVERY_S: Final = 10.0
-
-logger = logging.getLogger(__name__)
-
-
-class RefusedRequests:
-    """Requests that were no HTTP: one line for many, since anybody can send them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._logged_s = float("-inf")
-
-    def add(self, reason: str) -> None:
-        self._count += 1
-        now_s = monotonic()
-        if now_s - self._logged_s >= LOGGED_EVERY_S:
-            logger.warning("malformed requests refused", extra={"count": self._count, "latest": reason})
-            self._count, self._logged_s = 0, now_s
+UNREAD_BYTES: Final = 16 * 2**20  # discarded of a client that still sends; beyond it nothing more is read
 
 
 class _ClosedByConnection:
@@ -73,7 +55,7 @@ class QueryConnection(HttpToolsProtocol):
         self._max_connections = max_connections
         self._around_bytes = 0  # since the head began, or since a part of the body came
         self._in_head = False
-        self._offered = False  # the request offers another protocol; its body is still to come
+        self._offers_upgrade = False  # the request offers another protocol; its body is still to come
         self._leaving = False  # nothing more is read; the response may still be on its way
         self._unread_bytes = 0
         self._since_s = 0.0  # of what is waited for
@@ -87,15 +69,25 @@ class QueryConnection(HttpToolsProtocol):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Ends a connection that waits for its client: one without a key, the oldest first."""
-        others = [one for one in self.connections if isinstance(one, QueryConnection) and one.is_idle]
-        oldest = min(others, key=lambda one: (one.has_key, one.since_s), default=self)
+        """Ends a connection that waits for its client: one without a key, the oldest first; else this new one."""
+        waiting = [
+            one
+            for one in self.connections
+            if isinstance(one, QueryConnection) and one is not self and one.waits_for_client
+        ]
+        oldest = min(waiting, key=lambda one: (one.has_key, one.since_s), default=self)
         oldest.abort()
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is being answered."""
+        """No request is in work."""
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def waits_for_client(self) -> bool:
+        """For a request, for the rest of a body, or for the client to take a response."""
+        awaits_body = self.cycle is not None and self.cycle.more_body and not self.pipeline
+        return self.is_idle or awaits_body or self.transport.get_write_buffer_size() > 0
 
     @property
     def since_s(self) -> float:
@@ -116,9 +108,12 @@ class QueryConnection(HttpToolsProtocol):
             self.refuse(431, "the request's head, trailers or chunk extensions are too large")
 
     def _discard(self, size_bytes: int) -> None:
+        """A client that is no longer read from notices, and reads its response; an abort would take that from it."""
         self._unread_bytes += size_bytes
         if self._unread_bytes > UNREAD_BYTES:
-            self.abort()
+            if not self._leaving:
+                self._linger()
+            self.flow.pause_reading()
 
     def _parse(self, data: bytes) -> bytes | None:
         """What is left to parse by a new parser."""
@@ -146,7 +141,7 @@ class QueryConnection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self.refuse(400, f"the request is not valid HTTP: {_reason(error)}")
             return False
-        self._offered = False
+        self._offers_upgrade = False
         if not framing:
             self.on_message_complete()
         return True
@@ -154,10 +149,10 @@ class QueryConnection(HttpToolsProtocol):
     # Parser
 
     def on_message_begin(self) -> None:
-        if not self._offered:
+        if not self._offers_upgrade:
             super().on_message_begin()
             self._in_head = True
-            self._around_bytes = 0
+            self._around_bytes = self._unread_bytes = 0
             self._since_s = monotonic()
 
     def on_url(self, url: bytes) -> None:
@@ -172,7 +167,7 @@ class QueryConnection(HttpToolsProtocol):
         if self._leaving or not self._in_head:
             return
         self._in_head = False
-        self._offered = self.parser.should_upgrade()
+        self._offers_upgrade = self.parser.should_upgrade()
         try:
             self._check_head()
             super().on_headers_complete()
@@ -206,11 +201,11 @@ class QueryConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._leaving or self._offered:
+        if self._leaving or self._offers_upgrade:
             return
         self._around_bytes = 0
         super().on_message_complete()
-        self.cycle.more_body = False  # whether or not it was answered before
+        self.cycle.more_body = False  # whether or not its response has ended
 
     # Responses
 
@@ -220,11 +215,15 @@ class QueryConnection(HttpToolsProtocol):
         super().on_response_complete()
 
     def refuse(self, status: int, text: str) -> None:
-        """Responds to what cannot be understood, unless another response is on its way, and reads nothing more."""
+        """Responds to what cannot be parsed, unless another response is on its way, and reads nothing more."""
         if self._leaving or self.transport.is_closing():
             return
         self._refused.add(text)
         self._leaving = True
+        if self.pipeline:  # requests before it have no response yet: those come first, and after them the end
+            self.cycle.keep_alive = False
+            self.cycle.disconnected = self.cycle.more_body
+            return
         if not self.is_idle and (self.cycle.response_started or not self.cycle.more_body):
             self.cycle.keep_alive = False
             return
@@ -260,10 +259,12 @@ class QueryConnection(HttpToolsProtocol):
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes != self._unsent_bytes:
             self._unsent_bytes, self._since_s = unsent_bytes, now_s
-        elif now_s - self._since_s > (IDLE_S if unsent_bytes else self._patience_s()):
+        elif now_s - self._since_s > (IDLE_S if unsent_bytes else self._timeout_s()):
             self._end()
 
-    def _patience_s(self) -> float:
+    def _timeout_s(self) -> float:
+        if self.pipeline:  # a request is in work that has come as a whole, and the body of the last is not read yet
+            return inf
         if self._leaving and (self.is_idle or self.cycle.disconnected):
             return LINGER_S
         if not self.is_idle:
@@ -280,5 +281,5 @@ class QueryConnection(HttpToolsProtocol):
 
 
 def _reason(error: httptools.HttpParserError) -> str:
-    """The parser's own words. What an exception of ours said stays out."""
+    """The parser's own words, without those of an exception of ours."""
     return "" if isinstance(error, httptools.HttpParserCallbackError) else str(error)[:200]

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from schemas.api.reports import ReportView
 from schemas.api.requests import RequestView
 
-CSV_TOO: Final[dict[int | str, dict[str, Any]]] = {
+CSV_RESPONSE: Final[dict[int | str, dict[str, Any]]] = {
     "2XX": {"description": "With `Accept: text/csv`", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 
@@ -40,28 +40,28 @@ def requests_csv(views: Sequence[RequestView]) -> Response:
     names = [field.serialization_alias or name for name, field in RequestView.model_fields.items()]
     head = [_FIRST, *(name for name in names if name not in {*_AGAIN, _FIRST, _FLEETING})]
     lines = (view.model_dump(by_alias=True) for view in views)
-    return _answer("requests", head, ([line[name] for name in head] for line in lines), 201)
+    return _csv_response("requests", head, ([line[name] for name in head] for line in lines), 201)
 
 
 def report_csv(view: ReportView, dimensions: Sequence[str]) -> Response:
     """A line `group` for each group, `rest` for those beyond the limit, and the last line, `total`, for all of them."""
-    told = view.model_dump()
-    measures = list(told["total"])
+    content = view.model_dump()
+    measures = list(content["total"])
     head = ["line", *dimensions, *measures]
-    groups = (["group", *row["by"], *_figures(row["measures"], measures)] for row in told["rows"])
+    groups = (["group", *row["by"], *_figures(row["measures"], measures)] for row in content["rows"])
     ends = (
-        [line, *(None for _ in dimensions), *_figures(told[line], measures)]
+        [line, *(None for _ in dimensions), *_figures(content[line], measures)]
         for line in ("rest", "total")
-        if told[line] is not None
+        if content[line] is not None
     )
-    return _answer("report", head, (*groups, *ends), 200)
+    return _csv_response("report", head, (*groups, *ends), 200)
 
 
 def _figures(figures: Mapping[str, object], measures: Iterable[str]) -> list[object]:
     return [figures[name] for name in measures]
 
 
-def _answer(name: str, head: Sequence[str], lines: Iterable[Sequence[object]], status: int) -> Response:
+def _csv_response(name: str, head: Sequence[str], lines: Iterable[Sequence[object]], status: int) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(
         _text((head, *lines)), status, headers, media_type="text/csv; charset=utf-8; header=present"

@@ -1,6 +1,6 @@
 """Bodies of requests into JSON values, bounded before anything looks at them closely.
 
-What is large is parsed in a thread, so that other requests are answered meanwhile; how much of it is in work at once is
+What is large is parsed in a thread, so that other requests go on meanwhile; how much of it is in work at once is
 bounded, in all and for each organization.
 """
 

@@ -1,9 +1,59 @@
-"""What the routes of an app take, for those that asked for something else."""
+"""Routers whose routes need a key and keep every digit, and what all the routes of an app take."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any
 
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.routing import APIRoute
 from starlette.routing import Match, Route, Router
 from starlette.types import Scope
+
+from schemas.errors import InvalidRequest
+from services.query.dependencies import service_of
+from services.query.http.auth import check_key
+from services.query.http.error_docs import error_responses
+from services.query.http.json_body import check_size, parse_apart
+
+
+def authenticated_router(prefix: str) -> APIRouter:
+    """A router without routes yet; each of them needs a key."""
+    return APIRouter(prefix=prefix, route_class=_AuthenticatedRoute, responses=error_responses(401, 403, 503))
+
+
+class _ExactRequest(Request):
+    async def read(self, hold: Callable[[int], None]) -> None:
+        """Reads the whole body, whose size so far goes to `hold`. Raises: TooLarge, Busy."""
+        announced = self.headers.get("content-length", "")
+        check_size(int(announced) if announced.isdecimal() else 0)
+        body = bytearray()
+        async for chunk in self.stream():
+            body += chunk
+            check_size(len(body))
+            hold(len(body))
+        self._body = bytes(body)
+
+    async def json(self) -> Any:
+        """The body, with fractions as Decimal. What is not JSON that can be parsed is refused."""
+        try:
+            return await parse_apart(await self.body())
+        except InvalidRequest as error:
+            raise HTTPException(422, str(error)) from error  # others would not pass through FastAPI
+
+
+class _AuthenticatedRoute(APIRoute):
+    """Checks the key before the body is read, and reads numbers without loss."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_exactly(request: Request) -> Response:
+            organization_id = await check_key(request)
+            exact = _ExactRequest(request.scope, request.receive)
+            with service_of(request).body_space.share(organization_id) as hold:
+                await exact.read(hold)
+                return await handle(exact)
+
+        return handle_exactly
 
 
 def methods_of(routers: Iterable[Router], scope: Scope) -> list[str]:

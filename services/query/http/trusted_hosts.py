@@ -7,13 +7,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import Rejected
 from services.domain.exchange.host import check_trusted
-from services.query.http.responses import rejected
+from services.query.http.errors import rejection_response
 
-# What asks for a key by itself, and what tells nothing; balancers ask for that under any name.
+# Routes that check keys by themselves, and those that show nothing; load balancers request these under any name.
 _OPEN: Final = ("/v1/", "/healthz", "/readyz", "/healthcheck")
 
 
-class TrustedNames:
+class TrustedHostsMiddleware:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
@@ -26,5 +26,5 @@ class TrustedNames:
             try:
                 check_trusted(dict(scope["headers"]).get(b"host"), self._names)
             except Rejected as error:
-                app = rejected(error)
+                app = rejection_response(error)
         await app(scope, receive, send)

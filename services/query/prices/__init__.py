@@ -1,1 +1,4 @@
-"""Operator prices, and what has no price. Start with `endpoints.py`."""
+"""The operator's own prices, and what has no price. Prices are chosen and computed in `services/domain/pricing`.
+
+Start with `endpoints.py`.
+"""

@@ -9,24 +9,24 @@ PRICE_HELPS: Final = frozenset({Cause.MODEL_UNPRICED, Cause.PARTIALLY_UNPRICED})
 
 _ADVICE: Final[Mapping[Cause, str]] = {
     Cause.RESPONSE_TRUNCATED: (
-        "The answers were larger than what is kept of one. Raise FAREBOX_CAPTURE_BYTES for later ones; what these used "
-        "is not known."
+        "The responses were larger than what is captured. Raise FAREBOX_CAPTURE_BYTES for later ones; the usage of "
+        "these is unknown."
     ),
     Cause.CLIENT_DISCONNECTED: (
-        "Clients hung up before the provider said what was used. For later requests have such answers read to their "
+        "Clients disconnected before the provider reported usage. For later requests have such responses read to their "
         "end: FAREBOX_ON_DISCONNECT=drain, with enough in FAREBOX_DRAIN_TIMEOUT_S, FAREBOX_DRAIN_BYTES and "
-        "FAREBOX_DRAIN_COUNT. What these used is not known."
+        "FAREBOX_DRAIN_COUNT. The usage of these is unknown."
     ),
     Cause.RESPONSE_INCOMPLETE: (
-        "The answers broke off, or took too long, before the provider said what was used. Longer timeouts may help "
-        "later requests (FAREBOX_IDLE_TIMEOUT_S, FAREBOX_TOTAL_TIMEOUT_S); what these cost only the invoice tells."
+        "The responses broke off, or timed out, before the provider reported usage. Longer timeouts may help later "
+        "requests (FAREBOX_IDLE_TIMEOUT_S, FAREBOX_TOTAL_TIMEOUT_S); the cost of these is on the invoice only."
     ),
     Cause.STREAM_USAGE_MISSING: (
-        "The streams did not say what was used. Have later ones asked for it: FAREBOX_STREAM_USAGE=inject, or "
-        '"stream_options": {"include_usage": true} in the request. What these used is not known.'
+        "The streams did not report usage. Request it for later ones: FAREBOX_STREAM_USAGE=inject, or "
+        '"stream_options": {"include_usage": true} in the request. The usage of these is unknown.'
     ),
     Cause.USAGE_MISSING: (
-        "The answers do not say what was used, so there is nothing to charge by, unless each request has one price: "
+        "The responses report no usage, so there is nothing to charge by, unless each request has one price: "
         "add it with no other beside it (`farebox prices add MODEL --per-request USD`, or `usd_per_request` in "
         "`POST /v1/prices`), and re-price."
     ),
@@ -40,7 +40,7 @@ _ADVICE: Final[Mapping[Cause, str]] = {
     ),
     Cause.MODEL_MISSING: "Nothing names the model. Have clients of later requests name it: Helicone-Model-Override.",
     Cause.MODEL_UNPRICED: (
-        "Say what the model costs, valid from the first of these requests on (`farebox prices add`, or "
+        "Add a price for the model, valid from the first of these requests on (`farebox prices add`, or "
         "`POST /v1/prices`), and charge again (`farebox reprice`, or `POST /v1/reprice`)."
     ),
     Cause.PARTIALLY_UNPRICED: (

@@ -1,4 +1,4 @@
-"""What could not be priced, and why: the models that somebody should look at."""
+"""What could not be priced, and why: the models that need attention."""
 
 import asyncio
 from typing import Annotated
@@ -8,11 +8,11 @@ from fastapi import Query, Response
 from schemas.api.reprices import UnknownModel, UnknownModels
 from schemas.price import ShippedBook
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.query.dependencies import GivenService
+from services.query.dependencies import ServiceDep
 from services.query.http.auth import Reader
-from services.query.http.responses import answer
+from services.query.http.responses import data_response
 from services.query.prices.advice import PRICE_HELPS, advice_on
-from services.query.reports.groups import Group, ask
+from services.query.reports.groups import Group, run_report
 from services.query.reports.period import period_from
 from services.sql.compile import compile_report
 from services.sql.measures import ALL_COMPLETION_TOKENS, ALL_PROMPT_TOKENS, EXAMPLE_IDS, MEASURES, Measure
@@ -25,11 +25,11 @@ _SHOWN = 1000
 Since = Annotated[str, Query(description="90m, 24h, 7d, 4w, or ISO 8601")]
 
 
-async def unknown_models(organization_id: Reader, service: GivenService, since: Since = "7d") -> Response:
+async def unknown_models(organization_id: Reader, service: ServiceDep, since: Since = "7d") -> Response:
     """Models with requests whose cost is unknown, why it is, what helps, and examples."""
     period = period_from(since, None, service.clock.now())
 
-    def asked(where: Filter, measures: tuple[Measure, ...], *by: Dimension) -> Report:
+    def report(where: Filter, measures: tuple[Measure, ...], *by: Dimension) -> Report:
         return Report(
             table=REQUEST_RESPONSE,
             organization_id=organization_id,
@@ -40,8 +40,8 @@ async def unknown_models(organization_id: Reader, service: GivenService, since: 
         )
 
     (whole,), (_, groups) = await asyncio.gather(
-        service.warehouse.query(compile_report(asked(Everything(), _WHOLE))),
-        ask(asked(_COST_IS_UNKNOWN, _OF_MODEL, *_BY), service.warehouse),
+        service.warehouse.query(compile_report(report(Everything(), _WHOLE))),
+        run_report(report(_COST_IS_UNKNOWN, _OF_MODEL, *_BY), service.warehouse),
     )
     view = UnknownModels(
         start=period.start,
@@ -51,7 +51,7 @@ async def unknown_models(organization_id: Reader, service: GivenService, since: 
         models=[_model(group, service.shipped) for group in groups[:_SHOWN]],
         truncated=len(groups) > _SHOWN,
     )
-    return answer(view)
+    return data_response(view)
 
 
 _COST_IS_UNKNOWN = comparison("cost_usd", Operator.EQUALS, None)

@@ -12,7 +12,7 @@ from services.domain.pricing.price_input import counted_in_tokens
 
 
 def price_view(price: Price) -> PriceView:
-    # What is paid with something else is no price of its own.
+    # What is included in another class has no price of its own.
     units = {name: rate.usd for name, rate in price.rates.items() if name not in price.included_in}
     return PriceView(
         id=price.id,

@@ -1,1 +1,4 @@
-"""Requests added up: reports by columns, properties and time, and the summary. Start with `report.py`."""
+"""Requests added up: reports by columns, properties and time, and the summary. The measures are in `services/sql`.
+
+Start with `report.py`.
+"""

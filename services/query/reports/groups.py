@@ -1,4 +1,4 @@
-"""Reports asked and their answers read: positions back into names, and what is empty into None."""
+"""Runs reports, and parses what comes back: positions into names, and what is empty into None."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ class Group(msgspec.Struct, frozen=True):
     figures: Mapping[str, Any]
 
 
-async def ask(report: Report, warehouse: Warehouse) -> tuple[Group, list[Group]]:
+async def run_report(report: Report, warehouse: Warehouse) -> tuple[Group, list[Group]]:
     """The total over all groups, and the groups in order. Raises: StoreUnavailable."""
     rows = await warehouse.query(compile_report(report))
     total, *groups = [_group(row, report) for row in rows]

@@ -1,4 +1,4 @@
-"""The period that a report is about, fixed once per question."""
+"""The period that a report is about, fixed once per request."""
 
 import re
 from datetime import datetime, timedelta
@@ -33,8 +33,8 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 def period_between(start: str, end: str | None, now: datetime) -> Period:
     """Raises: InvalidRequest."""
-    until = now if end is None else moment_of(end, "end")
-    period = Period(start=moment_of(start, "start"), end=whole_milliseconds(until))
+    until = now if end is None else parse_timestamp(end, "end")
+    period = Period(start=parse_timestamp(start, "start"), end=whole_milliseconds(until))
     if period.start > period.end:
         raise InvalidRequest(f"start {shown(start)} is after end {shown(end) if end else 'now'}")
     return period
@@ -51,14 +51,14 @@ def period_since(since: str, now: datetime) -> Period:
 
 def period_from(since: str, until: str | None, now: datetime) -> Period:
     """`since` is a length of time before now, or a timestamp. Raises: InvalidRequest."""
-    start = period_since(since, now).start if _SINCE.fullmatch(since) else moment_of(since, "since")
-    end = whole_milliseconds(now) if until is None else moment_of(until, "until")
+    start = period_since(since, now).start if _SINCE.fullmatch(since) else parse_timestamp(since, "since")
+    end = whole_milliseconds(now) if until is None else parse_timestamp(until, "until")
     if start > end:
         raise InvalidRequest(f"since {shown(since)} is after until {shown(until) if until else 'now'}")
     return Period(start=start, end=end)
 
 
-def moment_of(text: str, name: str) -> datetime:
+def parse_timestamp(text: str, name: str) -> datetime:
     """ISO 8601 text that clients give as `name`. Raises: InvalidRequest."""
     timestamp = parse_value(_CREATED_AT, Operator.GTE, text, name)
     assert isinstance(timestamp, datetime)

@@ -1,4 +1,4 @@
-"""Questions about groups: a report of measures, and the summary that `farebox report` prints."""
+"""Reports of measures by group, and the summary that `farebox report` prints."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -10,11 +10,11 @@ from fastapi import Query, Response
 from schemas.api.reports import ByColumnRequest, ByPropertyRequest, ByTimeRequest, ReportRequest, ReportRow, ReportView
 from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE
-from services.query.dependencies import GivenService
+from services.query.dependencies import ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.csv import WantsCsv, report_csv
-from services.query.http.responses import answer
-from services.query.reports.groups import Group, ask
+from services.query.http.responses import data_response
+from services.query.reports.groups import Group, run_report
 from services.query.reports.period import period_between, period_since
 from services.query.reports.summary import summarize
 from services.query.reports.totals import rest_figures
@@ -29,14 +29,14 @@ Start = Annotated[str | None, Query(description="ISO 8601; instead of `since`")]
 End = Annotated[str | None, Query(description="ISO 8601; with `start`, by default now")]
 
 
-async def report(body: ReportRequest, organization_id: Reader, service: GivenService, as_csv: WantsCsv) -> Response:
+async def report(body: ReportRequest, organization_id: Reader, service: ServiceDep, as_csv: WantsCsv) -> Response:
     """Measures by groups, with their total; with `Accept: text/csv` as CSV. Amounts of money bring their coverage."""
     zone = _zone(body.time_zone)
     period = period_between(body.time_filter.start, body.time_filter.end, service.clock.now())
     by = tuple(_dimension(part, body.time_zone) for part in body.by)
     measures = _measures(body.measures)
     order_by, descending = _ordering(body, by, measures)
-    asked = Report(
+    query = Report(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
         where=And((period.filter(), parse_filter(body.filter))),
@@ -46,7 +46,7 @@ async def report(body: ReportRequest, organization_id: Reader, service: GivenSer
         descending=descending,
         limit=body.limit + 1,
     )
-    total, groups = await ask(asked, service.warehouse)
+    total, groups = await run_report(query, service.warehouse)
     shown, truncated = groups[: body.limit], len(groups) > body.limit
     view = ReportView(
         start=period.start,
@@ -56,21 +56,21 @@ async def report(body: ReportRequest, organization_id: Reader, service: GivenSer
         total=dict(total.figures),
         truncated=truncated,
     )
-    return report_csv(view, [_named(part) for part in body.by]) if as_csv else answer(view)
+    return report_csv(view, [_named(part) for part in body.by]) if as_csv else data_response(view)
 
 
 async def report_summary(
-    organization_id: Reader, service: GivenService, since: Since = None, start: Start = None, end: End = None
+    organization_id: Reader, service: ServiceDep, since: Since = None, start: Start = None, end: End = None
 ) -> Response:
     """What traffic cost, by default in 7 days: by environment and feature, by user, and what was not priced."""
     now = service.clock.now()
     if start is None and end is None:
         period = period_since("7d" if since is None else since, now)
     elif start is None or since is not None:
-        raise InvalidRequest("say since alone, or start with or without end")
+        raise InvalidRequest("give since alone, or start with or without end")
     else:
         period = period_between(start, end, now)
-    return answer(await summarize(organization_id, period, service.warehouse))
+    return data_response(await summarize(organization_id, period, service.warehouse))
 
 
 def _zone(name: str) -> ZoneInfo:

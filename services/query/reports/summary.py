@@ -1,4 +1,4 @@
-"""What traffic cost in a period, in one answer: a tree that adds up, the dearest users, the cache, the unpriced."""
+"""What traffic cost in a period: a tree that adds up, the users who cost most, the cache, the unpriced."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from decimal import Decimal
 from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.ports import Warehouse
-from services.query.reports.groups import Group, ask
+from services.query.reports.groups import Group, run_report
 from services.query.reports.period import Period
 from services.query.reports.totals import SPEND, SpendTotals, rest_of, share_of, spend_of, spend_totals_of, sum_of
 from services.sql.measures import MEASURES, Measure
@@ -36,7 +36,7 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
     async def groups(
         by: Sequence[Dimension], measures: Sequence[Measure], *also: Filter, limit: int = BRANCHES
     ) -> tuple[Group, list[Group]]:
-        asked = Report(
+        query = Report(
             table=REQUEST_RESPONSE,
             organization_id=organization_id,
             where=And((period.filter(), *also)),
@@ -44,7 +44,7 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
             by=tuple(by),
             limit=limit,
         )
-        return await ask(asked, warehouse)
+        return await run_report(query, warehouse)
 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
     (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
@@ -72,31 +72,31 @@ def environments(total: Group, branches: Sequence[Group]) -> list[EnvironmentSpe
     """The tree. What `branches` leave of the total becomes a branch of its own, so the tree always adds up."""
     whole = spend_totals_of(total)
     parts = [(branch.by, spend_totals_of(branch)) for branch in branches]
-    rest = rest_of(whole, sum_of(tally for _, tally in parts))
+    rest = rest_of(whole, sum_of(totals for _, totals in parts))
     if rest.requests:
         parts.append(((REST, REST), rest))
     by_environment: dict[str, list[tuple[str, SpendTotals]]] = {}
-    for (environment, feature), tally in parts:
-        by_environment.setdefault(environment or ABSENT, []).append((feature or ABSENT, tally))
+    for (environment, feature), totals in parts:
+        by_environment.setdefault(environment or ABSENT, []).append((feature or ABSENT, totals))
     tree = [_environment(name, features, whole) for name, features in by_environment.items()]
-    return sorted(tree, key=_dearest_first)
+    return sorted(tree, key=_by_cost_descending)
 
 
-def _dearest_first(spend: EnvironmentSpend) -> tuple[bool, Decimal, str]:
+def _by_cost_descending(spend: EnvironmentSpend) -> tuple[bool, Decimal, str]:
     """What is unknown comes last."""
     return spend.cost_usd is None, -(spend.cost_usd or Decimal(0)), spend.name
 
 
 def _environment(name: str, features: Sequence[tuple[str, SpendTotals]], whole: SpendTotals) -> EnvironmentSpend:
-    tally = sum_of(part for _, part in features)
+    totals = sum_of(part for _, part in features)
     return EnvironmentSpend(
         name=name,
-        share=share_of(tally.cost_usd, whole.cost_usd),
+        share=share_of(totals.cost_usd, whole.cost_usd),
         features=[
-            FeatureSpend(name=feature, share=share_of(part.cost_usd, tally.cost_usd), **spend_of(part))
+            FeatureSpend(name=feature, share=share_of(part.cost_usd, totals.cost_usd), **spend_of(part))
             for feature, part in features
         ],
-        **spend_of(tally),
+        **spend_of(totals),
     )
 
 
@@ -113,6 +113,6 @@ def _unpriced(group: Group) -> Unpriced:
 
 
 def _any_of(users: Sequence[Group]) -> Filter:
-    """Those whose names are no longer than what can be asked for."""
+    """Those whose names are no longer than a value of a filter may be."""
     names = (user.by[0] for user in users if len(user.by[0]) <= MAX_VALUE)
     return Or(tuple(comparison("user_id", Operator.EQUALS, name) for name in names))

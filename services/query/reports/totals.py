@@ -16,7 +16,7 @@ SPEND: Final[tuple[Measure, ...]] = (
 
 
 class SpendTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests, and what those with a known cost cost. Tallies add up; shares are taken of them at the end."""
+    """Requests, and what those with a known cost cost. They add up; shares are computed at the end."""
 
     known_usd: Decimal = Decimal(0)
     requests: int = 0
@@ -35,15 +35,15 @@ _FIELDS: Final = SpendTotals.__struct_fields__
 
 
 def spend_totals_of(group: Group) -> SpendTotals:
-    """Of a group that was asked for `SPEND`."""
+    """Of a group with the measures `SPEND`."""
     figures = dict(group.figures)
     return SpendTotals(known_usd=figures.pop("cost_usd") or Decimal(0), **{name: figures[name] for name in _FIELDS[1:]})
 
 
-def sum_of(tallies: Iterable[SpendTotals]) -> SpendTotals:
+def sum_of(parts: Iterable[SpendTotals]) -> SpendTotals:
     total = SpendTotals()
-    for tally in tallies:
-        total = SpendTotals(**{name: getattr(total, name) + getattr(tally, name) for name in _FIELDS})
+    for totals in parts:
+        total = SpendTotals(**{name: getattr(total, name) + getattr(totals, name) for name in _FIELDS})
     return total
 
 
@@ -64,15 +64,15 @@ def rest_figures(total: Group, shown: Sequence[Group]) -> dict[str, Any]:
     return rest
 
 
-def spend_of(tally: SpendTotals) -> dict[str, Any]:
+def spend_of(totals: SpendTotals) -> dict[str, Any]:
     """The fields of `schemas.api.requests.Spend`."""
     return {
-        "cost_usd": tally.cost_usd,
-        "requests": tally.requests,
-        "unpriced_requests": tally.unpriced_requests,
-        "priced_request_share": share_of(tally.requests - tally.unpriced_requests, tally.requests),
-        "priced_token_share": share_of(tally.priced_tokens, tally.all_tokens),
-        "unpriced_requests_without_tokens": tally.unpriced_requests_without_tokens,
+        "cost_usd": totals.cost_usd,
+        "requests": totals.requests,
+        "unpriced_requests": totals.unpriced_requests,
+        "priced_request_share": share_of(totals.requests - totals.unpriced_requests, totals.requests),
+        "priced_token_share": share_of(totals.priced_tokens, totals.all_tokens),
+        "unpriced_requests_without_tokens": totals.unpriced_requests_without_tokens,
     }
 
 

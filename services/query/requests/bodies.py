@@ -18,7 +18,7 @@ from services.sql.measures import BODY_BYTES
 from services.sql.nodes import Filter, HasKey, Key, Listing, Report, key_of
 from services.sql.sort import NEWEST_FIRST
 
-MAX_BODIES_BYTES: Final = 64 * 2**20  # of one answer: in memory it takes several times that
+MAX_BODIES_BYTES: Final = 64 * 2**20  # of one response: in memory it takes several times that
 
 
 class BodyForm(StrEnum):
@@ -29,7 +29,7 @@ class BodyForm(StrEnum):
     RAW_EVENTS = "raw events"
 
 
-def form_asked(*, included: bool, raw_events: bool) -> BodyForm:
+def body_form(*, included: bool, raw_events: bool) -> BodyForm:
     if not included:
         return BodyForm.LEFT_OUT
     return BodyForm.RAW_EVENTS if raw_events else BodyForm.ASSEMBLED
@@ -42,7 +42,7 @@ async def bodies_of(
     if form is BodyForm.LEFT_OUT or not rows:
         return [ShownBodies() for _ in rows]
     stored = await _stored(organization_id, rows, service)
-    # Megabytes may have to be read: meanwhile the loop answers others.
+    # In a thread: megabytes may have to be parsed.
     return await asyncio.to_thread(lambda: [_shown(row, stored.get(key_of(row)), form) for row in rows])
 
 
@@ -59,7 +59,7 @@ def _shown(row: Row, stored: Mapping[str, Any] | None, form: BodyForm) -> ShownB
 
 async def _stored(organization_id: str, rows: Sequence[Row], service: Service) -> dict[Key, Row]:
     where = HasKey(tuple(map(key_of, rows)))
-    if len(rows) > 1:  # one alone is bounded when it is kept
+    if len(rows) > 1:  # one alone is bounded when it is stored
         await _check_size(organization_id, where, service.warehouse)
     listing = Listing(
         table=REQUEST_BODY,
@@ -72,9 +72,9 @@ async def _stored(organization_id: str, rows: Sequence[Row], service: Service) -
 
 
 async def _check_size(organization_id: str, where: Filter, warehouse: Warehouse) -> None:
-    """Raises: InvalidRequest when bodies are larger together than a process should hold for one answer."""
+    """Raises: InvalidRequest when bodies are larger together than a process should hold for one response."""
     report = Report(table=REQUEST_BODY, organization_id=organization_id, where=where, measures=(BODY_BYTES,))
     (total,) = await warehouse.query(compile_report(report))
     if total["m0"] > MAX_BODIES_BYTES:
-        told = f"the bodies have {total['m0']:,} bytes together, and a response at most {MAX_BODIES_BYTES:,}"
-        raise InvalidRequest(f"ask for fewer rows with includeInputs: {told}")
+        sizes = f"the bodies have {total['m0']:,} bytes together, and a response at most {MAX_BODIES_BYTES:,}"
+        raise InvalidRequest(f"request fewer rows with includeInputs: {sizes}")

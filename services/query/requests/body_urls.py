@@ -10,11 +10,11 @@ from fastapi import Depends, Request
 from schemas.api.requests import instant
 from services.domain.exchange.signed_url import SIGNED_URLS, VALID_FOR, SignedBody, signature_of
 from services.ports import Row
-from services.query.dependencies import GivenService
+from services.query.dependencies import ServiceDep
 
 
 class BodyUrls(msgspec.Struct, frozen=True, kw_only=True):
-    """Makes the URLs of one answer."""
+    """Makes the URLs of one response."""
 
     base_url: str
     secret: bytes
@@ -27,16 +27,16 @@ class BodyUrls(msgspec.Struct, frozen=True, kw_only=True):
             created_at=instant(row["request_created_at"]),
             expires_at_s=self.expires_at_s,
         )
-        said = {
+        parameters = {
             "organization": organization_id,
             "created_at": signed.created_at,
             "expires": signed.expires_at_s,
             "signature": signature_of(signed, self.secret),
         }
-        return f"{self.base_url}/v1/request/{signed.request_id}/body?{urlencode(said)}"
+        return f"{self.base_url}/v1/request/{signed.request_id}/body?{urlencode(parameters)}"
 
 
-async def _body_urls(request: Request, service: GivenService) -> BodyUrls:
+async def _body_urls(request: Request, service: ServiceDep) -> BodyUrls:
     """Raises: StoreUnavailable."""
     expires_at = service.clock.now().astimezone(UTC) + VALID_FOR
     return BodyUrls(
@@ -46,4 +46,4 @@ async def _body_urls(request: Request, service: GivenService) -> BodyUrls:
     )
 
 
-GivenBodyUrls = Annotated[BodyUrls, Depends(_body_urls)]
+BodyUrlsDep = Annotated[BodyUrls, Depends(_body_urls)]

@@ -1,4 +1,4 @@
-"""Requests by their ids. An id names one request, unless clients used it again: each is a request of its own then."""
+"""Requests by their ids. An id names one request, unless clients used it again: then each is a request of its own."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,11 +11,11 @@ from schemas.api.requests import MAX_OTHERS, IdsRequest, OneRequestView, RawEven
 from schemas.errors import InvalidRequest, NotFound
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.ports import Row
-from services.query.dependencies import GivenService, Service
+from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
-from services.query.http.responses import answer
-from services.query.requests.bodies import BodyForm, form_asked
-from services.query.requests.body_urls import GivenBodyUrls
+from services.query.http.responses import data_response
+from services.query.requests.bodies import BodyForm, body_form
+from services.query.requests.body_urls import BodyUrlsDep
 from services.query.requests.list import views_of
 from services.sql.compile import compile_listing
 from services.sql.nodes import And, Filter, Listing, comparison
@@ -30,11 +30,11 @@ CreatedAt = Annotated[
 ]
 
 
-async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenService, urls: GivenBodyUrls) -> Response:
+async def query_ids(body: IdsRequest, organization_id: Reader, service: ServiceDep, urls: BodyUrlsDep) -> Response:
     """All requests with these ids, without bodies, the newest first; several for an id that was used again."""
     ids = tuple(sorted({str(request_id) for request_id in body.request_ids}))
     if not ids:
-        return answer([])
+        return data_response([])
     listing = Listing(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
@@ -45,14 +45,14 @@ async def query_ids(body: IdsRequest, organization_id: Reader, service: GivenSer
     rows = await service.warehouse.query(compile_listing(listing))
     if len(rows) > _MAX_ROWS:
         raise InvalidRequest(f"requestIds: more than {_MAX_ROWS} requests have these ids; a filter gives them in pages")
-    return answer(await views_of(organization_id, rows, service, urls, BodyForm.LEFT_OUT))
+    return data_response(await views_of(organization_id, rows, service, urls, BodyForm.LEFT_OUT))
 
 
 async def get_request(
     request_id: UUID,
     organization_id: Reader,
-    service: GivenService,
-    urls: GivenBodyUrls,
+    service: ServiceDep,
+    urls: BodyUrlsDep,
     *,
     includeBody: bool = False,  # noqa: N803
     rawEvents: RawEvents = False,  # noqa: N803
@@ -60,15 +60,15 @@ async def get_request(
 ) -> Response:
     """One request by its id; the latest, where an id was used again and `created_at` does not say which."""
     row, others = await row_of(REQUEST_RESPONSE, organization_id, request_id, created_at, service)
-    form = form_asked(included=includeBody, raw_events=rawEvents)
+    form = body_form(included=includeBody, raw_events=rawEvents)
     (view,) = await views_of(organization_id, [row], service, urls, form)
-    return answer(OneRequestView(**dict(view), also_created_at=others))
+    return data_response(OneRequestView(**dict(view), also_created_at=others))
 
 
 async def row_of(
     table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service
 ) -> tuple[Row, list[datetime] | None]:
-    """What `table` shows of the request, of the latest with its id, unless told otherwise; and when others were made.
+    """What `table` shows of the latest request with this id, or of that of `created_at`; and when others were made.
 
     Those are None where `created_at` says which request is meant. Raises: NotFound, InvalidRequest, StoreUnavailable.
     """

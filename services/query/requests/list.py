@@ -9,12 +9,12 @@ from fastapi import Response
 from schemas.api.requests import QueryRequest, RequestView
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.ports import Row
-from services.query.dependencies import GivenService, Service
+from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.csv import WantsCsv, requests_csv
-from services.query.http.responses import answer
-from services.query.requests.bodies import BodyForm, bodies_of, form_asked
-from services.query.requests.body_urls import BodyUrls, GivenBodyUrls
+from services.query.http.responses import data_response
+from services.query.requests.bodies import BodyForm, bodies_of, body_form
+from services.query.requests.body_urls import BodyUrls, BodyUrlsDep
 from services.query.requests.paging import page_of
 from services.query.requests.views import view_of
 from services.sql.compile import compile_report
@@ -27,7 +27,7 @@ _CLOCKS_DIFFER_BY = timedelta(minutes=5)  # rows further in the future are not s
 
 
 async def query_requests(
-    body: QueryRequest, organization_id: Reader, service: GivenService, urls: GivenBodyUrls, as_csv: WantsCsv
+    body: QueryRequest, organization_id: Reader, service: ServiceDep, urls: BodyUrlsDep, as_csv: WantsCsv
 ) -> Response:
     """A page of requests that fulfil a filter; with `Accept: text/csv` as CSV, where what is unknown is empty."""
     listing = Listing(
@@ -39,12 +39,12 @@ async def query_requests(
         offset=body.offset,
     )
     rows = await page_of(listing, service.warehouse)
-    form = form_asked(included=body.include_inputs, raw_events=body.raw_events)
+    form = body_form(included=body.include_inputs, raw_events=body.raw_events)
     views = await views_of(organization_id, rows, service, urls, form)
-    return requests_csv(views) if as_csv else answer(views, 201)
+    return requests_csv(views) if as_csv else data_response(views, 201)
 
 
-async def count_requests(body: QueryRequest, organization_id: Reader, service: GivenService) -> Response:
+async def count_requests(body: QueryRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """How many requests fulfil a filter."""
     report = Report(
         table=REQUEST_RESPONSE,
@@ -53,7 +53,7 @@ async def count_requests(body: QueryRequest, organization_id: Reader, service: G
         measures=(MEASURES["requests"],),
     )
     (total,) = await service.warehouse.query(compile_report(report))
-    return answer(total["m0"])
+    return data_response(total["m0"])
 
 
 def _where(body: QueryRequest, service: Service) -> Filter:
@@ -70,8 +70,10 @@ async def views_of(
 ) -> list[RequestView]:
     """Stored rows as clients see them, in their order. Raises: InvalidRequest, StoreUnavailable."""
     bodies = await bodies_of(organization_id, rows, service, form)
-    spellings = await service.spellings.of(organization_id, {key for row in rows for key in row["properties"]})
-    # In a thread: the bodies of one answer may take seconds to look through.
+    spellings = await service.property_names.spellings_of(
+        organization_id, {key for row in rows for key in row["properties"]}
+    )
+    # In a thread: the bodies of one response may take seconds to look through.
     return await asyncio.to_thread(
         lambda: [
             view_of(row, spellings, shown, organization_id=organization_id, body_url=urls.of(organization_id, row))

@@ -16,9 +16,9 @@ from schemas.tables import REQUEST_RESPONSE
 from schemas.usage import USAGE_CLASSES
 from services.domain.pricing.receipt import receipt_of
 from services.ports import Row, Warehouse
-from services.query.dependencies import GivenService
+from services.query.dependencies import ServiceDep
 from services.query.http.auth import Reader
-from services.query.http.responses import answer
+from services.query.http.responses import data_response
 from services.query.prices.views import decode_price, per_million, price_view
 from services.query.requests.by_id import CreatedAt, row_of
 from services.query.requests.views import json_or_text
@@ -33,13 +33,13 @@ _ROW: Final = msgspec.structs.replace(REQUEST_RESPONSE, shown=(*_FACTS, *USAGE_C
 
 
 async def get_receipt(
-    request_id: UUID, organization_id: Reader, service: GivenService, created_at: CreatedAt = None
+    request_id: UUID, organization_id: Reader, service: ServiceDep, created_at: CreatedAt = None
 ) -> Response:
     """The sum that led to the cost of a request, line by line, with the prices that were used then."""
     row, others = await row_of(_ROW, organization_id, request_id, created_at, service)
     charged = _charged(row)
-    price = await _price(charged.price_id, service.warehouse)
-    return answer(_view(row, charged, receipt_of(charged, price), others))
+    price = await _price(organization_id, charged.price_id, service.warehouse)
+    return data_response(_view(row, charged, receipt_of(charged, price), others))
 
 
 def _charged(row: Row) -> Charged:
@@ -47,8 +47,8 @@ def _charged(row: Row) -> Charged:
     return msgspec.convert({name: row[name] for name in _FACTS} | {"usage": usage}, Charged)
 
 
-async def _price(price_id: str, warehouse: Warehouse) -> Price | None:
-    rows = await warehouse.query(compile_price(price_id)) if price_id else []
+async def _price(organization_id: str, price_id: str, warehouse: Warehouse) -> Price | None:
+    rows = await warehouse.query(compile_price(organization_id, price_id)) if price_id else []
     return decode_price(rows[0]["price"]) if rows else None
 
 

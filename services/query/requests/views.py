@@ -19,7 +19,7 @@ _RESPONSES: Final = UUID("6f3f4d5e-6a51-5d6c-9c5e-0f1b7a2d9e40")  # any, and for
 
 
 class ShownBodies(msgspec.Struct, frozen=True):
-    """JSON where the text is JSON, else the text; None where nothing is stored, or nothing was asked for."""
+    """JSON where the text is JSON, else the text; None where nothing is stored, or nothing was requested."""
 
     request: msgspec.Raw | str | None = None
     response: msgspec.Raw | str | None = None
@@ -97,9 +97,9 @@ def response_id_of(organization_id: str, key: Key) -> str:
 
 
 def _counts(row: Row) -> dict[str, Any]:
-    """None for each where nobody told: unknown is not zero."""
-    untold = row["usage_source"] == UsageSource.NONE
-    return {name: None if untold else sum(row[part] for part in parts) for name, parts in COUNTS.items()}
+    """None for each where no usage was reported: unknown is not zero."""
+    is_unknown = row["usage_source"] == UsageSource.NONE
+    return {name: None if is_unknown else sum(row[part] for part in parts) for name, parts in COUNTS.items()}
 
 
 def _properties(row: Row, spellings: Mapping[str, str]) -> dict[str, str]:

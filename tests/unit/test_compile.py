@@ -110,4 +110,7 @@ def test_nothing_and_something_of_nothing_are_constants() -> None:
 
 
 def test_spellings_are_those_of_the_organization() -> None:
-    assert "WHERE organization_id = {p0:String} AND 1 GROUP BY property_key, spelling" in compile_spellings("org-1").sql
+    statement = compile_spellings("org-1", ["feature", "usertier"])
+    condition = "organization_id = {p0:String} AND property_key IN {p1:Array(String)}"
+    assert f"WHERE {condition} GROUP BY property_key, spelling" in statement.sql
+    assert statement.parameters == {"p0": "org-1", "p1": ("feature", "usertier")}

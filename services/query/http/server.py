@@ -1,4 +1,4 @@
-"""How the query service listens: as a process of its own, and inside `farebox up`."""
+"""How the query service listens: uvicorn, with bounded connections."""
 
 from functools import partial
 from time import monotonic
@@ -7,7 +7,8 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
-from services.query.http.connection import IDLE_S, QueryConnection, RefusedRequests
+from services.query.http.connection import IDLE_S, QueryConnection
+from services.query.http.refused_requests import RefusedRequests
 
 MAX_CONNECTIONS: Final = 512
 
@@ -23,10 +24,10 @@ class QueryServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def query_server(
+def http_server(
     app: FastAPI, *, grace_s: int, host: str = "127.0.0.1", port: int = 0, max_connections: int = MAX_CONNECTIONS
 ) -> uvicorn.Server:
-    """`app`, which answers for `grace_s` what is under way when it is told to stop.
+    """Serves `app`. When it stops, requests in work get `grace_s` to end.
 
     Above `max_connections` it ends those that wait for their clients, the ones without a key first.
     """

@@ -9,9 +9,9 @@ from fastapi import Response
 from schemas.api.reprices import CoverageView, DayDifferenceView, DifferenceView, RepriceRequest, RepriceView
 from schemas.errors import NotFound
 from schemas.reprice import Criteria, Difference, Reprice, RepriceState
-from services.query.dependencies import GivenService, Service
+from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Admin, Reader
-from services.query.http.responses import answer
+from services.query.http.responses import data_response
 from services.query.reports.period import period_from
 from services.query.reports.totals import SpendTotals, spend_of
 
@@ -19,31 +19,31 @@ _LISTED = 100
 _UNDER_WAY = (RepriceState.RUNNING, RepriceState.UNDOING)
 
 
-async def begin_reprice(body: RepriceRequest, organization_id: Admin, service: GivenService) -> Response:
-    """Charges requests again at the prices known now. Answers 202 while it goes on: look again at its id."""
+async def begin_reprice(body: RepriceRequest, organization_id: Admin, service: ServiceDep) -> Response:
+    """Charges requests again at the prices known now. Responds with 202 while it goes on: look again at its id."""
     period = period_from(body.since, body.until, service.clock.now())
     criteria = Criteria(model=body.model, provider=body.provider, since=period.start, until=period.end)
-    return _answer(await service.repricing.begin(organization_id, criteria, dry_run=body.dry_run))
+    return _run_response(await service.repricing.begin(organization_id, criteria, dry_run=body.dry_run))
 
 
-async def list_reprices(organization_id: Reader, service: GivenService) -> Response:
+async def list_reprices(organization_id: Reader, service: ServiceDep) -> Response:
     """The latest runs, without their days."""
     runs = await service.reprices.list_reprices(organization_id, limit=_LISTED)
-    return answer([_view(run, with_days=False) for run in runs])
+    return data_response([_view(run, with_days=False) for run in runs])
 
 
-async def get_reprice(reprice_id: UUID, organization_id: Reader, service: GivenService) -> Response:
+async def get_reprice(reprice_id: UUID, organization_id: Reader, service: ServiceDep) -> Response:
     """One run: how far it is, and what it changes."""
-    return answer(_view(await _run(reprice_id, organization_id, service)))
+    return data_response(_view(await _run(reprice_id, organization_id, service)))
 
 
-async def undo_reprice(reprice_id: UUID, organization_id: Admin, service: GivenService) -> Response:
-    """Puts costs back as they were before the run. Answers 202 while it goes on.
+async def undo_reprice(reprice_id: UUID, organization_id: Admin, service: ServiceDep) -> Response:
+    """Puts costs back as they were before the run. Responds with 202 while it goes on.
 
     Calls that were logged again after the run stay as they were logged then: `rows_left` says how many.
     """
     run = await _run(reprice_id, organization_id, service)
-    return _answer(await service.repricing.undo(run))
+    return _run_response(await service.repricing.undo(run))
 
 
 async def _run(reprice_id: UUID, organization_id: str, service: Service) -> Reprice:
@@ -53,8 +53,8 @@ async def _run(reprice_id: UUID, organization_id: str, service: Service) -> Repr
     return run
 
 
-def _answer(run: Reprice) -> Response:
-    return answer(_view(run), 202 if run.state in _UNDER_WAY else 200)
+def _run_response(run: Reprice) -> Response:
+    return data_response(_view(run), 202 if run.state in _UNDER_WAY else 200)
 
 
 def _view(run: Reprice, *, with_days: bool = True) -> RepriceView:
@@ -105,6 +105,6 @@ def _figures(one: Difference) -> dict[str, Any]:
     }
 
 
-def _coverage(tally: SpendTotals) -> CoverageView:
-    spend = spend_of(tally)
+def _coverage(totals: SpendTotals) -> CoverageView:
+    spend = spend_of(totals)
     return CoverageView(**{name: spend[name] for name in CoverageView.model_fields})

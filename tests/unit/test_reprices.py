@@ -13,9 +13,9 @@ from services.sql.reprices import (
     compile_corrected,
     compile_correction_count,
     compile_correction_keys,
-    compile_otherwise_count,
+    compile_later_runs,
+    compile_not_restored_count,
     compile_restored,
-    compile_runs_on_top,
     criteria_filter,
 )
 from tests.builders import MOMENT, REQUEST_ID
@@ -28,10 +28,10 @@ STATEMENTS = [
     compile_charged_rows(HOSTILE, criteria_filter(CRITERIA), KEY, 10),
     compile_correction_keys(HOSTILE, HOSTILE, KEY, 10),
     compile_correction_count(HOSTILE, HOSTILE),
-    compile_runs_on_top(HOSTILE, HOSTILE),
+    compile_later_runs(HOSTILE, HOSTILE),
     compile_corrected(HOSTILE, HOSTILE, SPAN),
     compile_restored(HOSTILE, HOSTILE, SPAN, 1),
-    compile_otherwise_count(HOSTILE, HOSTILE, SPAN),
+    compile_not_restored_count(HOSTILE, HOSTILE, SPAN),
 ]
 
 

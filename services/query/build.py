@@ -1,0 +1,56 @@
+"""How the query service is wired, as a process of its own and inside `farebox up`."""
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from schemas.omission import Omission
+from schemas.price import ShippedBook
+from services.ports import Clock
+from services.proxy.log_endpoint import LogService
+from services.query.app import create_app
+from services.query.dependencies import QueryStores, Service
+from services.query.http.server import MAX_CONNECTIONS, http_server
+from services.telemetry import Metrics
+
+
+@asynccontextmanager
+async def query_server(
+    stores: QueryStores,
+    *,
+    shipped: ShippedBook,
+    clock: Clock,
+    metrics: Metrics,
+    capture_bytes: int,
+    omission: Omission,
+    grace_s: int,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    max_connections: int = MAX_CONNECTIONS,
+    public_url: str = "",
+    hosts: Collection[str] = (),
+    unhealthy_reason: Callable[[], str] = str,
+) -> AsyncIterator[uvicorn.Server]:
+    """The query service, to be served within the context. When it stops, requests in work get `grace_s` to end.
+
+    `capture_bytes` is the limit of each body of a logged call, and `omission` what is left out of it. `public_url`,
+    `hosts` and `unhealthy_reason` are those of `Service` and `create_app`.
+    """
+    service = Service(
+        stores, shipped=shipped, clock=clock, metrics=metrics, unhealthy_reason=unhealthy_reason, public_url=public_url
+    )
+    logs = LogService(
+        warehouse=stores.warehouse,
+        keys=stores.keys,
+        sink=stores.sink,
+        clock=clock,
+        metrics=metrics,
+        capture_bytes=capture_bytes,
+        omission=omission,
+    )
+    app = create_app(service, logs=logs, hosts=hosts)
+    try:
+        yield http_server(app, grace_s=grace_s, host=host, port=port, max_connections=max_connections)
+    finally:
+        await logs.close()

@@ -1,0 +1,16 @@
+"""The log routes of the proxy, which this service has too: Helicone's clients know one base URL for all they do."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.routing import Route
+
+from services.domain.logging_api.event import LOG_PATHS
+
+LogApp = Callable[[dict[str, Any], Any, Any], Awaitable[None]]  # an object that is an ASGI application
+
+
+def log_router(logs: LogApp) -> APIRouter:
+    """`logs` takes the calls; it checks keys and bodies by itself."""
+    return APIRouter(routes=[Route(path, logs, methods=["POST"], include_in_schema=False) for path in LOG_PATHS])
