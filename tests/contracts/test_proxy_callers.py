@@ -344,7 +344,7 @@ async def test_a_caller_that_never_stops_writing_is_not_read_without_end() -> No
                     written += 2**20
                     await asyncio.sleep(0)
         await asyncio.sleep(0.2)
-        assert not proxy.server.server_state.connections
+        assert not proxy.server.connection_count
         writer.close()
     assert written < 32 * 2**20
 
@@ -609,7 +609,7 @@ async def test_a_caller_that_takes_nothing_does_not_hold_up_a_stopping_proxy(ans
         await asyncio.sleep(0.2)
         stopping_s = time.monotonic()
     assert time.monotonic() - stopping_s < 3
-    assert not proxy.server.server_state.connections
+    assert not proxy.server.connection_count
     assert len(await proxy.events(1)) == 1
     writer.close()
 

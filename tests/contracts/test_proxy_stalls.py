@@ -5,6 +5,7 @@ The limits here are for a loaded machine: what was mended took 0.7 seconds and m
 
 import asyncio
 from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
@@ -44,7 +45,7 @@ async def worst_s(proxy: Rig, path: str, body: bytes, encoding: str) -> float:
     return worst
 
 
-async def least_s(path: str, body: bytes, encoding: str = "", **settings: str) -> float:
+async def least_s(path: str, body: bytes, encoding: str = "", **settings: Any) -> float:
     """Of some tries, as the machine may be busy with something else."""
     least = 1e9
     async with rig(**settings) as proxy:
