@@ -86,7 +86,7 @@ def proxy_server(
         clock=clock,
         max_head_bytes=settings.max_head_bytes,
         upstream=upstream,
-        keyring=keyring,
+        key_cache=keyring,
         drains=drains,
         omitting=omitting,
         grace_s=grace_s,

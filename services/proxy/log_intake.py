@@ -1,7 +1,7 @@
 """Takes calls that their clients log afterwards. Helicone's clients need no change but the address.
 
-The client has its response already, so nothing is gained by haste: `ok` is said when the event is durable, and an error
-when it was given up, whatever the durability of proxied traffic.
+The client has the model's response already, so nothing is gained by haste: the log's own response is `ok` when its
+event is durable, and an error when that was given up, whatever the durability of proxied traffic.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from services.proxy.log_conflicts import LogConflicts
 from services.telemetry import Metrics
 
 MAX_BYTES: Final = 10 * 2**20  # of one log
-MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are on their way into the event log, but for small ones
+MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs on their way into the event log, but for small ones
 UNCOUNTED_BYTES: Final = 64 * 2**10  # of a small one, which a connection may hold anyway
 MAX_ARRIVING_SHARE: Final = 0.75  # of that, of one organization's
 MAX_WAITING: Final = 1000  # logs, for memory
@@ -84,11 +84,11 @@ class LoggedCallIntake:
             raise _too_large()
         size_bytes = MAX_BYTES if head.chunked else head.body_bytes or 0
         if size_bytes <= UNCOUNTED_BYTES:
-            return await self._keep(head, owner, provider, receive)
+            return await self._record(head, owner, provider, receive)
         async with self._memory.reserved(owner.organization_id, size_bytes):
-            return await self._keep(head, owner, provider, receive)
+            return await self._record(head, owner, provider, receive)
 
-    async def _keep(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
+    async def _record(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
         event, is_named = await self._event(head, owner, provider, receive)
         if is_named:
             await self._conflicts.check(event)
@@ -120,15 +120,17 @@ class LoggedCallIntake:
         return event, event.request.request_id != drawn_id
 
     async def _owner(self, head: Head) -> KeyOwner:
-        bearer = head.bearer or next((value for name, value in head.kept if name.lower() == b"authorization"), None)
-        if bearer is None:
+        auth_header = head.bearer or next(
+            (value for name, value in head.kept if name.lower() == b"authorization"), None
+        )
+        if auth_header is None:
             raise Unauthenticated("the key is missing: send 'Authorization: Bearer <key>'")
-        answer: asyncio.Future[AuthResult] = asyncio.get_running_loop().create_future()
-        self._keys.check(bearer, lambda verdict: None if answer.done() else answer.set_result(verdict))
-        verdict = await answer
-        if isinstance(verdict, FareboxError):
-            raise copy(verdict)  # what is raised collects its traceback, and the keyring remembers its own
-        return verdict
+        checked: asyncio.Future[AuthResult] = asyncio.get_running_loop().create_future()
+        self._keys.check(auth_header, lambda result: None if checked.done() else checked.set_result(result))
+        result = await checked
+        if isinstance(result, FareboxError):
+            raise copy(result)  # what is raised collects its traceback, and the cache holds the original
+        return result
 
     async def _payload(self, receive: Receive) -> bytearray:
         payload = bytearray()
@@ -144,11 +146,11 @@ class LoggedCallIntake:
         """Whether there is more of the body."""
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise MalformedRequest("the client left before the end of its request")
-        piece: bytes = message.get("body", b"")
-        if len(payload) + len(piece) > MAX_BYTES:
+            raise MalformedRequest("the client disconnected before the end of its request")
+        chunk: bytes = message.get("body", b"")
+        if len(payload) + len(chunk) > MAX_BYTES:
             raise _too_large()
-        payload += piece
+        payload += chunk
         return bool(message.get("more_body", False))
 
     def _count(self, event: ExchangeEvent) -> None:

@@ -190,17 +190,21 @@ class ProxyConnection(asyncio.Protocol):
             responder.turn_came(self._clock.now())
             self._begin(responder, keep_alive=keep_alive, http_1_0=http_1_0)
         self._pace = Pace.READY
-        if self._responding is None:
+        if self._responding is None and self._queue:
+            self._yield()
+        elif self._responding is None:
             self._rest()
 
-    def _rest(self) -> None:
+    def _yield(self) -> None:
+        self._pace = Pace.YIELDING
         self._since_s = monotonic()
-        if self._queue:
-            self._pace = Pace.YIELDING
-            self._flow.pause_reading()
-            asyncio.get_running_loop().call_soon(self._go_on)
-        else:
-            self._flow.resume_reading()
+        self._flow.pause_reading()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _rest(self) -> None:
+        """Nothing is responded to."""
+        self._since_s = monotonic()
+        self._flow.resume_reading()
 
     def _go_on(self) -> None:
         self._pace = Pace.READY
@@ -224,8 +228,10 @@ class ProxyConnection(asyncio.Protocol):
         elif ended is self._receiving:
             self._phase = Phase.DRAINING
             self._rest()
-        else:
+        elif self._queue:
             self._advance()
+        else:
+            self._rest()
 
     def _leave(self) -> None:
         """Closes, but lets a client that may still be writing read its response first."""

@@ -5,9 +5,10 @@ headers. Here heads are limited, offers are declined, and trailers end.
 """
 
 from enum import Enum, auto
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import httptools
+import msgspec
 
 from schemas.errors import Rejected
 from services.domain.exchange.headers import Pair
@@ -17,7 +18,7 @@ MAX_HEADERS: Final = 100
 _FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
-class RequestHead(NamedTuple):
+class RequestHead(msgspec.Struct, frozen=True):
     """The request line and the headers as they came."""
 
     method: bytes
@@ -57,6 +58,14 @@ class State(Enum):
     STOPPED = auto()  # nothing more is parsed
 
 
+# Looked up for every header, which is dearer on the class.
+_BETWEEN: Final = State.BETWEEN
+_HEAD: Final = State.HEAD
+_OFFER: Final = State.OFFER
+_BODY: Final = State.BODY
+_STOPPED: Final = State.STOPPED
+
+
 class RequestParser:
     """For the requests of one connection, one after the other."""
 
@@ -77,7 +86,7 @@ class RequestParser:
         self._handler = handler
         self._max_head_bytes = max_head_bytes
         self._parser = self._new_parser()
-        self._state = State.BETWEEN
+        self._state = _BETWEEN
         self._url = b""
         self._headers: list[Pair] = []
         self._chunks: list[bytes] = []  # of the read that is being parsed: it may hold tens of thousands
@@ -88,15 +97,15 @@ class RequestParser:
     @property
     def in_head(self) -> bool:
         """Whether a request has begun whose head is not complete."""
-        return self._state is State.HEAD
+        return self._state is _HEAD
 
     @property
     def stopped(self) -> bool:
-        return self._state is State.STOPPED
+        return self._state is _STOPPED
 
     def stop(self) -> None:
         """Nothing more is to be parsed, and the handler not to be called any more."""
-        self._state = State.STOPPED
+        self._state = _STOPPED
         self._chunks.clear()
 
     def close(self) -> None:
@@ -109,10 +118,10 @@ class RequestParser:
         self._read_bytes = len(data)
         self._head_bytes += len(data)
         rest: bytes | None = data
-        while rest is not None and self._state is not State.STOPPED:
+        while rest is not None and self._state is not _STOPPED:
             rest = self._parse(rest)
         if self._head_bytes - self._head_start > self._max_head_bytes:
-            part = "head is" if self._state is State.HEAD else "trailers or chunk extensions are"
+            part = "head is" if self._state is _HEAD else "trailers or chunk extensions are"
             self._fail(HeadTooLarge(f"the request's {part} larger than {self._max_head_bytes} bytes"))
 
     def _parse(self, data: bytes) -> bytes | None:
@@ -120,7 +129,7 @@ class RequestParser:
         try:
             self._feed(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._state is State.OFFER:  # or else the head was refused, and its framing may be none
+            if self._state is _OFFER:  # or else the head was refused, and its framing may be none
                 self._decline_offer()
                 return data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError:
@@ -138,7 +147,7 @@ class RequestParser:
 
     def _flush_body(self) -> None:
         chunks, self._chunks = self._chunks, []
-        if self._state is not State.STOPPED:
+        if self._state is not _STOPPED:
             self._handler.body_chunk(chunks[0] if len(chunks) == 1 else b"".join(chunks))
 
     def _decline_offer(self) -> None:
@@ -148,43 +157,43 @@ class RequestParser:
         """
         framing = b"".join(b"%b: %b\r\n" % pair for pair in self._headers if pair[0].lower() in _FRAMING)
         self._parser = self._new_parser()
-        self._state = State.BODY
+        self._state = _BODY
         self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        # What follows a request that says `Connection: close` is passed over: that request has its response all the same.
+        # What follows a request that says `Connection: close` is passed over, and that request has its response.
         parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return parser
 
     def _fail(self, error: Rejected) -> None:
-        if self._state is not State.STOPPED:
-            self._state = State.STOPPED
+        if self._state is not _STOPPED:
+            self._state = _STOPPED
             self._handler.malformed(error)
 
     # Called by httptools
 
     def on_message_begin(self) -> None:
-        if self._state is State.BETWEEN:
-            self._state = State.HEAD
+        if self._state is _BETWEEN:
+            self._state = _HEAD
             self._head_bytes = self._head_start = self._read_bytes
             self._url = b""
             self._headers = []
             self._handler.request_began()
 
     def on_url(self, url: bytes) -> None:
-        if self._state is State.HEAD:
+        if self._state is _HEAD:
             self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._state is State.HEAD:  # trailers are left out
+        if self._state is _HEAD:  # trailers are left out
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._state is not State.HEAD:
+        if self._state is not _HEAD:
             return
         parser = self._parser
-        self._state = State.OFFER if parser.should_upgrade() else State.BODY
+        self._state = _OFFER if parser.should_upgrade() else _BODY
         try:
             if len(self._headers) > MAX_HEADERS or self._head_bytes > self._max_head_bytes:
                 self._check_size()
@@ -206,11 +215,11 @@ class RequestParser:
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        if self._state is not State.BODY:
+        if self._state is not _BODY:
             return
         self._head_bytes = self._head_start
         if self._chunks:
             self._flush_body()
-        if self._state is State.BODY:  # the handler may have stopped
-            self._state = State.BETWEEN
+        if self._state is _BODY:  # the handler may have stopped
+            self._state = _BETWEEN
             self._handler.request_end()

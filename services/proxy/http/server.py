@@ -34,7 +34,7 @@ class ProxyServer:
         clock: Clock,
         max_head_bytes: int,
         upstream: Upstream,
-        keyring: ApiKeyCache,
+        key_cache: ApiKeyCache,
         drains: Drains,
         omitting: OmittingSink,
         grace_s: int,
@@ -46,7 +46,7 @@ class ProxyServer:
         self._clock = clock
         self._max_head_bytes = max_head_bytes
         self._upstream = upstream
-        self._keyring = keyring
+        self._key_cache = key_cache
         self._drains = drains
         self._omitting = omitting
         self._grace_s = grace_s
@@ -130,7 +130,7 @@ class ProxyServer:
         for task in list(self._dispatcher.app_tasks):
             task.cancel()
         await self._drains.close(deadline_s - monotonic())
-        await self._keyring.close()
+        await self._key_cache.close()
         await self._upstream.close()
         await self._omitting.close()
         await self._wait_for_clients()
