@@ -22,7 +22,7 @@ class Client:
     """A Downstream that writes down what it is called with."""
 
     def __init__(self) -> None:
-        self.calls: list[object] = []
+        self.calls: list[Any] = []
 
     def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         self.calls.append((status, reason, list(headers), body_bytes))
@@ -54,7 +54,7 @@ def head(method: bytes = b"POST", url: bytes = b"/a%20b?c") -> RequestHead:
     return RequestHead(method, url, [(b"Host", b"x"), (b"X-Spelled", b"1")], "1.1", keep_alive=True)
 
 
-def run(app: App, *steps: Callable[[AppRequest], None], method: bytes = b"POST", waits: bool = False) -> list[object]:
+def run(app: App, *steps: Callable[[AppRequest], None], method: bytes = b"POST", waits: bool = False) -> list[Any]:
     """What the client got, when `steps` happen one after the other while the app runs."""
     client = Client()
 
@@ -138,7 +138,7 @@ def test_a_slow_client_is_waited_for() -> None:
 
 
 def test_a_response_without_a_length_is_of_unknown_length() -> None:
-    (_, _, headers, length), *rest = run(streaming)  # type: ignore[misc]
+    (_, _, headers, length), *rest = run(streaming)
     assert (headers, length, rest) == ([], -1, [b"ok", b"ok", "finish"])
 
 
@@ -148,7 +148,7 @@ def test_a_response_to_head_has_the_length_and_no_body() -> None:
 
 @pytest.mark.parametrize("app", [silent, faulty])
 def test_an_app_that_does_not_respond_is_a_500(app: App) -> None:
-    (status, *_), _, last = run(app)  # type: ignore[misc]
+    (status, *_), _, last = run(app)
     assert (status, last) == (500, "finish")
 
 

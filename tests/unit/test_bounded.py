@@ -53,7 +53,7 @@ def test_other_requests_are_read_whole(name: str) -> None:
 def test_an_omitted_heavy_request_leaves_the_hints_of_a_truncated_one() -> None:
     hints = without_bodies(event_of(HEAVY_REQUESTS["many names"])).request.hints
     assert hints is not None
-    assert (hints.asked.model, hints.may_cost_more) == ("gpt-4o-mini", True)
+    assert (hints.info.model, hints.may_run_paid_tools) == ("gpt-4o-mini", True)
 
 
 def test_a_heavy_request_does_not_change_the_charge_of_its_response() -> None:
