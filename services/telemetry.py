@@ -57,7 +57,7 @@ HELP: Final[Mapping[str, str]] = {
     "log_durable_total": "Events that the event log has made durable",
     "log_write_failures_total": "Attempts to write the journal that failed; their events wait in memory",
     "log_unreadable_total": "Events of damaged journal files that could not be read: in no total until salvaged",
-    "log_uncovered_total": "Events that a killed process would have lost, as the intake had no space or no file",
+    "log_uncovered_total": "Events that a killed process would have lost: in no intake file, or not yet",
     "log_recovered_total": "Events of killed processes that were made durable here",
     "log_lost_total": "Events given up: their spend is in no total",
     "log_durable_seconds": "From the end of a response until its event is durable",

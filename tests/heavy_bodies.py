@@ -1,5 +1,6 @@
 """Bodies that are dear to look at, each as large as the proxy takes it."""
 
+import gzip
 from collections.abc import Mapping
 from typing import Final
 
@@ -44,6 +45,18 @@ def heavy_chats() -> Mapping[str, bytes]:
         "many objects": _chat(b'"messages":' + _objects(CHAT_BYTES - 200)),
         "a long name": _chat(_text(rb"\n", CHAT_BYTES - 200) + b":1"),
     }
+
+
+def heavy_omitted() -> Mapping[str, tuple[bytes, str]]:
+    """Bodies of requests that are to be omitted, with their content encoding, by what is dear about them."""
+    return {
+        "tools of many names": (_tools(CHAT_BYTES - 200), ""),
+        "tools of many names, compressed": (gzip.compress(_tools(4 * CHAT_BYTES - 200), 1), "gzip"),
+    }
+
+
+def _tools(size_bytes: int) -> bytes:
+    return _chat(b'"tools":[%b]' % _names(size_bytes))
 
 
 def heavy_logs() -> Mapping[str, bytes]:

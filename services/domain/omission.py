@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.omission import Omission
 from schemas.usage import ParsedResponse, RequestHints
+from services.domain.exchange.bounded import bounded_request, bounded_response
 from services.domain.parsed_bodies import read_request, read_response
 from services.domain.usage.numbers_only import without_text
 from services.domain.usage.request.hints import stored_hints
@@ -34,12 +35,16 @@ def omits(event: ExchangeEvent) -> bool:
 
 
 def without_bodies(event: ExchangeEvent) -> ExchangeEvent:
-    """`event` without the bodies that its tags omit, and with what was parsed of them. Its charge is the same."""
+    """`event` without the bodies that its tags omit, and with what was parsed of them.
+
+    Its charge is the same. Of bodies that take long to parse only the beginning and the end are read: where
+    these do not suffice, the charge is that of a truncated body.
+    """
     request, response = event.request, event.response
-    hints, _ = read_request(request)
+    hints, _ = read_request(bounded_request(request))
     may_be_estimated = True
     if request.tags.omit_response:
-        parsed, _ = read_response(event, hints)
+        parsed, _ = read_response(replace(event, response=bounded_response(response)), hints)
         may_be_estimated = not parsed.final
         response = _of_response(response, without_text(parsed))
     if request.tags.omit_request:

@@ -6,10 +6,7 @@ import logging
 import os
 import signal
 from contextlib import AsyncExitStack
-from functools import partial
-from typing import Any, Final
-
-import uvicorn
+from typing import Final
 
 from services.domain.exchange.capture import CaptureSpace
 from services.domain.exchange.helicone_headers import ignored_headers
@@ -25,7 +22,7 @@ from services.proxy.exchange.omitting_sink import OmittingSink
 from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.recorder import EventRecorder
 from services.proxy.exchange.request_ids import RequestIds
-from services.proxy.http.connection import ProxyConnection
+from services.proxy.http.dispatcher import Dispatcher
 from services.proxy.http.server import ProxyServer
 from services.proxy.log_conflicts import LOOK_UP_S, LogConflicts
 from services.proxy.log_endpoint import LogEndpoint
@@ -81,10 +78,19 @@ def proxy_server(
         capture_bytes=settings.capture_bytes,
         paced=paced,
     )
-    app = _app(settings, routes, logs, metrics)
-    protocol = partial(ProxyConnection, relay=relay, routes=routes, clock=clock, max_head_bytes=settings.max_head_bytes)
-    config = _config(settings, app, protocol, grace_s=grace_s)
-    return ProxyServer(config, upstream=upstream, keyring=keyring, drains=drains, omitting=omitting, grace_s=grace_s)
+    dispatcher = Dispatcher(context=relay, routes=routes, app=_app(settings, routes, logs, metrics))
+    return ProxyServer(
+        dispatcher,
+        host=settings.proxy_host,
+        port=settings.proxy_port,
+        clock=clock,
+        max_head_bytes=settings.max_head_bytes,
+        upstream=upstream,
+        key_cache=keyring,
+        drains=drains,
+        omitting=omitting,
+        grace_s=grace_s,
+    )
 
 
 def _app(settings: ProxySettings, routes: Routes, logs: LoggedCallIntake, metrics: Metrics) -> ProxyApp:
@@ -124,22 +130,6 @@ def _relay(
         ),
         strict=settings.durability == "strict",
         pass_unauthenticated=settings.unauthenticated == "pass",
-    )
-
-
-def _config(settings: ProxySettings, app: ProxyApp, protocol: Any, *, grace_s: int) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=settings.proxy_host,
-        port=settings.proxy_port,
-        http=protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=grace_s,
     )
 
 

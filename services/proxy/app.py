@@ -13,13 +13,13 @@ from services.telemetry import CONTENT_TYPE, Metrics
 
 Pairs = list[tuple[bytes, bytes]]
 
-# Paths of the query service, which Helicone's clients ask at the address that they log to.
+# Paths of the query service, which Helicone's clients request at the address that they log to.
 QUERIES: Final = ("/v1/request", "/v1/report", "/v1/prices", "/v1/reprice")
 
 _JSON = (b"content-type", b"application/json")
 _METRICS = (b"content-type", CONTENT_TYPE.encode())
 
-PAGES: Final = ("/healthz", "/healthcheck", "/metrics")  # Helicone's clients ask for the second one
+PAGES: Final = ("/healthz", "/healthcheck", "/metrics")  # Helicone's clients request the second one
 _METHODS: Final[Mapping[str, str]] = dict.fromkeys(PAGES, "GET, HEAD") | dict.fromkeys(LOG_PATHS, "POST")
 
 
@@ -35,7 +35,7 @@ class ProxyApp:
         query_url: str,
         hosts: Collection[str],
     ) -> None:
-        """`query_url`: where clients reach the query service; '' when this process does not know.
+        """`query_url`: where clients reach the query service; '' when that is not known here.
 
         `hosts` are names under which pages that need no key are shown too (see services/domain/exchange/host.py).
         """
@@ -50,7 +50,7 @@ class ProxyApp:
             await self._logs(scope, receive, send)
             return
         try:
-            headers, body = self._answer(scope)
+            headers, body = self._respond(scope)
             status = 200
         except FareboxError as error:
             self._metrics.add("proxy_refused_total")
@@ -61,20 +61,20 @@ class ProxyApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _answer(self, scope: dict[str, Any]) -> tuple[Pairs, bytes]:
+    def _respond(self, scope: dict[str, Any]) -> tuple[Pairs, bytes]:
         path = scope["path"].rstrip("/")
         methods = _METHODS.get(path)
         if methods is None:
-            raise self._not_here(path)
+            raise self._not_found(path)
         if scope["method"] not in methods.split(", "):
             raise MethodNotAllowed(path, methods)
         return self._page(path, scope)
 
-    def _not_here(self, path: str) -> FareboxError:
+    def _not_found(self, path: str) -> FareboxError:
         if any(path == query or path.startswith(f"{query}/") for query in QUERIES):
             where = f"at {self._query_url}" if self._query_url else "at an address of its own (FAREBOX_QUERY_URL)"
-            return MisdirectedRequest(f"this is the proxy: {path[:200]} is answered by the query service, {where}")
-        return NotFound(f"no route has this path; there are {self._there()}")
+            return MisdirectedRequest(f"this is the proxy: {path[:200]} is served by the query service, {where}")
+        return NotFound(f"no route has this path; there are {self._known_paths()}")
 
     def _page(self, path: str, scope: dict[str, Any]) -> tuple[Pairs, bytes]:
         if path == "/metrics":
@@ -86,6 +86,6 @@ class ProxyApp:
             raise Unavailable(self._metrics.health.unhealthy_reason)
         return [_JSON], self._metrics.health.render().encode()
 
-    def _there(self) -> str:
+    def _known_paths(self) -> str:
         logs = ", ".join(f"POST {path}" for path in LOG_PATHS)
         return f"{', '.join(self._routes)}, {logs}, and GET {', '.join(PAGES)}"

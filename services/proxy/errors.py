@@ -1,4 +1,4 @@
-"""The client's side: what is said to it, and the JSON errors the proxy says in its own name."""
+"""The client's side of an exchange, and the proxy's own errors as JSON responses."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -99,28 +99,25 @@ class Downstream(Protocol):
         ...
 
     def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
-        """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH)."""
+        """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH; None: no body)."""
         ...
 
-    def send_chunk(self, piece: bytes) -> None: ...
+    def send_chunk(self, chunk: bytes) -> None: ...
 
     def flush(self) -> None:
-        """Nothing more is at hand: what was said so far should travel."""
+        """Nothing more is at hand: what was sent so far should be written."""
         ...
 
     def finish(self) -> None:
-        """The response is whole. The exchange says nothing more."""
+        """The response is complete. Nothing follows."""
         ...
 
     def cut(self) -> None:
-        """The response ends behind what was flushed, incomplete, and the client must be able to tell.
-
-        The exchange says nothing more.
-        """
+        """The response ends behind what was flushed, incomplete, and the client can notice. Nothing follows."""
         ...
 
     def proceed(self) -> None:
-        """Asks for a body that was held back (Expect: 100-continue)."""
+        """Requests a body that was held back (Expect: 100-continue)."""
         ...
 
     def pause_request(self) -> None: ...
@@ -129,7 +126,7 @@ class Downstream(Protocol):
 
 
 def send_error(client: Downstream, error: FareboxError, *, request_id: str | None = None, bodiless: bool) -> None:
-    """Answers `error` and ends the exchange; `bodiless` for HEAD, whose answers are heads only."""
+    """Responds with `error` and finishes; `bodiless` for HEAD, whose responses are heads only."""
     status = status_of(error)
     body = error_body(error)
     headers = [(b"Content-Type", b"application/json"), FAILED]
@@ -144,7 +141,7 @@ def send_error(client: Downstream, error: FareboxError, *, request_id: str | Non
 def refuse_web_socket(notes: Mapping[bytes, bytes]) -> None:
     """Passed on, the request would reach the provider as a plain GET. Other offers to change the protocol are declined.
 
-    A server before this one may have taken the offer itself out, and left the key.
+    A server before this one may have removed the offer itself, and left the key.
     """
     if b"sec-websocket-key" in notes or b"websocket" in notes.get(b"upgrade", b"").lower():
         raise NoWebSockets("WebSockets are not implemented yet; connect to the provider itself, or use its HTTP API")

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class LogConflicts:
-    """Looks up what stands under the identity of a log."""
+    """Looks up the row that a log would replace."""
 
     def __init__(self, warehouse: Warehouse | None) -> None:
         """`warehouse`: None where this process has none; all logs are left to the worker then."""

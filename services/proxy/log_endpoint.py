@@ -1,6 +1,6 @@
 """The log routes as an ASGI application. The proxy has one, and the query service is given one.
 
-Helicone's clients know one base URL for all they do, so both services take logged calls, by the same code.
+Helicone's clients know one base URL for everything, so both services take logged calls, by the same code.
 """
 
 import os
@@ -61,7 +61,7 @@ def _refusal(error: FareboxError, path: str) -> bytes:
 
 
 def _headers(scope: dict[str, Any]) -> Headers:
-    """With their names as spelled, where the server tells: properties keep the spelling of their first use."""
+    """With their names as spelled, where the server has them: properties keep the spelling of their first use."""
     spelled: Headers = scope.get("extensions", {}).get("farebox", {}).get("headers", scope["headers"])
     return spelled
 
@@ -81,10 +81,10 @@ class LogService:
         omission: Omission,
     ) -> None:
         """Its owner closes it, and then `sink`. `capture_bytes` is the limit of each body of a call."""
-        self._keyring = ApiKeyCache(keys)
+        self._key_cache = ApiKeyCache(keys)
         self._omitting = OmittingSink(sink, omission=omission, metrics=metrics)
         logs = LoggedCallIntake(
-            keys=self._keyring,
+            keys=self._key_cache,
             conflicts=LogConflicts(warehouse),
             sink=self._omitting,
             clock=clock,
@@ -99,5 +99,5 @@ class LogService:
         await self._endpoint(scope, receive, send)
 
     async def close(self) -> None:
-        await self._keyring.close()
+        await self._key_cache.close()
         await self._omitting.close()

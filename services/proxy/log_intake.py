@@ -1,7 +1,7 @@
 """Takes calls that their clients log afterwards. Helicone's clients need no change but the address.
 
-The client has its response already, so nothing is gained by haste: `ok` is said when the event is durable, and an error
-when it was given up, whatever the durability of proxied traffic.
+The client has the model's response already, so nothing is gained by haste: the log's own response is `ok` when its
+event is durable, and an error when that was given up, whatever the durability of proxied traffic.
 """
 
 import asyncio
@@ -20,17 +20,18 @@ from services.ports import Clock, EventSink
 from services.proxy.errors import MalformedRequest, RequestTooSlow
 from services.proxy.exchange.context import KeyCheck
 from services.proxy.exchange.key_cache import AuthResult
-from services.proxy.exchange.memory_budget import Room
+from services.proxy.exchange.memory_budget import BudgetLimits, MemoryBudget
 from services.proxy.exchange.paced_work import SMALL_BYTES, PacedWork
 from services.proxy.log_conflicts import LogConflicts
 from services.telemetry import Metrics
 
 MAX_BYTES: Final = 10 * 2**20  # of one log
-MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs that are on their way into the event log, but for small ones
+MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs on their way into the event log, but for small ones
 UNCOUNTED_BYTES: Final = 64 * 2**10  # of a small one, which a connection may hold anyway
 MAX_ARRIVING_SHARE: Final = 0.75  # of that, of one organization's
-MAX_WAITING: Final = 1000  # logs, for that room
-ROOM_S: Final = 10.0  # that they wait
+MAX_WAITING: Final = 1000  # logs, for memory
+ORGANIZATION_WAITING: Final = 250  # of these, one organization's
+WAIT_S: Final = 10.0  # for memory
 BODY_S: Final = 60.0  # for a log to arrive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -60,11 +61,14 @@ class LoggedCallIntake:
         self._metrics = metrics
         self._capture_bytes = capture_bytes
         self._paced = paced
-        self._room = Room(
-            total_bytes=MAX_ARRIVING_BYTES,
-            organization_bytes=int(MAX_ARRIVING_BYTES * MAX_ARRIVING_SHARE),
-            max_waiting=MAX_WAITING,
-            wait_s=ROOM_S,
+        self._memory = MemoryBudget(
+            BudgetLimits(
+                total_bytes=MAX_ARRIVING_BYTES,
+                organization_bytes=int(MAX_ARRIVING_BYTES * MAX_ARRIVING_SHARE),
+                max_waiting=MAX_WAITING,
+                organization_waiting=ORGANIZATION_WAITING,
+                wait_s=WAIT_S,
+            )
         )
 
     async def owner_of(self, head: Head) -> KeyOwner:
@@ -92,11 +96,11 @@ class LoggedCallIntake:
             raise _too_large()
         size_bytes = MAX_BYTES if head.chunked else head.body_bytes or 0
         if size_bytes <= UNCOUNTED_BYTES:
-            return await self._keep(head, owner, provider, receive)
-        async with self._room.held(owner.organization_id, size_bytes):
-            return await self._keep(head, owner, provider, receive)
+            return await self._record(head, owner, provider, receive)
+        async with self._memory.reserved(owner.organization_id, size_bytes):
+            return await self._record(head, owner, provider, receive)
 
-    async def _keep(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
+    async def _record(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
         event, is_named = await self._event(head, owner, provider, receive)
         if is_named:
             await self._conflicts.check(event)
@@ -141,11 +145,11 @@ class LoggedCallIntake:
         """Whether there is more of the body."""
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise MalformedRequest("the client left before the end of its request")
-        piece: bytes = message.get("body", b"")
-        if len(payload) + len(piece) > MAX_BYTES:
+            raise MalformedRequest("the client disconnected before the end of its request")
+        chunk: bytes = message.get("body", b"")
+        if len(payload) + len(chunk) > MAX_BYTES:
             raise _too_large()
-        payload += piece
+        payload += chunk
         return bool(message.get("more_body", False))
 
     def _count(self, event: ExchangeEvent) -> None:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from rich.table import Table
 from schemas.key import Permission
 from services.stores.factory import open_keys
 from services.stores.state.migrations.run import migrate_state
-from tests.heavy_bodies import heavy_chats, heavy_logs
+from tests.heavy_bodies import heavy_chats, heavy_logs, heavy_omitted
 from tests.processes import free_port
 
 Send = Callable[[int, str], Awaitable[None]]
@@ -44,12 +44,20 @@ def head(path: str, secret: str, *lines: str) -> bytes:
     return "\r\n".join([f"POST {path} HTTP/1.1", "Host: proxy", *keys, *lines, "", ""]).encode()
 
 
-async def send_body(path: str, body: bytes, port: int, secret: str) -> None:
+async def send_body(path: str, body: bytes, port: int, secret: str, *, lines: Sequence[str] = ()) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(head(path, secret, f"Content-Length: {len(body)}"))
+    writer.write(head(path, secret, f"Content-Length: {len(body)}", *lines))
     writer.write(body)
     await answered(reader)
     writer.close()
+
+
+def omitting(encoding: str) -> Sequence[str]:
+    return [
+        "Helicone-Omit-Request: true",
+        "Helicone-Omit-Response: true",
+        f"Content-Encoding: {encoding or 'identity'}",
+    ]
 
 
 async def send_chunks(port: int, secret: str) -> None:
@@ -76,8 +84,19 @@ async def send_pipeline(port: int, secret: str, *, key: str = "") -> None:
 def sends() -> Mapping[str, Send]:
     chats = {f"chat: {name}": partial(send_body, "/oai/v1/chat/completions", b) for name, b in heavy_chats().items()}
     logs = {f"log: {name}": partial(send_body, "/oai/v1/log", body) for name, body in heavy_logs().items()}
+    omitted: dict[str, Send] = {
+        f"omitted: {name}": partial(send_body, "/oai/v1/chat/completions", body, lines=omitting(encoding))
+        for name, (body, encoding) in heavy_omitted().items()
+    }
     wrong = partial(send_pipeline, key="sk-helicone-of-nobody")
-    return {**chats, **logs, "tiny chunks": send_chunks, "pipelined": send_pipeline, "pipelined, wrong key": wrong}
+    return {
+        **chats,
+        **logs,
+        **omitted,
+        "tiny chunks": send_chunks,
+        "pipelined": send_pipeline,
+        "pipelined, wrong key": wrong,
+    }
 
 
 async def small_calls(port: int, secret: str, until: Awaitable[object]) -> list[float]:

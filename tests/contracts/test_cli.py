@@ -215,7 +215,7 @@ def test_asking_the_proxy_tells_which_address_answers(up: tuple[Path, Mapping[st
     url = f"http://127.0.0.1:{up[1]['FAREBOX_PROXY_PORT']}"
     told = farebox("report", "--url", url, "--key", "x")
     assert told.returncode == 1
-    named = f"/v1/report/summary is answered by the query service, at {up[1]['FAREBOX_URL']}"
+    named = f"/v1/report/summary is served by the query service, at {up[1]['FAREBOX_URL']}"
     assert told.stderr.strip() == f"farebox: {url} refused: this is the proxy: {named}"
 
 

@@ -344,7 +344,7 @@ async def test_logs_beyond_what_memory_may_hold_wait_and_are_then_told_to_come_a
 ) -> None:
     monkeypatch.setattr(manual_log, "MAX_ARRIVING_BYTES", 20_000)
     monkeypatch.setattr(manual_log, "UNCOUNTED_BYTES", 0)
-    monkeypatch.setattr(manual_log, "ROOM_S", 0.2)
+    monkeypatch.setattr(manual_log, "WAIT_S", 0.2)
     async with rig() as proxy:
         books = Books(proxy, tmp_path / "journal.sqlite")
         for _ in range(5):

@@ -108,6 +108,31 @@ async def test_closing_waits_for_what_is_being_read() -> None:
     assert len(log.entries) == 5
 
 
+async def test_closing_does_not_wait_for_a_log_that_is_not_durable() -> None:
+    class StuckLog(MemorySink):
+        def publish(self, event: ExchangeEvent) -> asyncio.Future[None]:
+            super().publish(event)
+            return asyncio.get_running_loop().create_future()
+
+    log, metrics = MemoryLog(), Metrics()
+    sink = OmittingSink(StuckLog(log, metrics=metrics), omission=Omission.NONE, metrics=metrics)
+    durable = asyncio.ensure_future(sink.publish(_large()))
+    async with asyncio.timeout(20):
+        await sink.close()
+    assert (len(log.entries), durable.done()) == (1, False)
+    durable.cancel()
+
+
+async def test_an_event_counts_as_uncovered_while_its_body_is_read() -> None:
+    metrics = Metrics()
+    sink = _sink(MemoryLog(), metrics)
+    await sink.publish(an_event(tags=BOTH))
+    assert metrics.get("log_uncovered_total") == 0, "a small body is read before the event is published"
+    await sink.publish(_large())
+    assert metrics.get("log_uncovered_total") == 1
+    await sink.close()
+
+
 async def test_a_client_that_goes_away_does_not_take_its_event_along() -> None:
     log, metrics = MemoryLog(), Metrics()
     sink = _sink(log, metrics)

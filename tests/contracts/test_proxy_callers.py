@@ -344,7 +344,7 @@ async def test_a_caller_that_never_stops_writing_is_not_read_without_end() -> No
                     written += 2**20
                     await asyncio.sleep(0)
         await asyncio.sleep(0.2)
-        assert not proxy.server.server_state.connections
+        assert not proxy.server.connection_count
         writer.close()
     assert written < 32 * 2**20
 
@@ -414,6 +414,21 @@ async def test_a_caller_that_offers_http_2_goes_on_in_http_1(framing: str) -> No
         assert b"h2c" not in proxy.provider.heads[0]
     assert statuses(got) == [200, 200, 200]
     assert [event.request.body for event in events] == [b"{}", b""]
+
+
+async def test_an_offer_with_an_empty_body_ends_with_its_head() -> None:
+    async with rig() as proxy:
+        offer = head(CHAT, "Connection: Upgrade", "Upgrade: h2c", "Content-Length: 0")
+        got = await proxy.raw(offer + head(CHAT, "Connection: close", "Content-Length: 0"))
+    assert statuses(got) == [200, 200]
+
+
+async def test_a_log_whose_body_breaks_off_is_refused_at_once() -> None:
+    async with rig() as proxy:
+        log = head("/oai/v1/log", "Transfer-Encoding: chunked", f"Authorization: Bearer {SECRET}")
+        got = await proxy.raw(log + b"2\r\nab\r\n", b"nonsense\r\n")
+        await proxy.events(0)
+    assert statuses(got) == [400]
 
 
 async def test_a_provider_may_answer_before_it_has_read_the_request() -> None:
@@ -609,7 +624,7 @@ async def test_a_caller_that_takes_nothing_does_not_hold_up_a_stopping_proxy(ans
         await asyncio.sleep(0.2)
         stopping_s = time.monotonic()
     assert time.monotonic() - stopping_s < 3
-    assert not proxy.server.server_state.connections
+    assert not proxy.server.connection_count
     assert len(await proxy.events(1)) == 1
     writer.close()
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uvicorn.protocols.http.flow_control import FlowControl
 
 from schemas.event import ExchangeEvent, Outcome, decode_event
 from schemas.key import KeyOwner
@@ -26,7 +25,8 @@ from services.proxy.exchange.key_cache import AuthCallback
 from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.recorder import EventRecorder, Request
 from services.proxy.exchange.request_ids import RequestIds
-from services.proxy.http.response_writer import Reply
+from services.proxy.http.flow_control import FlowControl
+from services.proxy.http.response_writer import ResponseWriter
 from services.stores.memory import MemoryLog, MemorySink
 from services.stores.upstream.connection import Connection
 from services.stores.upstream.pool import Call, OriginPool
@@ -121,7 +121,7 @@ class Line:
         target = Routes({"OPENAI": origin_of("http://provider")}).resolve(path)
         assert target is not None
         head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
-        reply = Reply(self.client, FlowControl(self.client), self._over)
+        reply = ResponseWriter(self.client, FlowControl(self.client), self._over)
         reply.begin(keep_alive=True, http_1_0=False)
         request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
         self.exchange = Exchange(relay, reply, request)

@@ -1,7 +1,11 @@
 """An EventSink before the event log: bodies that are to be omitted go no further than here.
 
-A large body is read in a thread, so that other requests do not wait for it. Bodies that wait for that are bounded:
-above it they are given up unread, and the cost of their requests is unknown.
+A large body is read in a thread, so that other requests do not wait for it; how long it may hold the interpreter is
+bounded in services/domain/exchange/bounded.py. Bodies that wait to be read are bounded too: above that they are
+given up unread, and the cost of their requests is unknown.
+
+Until a large body has been read, its event is with no event log: a killed process loses it, and it is counted as
+uncovered. The end of a response does not wait for that, unless durability is `strict`.
 """
 
 import asyncio
@@ -19,7 +23,7 @@ from services.domain.omission import omits, unread, with_omission, without_bodie
 from services.ports import EventSink
 from services.telemetry import Metrics
 
-AT_ONCE_BYTES: Final = 16 * 2**10  # of both bodies, uncompressed: read in a millisecond or two, mostly in far less
+AT_ONCE_BYTES: Final = 16 * 2**10  # of both bodies, uncompressed: read in a millisecond or two, usually in far less
 MAX_WAITING_BYTES: Final = 64 * 2**20
 
 logger = logging.getLogger("farebox.proxy")
@@ -34,7 +38,7 @@ class OmittingSink:
         self._omission = omission
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="omitting")
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._reading: set[asyncio.Task[Awaitable[None]]] = set()  # each publishes its event and returns the outcome
         self._waiting_bytes = 0
         self._closed = False
 
@@ -54,60 +58,61 @@ class OmittingSink:
         return self._publish_later(event, size_bytes)
 
     async def close(self) -> None:
-        """Returns when all that waits has been handed on. The sink behind is left open."""
+        """Returns when all events have been published. The sink behind is left open, and makes them durable."""
         self._closed = True
-        while self._waiting:
-            await asyncio.wait(self._waiting)
+        while self._reading:
+            await asyncio.wait(self._reading)
         await asyncio.to_thread(self._threads.shutdown)
 
     def _publish_later(self, event: ExchangeEvent, size_bytes: int) -> Awaitable[None]:
         self._waiting_bytes += size_bytes
+        self._metrics.add("log_uncovered_total")
         task = asyncio.get_running_loop().create_task(self._read_and_publish(event, size_bytes))
-        self._waiting.add(task)
+        self._reading.add(task)
         task.add_done_callback(self._done)
         return _Durable(task)
 
-    async def _read_and_publish(self, event: ExchangeEvent, size_bytes: int) -> None:
+    async def _read_and_publish(self, event: ExchangeEvent, size_bytes: int) -> Awaitable[None]:
+        """What the sink behind returned. Raises: BrokerUnavailable when it did not take the event."""
         try:
             event = await asyncio.get_running_loop().run_in_executor(self._threads, _reduced, event)
         finally:
             self._waiting_bytes -= size_bytes
         try:
-            durable = self._sink.publish(event)
+            return self._sink.publish(event)
         except Exception as error:
-            # As where the proxy closes its accounts: a fault of the log must not reach clients.
+            # As in EventRecorder: a fault of the log must not reach clients.
             logger.exception("an event was not taken by the event log")
             self._metrics.add("log_lost_total")
             raise BrokerUnavailable("the event log did not take the event") from error
-        await durable
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._waiting.discard(task)
+    def _done(self, task: asyncio.Task[Awaitable[None]]) -> None:
+        self._reading.discard(task)
         if not task.cancelled():
-            task.exception()  # seen: whoever dropped the promise need not be told
+            task.exception()  # retrieved: nobody has to await an event
 
 
 class _Durable:
-    """Awaiting it waits beside the task, not on it: a client that goes away would cancel it, and lose the event."""
+    """Awaiting it waits beside the task, not on it: a cancelled client would cancel the task, and lose the event."""
 
     __slots__ = ("_task",)
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
+    def __init__(self, task: asyncio.Task[Awaitable[None]]) -> None:
         self._task = task
 
     def __await__(self) -> Generator[Any, Any, None]:
         if not self._task.done():
             yield from asyncio.wait((self._task,)).__await__()
-        self._task.result()
+        yield from self._task.result().__await__()
 
 
 def _reduced(event: ExchangeEvent) -> ExchangeEvent:
-    """`event` without what it omits. What brings a fault of ours to light is omitted all the same."""
+    """`event` without the bodies that it omits, also where reading them fails."""
     try:
         return without_bodies(event)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        # Not the error's text: it may hold what people said.
+        # Not the error's text: it may quote the body.
         reason = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
         logger.warning("a body to be omitted could not be read: a bug of Farebox", extra={"reason": reason})
         return unread(event)

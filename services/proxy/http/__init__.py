@@ -1,4 +1,6 @@
-"""HTTP/1.1 towards clients: sockets, requests in, responses out, on uvicorn's server. Start with `connection.py`.
+"""HTTP/1.1 towards clients: listening, requests in, responses out. Start with `connection.py`.
 
-What becomes of a request is decided in `exchange/`.
+`parser.py` turns bytes into requests, `dispatcher.py` decides who responds, `response_writer.py` turns responses into
+bytes. What happens to a request on a provider's route is in `exchange/`; connections to providers are in
+`stores/upstream`.
 """

@@ -1,4 +1,4 @@
-"""The Downstream of one connection: answers in HTTP/1.1 framing of our own, one write for what is at hand."""
+"""The Downstream of one connection: responses in HTTP/1.1 framing, one write for what is at hand."""
 
 import asyncio
 import os
@@ -7,23 +7,22 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from uvicorn.protocols.http.flow_control import FlowControl
-
 from services.ports import UNKNOWN_LENGTH, Headers
+from services.proxy.http.flow_control import FlowControl
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for zero seconds
 
 
-class Reply:
-    """Used for one answer after the other; `on_over` is called when one has ended or was cut."""
+class ResponseWriter:
+    """Used for one response after the other; `on_over` is called when one is complete or was cut."""
 
     __slots__ = (
         "_chunked",
+        "_chunks",
         "_flow",
         "_http_1_0",
         "_on_over",
         "_out",
-        "_pieces",
         "_transport",
         "_unframed",
         "keep_alive",
@@ -34,7 +33,7 @@ class Reply:
         self._flow = flow
         self._on_over = on_over
         self._out: list[bytes] = []
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._http_1_0 = False
         self._chunked = False
         self._unframed = False
@@ -64,42 +63,42 @@ class Reply:
         lines.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
         self._out.append(b"\r\n".join(lines))
 
-    def send_chunk(self, piece: bytes) -> None:
+    def send_chunk(self, chunk: bytes) -> None:
         if self._chunked:
-            self._pieces.append(piece)
+            self._chunks.append(chunk)
         else:
-            self._out.append(piece)
+            self._out.append(chunk)
 
     def flush(self) -> None:
-        if self._pieces:
-            self._frame_pieces()
+        if self._chunks:
+            self._frame_chunks()
         if self._out:
             self._transport.write(b"".join(self._out))
             self._out.clear()
 
-    def _frame_pieces(self) -> None:
-        """What is at hand becomes one chunk."""
-        self._out.append(b"%x\r\n" % sum(map(len, self._pieces)))
-        self._out += self._pieces
+    def _frame_chunks(self) -> None:
+        """All chunks at hand become one."""
+        self._out.append(b"%x\r\n" % sum(map(len, self._chunks)))
+        self._out += self._chunks
         self._out.append(b"\r\n")
-        self._pieces.clear()
+        self._chunks.clear()
 
     def finish(self) -> None:
         if self._chunked:
-            if self._pieces:
-                self._frame_pieces()
+            if self._chunks:
+                self._frame_chunks()
             self._out.append(b"0\r\n\r\n")
         self.flush()
         self._on_over()
 
     def cut(self) -> None:
-        """Ends the connection behind what was flushed; framing tells the client that the end is missing.
+        """Ends the connection behind what was flushed; by the framing the client sees that the end is missing.
 
-        Where there is no framing, only a reset can tell.
+        Where there is no framing, only a reset shows it.
         """
         self.keep_alive = False
         self._out.clear()
-        self._pieces.clear()
+        self._chunks.clear()
         if self._unframed:
             self._reset()
         else:
@@ -117,9 +116,7 @@ class Reply:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def pause_request(self) -> None:
-        if not self._transport.is_closing():
-            self._flow.pause_reading()
+        self._flow.pause_reading()
 
     def resume_request(self) -> None:
-        if self._flow.read_paused and not self._transport.is_closing():
-            self._flow.resume_reading()
+        self._flow.resume_reading()
