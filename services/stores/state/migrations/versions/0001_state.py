@@ -24,24 +24,7 @@ def upgrade() -> None:
         sa.Column("revoked_at", _TIMESTAMP),
     )
     _create_prices()
-    op.create_table(
-        "reprice",
-        sa.Column("id", sa.String(36), primary_key=True),
-        sa.Column("organization_id", sa.String, nullable=False),
-        sa.Column("model", sa.String, nullable=False),
-        sa.Column("provider", sa.String, nullable=False),
-        sa.Column("since", _TIMESTAMP, nullable=False),
-        sa.Column("until", _TIMESTAMP, nullable=False),
-        sa.Column("dry_run", sa.Boolean, nullable=False),
-        sa.Column("state", sa.String, nullable=False),
-        sa.Column("started_at", _TIMESTAMP, nullable=False),
-        sa.Column("rows_total", sa.Integer, nullable=False),
-        sa.Column("rows_done", sa.Integer, nullable=False),
-        sa.Column("result", sa.Text),
-        sa.Column("error", sa.Text, nullable=False),
-        sa.Column("ended_at", _TIMESTAMP),
-        sa.Column("undone_at", _TIMESTAMP),
-    )
+    _create_reprice()
     op.create_table(
         "lease",
         sa.Column("name", sa.String, primary_key=True),
@@ -79,4 +62,25 @@ def _create_prices() -> None:
         "pricing_release",
         sa.Column("release", sa.String, primary_key=True),
         sa.Column("active_until", _TIMESTAMP, nullable=False),
+    )
+
+
+def _create_reprice() -> None:
+    op.create_table(
+        "reprice",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("organization_id", sa.String, nullable=False),
+        sa.Column("model", sa.String, nullable=False),
+        sa.Column("provider", sa.String, nullable=False),
+        sa.Column("since", _TIMESTAMP, nullable=False),
+        sa.Column("until", _TIMESTAMP, nullable=False),
+        sa.Column("dry_run", sa.Boolean, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("started_at", _TIMESTAMP, nullable=False),
+        sa.Column("rows_total", sa.Integer, nullable=False),
+        sa.Column("rows_done", sa.Integer, nullable=False),
+        sa.Column("result", sa.Text),
+        sa.Column("error", sa.Text, nullable=False),
+        sa.Column("ended_at", _TIMESTAMP),
+        sa.Column("undone_at", _TIMESTAMP),
     )
