@@ -19,6 +19,8 @@ ALARMS: Final[Mapping[str, str]] = {
     "Give these clients keys",
     "log_unreadable_total": "events stand in damaged parts of the journal: that spend is in no total. See `farebox "
     "journal salvage`",
+    "accounting_restarts_total": "times accounting ended by itself and was restarted; calls passed and were kept. "
+    "Look at its log lines, and at the machine's memory",
     "worker_dead_letters_total": "events became no rows: that spend is in no total. See `farebox dead-letters`",
 }
 

@@ -86,7 +86,11 @@ def run_demo(
             running.stop()
 
     with SimulatedProvider(seed=1, error_share=0.03, latency_scale=0.25) as provider:
-        simulated = {"FAREBOX_OPENAI_URL": provider.url, "FAREBOX_ANTHROPIC_URL": provider.url}
+        simulated = {
+            "FAREBOX_OPENAI_URL": provider.url,
+            "FAREBOX_ANTHROPIC_URL": provider.url,
+            "FAREBOX_LOG_LEVEL": "warning",
+        }
         serve(folder, dict(environ) | simulated, show)
 
 
@@ -106,7 +110,7 @@ def _play(running: Running, console: Console) -> None:
         rows = progress.add_task("Events the worker has made rows of", total=len(events))
         # The last events are durable some milliseconds after their answers.
         time.sleep(_POLL_S)
-        while waiting := running.accounting.backlog():
+        while waiting := running.backlog():
             progress.update(rows, completed=len(events) - min(waiting, len(events)))
             time.sleep(_POLL_S)
         progress.update(rows, completed=len(events))
