@@ -62,7 +62,7 @@ _STATUS_S: Final = 0.25
 _LOCK_S: Final = 10.0  # for an accounting process whose proxy was killed to end
 
 # Calls come first: where both want the same core, the proxy's process is to have it.
-_NICENESS: Final = 10
+_NICENESS: Final = 5
 
 
 class _Stores(msgspec.Struct, frozen=True, kw_only=True):
