@@ -13,7 +13,7 @@ from rich.text import Text
 
 from schemas.errors import FareboxError
 from services.cli.client import QueryApi, as_json
-from services.cli.terminal import plain, screen
+from services.cli.terminal import console, escape
 from services.embedded.data_folder import DataFolder
 from services.settings import ReportSettings
 
@@ -38,7 +38,7 @@ def show(answer: object, to_people: Callable[[Console], None], *, as_data: bool)
     if as_data:
         print(as_json(answer))
     else:
-        to_people(screen())
+        to_people(console())
 
 
 @contextmanager
@@ -47,5 +47,5 @@ def errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except FareboxError as error:
-        screen(stderr=True).print(Text(plain(f"farebox: {error}"), style="red"), soft_wrap=True)
+        console(stderr=True).print(Text(escape(f"farebox: {error}"), style="red"), soft_wrap=True)
         sys.exit(1)

@@ -1,11 +1,9 @@
-"""Whether the parts of a running Farebox answer over HTTP, and what their counters say."""
+"""Whether the parts of a running Farebox respond over HTTP, and what their counters show."""
 
 from collections.abc import Mapping, Sequence
-from http.client import HTTPException
 from typing import Final
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
+import httpx
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -39,10 +37,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One process as it was found."""
 
     name: str
-    ok: bool | None  # None when nothing told
-    told: str
+    ok: bool | None  # None when nothing is known
+    finding: str
     warnings: Sequence[str] = ()  # what works, and needs somebody all the same
-    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it does not tell
+    counts: Mapping[str, int] = {}  # what it counts and how it is; empty when they are unknown
     unknown_headers: Mapping[str, int] = {}  # how often requests had them, by name
 
     @property
@@ -54,14 +52,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def query_part(url: str) -> Part:
-    """The query service, which also knows whether its stores answer."""
+    """The query service, which also knows whether its stores respond."""
     try:
         status, _ = _page(f"{url}/readyz")
     except OSError:
-        return Part(name="query", ok=False, told=f"nothing answers at {url}")
+        return Part(name="query", ok=False, finding=f"nothing responds at {url}")
     if status != 200:
-        return Part(name="query", ok=False, told=f"{url} answers, but its warehouse or its state database does not")
-    return Part(name="query", ok=True, told=url)
+        return Part(name="query", ok=False, finding=f"{url} responds, but its warehouse or its state database does not")
+    return Part(name="query", ok=True, finding=url)
 
 
 def counting_part(name: str, url: str) -> Part:
@@ -70,18 +68,18 @@ def counting_part(name: str, url: str) -> Part:
         status, health = _page(f"{url}/healthz")
         shown, metrics = _page(f"{url}/metrics")
     except OSError:
-        return Part(name=name, ok=False, told=f"nothing answers at {url}")
+        return Part(name=name, ok=False, finding=f"nothing responds at {url}")
     if status == 503:
-        return Part(name=name, ok=False, told=f"{url} answers, but not all of it works: {_trouble(health)}")
+        return Part(name=name, ok=False, finding=f"{url} responds, but not all of it works: {_trouble(health)}")
     if shown == 403:
-        return Part(name=name, ok=False, told=f"{url} shows its metrics under other names only: see FAREBOX_HOSTS")
+        return Part(name=name, ok=False, finding=f"{url} shows its metrics under other names only: see FAREBOX_HOSTS")
     counts, unknown_headers = _counts(metrics)
     if status != 200 or _OWN_COUNTER[name] not in counts:
-        return Part(name=name, ok=False, told=f"what answers at {url} is not Farebox's {name}")
+        return Part(name=name, ok=False, finding=f"what responds at {url} is not Farebox's {name}")
     return Part(
         name=name,
         ok=True,
-        told=url,
+        finding=url,
         counts=counts,
         warnings=_health(health).warnings,
         unknown_headers=unknown_headers,
@@ -104,16 +102,16 @@ def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 
 def worker_inside(proxy: Part, address: str) -> Part:
-    """The worker where none answers at `address`: `farebox up` has one inside, and its proxy says so."""
+    """The worker where none responds at `address`: `farebox up` has one inside, and its proxy reports it."""
     if proxy.counts.get("accounting"):
-        return Part(name="worker", ok=True, told=f"inside `farebox up`, {proxy.told}")
-    return Part(name="worker", ok=None, told=f"nothing answers at {address}")
+        return Part(name="worker", ok=True, finding=f"inside `farebox up`, {proxy.finding}")
+    return Part(name="worker", ok=None, finding=f"nothing responds at {address}")
 
 
 def _trouble(health: str) -> str:
-    """The proxy answers with an error, a worker with its health."""
-    told = _health(health)
-    return told.trouble or told.error.message or "it does not say why"
+    """The proxy responds with an error, a worker with its health."""
+    parsed = _health(health)
+    return parsed.trouble or parsed.error.message or "it gives no reason"
 
 
 def _health(text: str) -> _Health:
@@ -124,11 +122,9 @@ def _health(text: str) -> _Health:
 
 
 def _page(url: str) -> tuple[int, str]:
-    """Status and text. Raises: OSError when nothing answers."""
+    """Status and text. Raises: OSError when nothing responds."""
     try:
-        with urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - addresses come from the operator
-            return answer.status, answer.read().decode(errors="replace")
-    except HTTPError as refusal:
-        return refusal.code, refusal.read().decode(errors="replace")
-    except (URLError, HTTPException, ValueError) as error:
+        response = httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=True)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise OSError(str(error)) from error
+    return response.status_code, response.text

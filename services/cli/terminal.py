@@ -20,26 +20,26 @@ _STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, directi
 _JOINERS: Final = frozenset("\u200c\u200d")  # of letters and of emoji
 
 
-def screen(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Standard output, or standard error. `[red]` in a text is five characters, and no colour."""
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     console.width = max(_NARROWEST, console.width)
     return console
 
 
-def seen(kind: type[V], answer: object) -> V:
+def sanitize(kind: type[V], answer: object) -> V:
     """A response of the query service as it may be shown: names come from clients, and may hold anything."""
     return kind.model_validate(_plain(answer))
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     """`text` with what would steer a terminal, or begin a new line, written out: \\x1b, \\n."""
     return "".join(letter if _is_shown(letter) else _written_out(letter) for letter in text)
 
 
 def _plain(answer: object) -> Any:
     if isinstance(answer, str):
-        return plain(answer)
+        return escape(answer)
     if isinstance(answer, list):
         return [_plain(each) for each in answer]
     if isinstance(answer, dict):
@@ -121,5 +121,5 @@ def minute(when: datetime) -> str:
     return f"{when:%-d %b %Y %H:%M}"
 
 
-def counted(count: int, thing: str) -> str:
+def pluralize(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")

@@ -115,7 +115,7 @@ def test_parts_that_are_down_are_named(admin: Client) -> None:
     assert re.findall(r"^  (\w+) +(ok|down)", told.stdout, re.MULTILINE) == [
         ("query", "ok"), ("proxy", "down"), ("worker", "down"),
     ]  # fmt: skip
-    assert f"nothing answers at {nowhere}" in told.stdout
+    assert f"nothing responds at {nowhere}" in told.stdout
 
 
 def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Client) -> None:
@@ -124,7 +124,7 @@ def test_a_worker_is_ok_only_where_something_says_that_it_counts(admin: Client) 
         alone = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
         metrics.worker_inside = True
         together = typed(admin, "doctor", "--proxy", url, FAREBOX_WORKER_PORT=str(port))
-    assert f"  worker  unknown  nothing answers at http://127.0.0.1:{port}\n" in alone.stdout
+    assert f"  worker  unknown  nothing responds at http://127.0.0.1:{port}\n" in alone.stdout
     assert f"  worker  ok       inside `farebox up`, {url}\n" in together.stdout
     assert (alone.returncode, together.returncode) == (1, 0)
 

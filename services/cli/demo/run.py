@@ -16,7 +16,7 @@ from services.cli.client import QueryApi
 from services.cli.demo.history import history
 from services.cli.demo.traffic import Application
 from services.cli.report import compile_report, fetch_summary
-from services.cli.terminal import seen
+from services.cli.terminal import sanitize
 from services.cli.up import show_running
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.run import Running, serve
@@ -120,7 +120,7 @@ def _show_results(running: Running, folder: DataFolder, console: Console) -> Non
     summary = fetch_summary(QueryApi(running.query_url, running.key), since="7d")
     path, key_file = shlex.quote(str(folder.path)), shlex.quote(str(folder.key_file))
     doctor = _DOCTOR.format(query_url=running.query_url, proxy_url=running.proxy_url, folder=path)
-    compile_report(seen(Summary, summary), console, doctor=doctor)
+    compile_report(sanitize(Summary, summary), console, doctor=doctor)
     console.print()
     show_running(running, folder, console, beside=" with the SDKs and the simulated providers")
     told = _TO_TRY.format(

@@ -8,7 +8,7 @@ from schemas.api.prices import AddedPriceView, OperatorPriceView, PricesView
 from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.prices.parse import amount_of, class_prices, tier_prices
 from services.cli.prices.render import added_price, listed_prices, shown_prices
-from services.cli.terminal import compile_lines, screen, seen
+from services.cli.terminal import compile_lines, console, sanitize
 
 prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
 
@@ -62,7 +62,7 @@ def add_price(
             "valid_until": valid_until,
         }
         added = query_api(url, key, data).post("/v1/prices", body)
-        compile_lines(added_price(seen(AddedPriceView, added)), screen())
+        compile_lines(added_price(sanitize(AddedPriceView, added)), console())
 
 
 @prices.command("list")
@@ -70,7 +70,7 @@ def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Dat
     """List the prices that were added here, ended ones too."""
     with errors_in_one_line():
         answer = query_api(url, key, data).get("/v1/prices")
-        rows = seen(PricesView, answer).rows
+        rows = sanitize(PricesView, answer).rows
         show(answer["rows"], lambda console: compile_lines(listed_prices(rows), console), as_data=as_data)
 
 
@@ -94,7 +94,7 @@ def show_price(
             if answer["in_force"]:
                 tried = tried[:place]
                 break
-        view = seen(PricesView, answer)
+        view = sanitize(PricesView, answer)
         show(answer, lambda console: compile_lines(shown_prices(view, tried), console), as_data=as_data)
 
 
@@ -109,4 +109,4 @@ def end_price(
     """End a price from a given timestamp. It stays in the list."""
     with errors_in_one_line():
         ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
-        compile_lines(listed_prices([seen(OperatorPriceView, ended)]), screen())
+        compile_lines(listed_prices([sanitize(OperatorPriceView, ended)]), console())

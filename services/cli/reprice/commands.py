@@ -14,7 +14,7 @@ from services.cli.doctor import compile_findings
 from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.probes import Part, counting_part, query_part, worker_inside
 from services.cli.reprice.render import followed, listed_runs, print_run
-from services.cli.terminal import compile_lines, screen, seen
+from services.cli.terminal import compile_lines, console, sanitize
 from services.embedded.sockets import web_address
 from services.settings import ProxySettings, WorkerSettings
 
@@ -36,10 +36,10 @@ def doctor(
         unknown = refusal = None
         try:
             if query.ok:
-                unknown = seen(UnknownModels, api.get("/v1/prices/unknown", {"since": since}))
+                unknown = sanitize(UnknownModels, api.get("/v1/prices/unknown", {"since": since}))
         except NoResponse as error:
             refusal = error
-        well = compile_findings(parts, unknown, screen())
+        well = compile_findings(parts, unknown, console())
         if refusal is not None:
             raise refusal
         if not well:
@@ -67,12 +67,12 @@ def reprice(
         api = query_api(url, key, data)
         if listed:
             runs = api.get("/v1/reprice")
-            told = listed_runs(seen(RepriceView, run) for run in runs)
+            told = listed_runs(sanitize(RepriceView, run) for run in runs)
             show(runs, lambda console: compile_lines(told, console), as_data=as_data)
             return
         run = api.post(f"/v1/reprice/{_run_id(undo)}/undo", {}) if undo else api.post("/v1/reprice", asked)
-        run = followed(api, run, screen(stderr=True))
-        show(run, lambda console: print_run(seen(RepriceView, run), console), as_data=as_data)
+        run = followed(api, run, console(stderr=True))
+        show(run, lambda console: print_run(sanitize(RepriceView, run), console), as_data=as_data)
 
 
 def _run_id(undo: str) -> UUID:
