@@ -140,15 +140,16 @@ def settings() -> None:
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What people know it by.")] = "made by hand",
-    may: Annotated[
-        Permission, typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.MAY.items()) + ".")
+    permission: Annotated[
+        Permission,
+        typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.PERMISSIONS.items()) + "."),
     ] = Permission.READ_WRITE,
     organization: Organization = ORGANIZATION,
     data: Data = DATA,
 ) -> None:
     """Make a key and print it. It is shown this once; only its hash is kept."""
     with errors_in_one_line():
-        print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=may))
+        print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=permission))
 
 
 @keys.command("list")

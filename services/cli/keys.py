@@ -15,10 +15,10 @@ from services.stores.state.migrations.run import migrate_state
 
 T = TypeVar("T")
 
-MAY: Final = {  # in the words of `--may`
-    Permission.READ_WRITE: "call and ask",
+PERMISSIONS: Final = {  # in the words of `--permission`
+    Permission.READ_WRITE: "call and query",
     Permission.WRITE: "call only",
-    Permission.READ: "ask only",
+    Permission.READ: "query only",
     Permission.ADMIN: "all, and change prices",
 }
 
@@ -55,7 +55,9 @@ def listed_keys(keys: Sequence[ApiKey]) -> Iterator[Text]:
     for key in keys:
         revoked = f", revoked {day(key.revoked_at)}" if key.revoked_at else ""
         yield Text(key.id, style="bold")
-        yield Text(f"  {escape(key.name)}: may {key.permission.value} ({MAY[key.permission]}), ends in {key.hint}")
+        yield Text(
+            f"  {escape(key.name)}: may {key.permission.value} ({PERMISSIONS[key.permission]}), ends in {key.hint}"
+        )
         yield Text(f"  made {day(key.created_at)}{revoked}")
     if not keys:
         yield Text("There are no keys yet: farebox keys create")

@@ -1,4 +1,4 @@
-"""The cost report: asked from the query service, and laid out for people in a terminal or a file."""
+"""The cost report: from the query service, and laid out for people in a terminal or a file."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,14 +18,14 @@ _TIER_LETTERS: Final = 20
 
 REASONS = {
     CostState.UNKNOWN_MODEL: "no price is known for this model",
-    CostState.NO_USAGE: "the provider did not say what was used",
+    CostState.NO_USAGE: "the provider reported no usage",
     CostState.PARTIAL: "part of what was used has no price",
-    CostState.TRUNCATED: "the response was too large to be kept whole",
+    CostState.TRUNCATED: "the response was too large to be captured whole",
 }
 
 
 def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
-    """The summary as the query service tells it, amounts as exact Decimals. Raises: NoResponse."""
+    """The summary as the query service returns it, amounts as exact Decimals. Raises: NoResponse."""
     summary: dict[str, Any] = api.get("/v1/report/summary", {"since": since})
     return summary
 
@@ -94,8 +94,8 @@ def _cache(summary: Summary) -> Iterator[Text]:
     if not cache.requests:
         yield Text("  No request allowed a response from the cache.")
         return
-    asked = f"{cache.hits:,} of {pluralize(cache.requests, 'request')} that allowed it"
-    yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({asked})")
+    share = f"{cache.hits:,} of {pluralize(cache.requests, 'request')} that allowed it"
+    yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({share})")
     unknown = f", without {pluralize(cache.unpriced_hits, 'hit')} of which it is unknown" if cache.unpriced_hits else ""
     yield Text(f"  Savings:   {usd(cache.savings_usd)}{unknown if cache.savings_usd is not None else ''}")
 
@@ -121,12 +121,12 @@ def model_of(entry: Unpriced | UnknownModel) -> str:
 
 def covered(spend: Spend | CoverageView) -> str:
     """Of how much the cost is known."""
-    told = f"{percent(spend.priced_request_share)} of requests"
+    text = f"{percent(spend.priced_request_share)} of requests"
     if spend.priced_token_share is not None:
         known = "known " if spend.unpriced_requests_without_tokens else ""
-        told += f", {percent(spend.priced_token_share)} of {known}tokens"
-    untold = spend.unpriced_requests_without_tokens
-    return f"{told}; of {pluralize(untold, 'request')} nobody knows the tokens" if untold else told
+        text += f", {percent(spend.priced_token_share)} of {known}tokens"
+    unknown = spend.unpriced_requests_without_tokens
+    return f"{text}; {pluralize(unknown, 'request')} with unknown token counts" if unknown else text
 
 
 def tokens_priced(spend: Spend | CoverageView) -> str:

@@ -8,9 +8,9 @@ from services.embedded.run import Running
 
 
 def show_running(running: Running, folder: DataFolder, console: Console, *, beside: str = "", ending: str = "") -> None:
-    """Where things are, the key when it is new, and how much memory both processes take; `beside` says for what else.
+    """Where things are, the key when it is new, and how much memory both processes take; `beside` states for what else.
 
-    `ending` is said last. The key itself is shown on a terminal only: what is written to a file, or to the log of a
+    `ending` is printed last. The key itself is shown on a terminal only: what is written to a file, or to the log of a
     container or a service, is kept and read by others.
     """
     console.print(Text("Farebox is up.", style="bold"))

@@ -19,9 +19,9 @@ from services.settings import Settings
 
 
 def main() -> None:
-    """Ends with 1 when it stopped by itself; its last message says why."""
+    """Ends with 1 when it stopped by itself; its last message has the reason."""
     channel_descriptor, query_descriptor, folder = sys.argv[1:]
-    # Ctrl-C and service managers signal both processes; this one ends when the other has, and says so.
+    # Ctrl-C and service managers signal both processes; this one ends when the other one says so.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     configure_logging(Settings.from_environ(os.environ).log_level)
     raise_descriptor_limit()

@@ -1,7 +1,7 @@
 """The worker and the query service of an embedded Farebox, on one event loop in a process of their own.
 
 The process may crash, run out of memory or be killed at any time: events that it has not counted wait in the log, and
-the supervisor starts it again. When it must not go on, it says so in its last report.
+the supervisor starts it again. When it must not go on, its last report has the reason.
 """
 
 import asyncio
@@ -81,7 +81,7 @@ class _Stores(msgspec.Struct, frozen=True, kw_only=True):
 async def run_accounting(
     environ: Mapping[str, str], *, folder: Path, listening: socket.socket, channel: ParentChannel
 ) -> bool:
-    """Runs until the proxy's process asks it to stop; False when it stopped by itself.
+    """Runs until the proxy's process stops it; False when it stopped by itself.
 
     `listening`: where the query service takes its connections. `folder` is made for the one user and exists.
     """
@@ -130,7 +130,7 @@ class Accounting:
         self.is_ready = False
 
     async def serve(self) -> None:
-        """Returns when it was asked to stop, the log is drained and everything is closed. Raises: FareboxError."""
+        """Returns when it was stopped, the log is drained and everything is closed. Raises: FareboxError."""
         await migrate(self._migrate)
         async with AsyncExitStack() as stack:
             self._stores = stores = await self._open(stack)

@@ -1,4 +1,4 @@
-"""What the proxy's process and the accounting's say to each other. Both run the same code, so they are pickled."""
+"""The messages between the proxy's process and the accounting's. Both run the same code, so they are pickled."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias

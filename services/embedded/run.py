@@ -161,7 +161,7 @@ async def _first_key(folder: DataFolder, keys: SqlKeyStore) -> tuple[str, bool]:
 def _alone_in(folder: DataFolder) -> Iterator[None]:
     """Holds the data folder for this process. Raises: InvalidSetting when another one does."""
     try:
-        # What people said to models is in here.
+        # Prompts and responses are in here.
         make_private_folder(folder.path)
         descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Answers on the query service's socket while accounting is restarted, so that clients learn why and do not wait."""
+"""Responds on the query service's socket while accounting restarts, so that clients get the reason and do not wait."""
 
 import asyncio
 import contextlib

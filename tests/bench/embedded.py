@@ -3,7 +3,8 @@
 Calls go through the proxy alone; through `farebox up` that has nothing else to do; and through one whose worker drains
 100,000 events of about 3 KB while a report over all of them is requested again and again. nginx stands in for the
 provider, wrk makes the calls; both share one core. Farebox may use all cores, as it may on a machine with one command.
-"x alone" divides a p99 by that of the proxy alone. Needs nginx, wrk and taskset (Debian: nginx, wrk, util-linux).
+p50 and p99 are medians over runs of a second. "x alone" divides a p99 by that of the proxy alone. Needs nginx, wrk and
+taskset (Debian: nginx, wrk, util-linux).
 """
 
 import argparse
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table
@@ -78,7 +80,20 @@ class Rig(Bench):
 
     def loads(self, connections: Sequence[int], seconds: int) -> list[Measured]:
         url = self.targets()["Farebox"]
-        return [self.load(url, connections=count, seconds=seconds) for count in connections]
+        return [
+            _median([self.load(url, connections=count, seconds=1) for _ in range(seconds)]) for count in connections
+        ]
+
+
+def _median(runs: Sequence[Measured]) -> Measured:
+    """Of each figure: what else the machine does for a while touches few of the runs."""
+    return Measured(
+        answers=sum(run.answers for run in runs),
+        duration_us=sum(run.duration_us for run in runs),
+        errors=sum(run.errors for run in runs),
+        p50_us=int(median(run.p50_us for run in runs)),
+        p99_us=int(median(run.p99_us for run in runs)),
+    )
 
 
 @contextmanager
@@ -159,7 +174,7 @@ def measure(events: int, connections: Sequence[int], seconds: int, console: Cons
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--events", type=int, default=EVENTS)
-    options.add_argument("--seconds", type=int, default=5, help="of each run")
+    options.add_argument("--seconds", type=int, default=5, help="runs of a second each")
     options.add_argument("--connections", type=int, nargs="+", default=[1, 32])
     chosen = options.parse_args()
     measure(chosen.events, chosen.connections, chosen.seconds, Console(width=100))

@@ -287,7 +287,7 @@ async def test_the_doctor_says_when_it_asks_by_a_name_that_metrics_are_not_shown
     names = {"proxy.evil.example": "127.0.0.1"}
     async with rig() as proxy:
         part = await asyncio.to_thread(_counting_part_at, names, f"http://proxy.evil.example:{proxy.server.port}")
-    assert (part.ok, "see FAREBOX_HOSTS" in part.told) == (False, True)
+    assert (part.ok, "see FAREBOX_HOSTS" in part.finding) == (False, True)
 
 
 def _counting_part_at(names: dict[str, str], url: str) -> Part:

@@ -38,7 +38,7 @@ def followed(api: QueryApi, run: dict[str, Any], console: Console) -> dict[str, 
     return run
 
 
-def print_run(run: RepriceView, console: Console) -> None:
+def compile_run(run: RepriceView, console: Console) -> None:
     """What the run changed, or would change; and how to go on from there."""
     compile_lines(_told(run, console.width), console)
 
@@ -58,7 +58,7 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
         )
         return
     if not run.total.changed:
-        yield Text("Nothing changes: each costs what the prices known now say.")
+        yield Text("Nothing changes: each costs what at the prices known now.")
         return
     yield from _differences(run.days, run.total, width)
     yield Text(f"Priced before: {covered(run.total.before_coverage)}")
@@ -66,8 +66,8 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
     if run.total.newly_priced:
         yield Text(f"{pluralize(run.total.newly_priced, 'request')} with a cost that was unknown before.")
     if run.total.newly_unknown:
-        told = f"{pluralize(run.total.newly_unknown, 'request')} without a known cost any more, and so in no total."
-        yield Text(f"{told} `farebox doctor` tells why.", style="yellow")
+        text = f"{pluralize(run.total.newly_unknown, 'request')} without a known cost any more, and so in no total."
+        yield Text(f"{text} `farebox doctor` shows why.", style="yellow")
     if run.dry_run:
         yield Text("Dry run: no changes made.")
     else:

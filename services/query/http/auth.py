@@ -60,7 +60,8 @@ async def _admin(owner: Owner) -> str:
     organization_id, permission = owner
     if permission is not Permission.ADMIN:
         raise Forbidden(
-            "this API key may not change prices or costs: make one that may with `farebox keys create --may admin`"
+            "this API key may not change prices or costs: make one that may with "
+            "`farebox keys create --permission admin`"
         )
     return organization_id
 
