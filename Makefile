@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-input -
 RUNTIME := .venv/.runtime-installed
 TOOLS := .venv/.tools-installed
 
-.PHONY: help demo up test unit coverage check lock bench-proxy bench-worker bench-query kill-test clean
+.PHONY: help demo up test unit coverage check lock bench-proxy bench-worker bench-query bench-embedded kill-test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,7 +18,7 @@ help:
 	@echo 'make unit   the tests that need no server, in seconds, and which share of the code they run'
 	@echo 'make coverage  every test, and which lines of the code none of them runs'
 	@echo 'make check  formatting, lint, types and import rules only'
-	@echo 'make bench-proxy | bench-worker | bench-query   print the figures of the README'
+	@echo 'make bench-proxy | bench-worker | bench-query | bench-embedded   print the figures of the README'
 	@echo 'make kill-test  kill Farebox under load, starve it, and compare what clients got with its rows'
 	@echo 'make lock   pin the newest dependencies that pyproject.toml allows'
 	@echo 'make clean  remove the environment and ./data'
@@ -47,7 +47,7 @@ check: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench-proxy bench-worker bench-query: bench-%: $(TOOLS)
+bench-proxy bench-worker bench-query bench-embedded: bench-%: $(TOOLS)
 	$(BIN)/python -m tests.bench.$*
 
 kill-test: $(TOOLS)

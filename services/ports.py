@@ -79,7 +79,18 @@ class DeadLetters(Protocol):
     async def close(self) -> None: ...
 
 
-class Warehouse(Protocol):
+class QueryableWarehouse(Protocol):
+    """Rows by statement, be they of a warehouse in another process."""
+
+    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+        """Rows by column alias; values are str, int, float, Decimal, aware UTC datetime, UUID, dict, list or None.
+
+        Raises: StoreUnavailable.
+        """
+        ...
+
+
+class Warehouse(QueryableWarehouse, Protocol):
     """ClickHouse, as a server or in this process."""
 
     async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
@@ -88,13 +99,6 @@ class Warehouse(Protocol):
 
     async def keep_prices(self, prices: Sequence[Price]) -> None:
         """Keeps them for ever by their ids, for receipts. Keeping one again changes nothing.
-
-        Raises: StoreUnavailable.
-        """
-        ...
-
-    async def query(self, statement: Statement) -> list[dict[str, Any]]:
-        """Rows by column alias; values are str, int, float, Decimal, aware UTC datetime, UUID, dict, list or None.
 
         Raises: StoreUnavailable.
         """

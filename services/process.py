@@ -14,7 +14,7 @@ from schemas.errors import FareboxError
 from services.json_logging import configure_logging
 from services.settings import Settings, service_links
 
-GRACE_S: Final = 8  # for what is under way when a process is told to stop: container engines kill after ten
+GRACE_S: Final = 8  # for what is under way when a process is stopped: container engines kill after ten
 MAX_DESCRIPTORS: Final = 65_536  # beyond that some libraries waste time on walking through all that may be open
 
 
@@ -32,7 +32,7 @@ def run_process(
     kind: type[S], run: Callable[[S], Coroutine[Any, Any, None]], logger: logging.Logger, *, failed: str
 ) -> None:
     """Runs `run` with its settings. Exits with 1 and one line, `failed` with the reason, when it cannot go on."""
-    configure_logging("info")  # to tell what is wrong with the settings, which say how to log
+    configure_logging("info")  # for errors in the settings, which decide how to log
     try:
         settings = kind.from_environ(os.environ)
         configure_logging(settings.log_level)

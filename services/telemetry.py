@@ -36,6 +36,7 @@ Counter = Literal[
     "worker_dead_letters_total",
     "worker_log_conflicts_total",
     "worker_retries_total",
+    "accounting_restarts_total",
 ]
 Timing = Literal["log_durable_seconds"]
 
@@ -66,6 +67,7 @@ HELP: Final[Mapping[str, str]] = {
     "worker_dead_letters_total": "Entries dead-lettered",
     "worker_log_conflicts_total": "Logged calls dead-lettered, as they would replace what they may not",
     "worker_retries_total": "Batches retried, as the warehouse or the event log was unavailable",
+    "accounting_restarts_total": "Times that the accounting process of farebox up ended by itself and was restarted",
     "accounting": "1 while events are counted inside this process, as in farebox up, else 0",
     "troubles": "Parts of this process that do not do their work now",
     "warnings": "What works and needs an operator all the same, such as a damaged journal file",

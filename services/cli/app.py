@@ -1,4 +1,4 @@
-"""The commands of `farebox`: what may be typed, and which piece of work it starts."""
+"""The commands of `farebox`: what may be typed, and which work it starts."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_lin
 from services.cli.prices.commands import prices
 from services.cli.report import compile_report, fetch_summary
 from services.cli.reprice.commands import doctor, reprice
-from services.cli.terminal import compile_lines, counted, screen, seen
+from services.cli.terminal import compile_lines, console, pluralize, sanitize
 from services.embedded.data_folder import ORGANIZATION, DataFolder, existing
 from services.json_logging import configure_logging
 from services.process import warn_of_service_links
@@ -65,18 +65,18 @@ _DEMO_DATA = Path("data/demo")
 
 @app.command()
 def up(data: Data = DATA) -> None:
-    """Start all of Farebox in this process: proxy, event log, worker, warehouse, query API."""
+    """Start all of Farebox: proxy, event log, worker, warehouse, query API."""
     from services.cli.up import show_running
     from services.embedded.run import serve
 
     with errors_in_one_line():
-        # On a terminal somebody reads what `show_running` says; logs of what goes well are for files.
+        # On a terminal somebody reads what `show_running` prints; logs of what goes well are for files.
         level = "warning" if sys.stderr.isatty() else "info"
         environ = {"FAREBOX_LOG_LEVEL": level} | os.environ
         configure_logging(Settings.from_environ(environ).log_level)
         warn_of_service_links(environ, logging.getLogger("farebox"))
-        folder, console = DataFolder(data), screen()
-        serve(folder, environ, lambda running: show_running(running, folder, console, ending="Ctrl-C stops Farebox."))
+        folder, stdout = DataFolder(data), console()
+        serve(folder, environ, lambda running: show_running(running, folder, stdout, ending="Ctrl-C stops Farebox."))
 
 
 @app.command()
@@ -90,7 +90,7 @@ def demo(
 
     with errors_in_one_line():
         configure_logging("warning")
-        run_demo(DataFolder(data), os.environ, screen(), started_at=started_at or time.time(), then_stop=stop)
+        run_demo(DataFolder(data), os.environ, console(), started_at=started_at or time.time(), then_stop=stop)
 
 
 @app.command()
@@ -104,7 +104,7 @@ def report(
     """Print what was spent: by environment, feature and user, what caching saved, and what has no price."""
     with errors_in_one_line():
         summary = fetch_summary(query_api(url, key, data), since=since)
-        show(summary, lambda console: compile_report(seen(Summary, summary), console), as_data=as_data)
+        show(summary, lambda console: compile_report(sanitize(Summary, summary), console), as_data=as_data)
 
 
 app.command()(doctor)
@@ -114,7 +114,7 @@ app.command()(reprice)
 @app.command("dead-letters")
 def list_dead_letters(
     retry: Annotated[bool, typer.Option("--retry", help="Put back the events that this version can read.")] = False,
-    export: Annotated[Path | None, typer.Option(help="Write all of them here, with what people said in them.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write all of them here, prompts and responses included.")] = None,
     discard_conflicts: Annotated[
         bool, typer.Option("--discard-conflicts", help="Delete logs that were refused: what stands stays.")
     ] = False,
@@ -127,14 +127,14 @@ def list_dead_letters(
         if retry + discard_conflicts + (export is not None) > 1:
             raise InvalidRequest("--retry, --export and --discard-conflicts cannot be combined; export first")
         if retry:
-            compile_lines(dead.put_back_lines(asyncio.run(dead.put_back(settings))), screen())
+            compile_lines(dead.put_back_lines(asyncio.run(dead.put_back(settings))), console())
         elif export:
-            print(f"{counted(asyncio.run(dead.export(settings.event_log, export)), 'dead letter')} in {export}")
+            print(f"{pluralize(asyncio.run(dead.export(settings.event_log, export)), 'dead letter')} in {export}")
         elif discard_conflicts:
             count, are_gone = asyncio.run(dead.discard_conflicts(settings.event_log))
-            print(f"{counted(count, 'refused log')} deleted." if are_gone else "They stay: Kafka deletes no entry.")
+            print(f"{pluralize(count, 'refused log')} deleted." if are_gone else "They stay: Kafka deletes no entry.")
         else:
-            compile_lines(dead.listed(asyncio.run(dead.fetch_views(settings.event_log))), screen())
+            compile_lines(dead.listed(asyncio.run(dead.fetch_views(settings.event_log))), console())
 
 
 @app.command()
@@ -146,15 +146,16 @@ def settings() -> None:
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="What people know it by.")] = "made by hand",
-    may: Annotated[
-        Permission, typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.MAY.items()) + ".")
+    permission: Annotated[
+        Permission,
+        typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.PERMISSIONS.items()) + "."),
     ] = Permission.READ_WRITE,
     organization: Organization = ORGANIZATION,
     data: Data = DATA,
 ) -> None:
     """Make a key and print it. It is shown this once; only its hash is kept."""
     with errors_in_one_line():
-        print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=may))
+        print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=permission))
 
 
 @keys.command("list")
@@ -162,7 +163,7 @@ def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> N
     """List an organization's keys, revoked ones too."""
     with errors_in_one_line():
         found = key_work.list_keys(existing(_state(data)), organization_id=organization)
-        compile_lines(key_work.listed_keys(found), screen())
+        compile_lines(key_work.listed_keys(found), console())
 
 
 @keys.command("revoke")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from schemas.errors import InvalidSetting, LogConflict, PoisonMessage
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
-from services.cli.terminal import counted, minute, plain
+from services.cli.terminal import escape, minute, pluralize
 from services.domain.omission import omits, with_omission, without_bodies
 from services.ports import DeadLetters
 from services.settings import ProxySettings
@@ -108,27 +108,27 @@ def listed(letters: Iterable[DeadLetterView]) -> Iterator[Text]:
         yield Text("There are no dead letters: every event has become a row, or still waits in the log.")
         return
     for code, its in found.items():
-        yield Text(f"{plain(code)}: {counted(len(its), 'event')}", style="bold")
+        yield Text(f"{escape(code)}: {pluralize(len(its), 'event')}", style="bold")
         for one in its[:_SHOWN]:
-            yield Text(f"  {plain(one.position)}, {counted(one.payload_bytes, 'byte')}: {plain(one.reason)}")
+            yield Text(f"  {escape(one.position)}, {pluralize(one.payload_bytes, 'byte')}: {escape(one.reason)}")
             if one.request:
-                yield Text(f"    {plain(one.request)}")
+                yield Text(f"    {escape(one.request)}")
         if len(its) > _SHOWN:
             yield Text(f"  and {len(its) - _SHOWN:,} more: --export FILE writes them all")
     readable = sum(1 for code, its in found.items() for one in its if one.request and code != LogConflict.code)
     if readable:
-        yield Text(f"This version can read {counted(readable, 'event')}: --retry puts that back into the log.")
+        yield Text(f"This version can read {pluralize(readable, 'event')}: --retry puts that back into the log.")
     if LogConflict.code in found:
         yield Text("Refused logs: what they would have replaced stands. --discard-conflicts deletes them.")
 
 
 def put_back_lines(result: PutBack) -> Iterator[Text]:
     """What putting back did."""
-    yield Text(f"{counted(result.back, 'event')} put back into the log.")
+    yield Text(f"{pluralize(result.back, 'event')} put back into the log.")
     if result.back and not result.forgotten:
         yield Text("Their copies stay, in Kafka or a damaged file. Putting them back once more changes nothing.")
     if result.unreadable:
-        yield Text(f"{counted(result.unreadable, 'dead letter')} left that no row can be made of.")
+        yield Text(f"{pluralize(result.unreadable, 'dead letter')} left that no row can be made of.")
 
 
 def _view(letter: DeadLetter) -> DeadLetterView:

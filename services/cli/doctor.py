@@ -10,7 +10,7 @@ from rich.text import Text
 from schemas.api.reprices import UnknownModel, UnknownModels
 from services.cli.probes import Part
 from services.cli.report import REASONS, model_of
-from services.cli.terminal import compile_lines, counted, day, minute
+from services.cli.terminal import compile_lines, day, minute, pluralize
 from services.domain.exchange.helicone_headers import nearest_known
 
 _STATES: Final = {True: ("ok", "green"), False: ("down", "red"), None: ("unknown", "yellow")}
@@ -43,9 +43,9 @@ def _lines(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[Tex
         yield Text("  No requests came in since then.")
         return
     if not unknown.unpriced_requests:
-        yield Text(f"  Nothing: {counted(unknown.requests, 'request')}, and each has a known cost.")
+        yield Text(f"  Nothing: {pluralize(unknown.requests, 'request')}, and each has a known cost.")
         return
-    yield Text(f"  {unknown.unpriced_requests:,} of {counted(unknown.requests, 'request')}; they are in no total.")
+    yield Text(f"  {unknown.unpriced_requests:,} of {pluralize(unknown.requests, 'request')}; they are in no total.")
     yield from _models(unknown.models[:_SHOWN])
     if len(unknown.models) > _SHOWN or unknown.truncated:
         yield Text("    And more: `GET /v1/prices/unknown` lists them.")
@@ -71,13 +71,13 @@ def _headers(parts: Iterable[Part]) -> Iterator[Text]:
     yield _heading("Headers that were passed over, since nothing here knows them")
     for name, count in sorted(counts, key=lambda one: (-one[1], one[0])):
         meant = nearest_known(name)
-        yield Text(f"  {name}: {counted(count, 'request')}{f'; {meant} was probably meant' if meant else ''}")
+        yield Text(f"  {name}: {pluralize(count, 'request')}{f'; {meant} was probably meant' if meant else ''}")
 
 
 def _models(models: Iterable[UnknownModel]) -> Iterator[Text]:
     for one in models:
         seen = f"{day(one.first_seen_at)} to {day(one.last_seen_at)}"
-        yield Text(f"    {model_of(one)}: {counted(one.requests, 'request')}, {_tokens(one)}, {seen}")
+        yield Text(f"    {model_of(one)}: {pluralize(one.requests, 'request')}, {_tokens(one)}, {seen}")
         example = f"; such as {one.example_request_ids[0]}" if one.example_request_ids else ""
         yield Text(f"        {REASONS.get(one.reason, one.reason)}{example}", style="dim")
 

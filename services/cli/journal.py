@@ -10,7 +10,7 @@ from rich.text import Text
 
 from schemas.errors import InvalidSetting
 from services.cli.options import DATA, Data, errors_in_one_line
-from services.cli.terminal import compile_lines, counted, plain, screen
+from services.cli.terminal import compile_lines, console, escape, pluralize
 from services.embedded.data_folder import DataFolder
 from services.settings import ProxySettings
 from services.stores.journal.files import JournalFiles
@@ -35,7 +35,7 @@ def salvage_journal(spill: _SPILL = False, data: Data = DATA) -> None:
         files = JournalFiles(_file(data, spill=spill))
         if not files.newest().is_file():
             raise InvalidSetting(f"{files.path} does not exist: --data names the folder of a Farebox")
-        compile_lines(_lines(asyncio.run(salvage(files.path))), screen())
+        compile_lines(_lines(asyncio.run(salvage(files.path))), console())
 
 
 def _file(data: Data, *, spill: bool) -> str:
@@ -52,20 +52,20 @@ def _lines(salvaged: Iterable[Salvaged]) -> Iterator[Text]:
     none = True
     for one in salvaged:
         none = False
-        yield Text(plain(one.file), style="bold")
-        back = f"{counted(one.events, 'event')} of {counted(one.segments, 'segment')}"
+        yield Text(escape(one.file), style="bold")
+        back = f"{pluralize(one.events, 'event')} of {pluralize(one.segments, 'segment')}"
         yield Text(f"  {back} back in the log. What was counted before is counted once all the same.")
         if one.dead_letters:
-            yield Text(f"  {counted(one.dead_letters, 'dead letter')} kept: see `farebox dead-letters`.")
+            yield Text(f"  {pluralize(one.dead_letters, 'dead letter')} kept: see `farebox dead-letters`.")
         yield _lost(one)
-        yield Text(f"  Set aside as {plain(one.set_aside_as)}: delete it when you need it no more.")
+        yield Text(f"  Set aside as {escape(one.set_aside_as)}: delete it when you need it no more.")
     if none:
         yield Text("No file of the journal is damaged.")
 
 
 def _lost(one: Salvaged) -> Text:
     if one.lost_events or one.lost_segments or one.is_lower_bound:
-        lost = f"{counted(one.lost_events, 'event')} of {counted(one.lost_segments, 'segment')}"
+        lost = f"{pluralize(one.lost_events, 'event')} of {pluralize(one.lost_segments, 'segment')}"
         least = ", or more: the file does not state how many there were" if one.is_lower_bound else ""
         return Text(f"  {lost} could not be saved{least}. That spend is in no total.", style="red")
     return Text("  Nothing is lost.")

@@ -8,17 +8,17 @@ from rich.text import Text
 
 from schemas.errors import InvalidRequest, NotFound
 from schemas.key import ApiKey, Permission
-from services.cli.terminal import day, plain
+from services.cli.terminal import day, escape
 from services.stores.factory import open_keys
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.migrations.run import migrate_state
 
 T = TypeVar("T")
 
-MAY: Final = {  # in the words of `--may`
-    Permission.READ_WRITE: "call and ask",
+PERMISSIONS: Final = {  # in the words of `--permission`
+    Permission.READ_WRITE: "call and query",
     Permission.WRITE: "call only",
-    Permission.READ: "ask only",
+    Permission.READ: "query only",
     Permission.ADMIN: "all, and change prices",
 }
 
@@ -55,7 +55,9 @@ def listed_keys(keys: Sequence[ApiKey]) -> Iterator[Text]:
     for key in keys:
         revoked = f", revoked {day(key.revoked_at)}" if key.revoked_at else ""
         yield Text(key.id, style="bold")
-        yield Text(f"  {plain(key.name)}: may {key.permission.value} ({MAY[key.permission]}), ends in {key.hint}")
+        yield Text(
+            f"  {escape(key.name)}: may {key.permission.value} ({PERMISSIONS[key.permission]}), ends in {key.hint}"
+        )
         yield Text(f"  made {day(key.created_at)}{revoked}")
     if not keys:
         yield Text("There are no keys yet: farebox keys create")

@@ -1,4 +1,4 @@
-"""What the commands have in common: options, whom they ask, and how they say that something cannot be done."""
+"""What the commands have in common: options, the query service, and errors in one line."""
 
 import os
 import sys
@@ -13,13 +13,13 @@ from rich.text import Text
 
 from schemas.errors import FareboxError
 from services.cli.client import QueryApi, as_json
-from services.cli.terminal import plain, screen
+from services.cli.terminal import console, escape
 from services.embedded.data_folder import DataFolder
 from services.settings import ReportSettings
 
 DATA: Final = Path("data")
 
-Data = Annotated[Path, typer.Option("--data", help="Folder of everything that is kept.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of all data.")]
 Url = Annotated[str, typer.Option(help="The query service. Default: FAREBOX_URL, or this machine's.")]
 Key = Annotated[str, typer.Option(help="A key that may do this. Default: FAREBOX_KEY, or the data folder's.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON, exact to the last digit.")]
@@ -33,12 +33,12 @@ def query_api(url: str, key: str, data: Path) -> QueryApi:
     return QueryApi(url or settings.url, key or settings.key or folder.read_key(), missing=missing)
 
 
-def show(answer: object, to_people: Callable[[Console], None], *, as_data: bool) -> None:
-    """Prints `answer` as JSON, or has `to_people` print it on the screen."""
+def show(response: object, to_people: Callable[[Console], None], *, as_data: bool) -> None:
+    """Prints `response` as JSON, or has `to_people` print it on the console."""
     if as_data:
-        print(as_json(answer))
+        print(as_json(response))
     else:
-        to_people(screen())
+        to_people(console())
 
 
 @contextmanager
@@ -47,5 +47,5 @@ def errors_in_one_line() -> Iterator[None]:
     try:
         yield
     except FareboxError as error:
-        screen(stderr=True).print(Text(plain(f"farebox: {error}"), style="red"), soft_wrap=True)
+        console(stderr=True).print(Text(escape(f"farebox: {error}"), style="red"), soft_wrap=True)
         sys.exit(1)

@@ -1,11 +1,9 @@
 """Whether the parts of a running Farebox respond over HTTP, and what their counters show."""
 
 from collections.abc import Mapping, Sequence
-from http.client import HTTPException
 from typing import Final
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
+import httpx
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,6 +17,8 @@ ALARMS: Final[Mapping[str, str]] = {
     "Give these clients keys",
     "log_unreadable_total": "events stand in damaged parts of the journal: that spend is in no total. See `farebox "
     "journal salvage`",
+    "accounting_restarts_total": "times accounting ended by itself and was restarted; calls passed and were kept. "
+    "Look at its log lines, and at the machine's memory",
     "worker_dead_letters_total": "events became no rows: that spend is in no total. See `farebox dead-letters`",
 }
 
@@ -142,9 +142,7 @@ def _health(text: str) -> _Health:
 def _page(url: str) -> tuple[int, str]:
     """Status and text. Raises: OSError when nothing responds."""
     try:
-        with urlopen(url, timeout=_TIMEOUT_S) as response:  # noqa: S310 - addresses come from the operator
-            return response.status, response.read().decode(errors="replace")
-    except HTTPError as refusal:
-        return refusal.code, refusal.read().decode(errors="replace")
-    except (URLError, HTTPException, ValueError) as error:
+        response = httpx.get(url, timeout=_TIMEOUT_S, follow_redirects=True)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise OSError(str(error)) from error
+    return response.status_code, response.text

@@ -1,4 +1,4 @@
-"""The cost report: asked from the query service, and laid out for people in a terminal or a file."""
+"""The cost report: from the query service, and laid out for people in a terminal or a file."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,7 +10,7 @@ from schemas.api.reports import Spend, Summary, Unpriced
 from schemas.api.reprices import CoverageView, UnknownModel
 from schemas.price import CostState
 from services.cli.client import QueryApi
-from services.cli.terminal import columns, compile_lines, counted, minute, percent, usd
+from services.cli.terminal import columns, compile_lines, minute, percent, pluralize, usd
 
 UNNAMED: Final = "(no model named)"
 _COVERAGE_HEADS: Final = ("Requests priced", "Tokens priced")
@@ -18,14 +18,14 @@ _TIER_LETTERS: Final = 20
 
 REASONS = {
     CostState.UNKNOWN_MODEL: "no price is known for this model",
-    CostState.NO_USAGE: "the provider did not say what was used",
+    CostState.NO_USAGE: "the provider reported no usage",
     CostState.PARTIAL: "part of what was used has no price",
-    CostState.TRUNCATED: "the response was too large to be kept whole",
+    CostState.TRUNCATED: "the response was too large to be captured whole",
 }
 
 
 def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
-    """The summary as the query service tells it, amounts as exact Decimals. Raises: NoResponse."""
+    """The summary as the query service returns it, amounts as exact Decimals. Raises: NoResponse."""
     summary: dict[str, Any] = api.get("/v1/report/summary", {"since": since})
     return summary
 
@@ -44,7 +44,7 @@ def _lines(summary: Summary, width: int, doctor: str) -> Iterator[Text]:
     if not summary.total.requests:
         return
     if summary.top_users:
-        yield _heading(f"Top {counted(len(summary.top_users), 'user')} by cost")
+        yield _heading(f"Top {pluralize(len(summary.top_users), 'user')} by cost")
         yield from _users(summary, width)
     yield _heading("Cache performance")
     yield from _cache(summary)
@@ -94,9 +94,9 @@ def _cache(summary: Summary) -> Iterator[Text]:
     if not cache.requests:
         yield Text("  No request allowed a response from the cache.")
         return
-    asked = f"{cache.hits:,} of {counted(cache.requests, 'request')} that allowed it"
-    yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({asked})")
-    unknown = f", without {counted(cache.unpriced_hits, 'hit')} of which it is unknown" if cache.unpriced_hits else ""
+    share = f"{cache.hits:,} of {pluralize(cache.requests, 'request')} that allowed it"
+    yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({share})")
+    unknown = f", without {pluralize(cache.unpriced_hits, 'hit')} of which it is unknown" if cache.unpriced_hits else ""
     yield Text(f"  Savings:   {usd(cache.savings_usd)}{unknown if cache.savings_usd is not None else ''}")
 
 
@@ -105,11 +105,11 @@ def _left_out(summary: Summary, doctor: str) -> Iterator[Text]:
     if not total.unpriced_requests:
         yield Text("  Nothing: every request has a known cost.")
         return
-    yield Text(f"  {total.unpriced_requests:,} of {counted(total.requests, 'request')} could not be priced.")
+    yield Text(f"  {total.unpriced_requests:,} of {pluralize(total.requests, 'request')} could not be priced.")
     yield Text(f"  Priced: {covered(total)}.")
     for entry in summary.unpriced:
         reason = REASONS.get(entry.cost_state, entry.cost_state)
-        yield Text(f"    {model_of(entry)}: {counted(entry.requests, 'request')}, {reason}")
+        yield Text(f"    {model_of(entry)}: {pluralize(entry.requests, 'request')}, {reason}")
     yield Text("  What to do about it:")
     yield Text(f"    {doctor}", no_wrap=True)
 
@@ -121,12 +121,12 @@ def model_of(entry: Unpriced | UnknownModel) -> str:
 
 def covered(spend: Spend | CoverageView) -> str:
     """Of how much the cost is known."""
-    told = f"{percent(spend.priced_request_share)} of requests"
+    text = f"{percent(spend.priced_request_share)} of requests"
     if spend.priced_token_share is not None:
         known = "known " if spend.unpriced_requests_without_tokens else ""
-        told += f", {percent(spend.priced_token_share)} of {known}tokens"
-    untold = spend.unpriced_requests_without_tokens
-    return f"{told}; of {counted(untold, 'request')} nobody knows the tokens" if untold else told
+        text += f", {percent(spend.priced_token_share)} of {known}tokens"
+    unknown = spend.unpriced_requests_without_tokens
+    return f"{text}; {pluralize(unknown, 'request')} with unknown token counts" if unknown else text
 
 
 def tokens_priced(spend: Spend | CoverageView) -> str:

@@ -1,4 +1,4 @@
-"""What people see: texts as they are, names that cannot steer a terminal, and figures in columns."""
+"""What people see: texts unchanged, names that cannot steer a terminal, and figures in columns."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -20,49 +20,49 @@ _STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, directi
 _JOINERS: Final = frozenset("\u200c\u200d")  # of letters and of emoji
 
 
-def screen(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Standard output, or standard error. `[red]` in a text is five characters, and no colour."""
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     console.width = max(_NARROWEST, console.width)
     return console
 
 
-def seen(kind: type[V], answer: object) -> V:
+def sanitize(kind: type[V], response: object) -> V:
     """A response of the query service as it may be shown: names come from clients, and may hold anything."""
-    return kind.model_validate(_plain(answer))
+    return kind.model_validate(_escaped(response))
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     """`text` with what would steer a terminal, or begin a new line, written out: \\x1b, \\n."""
-    return "".join(letter if _is_shown(letter) else _written_out(letter) for letter in text)
+    return "".join(character if _is_shown(character) else _written_out(character) for character in text)
 
 
-def _plain(answer: object) -> Any:
-    if isinstance(answer, str):
-        return plain(answer)
-    if isinstance(answer, list):
-        return [_plain(each) for each in answer]
-    if isinstance(answer, dict):
-        return {_plain(name): _plain(each) for name, each in answer.items()}
-    return answer
+def _escaped(response: object) -> Any:
+    if isinstance(response, str):
+        return escape(response)
+    if isinstance(response, list):
+        return [_escaped(each) for each in response]
+    if isinstance(response, dict):
+        return {_escaped(name): _escaped(each) for name, each in response.items()}
+    return response
 
 
-def _is_shown(letter: str) -> bool:
-    return unicodedata.category(letter) not in _STEERING or letter in _JOINERS
+def _is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in _STEERING or character in _JOINERS
 
 
-def _written_out(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def compile_lines(lines: Iterable[Text], console: Console) -> None:
     """Sentences are broken between words, as far in as they begin; lines of figures are never cut."""
     for line in lines:
         indent = len(line.plain) - len(line.plain.lstrip(" "))
-        pieces = [line] if line.no_wrap else line[indent:].wrap(console, console.width - indent)
-        for piece in pieces:
-            piece.rstrip()
-            console.print(piece if line.no_wrap else Text(" " * indent).append_text(piece), soft_wrap=True)
+        parts = [line] if line.no_wrap else line[indent:].wrap(console, console.width - indent)
+        for part in parts:
+            part.rstrip()
+            console.print(part if line.no_wrap else Text(" " * indent).append_text(part), soft_wrap=True)
 
 
 def columns(rows: Sequence[Sequence[str]], width: int, *, needed: int = 1) -> list[Text]:
@@ -121,5 +121,5 @@ def minute(when: datetime) -> str:
     return f"{when:%-d %b %Y %H:%M}"
 
 
-def counted(count: int, thing: str) -> str:
+def pluralize(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")

@@ -1,17 +1,17 @@
-"""`farebox up`: everything in one process, and what to know about it on the screen."""
+"""`farebox up`: everything by one command, and what to know about it on the console."""
 
 from rich.console import Console
 from rich.text import Text
 
 from services.domain.providers.catalog import ROUTED
 from services.embedded.data_folder import DataFolder
-from services.embedded.run import Running, resident_mb
+from services.embedded.run import Running
 
 
 def show_running(running: Running, folder: DataFolder, console: Console, *, beside: str = "", ending: str = "") -> None:
-    """Where things are, the key when it is new, and how much memory this process takes; `beside` says for what else.
+    """Where things are, the key when it is new, and how much memory both processes take; `beside` states for what else.
 
-    `ending` is said last. The key itself is shown on a terminal only: what is written to a file, or to the log of a
+    `ending` is printed last. The key itself is shown on a terminal only: what is written to a file, or to the log of a
     container or a service, is kept and read by others.
     """
     console.print(Text("Farebox is up.", style="bold"))
@@ -19,7 +19,7 @@ def show_running(running: Running, folder: DataFolder, console: Console, *, besi
         *((f"{one.title} base URL", f"{running.proxy_url}/{one.label}{one.sdk_path}") for one in ROUTED),
         ("Query API", f"{running.query_url}/docs"),
         ("Data", str(folder.path)),
-        ("Memory", f"{resident_mb()} MB, of this whole process{beside}"),
+        ("Memory", f"{running.accounting.resident_mb()} MB, of both processes{beside}"),
     ]
     if running.key_is_new:
         facts.insert(0, ("New key", running.key if console.file.isatty() else f"in {folder.key_file}"))

@@ -1,27 +1,35 @@
-"""The worker and the query service of an embedded Farebox: an event loop of their own in a second thread.
+"""The worker and the query service of an embedded Farebox, on one event loop in a process of their own.
 
-The proxy's loop never waits for them: they meet it in the journal's file only. When they stop for good, it goes on as
-it would beside a worker process that stopped: calls pass, their events wait in the journal, and `/healthz` says so.
+The process may crash, run out of memory or be killed at any time: events that it has not counted wait in the log, and
+the supervisor starts it again. When it must not go on, its last report has the reason.
 """
 
 import asyncio
+import fcntl
 import logging
+import os
+import shutil
 import socket
-import threading
-from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Final, get_args
 
 import msgspec
 import uvicorn
-import uvloop
 
-from schemas.errors import FareboxError
+from schemas.errors import FareboxError, InvalidSetting, StoreUnavailable, Unavailable
 from services.domain.exchange.host import host_names
-from services.ports import EventSink, EventSource, Warehouse
+from services.embedded.channel import ParentChannel
+from services.embedded.messages import CountBacklog, Failed, QueryRows, Ready, Reply, Request, Status, Stop
+from services.migrate import migrate
+from services.ports import EventSink, EventSource
 from services.process import closed_by, descriptor_share
 from services.query.build import query_server
 from services.query.dependencies import QueryStores
-from services.settings import QuerySettings, WorkerSettings
+from services.settings import MigrateSettings, QuerySettings, WorkerSettings
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.clock import SystemClock
 from services.stores.factory import (
@@ -40,24 +48,20 @@ from services.stores.state.prices import SqlPriceRows
 from services.stores.state.releases import SqlPricingReleases
 from services.stores.state.reprices import SqlReprices
 from services.stores.state.secrets import SqlSecrets
-from services.telemetry import Metrics
+from services.telemetry import Counter, Metrics
 from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import PriceCache
 
 logger = logging.getLogger("farebox.up")
 
-DRAIN_S = 20  # for the events that are still in the journal when everything stops; later ones wait for the next start
-_POLL_S = 0.05
+DRAIN_S: Final = 20  # for events still in the log when everything stops; later ones wait for the next start
+_POLL_S: Final = 0.05
+_STATUS_S: Final = 0.25
+_LOCK_S: Final = 10.0  # for an accounting process whose proxy was killed to end
 
-
-class _Live(msgspec.Struct, frozen=True):
-    """What runs, once it does."""
-
-    loop: asyncio.AbstractEventLoop
-    source: EventSource
-    warehouse: ClickHouseWarehouse
-    stop: asyncio.Event
+# Calls come first: where both want the same core, the proxy's process is to have it.
+_NICENESS: Final = 5
 
 
 class _Stores(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,99 +77,133 @@ class _Stores(msgspec.Struct, frozen=True, kw_only=True):
     sink: EventSink
 
 
-class AccountingStopped(FareboxError):
-    """Nothing is counted until the next start."""
+async def run_accounting(
+    environ: Mapping[str, str], *, folder: Path, listening: socket.socket, channel: ParentChannel
+) -> bool:
+    """Runs until the proxy's process stops it; False when it stopped by itself.
 
-    code = "accounting_stopped"
+    `listening`: where the query service takes its connections. `folder` is made for the one user and exists.
+    """
+    os.nice(_NICENESS)
+    accounting = Accounting(environ, listening=listening, channel=channel)
+    loop = asyncio.get_running_loop()
+    channel.listen(lambda request: _post(loop, lambda: accounting.take(request)))
+    statuses = asyncio.create_task(accounting.report_status())
+    try:
+        with _alone_in(folder):
+            await accounting.serve()
+    except BaseException as error:
+        first = _first(error)
+        reason = str(first) if isinstance(first, FareboxError) else type(first).__name__
+        # Of a bug the traceback is needed; its text could hold anything, so only its name goes further.
+        logger.log(
+            logging.ERROR if accounting.is_ready else logging.INFO,
+            "accounting ends",
+            extra={"reason": reason},
+            exc_info=None if isinstance(first, FareboxError) else error,
+        )
+        for_good = isinstance(first, FareboxError) and not isinstance(first, Unavailable)
+        channel.send(Failed(reason=reason, for_good=for_good))
+        return False
+    finally:
+        statuses.cancel()
+        accounting.send_status()
+    return True
 
 
 class Accounting:
-    """Starts, is asked how far it is, and stops. All of it from other threads than its own."""
+    """Worker and query service, what the proxy's process requests of them, and how they are."""
 
-    def __init__(
-        self, worker: WorkerSettings, query: QuerySettings, *, listening: socket.socket, metrics: Metrics
-    ) -> None:
-        """`listening`: where the query service takes its connections."""
-        self._worker = worker
-        self._query = query
+    def __init__(self, environ: Mapping[str, str], *, listening: socket.socket, channel: ParentChannel) -> None:
+        """Raises: InvalidSetting."""
+        self._worker = WorkerSettings.from_environ(environ)
+        self._query = QuerySettings.from_environ(environ)
+        self._migrate = MigrateSettings.from_environ(environ)
         self._listening = listening
-        self._metrics = metrics
-        self._stopped = ""
-        self._live: Future[_Live] = Future()
-        self._thread = threading.Thread(target=self._run, name="accounting")
+        self._channel = channel
+        self._metrics = Metrics()
+        self._sent: dict[str, int] = {}
+        self._stores: _Stores | None = None  # until they are open
+        self._stop = asyncio.Event()
+        self._replies: set[asyncio.Task[None]] = set()
+        self.is_ready = False
 
-    def start(self) -> None:
-        """Returns when both work. Raises: FareboxError when they cannot."""
-        self._thread.start()
-        self._live.result()
-
-    @property
-    def warehouse(self) -> Warehouse:
-        """To be asked from any loop, once both work."""
-        return self._live.result().warehouse
-
-    def backlog(self) -> int:
-        """Events that are in the log and not yet rows. Raises: BrokerUnavailable, AccountingStopped."""
-        self.check()
-        live = self._live.result()
-        return asyncio.run_coroutine_threadsafe(live.source.backlog(), live.loop).result()
-
-    def check(self) -> None:
-        """Raises: AccountingStopped, with the reason, when it has stopped by itself."""
-        if self._stopped:
-            raise AccountingStopped(self._stopped)
-
-    def stop(self) -> None:
-        """Returns when the log is empty, or as empty as it gets in time, and everything is closed."""
-        if self._thread.is_alive() and self._live.done() and self._live.exception() is None:
-            live = self._live.result()
-            live.loop.call_soon_threadsafe(live.stop.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            uvloop.run(self._serve())
-        except BaseException as error:
-            if not self._live.done():
-                self._live.set_exception(error)
-                return
-            reason = _reason(error)
-            logger.exception("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
-            self._stopped = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
-            self._metrics.health.troubles["accounting"] = self._stopped
-        finally:
-            self._metrics.worker_inside = False
-            self._listening.close()  # so that who asks is refused, and does not wait for a response
-
-    async def _serve(self) -> None:
+    async def serve(self) -> None:
+        """Returns when it was stopped, the log is drained and everything is closed. Raises: FareboxError."""
+        await migrate(self._migrate)
         async with AsyncExitStack() as stack:
-            stores = await self._open(stack)
-            live = _Live(asyncio.get_running_loop(), stores.source, stores.warehouse, asyncio.Event())
+            self._stores = stores = await self._open(stack)
             shipped = ShippedPrices()
             server = await stack.enter_async_context(self._query_server(stores, shipped))
             worker_stop = asyncio.Event()
             look_for_cycles_rarely()
-            work = run_worker(
-                stores.source,
-                stores.warehouse,
-                PriceCache(shipped, stores.price_rows, stores.releases),
-                self._metrics,
-                flush=Flush(
-                    max_rows=self._worker.flush_rows, max_bytes=self._worker.flush_bytes, max_age_s=self._worker.flush_s
-                ),
-                stop=worker_stop,
-                drain_now=live.stop,
-                max_dead_letter_ratio=self._worker.max_dead_letter_ratio,
-            )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
-                tasks.create_task(work)
-                self._metrics.worker_inside = True
-                self._live.set_result(live)
-                await live.stop.wait()
+                tasks.create_task(self._run_worker(stores, shipped, worker_stop))
+                self._channel.send(Ready())
+                self.is_ready = True
+                await self._stop.wait()
                 server.should_exit = True
                 await _drained(stores.source)
                 worker_stop.set()
+
+    async def _run_worker(self, stores: _Stores, shipped: ShippedPrices, stop: asyncio.Event) -> None:
+        worker = self._worker
+        await run_worker(
+            stores.source,
+            stores.warehouse,
+            PriceCache(shipped, stores.price_rows, stores.releases),
+            self._metrics,
+            flush=Flush(max_rows=worker.flush_rows, max_bytes=worker.flush_bytes, max_age_s=worker.flush_s),
+            stop=stop,
+            drain_now=self._stop,
+            max_dead_letter_ratio=worker.max_dead_letter_ratio,
+        )
+
+    async def report_status(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            self.send_status()
+            await asyncio.sleep(_STATUS_S)
+
+    def send_status(self) -> None:
+        counts: dict[str, int] = {name: self._metrics.get(name) for name in get_args(Counter)}
+        counted = {name: count - self._sent.get(name, 0) for name, count in counts.items()}
+        self._sent = counts
+        self._channel.send(
+            Status(
+                troubles=dict(self._metrics.health.troubles),
+                warnings={name: tuple(warnings()) for name, warnings in self._metrics.health.warnings.items()},
+                counted={name: count for name, count in counted.items() if count},
+            )
+        )
+
+    def take(self, request: Request) -> None:
+        """Does what is requested; its reply follows."""
+        match request:
+            case Stop():
+                self._stop.set()
+            case QueryRows() | CountBacklog():
+                task = asyncio.create_task(self._reply(request))
+                self._replies.add(task)
+                task.add_done_callback(self._replies.discard)
+
+    async def _reply(self, request: QueryRows | CountBacklog) -> None:
+        try:
+            reply = Reply(id=request.id, value=await self._value(request))
+        except FareboxError as error:
+            reply = Reply(id=request.id, error=str(error))
+        except Exception as error:
+            logger.exception("a request of the proxy failed")
+            reply = Reply(id=request.id, error=type(error).__name__)
+        self._channel.send(reply)
+
+    async def _value(self, request: QueryRows | CountBacklog) -> list[dict[str, Any]] | int:
+        if self._stores is None:
+            raise StoreUnavailable("accounting is not ready yet")
+        if isinstance(request, QueryRows):
+            return await self._stores.warehouse.query(request.statement)
+        return await self._stores.source.backlog()
 
     def _query_server(self, stores: _Stores, shipped: ShippedPrices) -> AbstractAsyncContextManager[uvicorn.Server]:
         return query_server(
@@ -183,7 +221,7 @@ class Accounting:
             capture_bytes=self._query.capture_bytes,
             omission=self._query.omit_bodies,
             grace_s=DRAIN_S,
-            max_connections=descriptor_share(8),  # the other descriptors are the proxy's
+            max_connections=descriptor_share(2),
             public_url=self._query.query_url,
             hosts=host_names(self._query.hosts),
             unhealthy_reason=lambda: self._metrics.health.unhealthy_reason,
@@ -203,7 +241,7 @@ class Accounting:
         releases = closed_by(stack, open_pricing_releases(self._query.state))
         reprices = closed_by(stack, open_reprices(self._query.state))
         secrets = closed_by(stack, open_secrets(self._query.state))
-        # A second writer beside the proxy's, on this loop: a log is answered when it is durable.
+        # A second writer beside the proxy's: a logged call is acknowledged when it is durable.
         sink = await open_event_sink(
             self._query.event_log, durability="standard", spill=self._query.kafka_spill, metrics=self._metrics
         )
@@ -220,11 +258,45 @@ class Accounting:
         )
 
 
-def _reason(error: BaseException) -> str:
-    """Of several errors the first. A bug's text could hold anything, so only its name is told."""
+def _first(error: BaseException) -> BaseException:
+    """Of several errors the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) if isinstance(error, FareboxError) else type(error).__name__
+    return error
+
+
+def _post(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: this process ends
+        loop.call_soon_threadsafe(act)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Holds what accounting keeps in `folder`. Raises: InvalidSetting when another process keeps holding it."""
+    descriptor = os.open(folder / "accounting.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+") as file:
+        deadline_s = monotonic() + _LOCK_S
+        while not _locked(file.fileno()):
+            if monotonic() > deadline_s:
+                raise InvalidSetting(f"the data folder {folder} is in use by the accounting of another Farebox")
+            sleep(_POLL_S)
+        _keep_scratch_in(folder / "scratch")
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _keep_scratch_in(folder: Path) -> None:
+    """The engine's driver passes batches in temporary files, prompts included: a kill must not leave them elsewhere."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    tempfile.tempdir = str(folder)
 
 
 async def _drained(source: EventSource) -> None:
@@ -235,4 +307,4 @@ async def _drained(source: EventSource) -> None:
                 return
             await asyncio.sleep(_POLL_S)
     except FareboxError as error:
-        logger.warning("the event log could not be emptied", extra={"reason": str(error)})
+        logger.warning("the event log could not be drained", extra={"reason": str(error)})

@@ -1,19 +1,16 @@
-"""All of Farebox in one process: the proxy's loop in the main thread, the accounting's in a second one."""
+"""All of Farebox by one command: the proxy in this process, the accounting in a second one that it supervises."""
 
 import asyncio
 import contextlib
 import fcntl
+import gc
 import logging
 import os
-import shutil
 import signal
 import socket
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 
 import msgspec
 import uvloop
@@ -22,12 +19,12 @@ from schemas.errors import InvalidSetting
 from schemas.event import ExchangeEvent
 from schemas.key import Permission
 from services.domain.exchange.routes import origins_of
-from services.embedded.accounting import Accounting
+from services.embedded.accounting_process import Launch
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.sockets import listen, url_of
-from services.migrate import migrate
+from services.embedded.supervisor import AccountingSupervisor
 from services.ports import EventSink
-from services.process import raise_descriptor_limit
+from services.process import closed_by, raise_descriptor_limit
 from services.proxy.__main__ import proxy_server
 from services.proxy.http.server import ProxyServer
 from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
@@ -39,12 +36,9 @@ from services.telemetry import Metrics
 
 logger = logging.getLogger("farebox.up")
 
-# Between the two threads the interpreter changes this often, so that the proxy's answers wait no longer for the worker.
-_SWITCH_S = 0.0005
-
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A Farebox that answers, as other threads see it."""
+    """A Farebox that serves, as other threads use it."""
 
     proxy_url: str
     query_url: str
@@ -53,7 +47,11 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     loop: asyncio.AbstractEventLoop
     sink: EventSink
     server: ProxyServer
-    accounting: Accounting
+    accounting: AccountingSupervisor
+
+    def backlog(self) -> int:
+        """Events that are in the log and not yet rows. Raises: StoreUnavailable, AccountingStopped."""
+        return asyncio.run_coroutine_threadsafe(self.accounting.backlog(), self.loop).result()
 
     def publish(self, events: Iterable[ExchangeEvent]) -> None:
         """Returns when `events` are durable in the event log. Raises: BrokerUnavailable."""
@@ -73,7 +71,6 @@ def serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running
     Raises: FareboxError when it cannot start, or when accounting had stopped before; what `use` raised.
     """
     settings = folder.environ(environ)
-    sys.setswitchinterval(_SWITCH_S)
     raise_descriptor_limit()
     with _alone_in(folder):
         uvloop.run(_serve(folder, settings, use))
@@ -81,27 +78,25 @@ def serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running
 
 async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
     proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
-    origins_of(proxy.base_urls())  # checked before anything is made
+    for kind in (WorkerSettings, MigrateSettings):
+        kind.from_environ(environ)  # what is wrong with them is raised before anything is made
+    origins_of(proxy.base_urls())
     proxy_socket = listen("proxy", proxy.proxy_host, proxy.proxy_port)
     query_socket = listen("query", query.query_host, query.query_port)
-    await migrate(MigrateSettings.from_environ(environ))
     metrics, query_url = Metrics(), url_of(query_socket)
-    accounting = Accounting(WorkerSettings.from_environ(environ), query, listening=query_socket, metrics=metrics)
+    accounting = AccountingSupervisor(Launch(environ=environ, folder=folder.path, listening=query_socket), metrics)
     async with contextlib.AsyncExitStack() as stack:
-        keys = open_keys(proxy.state)
-        stack.push_async_callback(keys.close)
+        # Closed in the opposite order: the proxy, its log, and then accounting, which drains the log.
+        stack.push_async_callback(accounting.stop)
+        await accounting.start()
+        keys = closed_by(stack, open_keys(proxy.state))
         key, key_is_new = await _first_key(folder, keys)
-        # Closed in the opposite order: the proxy, its log, and then those who read the log.
-        stack.push_async_callback(asyncio.to_thread, accounting.stop)
-        await asyncio.to_thread(accounting.start)
         sink = await open_event_sink(
             proxy.event_log, durability=proxy.durability, spill=proxy.kafka_spill, metrics=metrics
         )
-        stack.push_async_callback(sink.close)
+        closed_by(stack, sink)
         proxy = proxy.model_copy(update={"query_url": proxy.query_url or query_url})
-        server = proxy_server(
-            proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=accounting.warehouse
-        )
+        server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=accounting)
         running = Running(
             proxy_url=url_of(proxy_socket),
             query_url=query_url,
@@ -112,6 +107,8 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
             server=server,
             accounting=accounting,
         )
+        gc.collect()
+        gc.freeze()  # what was loaded stays: looking through it again would only make requests wait
         await _serve_proxy(running, proxy_socket, use)
     accounting.check()
 
@@ -155,7 +152,7 @@ async def _first_key(folder: DataFolder, keys: SqlKeyStore) -> tuple[str, bool]:
 def _alone_in(folder: DataFolder) -> Iterator[None]:
     """Holds the data folder for this process. Raises: InvalidSetting when another one does."""
     try:
-        # What people said to models is in here.
+        # Prompts and responses are in here.
         make_private_folder(folder.path)
         descriptor = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -165,19 +162,4 @@ def _alone_in(folder: DataFolder) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InvalidSetting(f"the data folder {folder.path} is in use by another Farebox") from error
-        _keep_scratch_in(folder.path / "scratch")
         yield
-
-
-def _keep_scratch_in(folder: Path) -> None:
-    """The engine's driver passes batches in temporary files, prompts included: a kill must not leave them elsewhere."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    tempfile.tempdir = str(folder)
-
-
-def resident_mb() -> int:
-    """Memory that this process has now, in MB."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        pages = int(file.read().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20

@@ -1,11 +1,11 @@
-"""Where `farebox up` listens, and how an address is written and asked."""
+"""Where `farebox up` listens, and how an address is written."""
 
 import socket
 from typing import Final
 
 from schemas.errors import InvalidSetting
 
-_ANY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - asked, not bound
+_ANY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - connected to, not bound
 
 
 def listen(name: str, host: str, port: int) -> socket.socket:
@@ -21,7 +21,7 @@ def listen(name: str, host: str, port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket) -> str:
-    """What this machine asks to reach `listening`."""
+    """The URL of `listening`, from this machine."""
     host, port = listening.getsockname()[:2]
     return web_address(host, port)
 

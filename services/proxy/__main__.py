@@ -12,7 +12,7 @@ from services.domain.exchange.capture import CaptureSpace
 from services.domain.exchange.helicone_headers import ignored_headers
 from services.domain.exchange.host import host_names
 from services.domain.exchange.routes import Routes, origins_of
-from services.ports import Clock, EventSink, KeyStore, Upstream, Warehouse
+from services.ports import Clock, EventSink, KeyStore, QueryableWarehouse, Upstream
 from services.process import GRACE_S, closed_by, run_process
 from services.proxy.app import ProxyApp
 from services.proxy.exchange.context import Limits, ProxyContext
@@ -45,7 +45,7 @@ def proxy_server(
     keys: KeyStore,
     metrics: Metrics,
     clock: Clock,
-    warehouse: Warehouse | None = None,
+    warehouse: QueryableWarehouse | None = None,
     grace_s: int = GRACE_S,
 ) -> ProxyServer:
     """A proxy to be served on a running event loop. Its owner closes `sink` after it, never before.

@@ -10,7 +10,7 @@ from schemas.event import ExchangeEvent
 from schemas.timestamps import unix_us
 from services.domain.enrich import recorded_at_of
 from services.domain.logging_api.replacement import STORED_NAMES, conflict_reason, stored_row
-from services.ports import Warehouse
+from services.ports import QueryableWarehouse
 from services.sql.nodes import Key
 from services.sql.row_versions import compile_latest_versions
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class LogConflicts:
     """Looks up the row that a log would replace."""
 
-    def __init__(self, warehouse: Warehouse | None) -> None:
+    def __init__(self, warehouse: QueryableWarehouse | None) -> None:
         """`warehouse`: None where this process has none; all logs are left to the worker then."""
         self._warehouse = warehouse
         self._turn = asyncio.Semaphore(1)  # logs are many, and must not take the warehouse's readers from reports

@@ -1,4 +1,4 @@
-"""What a provider answers, in OpenAI's and Anthropic's own shapes, from a text and a usage. Pure."""
+"""What a provider responds with, in OpenAI's and Anthropic's own shapes, from a text and a usage. Pure."""
 
 import base64
 import struct
@@ -25,11 +25,11 @@ SNAPSHOTS = {
 }
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What is said, by which model, and what it used; the shape is chosen by the function that is given it."""
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written, by which model, and what it used; the shape is chosen by the function that is given it."""
 
-    serial: str  # hexadecimal; the part of the id that differs from answer to answer
-    model: str  # the snapshot that answered
+    serial: str  # hexadecimal; the part of the id that differs from response to response
+    model: str  # the snapshot that wrote it
     text: str
     usage: Usage
     created: int  # unix seconds
@@ -79,85 +79,85 @@ def anthropic_usage(usage: Usage) -> Json:
     }
 
 
-def chat_completion(answer: Answer) -> Json:
+def chat_completion(content: Content) -> Json:
     return {
-        "id": f"chatcmpl-{answer.serial}",
+        "id": f"chatcmpl-{content.serial}",
         "object": "chat.completion",
-        "created": answer.created,
-        "model": answer.model,
+        "created": content.created,
+        "model": content.model,
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": answer.text, "refusal": None, "annotations": []},
+                "message": {"role": "assistant", "content": content.text, "refusal": None, "annotations": []},
                 "logprobs": None,
                 "finish_reason": "stop",
             }
         ],
-        "usage": openai_usage(answer.usage),
+        "usage": openai_usage(content.usage),
         "service_tier": "default",
         "system_fingerprint": "fp_simulated",
     }
 
 
-def chat_stream(answer: Answer, *, include_usage: bool) -> Iterator[bytes]:
-    """The events of a streamed chat completion; its usage comes last, and only when it was asked for."""
+def chat_stream(content: Content, *, include_usage: bool) -> Iterator[bytes]:
+    """The events of a streamed chat completion; its usage comes last, and only when it was requested."""
     head: Json = {
-        "id": f"chatcmpl-{answer.serial}",
+        "id": f"chatcmpl-{content.serial}",
         "object": "chat.completion.chunk",
-        "created": answer.created,
-        "model": answer.model,
+        "created": content.created,
+        "model": content.model,
         "system_fingerprint": "fp_simulated",
     }
     tail: Json = {"usage": None} if include_usage else {}
 
-    def piece(delta: Json, finish_reason: str | None = None) -> bytes:
+    def chunk(delta: Json, finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _event({**head, "choices": [choice], **tail})
 
-    yield piece({"role": "assistant", "content": "", "refusal": None})
-    yield from (piece({"content": part}) for part in _pieces(answer.text))
-    yield piece({}, "stop")
+    yield chunk({"role": "assistant", "content": "", "refusal": None})
+    yield from (chunk({"content": part}) for part in _chunks(content.text))
+    yield chunk({}, "stop")
     if include_usage:
-        yield _event({**head, "choices": [], "usage": openai_usage(answer.usage)})
+        yield _event({**head, "choices": [], "usage": openai_usage(content.usage)})
     yield b"data: [DONE]\n\n"
 
 
-def response(answer: Answer) -> Json:
-    return _response(answer, "completed", [_output(answer)], responses_usage(answer.usage))
+def response(content: Content) -> Json:
+    return _response(content, "completed", [_output(content)], responses_usage(content.usage))
 
 
-def response_stream(answer: Answer) -> Iterator[bytes]:
+def response_stream(content: Content) -> Iterator[bytes]:
     """The events of a streamed response, numbered as OpenAI numbers them."""
-    started = _response(answer, "in_progress", [], None)
-    empty = {**_output(answer), "status": "in_progress", "content": []}
-    place = {"item_id": f"msg_{answer.serial}", "output_index": 0, "content_index": 0}
-    part = {"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}
-    told: list[tuple[str, Json]] = [
+    started = _response(content, "in_progress", [], None)
+    empty = {**_output(content), "status": "in_progress", "content": []}
+    place = {"item_id": f"msg_{content.serial}", "output_index": 0, "content_index": 0}
+    part = {"type": "output_text", "text": content.text, "annotations": [], "logprobs": []}
+    events: list[tuple[str, Json]] = [
         ("response.created", {"response": started}),
         ("response.in_progress", {"response": started}),
         ("response.output_item.added", {"output_index": 0, "item": empty}),
         ("response.content_part.added", {**place, "part": {**part, "text": ""}}),
-        *(("response.output_text.delta", {**place, "delta": text, "logprobs": []}) for text in _pieces(answer.text)),
-        ("response.output_text.done", {**place, "text": answer.text, "logprobs": []}),
+        *(("response.output_text.delta", {**place, "delta": text, "logprobs": []}) for text in _chunks(content.text)),
+        ("response.output_text.done", {**place, "text": content.text, "logprobs": []}),
         ("response.content_part.done", {**place, "part": part}),
-        ("response.output_item.done", {"output_index": 0, "item": _output(answer)}),
-        ("response.completed", {"response": response(answer)}),
+        ("response.output_item.done", {"output_index": 0, "item": _output(content)}),
+        ("response.completed", {"response": response(content)}),
     ]
-    for number, (kind, facts) in enumerate(told):
+    for number, (kind, facts) in enumerate(events):
         yield _event({"type": kind, "sequence_number": number, **facts}, kind)
 
 
-def _response(answer: Answer, status: str, output: list[Json], usage: Json | None) -> Json:
+def _response(content: Content, status: str, output: list[Json], usage: Json | None) -> Json:
     return {
-        "id": f"resp_{answer.serial}",
+        "id": f"resp_{content.serial}",
         "object": "response",
-        "created_at": answer.created,
+        "created_at": content.created,
         "status": status,
         "error": None,
         "incomplete_details": None,
         "instructions": None,
         "metadata": {},
-        "model": answer.model,
+        "model": content.model,
         "output": output,
         "parallel_tool_calls": True,
         "temperature": 1.0,
@@ -168,53 +168,53 @@ def _response(answer: Answer, status: str, output: list[Json], usage: Json | Non
     }
 
 
-def _output(answer: Answer) -> Json:
+def _output(content: Content) -> Json:
     return {
-        "id": f"msg_{answer.serial}",
+        "id": f"msg_{content.serial}",
         "type": "message",
         "status": "completed",
         "role": "assistant",
-        "content": [{"type": "output_text", "text": answer.text, "annotations": [], "logprobs": []}],
+        "content": [{"type": "output_text", "text": content.text, "annotations": [], "logprobs": []}],
     }
 
 
-def embeddings(answer: Answer, *, count: int, dimensions: int, as_base64: bool) -> Json:
+def embeddings(content: Content, *, count: int, dimensions: int, as_base64: bool) -> Json:
     """`count` vectors of the same made-up figures."""
     vector = [0.01] * dimensions
     shown = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode() if as_base64 else vector
-    prompt = answer.usage.prompt_tokens
+    prompt = content.usage.prompt_tokens
     return {
         "object": "list",
         "data": [{"object": "embedding", "index": index, "embedding": shown} for index in range(count)],
-        "model": answer.model,
+        "model": content.model,
         "usage": {"prompt_tokens": prompt, "total_tokens": prompt},
     }
 
 
-def message(answer: Answer) -> Json:
+def message(content: Content) -> Json:
     return {
-        "id": f"msg_{answer.serial}",
+        "id": f"msg_{content.serial}",
         "type": "message",
         "role": "assistant",
-        "model": answer.model,
-        "content": [{"type": "text", "text": answer.text}],
+        "model": content.model,
+        "content": [{"type": "text", "text": content.text}],
         "stop_reason": "end_turn",
         "stop_sequence": None,
-        "usage": anthropic_usage(answer.usage),
+        "usage": anthropic_usage(content.usage),
     }
 
 
-def message_stream(answer: Answer) -> Iterator[bytes]:
+def message_stream(content: Content) -> Iterator[bytes]:
     """The events of a streamed message: input counts come first, the output count at the end, cumulative."""
-    usage = anthropic_usage(answer.usage)
-    empty = {**message(answer), "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
-    told: list[Json] = [
+    usage = anthropic_usage(content.usage)
+    empty = {**message(content), "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    events: list[Json] = [
         {"type": "message_start", "message": empty},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "ping"},
         *(
             {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": part}}
-            for part in _pieces(answer.text)
+            for part in _chunks(content.text)
         ),
         {"type": "content_block_stop", "index": 0},
         {
@@ -224,7 +224,7 @@ def message_stream(answer: Answer) -> Iterator[bytes]:
         },
         {"type": "message_stop"},
     ]
-    yield from (_event(event, event["type"]) for event in told)
+    yield from (_event(event, event["type"]) for event in events)
 
 
 def model_list() -> Json:
@@ -248,7 +248,7 @@ def anthropic_error(status: int, text: str) -> Json:
     return {"type": "error", "error": {"type": kind, "message": text}}
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _chunks(text: str) -> Iterator[str]:
     """`text` cut after each word, as tokens come."""
     words = text.split(" ")
     yield from (word + " " for word in words[:-1])

@@ -1,4 +1,4 @@
-"""What a simulated provider says to one request: which endpoint, which shape, and the usage it will bill."""
+"""What a simulated provider replies to one request: which endpoint, which shape, and the usage it will bill."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -39,16 +39,16 @@ class SimulatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     cached: set[int]  # prompt prefixes that Anthropic's cache holds; grows
     timestamp: int  # unix seconds
 
-    def answer(self, told: str, usage: Usage) -> shapes.Answer:
+    def content(self, text: str, usage: Usage) -> shapes.Content:
         model: str = self.body["model"]
         serial = f"{self.draw.getrandbits(96):024x}"
-        return shapes.Answer(
-            serial=serial, model=shapes.SNAPSHOTS.get(model, model), text=told, usage=usage, created=self.timestamp
+        return shapes.Content(
+            serial=serial, model=shapes.SNAPSHOTS.get(model, model), text=text, usage=usage, created=self.timestamp
         )
 
 
 class Replier:
-    """Answers by `seed`: the n-th request of two repliers with one seed is answered alike."""
+    """Replies by `seed`: the n-th request of two repliers with one seed gets the same reply."""
 
     def __init__(self, *, seed: int, error_share: float) -> None:
         self._seed = seed
@@ -69,8 +69,8 @@ class Replier:
             status = draw.choice((429, 500, 529) if is_anthropic else (429, 500))
             return _refusal(status, _ERRORS[status], is_anthropic=is_anthropic)
         try:
-            asked = {} if method == "GET" else orjson.loads(body)
-            return endpoint(SimulatedRequest(body=asked, draw=draw, cached=self._cached, timestamp=timestamp))
+            request = {} if method == "GET" else orjson.loads(body)
+            return endpoint(SimulatedRequest(body=request, draw=draw, cached=self._cached, timestamp=timestamp))
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             return _refusal(400, "We could not understand the body of your request.", is_anthropic=is_anthropic)
 
@@ -80,56 +80,56 @@ def _refusal(status: int, text: str, *, is_anthropic: bool) -> Reply:
     return Reply(id="", status=status, document=document)
 
 
-def _chat(asked: SimulatedRequest) -> Reply:
-    body = asked.body
-    told = tokens.words(asked.draw, body.get("max_completion_tokens") or body.get("max_tokens"))
-    usage = tokens.openai_tokens(tokens.text_of(body["messages"]), told, body["model"], asked.draw)
-    answer = asked.answer(told, usage)
-    reply = Reply(id=f"chatcmpl-{answer.serial}", model=answer.model, usage=usage)
+def _chat(request: SimulatedRequest) -> Reply:
+    body = request.body
+    text = tokens.words(request.draw, body.get("max_completion_tokens") or body.get("max_tokens"))
+    usage = tokens.openai_tokens(tokens.text_of(body["messages"]), text, body["model"], request.draw)
+    content = request.content(text, usage)
+    reply = Reply(id=f"chatcmpl-{content.serial}", model=content.model, usage=usage)
     if not body.get("stream"):
-        return msgspec.structs.replace(reply, document=shapes.chat_completion(answer))
+        return msgspec.structs.replace(reply, document=shapes.chat_completion(content))
     options = body.get("stream_options") or {}
-    events = shapes.chat_stream(answer, include_usage=bool(options.get("include_usage")))
+    events = shapes.chat_stream(content, include_usage=bool(options.get("include_usage")))
     return msgspec.structs.replace(reply, events=events)
 
 
-def _responses(asked: SimulatedRequest) -> Reply:
-    body = asked.body
-    told = tokens.words(asked.draw, body.get("max_output_tokens"))
+def _responses(request: SimulatedRequest) -> Reply:
+    body = request.body
+    text = tokens.words(request.draw, body.get("max_output_tokens"))
     prompt = tokens.text_of([body.get("instructions"), body["input"]])
-    usage = tokens.openai_tokens(prompt, told, body["model"], asked.draw)
-    answer = asked.answer(told, usage)
-    reply = Reply(id=f"resp_{answer.serial}", model=answer.model, usage=usage)
+    usage = tokens.openai_tokens(prompt, text, body["model"], request.draw)
+    content = request.content(text, usage)
+    reply = Reply(id=f"resp_{content.serial}", model=content.model, usage=usage)
     if body.get("stream"):
-        return msgspec.structs.replace(reply, events=shapes.response_stream(answer))
-    return msgspec.structs.replace(reply, document=shapes.response(answer))
+        return msgspec.structs.replace(reply, events=shapes.response_stream(content))
+    return msgspec.structs.replace(reply, document=shapes.response(content))
 
 
-def _embeddings(asked: SimulatedRequest) -> Reply:
-    texts = asked.body["input"]
+def _embeddings(request: SimulatedRequest) -> Reply:
+    texts = request.body["input"]
     texts = [texts] if isinstance(texts, str) else texts
-    answer = asked.answer("", Usage(prompt_tokens=sum(tokens.tokens_in(text) for text in texts)))
+    content = request.content("", Usage(prompt_tokens=sum(tokens.tokens_in(text) for text in texts)))
     document = shapes.embeddings(
-        answer,
+        content,
         count=len(texts),
-        dimensions=int(asked.body.get("dimensions") or 1536),
-        as_base64=asked.body.get("encoding_format") == "base64",
+        dimensions=int(request.body.get("dimensions") or 1536),
+        as_base64=request.body.get("encoding_format") == "base64",
     )
-    return Reply(id=f"embd_{answer.serial}", model=answer.model, usage=answer.usage, document=document)
+    return Reply(id=f"embd_{content.serial}", model=content.model, usage=content.usage, document=document)
 
 
-def _messages(asked: SimulatedRequest) -> Reply:
-    told = tokens.words(asked.draw, asked.body["max_tokens"])
-    usage = tokens.anthropic_tokens(asked.body, told, asked.cached)
-    answer = asked.answer(told, usage)
-    reply = Reply(id=f"msg_{answer.serial}", model=answer.model, usage=usage)
-    if asked.body.get("stream"):
-        return msgspec.structs.replace(reply, events=shapes.message_stream(answer))
-    return msgspec.structs.replace(reply, document=shapes.message(answer))
+def _messages(request: SimulatedRequest) -> Reply:
+    text = tokens.words(request.draw, request.body["max_tokens"])
+    usage = tokens.anthropic_tokens(request.body, text, request.cached)
+    content = request.content(text, usage)
+    reply = Reply(id=f"msg_{content.serial}", model=content.model, usage=usage)
+    if request.body.get("stream"):
+        return msgspec.structs.replace(reply, events=shapes.message_stream(content))
+    return msgspec.structs.replace(reply, document=shapes.message(content))
 
 
-def _models(asked: SimulatedRequest) -> Reply:
-    del asked
+def _models(request: SimulatedRequest) -> Reply:
+    del request
     return Reply(id="", document=shapes.model_list())
 
 

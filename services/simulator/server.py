@@ -1,6 +1,6 @@
-"""A provider on loopback that answers as OpenAI and Anthropic do, and remembers what it answered.
+"""A provider on loopback that responds as OpenAI and Anthropic do, and remembers what it sent.
 
-It costs nothing and needs no account: a newcomer watches real traffic, and a test adds up what Farebox must say.
+It costs nothing and needs no account: a newcomer watches real traffic, and a test adds up what Farebox must show.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _BETWEEN_EVENTS_S = 0.02
 _WORTH_COMPRESSING = 512
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the provider's own ledger: what its bill would be made from."""
 
     id: str  # of the response, as the client sees it; of the request where there is no other
@@ -38,12 +38,12 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 class SimulatedProvider:
     """Listens on loopback, in a thread of its own, from `start` to `stop`.
 
-    `seed` fixes the n-th answer; `error_share` of all requests fail with 429, 500 or 529; `latency_scale` 1 takes
+    `seed` fixes the n-th response; `error_share` of all requests fail with 429, 500 or 529; `latency_scale` 1 takes
     about the time that providers take, 0 none. `ledger` has a line for every response that was begun.
     """
 
     def __init__(self, *, seed: int = 0, error_share: float = 0.0, latency_scale: float = 0.0, port: int = 0) -> None:
-        self.ledger: list[Answered] = []
+        self.ledger: list[LedgerEntry] = []
         self._replier = Replier(seed=seed, error_share=error_share)
         self._latency_scale = latency_scale
         self._port = port
@@ -88,7 +88,7 @@ class SimulatedProvider:
         reply = self._replier.reply(scope["method"], scope["path"], headers, body, int(time.time()))
         request_id = f"req_{uuid.uuid4().hex}"
         self.ledger.append(
-            Answered(
+            LedgerEntry(
                 id=reply.id or request_id,
                 path=scope["path"],
                 status=reply.status,

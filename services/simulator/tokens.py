@@ -1,4 +1,4 @@
-"""What a simulated provider counts in a request, and the words it answers with. Pure but for its draws."""
+"""What a simulated provider counts in a request, and the words it responds with. Pure but for its draws."""
 
 import random
 from collections.abc import Iterator
@@ -33,38 +33,38 @@ def text_of(value: Any) -> str:
 
 
 def words(draw: random.Random, limit: int | None) -> str:
-    """What is answered: 8 to 48 words, and no more than `limit` tokens."""
-    told = " ".join(draw.choices(_SENTENCE.split(), k=draw.randint(8, 48)))
-    return told if limit is None else told[: max(1, limit - 1) * 4]
+    """What is written: 8 to 48 words, and no more than `limit` tokens."""
+    text = " ".join(draw.choices(_SENTENCE.split(), k=draw.randint(8, 48)))
+    return text if limit is None else text[: max(1, limit - 1) * 4]
 
 
-def openai_tokens(prompt: str, told: str, model: str, draw: random.Random) -> Usage:
-    """Long prompts are half the time found in the provider's cache; reasoning models reason before they answer."""
+def openai_tokens(prompt: str, text: str, model: str, draw: random.Random) -> Usage:
+    """Long prompts are half the time found in the provider's cache; reasoning models reason before they write."""
     counted = tokens_in(prompt)
     steps = counted // _CACHE_STEP
     cached = _CACHE_STEP * draw.randint(1, steps) if steps >= 8 and draw.random() < 0.5 else 0
     return Usage(
         prompt_tokens=counted - cached,
         prompt_cache_read_tokens=cached,
-        completion_tokens=tokens_in(told),
+        completion_tokens=tokens_in(text),
         reasoning_tokens=64 * draw.randint(1, 6) if model.startswith(_REASONING) else 0,
     )
 
 
-def anthropic_tokens(asked: Json, told: str, seen: set[int]) -> Usage:
+def anthropic_tokens(request: Json, text: str, seen: set[int]) -> Usage:
     """Everything up to the last block with `cache_control` is written to the cache once, and read from then on.
 
     `seen` holds what was written before, and grows.
     """
     before, marks = "", []
-    for block in _blocks(asked):
+    for block in _blocks(request):
         before += text_of(block) + "\n"
         if control := block.get("cache_control"):
             marks.append((before, control.get("ttl", "5m")))
     if not marks:
-        return Usage(prompt_tokens=tokens_in(before), completion_tokens=tokens_in(told))
+        return Usage(prompt_tokens=tokens_in(before), completion_tokens=tokens_in(text))
     prefix, lifetime = marks[-1]
-    counted, rest, output = tokens_in(prefix), tokens_in(before) - tokens_in(prefix), tokens_in(told)
+    counted, rest, output = tokens_in(prefix), tokens_in(before) - tokens_in(prefix), tokens_in(text)
     if hash(prefix) in seen:
         return Usage(prompt_tokens=rest, prompt_cache_read_tokens=counted, completion_tokens=output)
     seen.add(hash(prefix))
@@ -73,8 +73,8 @@ def anthropic_tokens(asked: Json, told: str, seen: set[int]) -> Usage:
     return Usage(prompt_tokens=rest, prompt_cache_write_5m_tokens=counted, completion_tokens=output)
 
 
-def _blocks(asked: Json) -> Iterator[Json]:
+def _blocks(request: Json) -> Iterator[Json]:
     """System blocks, then message blocks, in the order in which Anthropic caches them."""
-    contents = [asked.get("system", ""), *(turn.get("content", "") for turn in asked.get("messages", []))]
+    contents = [request.get("system", ""), *(turn.get("content", "") for turn in request.get("messages", []))]
     for content in contents:
         yield from content if isinstance(content, list) else [{"text": content}]

@@ -47,12 +47,12 @@ def test_help_names_every_command() -> None:
 
 def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     here = ("--data", str(tmp_path))
-    secret = farebox("keys", "create", "--name", "[b]ci", "--may", "r", *here).stdout.strip()
+    secret = farebox("keys", "create", "--name", "[b]ci", "--permission", "r", *here).stdout.strip()
     assert re.fullmatch(r"sk-helicone(-[a-z0-9]{7}){4}", secret)
     listed = farebox("keys", "list", *here).stdout
     assert "[b]ci" in listed
     assert secret not in listed
-    assert "may r (ask only)" in listed
+    assert "may r (query only)" in listed
     (key_id,) = re.findall(r"[0-9a-f-]{36}", listed)
     assert farebox("keys", "revoke", key_id, *here).returncode == 0
     again = farebox("keys", "revoke", key_id, *here)
@@ -93,7 +93,7 @@ def test_a_malformed_setting_is_named_without_its_secrets_before_anything_is_mad
 
 def test_flags_are_shown_without_a_value_in_the_help() -> None:
     told = farebox("reprice", "--help").stdout
-    assert re.search(r"--dry-run +Say what", told)
+    assert re.search(r"--dry-run +Show what", told)
     assert "bool" not in told
 
 

@@ -79,7 +79,7 @@ def test_what_a_price_of_ones_own_replaces_is_shown(admin: Client) -> None:
 
 def test_a_price_shows_how_far_it_goes_and_nothing_free_that_is_not(admin: Client) -> None:
     assert (
-        "nobody says what prompts above 200000 tokens cost" in typed(admin, "show", "claude-sonnet-4-20250514").stdout
+        "prompts above 200000 tokens cost more; rate unknown" in typed(admin, "show", "claude-sonnet-4-20250514").stdout
     )
     audio = typed(admin, "show", "whisper-1").stdout
     assert "0.0001 each prompt_audio_seconds" in audio
@@ -124,7 +124,7 @@ def test_a_key_that_may_only_read_lists_and_does_not_add(admin: Client) -> None:
     reader = Client(admin.service, admin.organization_id, admin.service.key(admin.organization_id))
     assert rows(reader) == []
     said = typed(reader, "add", "m", "--input", "1")
-    assert (said.exit_code, "--may admin" in said.stderr) == (1, True)
+    assert (said.exit_code, "--permission admin" in said.stderr) == (1, True)
 
 
 def test_whoever_adds_a_price_hears_which_requests_it_is_not_for(admin: Client) -> None:

@@ -16,7 +16,7 @@ import pytest
 from services.simulator.server import SimulatedProvider
 from tests.conftest import unavailable
 from tests.contracts.test_accounting_stops import Up
-from tests.processes import Process
+from tests.processes import Process, children_of
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -53,11 +53,14 @@ def full(disk: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_descriptors(process_id: int) -> Iterator[None]:
-    """Whatever the process has open stays; nothing more can be opened."""
-    before = resource.prlimit(process_id, resource.RLIMIT_NOFILE)
-    resource.prlimit(process_id, resource.RLIMIT_NOFILE, (3, before[1]))
+    """Whatever the process and its accounting have open stays; nothing more can be opened."""
+    both = [process_id, *children_of(process_id)]
+    before = [resource.prlimit(one, resource.RLIMIT_NOFILE) for one in both]
+    for one, (_, hard) in zip(both, before, strict=True):
+        resource.prlimit(one, resource.RLIMIT_NOFILE, (3, hard))
     yield
-    resource.prlimit(process_id, resource.RLIMIT_NOFILE, before)
+    for one, limits in zip(both, before, strict=True):
+        resource.prlimit(one, resource.RLIMIT_NOFILE, limits)
 
 
 class Client:

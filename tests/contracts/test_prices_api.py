@@ -160,7 +160,7 @@ def test_only_the_key_of_an_admin_changes_prices(
     row = added(operator)
     key = service.key(operator.organization_id, permission)
     status, refusal = service.ask("/v1/prices", BODY, key=key)
-    assert (status, "farebox keys create --may admin" in refusal["error"]) == (403, True)
+    assert (status, "farebox keys create --permission admin" in refusal["error"]) == (403, True)
     assert service.ask(f"/v1/prices/{row['row_id']}/end", {}, key=key)[0] == 403
     assert prices(operator)["rows"] == [row]
 

@@ -26,7 +26,7 @@ from services.stores.journal.file import unpack_segment
 from services.stores.state.migrations.run import migrate_state
 from tests.journeys.load import Load
 from tests.journeys.story import Story
-from tests.processes import Process, free_port
+from tests.processes import Process, children_of, free_port
 
 CONNECTIONS = 8
 REQUESTS = 10_000_000  # more than there is time for
@@ -326,12 +326,14 @@ def without_disk(victim: Victim, _pid: int) -> Callable[[], None]:
 
 
 def without_descriptors(_victim: Victim, pid: int) -> Callable[[], None]:
-    """No file and no connection may be opened any more."""
-    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    """No file and no connection may be opened any more, by it and by its accounting."""
+    limits = {one: resource.prlimit(one, resource.RLIMIT_NOFILE) for one in (pid, *children_of(pid))}
+    for one, (_, hard) in limits.items():
+        resource.prlimit(one, resource.RLIMIT_NOFILE, (3, hard))
 
     def give_back() -> None:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        for one, before in limits.items():
+            resource.prlimit(one, resource.RLIMIT_NOFILE, before)
 
     return give_back
 

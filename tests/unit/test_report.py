@@ -138,7 +138,7 @@ def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() ->
     assert "Priced: 99% of requests, 99.5% of tokens.\n" in text
     assert lines_with(text, "acme-7b") == "acme-7b (OPENAI): 26 requests, no price is known for this model"
     untold = lines_with(text, "no model named")
-    assert untold == "(no model named) (OPENAI): 2 requests, the provider did not say what was used"
+    assert untold == "(no model named) (OPENAI): 2 requests, the provider reported no usage"
     nearly = Spend(**spent("1", 90_000, 1) | {"priced_token_share": None})
     assert "Priced: 99.9% of requests." in printed(a_summary(total=nearly))
 
@@ -148,11 +148,11 @@ def test_a_share_of_tokens_that_leaves_out_unknown_ones_says_so() -> None:
     total = Spend(**spent("1", 9, 2) | untold)
     user = UserSpend(user_id="user-1", tier=None, **spent("1", 3, 2) | untold)
     text = printed(a_summary(total=total, top_users=[user]))
-    assert "Priced: 78% of requests, 100% of known tokens; of 2 requests nobody knows the tokens.\n" in text
+    assert "Priced: 78% of requests, 100% of known tokens; 2 requests with unknown token counts.\n" in text
     assert lines_with(text, "Total costs") == "Total costs $1.00 7 of 9 100% of known"
     assert lines_with(text, "user-1") == "1. user-1 $1.00 1 of 3 100% of known"
     none = Spend(**spent(None, 2, 2) | {"priced_token_share": None, "unpriced_requests_without_tokens": 2})
-    assert "Priced: 0% of requests; of 2 requests nobody knows the tokens.\n" in printed(a_summary(total=none))
+    assert "Priced: 0% of requests; 2 requests with unknown token counts.\n" in printed(a_summary(total=none))
 
 
 def test_a_cost_of_which_nothing_is_known_is_no_zero() -> None:

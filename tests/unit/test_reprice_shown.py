@@ -7,7 +7,7 @@ from rich.console import Console
 
 from schemas.api.reprices import RepriceView
 from schemas.reprice import RepriceState
-from services.cli.reprice.render import print_run
+from services.cli.reprice.render import compile_run
 from tests.builders import MOMENT
 
 
@@ -31,7 +31,7 @@ def told(**changes: Any) -> str:
         "days": [],
     }
     console = Console(file=io.StringIO(), width=100)
-    print_run(RepriceView(**(run | changes)), console)
+    compile_run(RepriceView(**(run | changes)), console)
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.cli.client import as_json
-from services.cli.terminal import columns, compile_lines, percent, plain, screen, seen, usd
+from services.cli.terminal import columns, compile_lines, console, escape, percent, sanitize, usd
 
 STEERING = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -29,11 +29,11 @@ class Named(BaseModel):
 @given(st.text(st.characters()))
 @settings(max_examples=300, deadline=None)
 def test_no_name_steers_a_terminal_or_begins_a_line(name: str) -> None:
-    shown = seen(Named, {"names": {name: [name]}}).names
-    assert shown == {plain(name): [plain(name)]}
-    assert not STEERING.search(plain(name))
-    assert "\n" not in plain(name)
-    assert plain(plain(name)) == plain(name)
+    shown = sanitize(Named, {"names": {name: [name]}}).names
+    assert shown == {escape(name): [escape(name)]}
+    assert not STEERING.search(escape(name))
+    assert "\n" not in escape(name)
+    assert escape(escape(name)) == escape(name)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_names_that_steer_nothing_are_shown_as_they_are(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    assert plain(name) == name
-    compile_lines([Text(name)], screen())
-    screen().print(name)
+    assert escape(name) == name
+    compile_lines([Text(name)], console())
+    console().print(name)
     assert capsys.readouterr().out == f"{name}\n" * 2
 
 
 def test_what_is_written_out_can_be_told_apart() -> None:
-    assert plain("a\x1b[2J\x9b\r\n\u202e") == r"a\x1b[2J\x9b\r\n\u202e"
+    assert escape("a\x1b[2J\x9b\r\n\u202e") == r"a\x1b[2J\x9b\r\n\u202e"
 
 
 @given(st.text(st.characters(codec="utf-8")))

@@ -32,16 +32,16 @@ DOCUMENT_STEPS = (
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
-    """What one part of the application asks of its models, on an ordinary day."""
+    """What one part of the application requests of its models, on an ordinary day."""
 
     name: str
     requests_a_day: int
     models: Weighted
     prompt_tokens: int  # typical; single requests spread around it
     completion_tokens: int
-    question: str
-    cached: bool = False  # whether the application lets Farebox answer from its cache
-    steps: Sequence[tuple[str, str]] = ()  # of one session: path and question
+    prompt: str
+    cached: bool = False  # whether the application lets Farebox respond from its cache
+    steps: Sequence[tuple[str, str]] = ()  # of one session: path and prompt
 
 
 FEATURES = (
@@ -51,7 +51,7 @@ FEATURES = (
         models={"gpt-4o": 5, "gpt-4.1": 3, "claude-sonnet-5": 2},
         prompt_tokens=64_000,
         completion_tokens=9_000,
-        question="Where is my order?",
+        prompt="Where is my order?",
         cached=True,
     ),
     Feature(
@@ -60,7 +60,7 @@ FEATURES = (
         models={"gpt-4o": 4, "claude-sonnet-5": 3, "o4-mini": 3},
         prompt_tokens=81_000,
         completion_tokens=6_600,
-        question="Summarize this document...",
+        prompt="Summarize this document...",
         steps=DOCUMENT_STEPS,
     ),
     Feature(
@@ -69,7 +69,7 @@ FEATURES = (
         models={"gpt-4o": 60, "gpt-4.1-mini": 37, UNPRICED_MODEL: 3},
         prompt_tokens=72_000,
         completion_tokens=4_000,
-        question="contract termination clause",
+        prompt="contract termination clause",
         cached=True,
     ),
     Feature(
@@ -78,7 +78,7 @@ FEATURES = (
         models={"claude-haiku-4-5": 1},
         prompt_tokens=20_000,
         completion_tokens=1_300,
-        question="What are your business hours?",
+        prompt="What are your business hours?",
         cached=True,
     ),
 )
@@ -121,8 +121,8 @@ class _Day:
         busy = (0.6 if self._day.weekday() >= 5 else 1.15) * self._draw.uniform(0.9, 1.1)
         for feature in FEATURES:
             visits = round(feature.requests_a_day * busy / max(1, len(feature.steps)))
-            # In order, since a cache can only hold what was asked before.
-            for timestamp in sorted(self._moment() for _ in range(visits)):
+            # In order, since a cache can only hold what was requested before.
+            for timestamp in sorted(self._timestamp() for _ in range(visits)):
                 yield from self._visit(feature, timestamp)
 
     def _visit(self, feature: Feature, timestamp: datetime) -> Iterator[ExchangeEvent]:
@@ -132,31 +132,31 @@ class _Day:
         properties = {"Feature": feature.name, "Environment": environment, "UserTier": tier_of(user)}
         tags = RequestTags(user_id=user, properties=properties, cache_enabled=feature.cached)
         if not feature.steps:
-            yield self._exchange(feature, tags, timestamp, feature.question)
+            yield self._exchange(feature, tags, timestamp, feature.prompt)
             return
         session_id = str(self._id())
-        for path, question in feature.steps:
+        for path, prompt in feature.steps:
             step = msgspec.structs.replace(
                 tags, session_id=session_id, session_name="Document Analysis", session_path=path
             )
-            yield self._exchange(feature, step, timestamp, question)
+            yield self._exchange(feature, step, timestamp, prompt)
             timestamp += timedelta(seconds=self._draw.randint(15, 90))
 
-    def _exchange(self, feature: Feature, tags: RequestTags, timestamp: datetime, question: str) -> ExchangeEvent:
+    def _exchange(self, feature: Feature, tags: RequestTags, timestamp: datetime, prompt: str) -> ExchangeEvent:
         key = (feature.name, tags.properties["Environment"])
         paid = self._paid.get(key)
         if feature.cached and paid is not None and self._draw.random() < _HIT_RATE:
             return self._from_cache(paid, tags, timestamp)
-        event = self._asked(feature, tags, timestamp, question)
+        event = self._request(feature, tags, timestamp, prompt)
         if event.response.outcome is Outcome.COMPLETED:
             self._paid[key] = event
         return event
 
-    def _asked(self, feature: Feature, tags: RequestTags, timestamp: datetime, question: str) -> ExchangeEvent:
+    def _request(self, feature: Feature, tags: RequestTags, timestamp: datetime, prompt: str) -> ExchangeEvent:
         """An exchange with the provider: completed, but for a small share."""
         model = _one_of(self._draw, feature.models)
         provider = (ANTHROPIC if model.startswith("claude") else OPENAI).name
-        body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": question}]})
+        body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]})
         request = RequestEvent(
             organization_id=self._organization_id,
             request_id=str(self._id()),
@@ -170,14 +170,14 @@ class _Day:
             body_bytes=len(body),
         )
         failed = self._draw.random() < _ERROR_SHARE
-        said = _failure(provider) if failed else self._answer(feature, model, provider, timestamp)
+        body = _failure(provider) if failed else self._body(feature, model, provider, timestamp)
         response = ResponseEvent(
             outcome=Outcome.PROVIDER_ERROR if failed else Outcome.COMPLETED,
             status=429 if failed else 200,
             latency_ms=self._draw.randint(400, 9_000),
             content_type="application/json",
-            body=said,
-            body_bytes=len(said),
+            body=body,
+            body_bytes=len(body),
         )
         return ExchangeEvent(request=request, response=response)
 
@@ -189,15 +189,15 @@ class _Day:
         )
         return ExchangeEvent(request=request, response=response)
 
-    def _answer(self, feature: Feature, model: str, provider: str, timestamp: datetime) -> bytes:
-        answer = shapes.Answer(
+    def _body(self, feature: Feature, model: str, provider: str, timestamp: datetime) -> bytes:
+        content = shapes.Content(
             serial=f"{self._draw.getrandbits(96):024x}",
             model=shapes.SNAPSHOTS.get(model, model),
             text="We found two matching answers in the archive.",
             usage=self._usage(feature, model),
             created=int(timestamp.timestamp()),
         )
-        return orjson.dumps(shapes.message(answer) if provider == ANTHROPIC.name else shapes.chat_completion(answer))
+        return orjson.dumps(shapes.message(content) if provider == ANTHROPIC.name else shapes.chat_completion(content))
 
     def _usage(self, feature: Feature, model: str) -> Usage:
         prompt = round(feature.prompt_tokens * self._draw.lognormvariate(0, 0.5))
@@ -209,7 +209,7 @@ class _Day:
             reasoning_tokens=64 * self._draw.randint(10, 60) if model.startswith("o4") else 0,
         )
 
-    def _moment(self) -> datetime:
+    def _timestamp(self) -> datetime:
         """Mostly in office hours."""
         second = int(self._draw.triangular(0, 86_399, 50_000))
         whole_day = datetime.combine(self._day, time(tzinfo=UTC))

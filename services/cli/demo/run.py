@@ -16,7 +16,7 @@ from services.cli.client import QueryApi
 from services.cli.demo.history import history
 from services.cli.demo.traffic import Application
 from services.cli.report import compile_report, fetch_summary
-from services.cli.terminal import seen
+from services.cli.terminal import sanitize
 from services.cli.up import show_running
 from services.domain.providers.catalog import ROUTED
 from services.embedded.data_folder import ORGANIZATION, DataFolder
@@ -40,7 +40,7 @@ export FAREBOX_KEY=$(cat {key_file}) HELICONE_API_KEY=$(cat {key_file})
 
 `farebox keys` and `farebox dead-letters` also need --data {folder}
 
-Ask what premium users cost, as the guide does:
+Query what premium users cost, as the guide does:
 
 curl -s {query_url}/v1/request/query-clickhouse \\
   -H "Authorization: Bearer $(cat {key_file})" -H 'Content-Type: application/json' \\
@@ -56,13 +56,13 @@ client = OpenAI(
     api_key="sk-simulated",
     default_headers={{"Helicone-Auth": "Bearer " + open({key_path!r}).read().strip()}},
 )
-answer = client.chat.completions.create(
+response = client.chat.completions.create(
     model="gpt-4o-mini",
     messages=[{{"role": "user", "content": "Hello!"}}],
     extra_headers={{"Helicone-User-Id": "user-123", "Helicone-Property-Feature": "chat",
                    "Helicone-Property-Environment": "production"}},
 )
-print(answer.choices[0].message.content, answer.usage)
+print(response.choices[0].message.content, response.usage)
 END
 
 farebox report --since 28d --url {query_url} --data {folder}
@@ -89,6 +89,7 @@ def run_demo(
 
     with SimulatedProvider(seed=1, error_share=0.03, latency_scale=0.25) as provider:
         simulated = {f"{PREFIX}{routed.setting.upper()}": provider.url for routed in ROUTED}
+        simulated[f"{PREFIX}LOG_LEVEL"] = "warning"
         serve(folder, dict(environ) | simulated, show)
 
 
@@ -106,9 +107,9 @@ def _play(running: Running, console: Console) -> None:
             ROUNDS, lambda done, total: progress.update(calls, completed=done, total=total)
         )
         rows = progress.add_task("Events the worker has made rows of", total=len(events))
-        # The last events are durable some milliseconds after their answers.
+        # The last events are durable some milliseconds after their responses.
         time.sleep(_POLL_S)
-        while waiting := running.accounting.backlog():
+        while waiting := running.backlog():
             progress.update(rows, completed=len(events) - min(waiting, len(events)))
             time.sleep(_POLL_S)
         progress.update(rows, completed=len(events))
@@ -118,10 +119,10 @@ def _show_results(running: Running, folder: DataFolder, console: Console) -> Non
     summary = fetch_summary(QueryApi(running.query_url, running.key), since="7d")
     path, key_file = shlex.quote(str(folder.path)), shlex.quote(str(folder.key_file))
     doctor = _DOCTOR.format(query_url=running.query_url, proxy_url=running.proxy_url, folder=path)
-    compile_report(seen(Summary, summary), console, doctor=doctor)
+    compile_report(sanitize(Summary, summary), console, doctor=doctor)
     console.print()
     show_running(running, folder, console, beside=" with the SDKs and the simulated providers")
-    told = _TO_TRY.format(
+    text = _TO_TRY.format(
         query_url=running.query_url,
         proxy_url=running.proxy_url,
         key_path=str(folder.key_file),
@@ -131,4 +132,4 @@ def _show_results(running: Running, folder: DataFolder, console: Console) -> Non
         python=sys.executable,
         bin=shlex.quote(str(Path(sys.executable).parent)),
     )
-    console.print(Text(told), soft_wrap=True)
+    console.print(Text(text), soft_wrap=True)

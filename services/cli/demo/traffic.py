@@ -37,8 +37,8 @@ class Application:
         self._openai = openai.OpenAI(**self._async_settings)
         self._anthropic = anthropic.Anthropic(base_url=f"{proxy_url}/anthropic", **common)
 
-    def run(self, rounds: int, told: Callable[[int, int], None]) -> None:
-        """`rounds` times one call of each kind, in any order; `told` hears how many calls are done, and of how many."""
+    def run(self, rounds: int, on_progress: Callable[[int, int], None]) -> None:
+        """`rounds` times one call of each kind, in any order; `on_progress` gets the calls done, and all there are."""
         kinds = [kind for _ in range(rounds) for kind in self._round()] + [(self._unpriced, "search", 1)]
         self._draw.shuffle(kinds)
         planned = [(call, self._tags(feature), count) for call, feature, count in kinds]
@@ -46,7 +46,7 @@ class Application:
         with ThreadPoolExecutor(AT_ONCE) as pool, self._openai, self._anthropic:
             for count in pool.map(lambda plan: _tried(*plan), planned):
                 done += count
-                told(done, total)
+                on_progress(done, total)
 
     def _round(self) -> list[tuple[Call, str, int]]:
         """One call of each kind: what is called, for which feature, and how many calls that makes."""
@@ -92,13 +92,13 @@ class Application:
     def _chat_streamed(self, tags: Headers) -> None:
         stream = self._openai.chat.completions.create(
             model="gpt-4o",
-            messages=[{"role": "user", "content": "AuthCallback me about the terms."}],
+            messages=[{"role": "user", "content": "Tell me about the terms."}],
             stream=True,
             stream_options={"include_usage": True},
             extra_headers=tags,
         )
         for _ in stream:
-            """What is said is for the user; the usage comes last."""
+            """The text is for the user; the usage comes last."""
 
     def _message(self, tags: Headers) -> None:
         """A long system prompt in Anthropic's prompt cache."""
@@ -122,10 +122,10 @@ class Application:
     def _session(self, tags: Headers) -> None:
         """The steps of one workflow share a session."""
         session = {"Helicone-Session-Id": str(uuid.uuid4()), "Helicone-Session-Name": "Document Analysis"}
-        for path, question in DOCUMENT_STEPS:
+        for path, prompt in DOCUMENT_STEPS:
             self._openai.chat.completions.create(
                 model="gpt-4o",
-                messages=[{"role": "system", "content": _CONTRACT}, {"role": "user", "content": question}],
+                messages=[{"role": "system", "content": _CONTRACT}, {"role": "user", "content": prompt}],
                 extra_headers={**tags, **session, "Helicone-Session-Path": path},
             )
 
@@ -149,7 +149,7 @@ class Application:
         )
 
     def _response(self, tags: Headers) -> None:
-        """The guide's question to the cache: two identical calls will be one call's cost."""
+        """The request that the guide caches: two identical calls will be one call's cost."""
         self._openai.responses.create(
             model="gpt-5-mini",
             instructions="Answer FAQ questions",

@@ -1,4 +1,4 @@
-"""`farebox prices ...`: what an operator types to look at prices, and to say what something costs here."""
+"""`farebox prices ...`: what an operator types to look at prices, and to add the ones that apply here."""
 
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ from schemas.api.prices import AddedPriceView, OperatorPriceView, PricesView
 from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.prices.parse import amount_of, class_prices, tier_prices
 from services.cli.prices.render import added_price, listed_prices, shown_prices
-from services.cli.terminal import compile_lines, screen, seen
+from services.cli.terminal import compile_lines, console, sanitize
 from services.domain.providers.catalog import PROVIDERS
 from services.domain.providers.others import CUSTOM
 
@@ -43,15 +43,17 @@ def add_price(
     per_request: Annotated[str, typer.Option(metavar="USD", help="For each request, beside what it uses.")] = "0",
     provider: Provider = "",
     service_tier: ServiceTier = "",
-    valid_from: Annotated[str | None, typer.Option("--from", metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    valid_from: Annotated[
+        str | None, typer.Option("--from", metavar="TIMESTAMP", help="ISO 8601. Default: now.")
+    ] = None,
     valid_until: Annotated[
-        str | None, typer.Option("--until", metavar="MOMENT", help="ISO 8601. Default: for ever.")
+        str | None, typer.Option("--until", metavar="TIMESTAMP", help="ISO 8601. Default: for ever.")
     ] = None,
     url: Url = "",
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Say what a model costs here. New requests are charged by it within seconds, old ones when you re-price."""
+    """Add the price of a model here. New requests are charged by it within seconds, old ones when you re-price."""
     with errors_in_one_line():
         short = {"--input": input_, "--output": output, "--cached": cached}
         classes = class_prices(short, price or [])
@@ -66,16 +68,16 @@ def add_price(
             "valid_until": valid_until,
         }
         added = query_api(url, key, data).post("/v1/prices", body)
-        compile_lines(added_price(seen(AddedPriceView, added)), screen())
+        compile_lines(added_price(sanitize(AddedPriceView, added)), console())
 
 
 @prices.command("list")
 def list_prices(as_data: AsJson = False, url: Url = "", key: Key = "", data: Data = DATA) -> None:
     """List the prices that were added here, ended ones too."""
     with errors_in_one_line():
-        answer = query_api(url, key, data).get("/v1/prices")
-        rows = seen(PricesView, answer).rows
-        show(answer["rows"], lambda console: compile_lines(listed_prices(rows), console), as_data=as_data)
+        response = query_api(url, key, data).get("/v1/prices")
+        rows = sanitize(PricesView, response).rows
+        show(response["rows"], lambda console: compile_lines(listed_prices(rows), console), as_data=as_data)
 
 
 @prices.command("show")
@@ -83,7 +85,7 @@ def show_price(
     model: Annotated[str, typer.Argument(help="A model's name.")],
     provider: Annotated[str, typer.Option(help="As requests show it. Default: who is likely to sell it.")] = "",
     service_tier: ServiceTier = "",
-    at: Annotated[str, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = "",
+    at: Annotated[str, typer.Option(metavar="TIMESTAMP", help="ISO 8601. Default: now.")] = "",
     as_data: AsJson = False,
     url: Url = "",
     key: Key = "",
@@ -91,21 +93,21 @@ def show_price(
 ) -> None:
     """Show what a request of a model is charged by, and what else is known of its price."""
     with errors_in_one_line():
-        asked = {"model": model, "service_tier": service_tier} | ({"at": at} if at else {})
+        parameters = {"model": model, "service_tier": service_tier} | ({"at": at} if at else {})
         api, tried = query_api(url, key, data), [provider] if provider else list(LIKELY)
         for place, seller in enumerate(tried, 1):
-            answer = api.get("/v1/prices", asked | {"provider": seller})
-            if answer["in_force"]:
+            response = api.get("/v1/prices", parameters | {"provider": seller})
+            if response["in_force"]:
                 tried = tried[:place]
                 break
-        view = seen(PricesView, answer)
-        show(answer, lambda console: compile_lines(shown_prices(view, tried), console), as_data=as_data)
+        view = sanitize(PricesView, response)
+        show(response, lambda console: compile_lines(shown_prices(view, tried), console), as_data=as_data)
 
 
 @prices.command("end")
 def end_price(
     row_id: Annotated[str, typer.Argument(help="As `farebox prices list` shows it.")],
-    at: Annotated[str | None, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIMESTAMP", help="ISO 8601. Default: now.")] = None,
     url: Url = "",
     key: Key = "",
     data: Data = DATA,
@@ -113,4 +115,4 @@ def end_price(
     """End a price from a given timestamp. It stays in the list."""
     with errors_in_one_line():
         ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
-        compile_lines(listed_prices([seen(OperatorPriceView, ended)]), screen())
+        compile_lines(listed_prices([sanitize(OperatorPriceView, ended)]), console())

@@ -1,4 +1,4 @@
-"""Prices as they are typed, into what the query service is asked to add."""
+"""Prices as they are typed, into the request to the query service."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping

@@ -32,7 +32,7 @@ def added_price(row: AddedPriceView) -> Iterator[Text]:
 
 
 def shown_prices(view: PricesView, providers: Sequence[str]) -> Iterator[Text]:
-    """What is charged now, what it replaces, and the rows that are about the model; it was asked for `providers`."""
+    """What is charged now, what it replaces, and the rows that are about the model; `providers` were looked up."""
     if view.in_force is None:
         known = f"No price is known for it at {', '.join(providers)}: the cost of such requests is unknown."
         yield Text(f"{known} Name another seller with --provider.", style="bold")
@@ -70,9 +70,9 @@ def _terms(price: PriceView) -> Iterator[str]:
         yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_million_tokens, "per million"))
         yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_unit, "each"))
     if price.max_prompt_tokens is not None:
-        yield f"nobody says what prompts above {price.max_prompt_tokens} tokens cost, which is more"
+        yield f"prompts above {price.max_prompt_tokens} tokens cost more; rate unknown"
     if not (price.usd_per_million_tokens or price.usd_per_unit or price.usd_per_request):
-        yield "nobody says what it costs"
+        yield "its price is unknown"
 
 
 def _amounts(amounts: dict[str, Decimal], per: str) -> Iterable[str]:

@@ -13,8 +13,8 @@ from services.cli.client import NoResponse
 from services.cli.doctor import compile_findings
 from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
 from services.cli.probes import Part, counting_part, query_part, worker_inside
-from services.cli.reprice.render import followed, listed_runs, print_run
-from services.cli.terminal import compile_lines, screen, seen
+from services.cli.reprice.render import compile_run, followed, listed_runs
+from services.cli.terminal import compile_lines, console, sanitize
 from services.embedded.sockets import web_address
 from services.settings import ProxySettings, WorkerSettings
 
@@ -27,7 +27,7 @@ def doctor(
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Say what runs, what could not be priced, and what to do. Exits with 1 when somebody should do something."""
+    """Show what runs, what could not be priced, and what to do. Exits with 1 when somebody should do something."""
     with errors_in_one_line():
         api = query_api(url, key, data)
         query = query_part(api.url)
@@ -36,10 +36,10 @@ def doctor(
         unknown = refusal = None
         try:
             if query.ok:
-                unknown = seen(UnknownModels, api.get("/v1/prices/unknown", {"since": since}))
+                unknown = sanitize(UnknownModels, api.get("/v1/prices/unknown", {"since": since}))
         except NoResponse as error:
             refusal = error
-        well = compile_findings(parts, unknown, screen())
+        well = compile_findings(parts, unknown, console())
         if refusal is not None:
             raise refusal
         if not well:
@@ -49,9 +49,9 @@ def doctor(
 def reprice(
     model: Annotated[str, typer.Option(metavar="PATTERN", help="As billed; each * stands for any text.")] = "",
     since: Annotated[str, typer.Option(help="How far back: 24h, 7d, 4w; or a timestamp, ISO 8601.")] = "",
-    until: Annotated[str | None, typer.Option(metavar="MOMENT", help="ISO 8601. Default: now.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIMESTAMP", help="ISO 8601. Default: now.")] = None,
     provider: Annotated[str, typer.Option(help="As requests show it. Default: any.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     undo: Annotated[str, typer.Option(metavar="ID", help="Put back what a run changed.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the runs there were.")] = False,
     as_data: AsJson = False,
@@ -61,18 +61,18 @@ def reprice(
 ) -> None:
     """Charge requests again at the prices known now. Shows what changes; can be undone."""
     with errors_in_one_line():
-        asked = {"model": model, "provider": provider, "since": since, "until": until, "dry_run": dry_run}
-        if sum(map(bool, (listed, undo, any(asked.values())))) != 1 or not (listed or undo or (model and since)):
-            raise InvalidRequest("say which requests, with --model and --since; or which run, with --undo; or --list")
+        body = {"model": model, "provider": provider, "since": since, "until": until, "dry_run": dry_run}
+        if sum(map(bool, (listed, undo, any(body.values())))) != 1 or not (listed or undo or (model and since)):
+            raise InvalidRequest("pass --model and --since, or --undo ID, or --list")
         api = query_api(url, key, data)
         if listed:
             runs = api.get("/v1/reprice")
-            told = listed_runs(seen(RepriceView, run) for run in runs)
-            show(runs, lambda console: compile_lines(told, console), as_data=as_data)
+            lines = listed_runs(sanitize(RepriceView, run) for run in runs)
+            show(runs, lambda console: compile_lines(lines, console), as_data=as_data)
             return
-        run = api.post(f"/v1/reprice/{_run_id(undo)}/undo", {}) if undo else api.post("/v1/reprice", asked)
-        run = followed(api, run, screen(stderr=True))
-        show(run, lambda console: print_run(seen(RepriceView, run), console), as_data=as_data)
+        run = api.post(f"/v1/reprice/{_run_id(undo)}/undo", {}) if undo else api.post("/v1/reprice", body)
+        run = followed(api, run, console(stderr=True))
+        show(run, lambda console: compile_run(sanitize(RepriceView, run), console), as_data=as_data)
 
 
 def _run_id(undo: str) -> UUID:

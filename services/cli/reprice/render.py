@@ -14,7 +14,7 @@ from schemas.api.reprices import DayDifferenceView, DifferenceView, RepriceView
 from schemas.reprice import RepriceState
 from services.cli.client import NoResponse, QueryApi
 from services.cli.report import UNNAMED, covered, tokens_priced
-from services.cli.terminal import columns, compile_lines, counted, day, minute, percent, usd
+from services.cli.terminal import columns, compile_lines, day, minute, percent, pluralize, usd
 
 _POLL_S: Final = 0.3
 _UNDER_WAY: Final = (RepriceState.RUNNING, RepriceState.UNDOING)
@@ -31,13 +31,14 @@ def followed(api: QueryApi, run: dict[str, Any], console: Console) -> dict[str, 
             run = api.get(f"/v1/reprice/{run['id']}")
     if run["state"] == RepriceState.FAILED:
         raise NoResponse(
-            f"re-pricing {run['id']} broke off after {run['rows_done']:,} of {counted(run['rows_total'], 'request')}: "
-            f"{run['error']}. Run it again to do the rest, or undo it: farebox reprice --undo {run['id']}"
+            f"re-pricing {run['id']} broke off after {run['rows_done']:,} of "
+            f"{pluralize(run['rows_total'], 'request')}: {run['error']}. "
+            f"Run it again to do the rest, or undo it: farebox reprice --undo {run['id']}"
         )
     return run
 
 
-def print_run(run: RepriceView, console: Console) -> None:
+def compile_run(run: RepriceView, console: Console) -> None:
     """What the run changed, or would change; and how to go on from there."""
     compile_lines(_told(run, console.width), console)
 
@@ -45,9 +46,9 @@ def print_run(run: RepriceView, console: Console) -> None:
 def _told(run: RepriceView, width: int) -> Iterator[Text]:
     yield Text(_title(run), style="bold")
     if run.state is RepriceState.UNDONE:
-        yield Text(f"{counted(run.rows_done, 'request')} put back to what it cost before.")
+        yield Text(f"{pluralize(run.rows_done, 'request')} put back to what it cost before.")
         if run.rows_left:
-            left = f"{counted(run.rows_left, 'request')} not put back: logged again after the run"
+            left = f"{pluralize(run.rows_left, 'request')} not put back: logged again after the run"
             yield Text(f"{left}, and so charged anew.", style="yellow")
         return
     assert run.total is not None
@@ -57,18 +58,18 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
         )
         return
     if not run.total.changed:
-        yield Text("Nothing changes: each costs what the prices known now say.")
+        yield Text("Nothing changes: each costs what at the prices known now.")
         return
     yield from _differences(run.days, run.total, width)
     yield Text(f"Priced before: {covered(run.total.before_coverage)}")
     yield Text(f"Priced after:  {covered(run.total.after_coverage)}")
     if run.total.newly_priced:
-        yield Text(f"{counted(run.total.newly_priced, 'request')} with a cost that was unknown before.")
+        yield Text(f"{pluralize(run.total.newly_priced, 'request')} with a cost that was unknown before.")
     if run.total.newly_unknown:
-        told = f"{counted(run.total.newly_unknown, 'request')} without a known cost any more, and so in no total."
-        yield Text(f"{told} `farebox doctor` tells why.", style="yellow")
+        text = f"{pluralize(run.total.newly_unknown, 'request')} without a known cost any more, and so in no total."
+        yield Text(f"{text} `farebox doctor` shows why.", style="yellow")
     if run.dry_run:
-        yield Text("Nothing was changed. Without --dry-run it is.")
+        yield Text("Dry run: no changes made.")
     else:
         yield Text("To put everything back:")
         yield Text(f"  farebox reprice --undo {run.id}", no_wrap=True)
@@ -77,7 +78,7 @@ def _told(run: RepriceView, width: int) -> Iterator[Text]:
 def _title(run: RepriceView) -> str:
     period = f"from {minute(run.since)} to {minute(run.until)} (UTC)"
     model = "all models" if run.model == "*" else run.model
-    return f"{counted(run.rows_total, 'request')}, {model}{_of(run)}, {period}"
+    return f"{pluralize(run.rows_total, 'request')}, {model}{_of(run)}, {period}"
 
 
 def _of(run: RepriceView) -> str:
@@ -124,7 +125,7 @@ def listed_runs(runs: Iterable[RepriceView]) -> Iterator[Text]:
         yield Text(run.id, style="bold")
         yield Text(f"  {run.model}{_of(run)}, begun {minute(run.started_at)} (UTC), {state}")
         if run.total:
-            changed = f"{run.total.changed:,} of {counted(run.rows_total, 'request')}"
+            changed = f"{run.total.changed:,} of {pluralize(run.rows_total, 'request')}"
             yield Text(f"  changed {changed}, {_signed(run.total.difference_usd)}")
     if run is None:
         yield Text("Nothing was charged again yet.")
