@@ -28,7 +28,7 @@ from services.embedded.sockets import listen, url_of
 from services.migrate import migrate
 from services.ports import EventSink
 from services.process import raise_descriptor_limit
-from services.proxy.__main__ import proxy_server
+from services.proxy.build import proxy_server
 from services.proxy.http.server import ProxyServer
 from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock

@@ -51,8 +51,7 @@ class ProxyServer(uvicorn.Server):
         for connection in self._connections():
             connection.sweep(now_s)
         self._drains.sweep(now_s)
-        if counter % 10 == 0:
-            self._upstream.sweep()
+        self._upstream.sweep()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: Any = None) -> None:

@@ -200,12 +200,12 @@ class Call:
         lines.append(b"\r\n")
         self._out.append(b"\r\n".join(lines))
 
-    def send_chunk(self, piece: bytes) -> None:
-        self._held += len(piece)
+    def send_chunk(self, chunk: bytes) -> None:
+        self._held += len(chunk)
         if self._chunked:
-            self._out += (b"%x\r\n" % len(piece), piece, b"\r\n")
+            self._out += (b"%x\r\n" % len(chunk), chunk, b"\r\n")
         else:
-            self._out.append(piece)
+            self._out.append(chunk)
 
     def finish(self) -> None:
         self.sent = True

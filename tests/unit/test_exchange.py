@@ -19,9 +19,12 @@ from services.domain.exchange.capture import CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
 from services.ports import EventSink, ResponseReceiver
-from services.proxy.exchange.context import Limits, ProxyContext
+from services.proxy.admission.admission import Admission
+from services.proxy.admission.api_key import ApiKeyGate
+from services.proxy.exchange.context import ProxyContext
+from services.proxy.exchange.deadlines import HOLD_S, Limits
 from services.proxy.exchange.drain import DrainLimits, Drains
-from services.proxy.exchange.exchange import HELD_S, Exchange
+from services.proxy.exchange.exchange import Exchange
 from services.proxy.exchange.key_cache import AuthCallback
 from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.recorder import EventRecorder, Request
@@ -88,8 +91,8 @@ class OneConnection:
 class Everyone:
     """Lets every key in."""
 
-    def check(self, bearer: bytes | None, tell: AuthCallback) -> None:  # noqa: ARG002
-        tell(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
+    def check(self, header: bytes | None, callback: AuthCallback) -> None:  # noqa: ARG002
+        callback(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
 
 
 class Line:
@@ -97,9 +100,9 @@ class Line:
 
     def __init__(self, path: bytes = b"/oai/v1/x", *, strict_sink: EventSink | None = None) -> None:
         self.upstream, self.log, self.client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
-        self.kept = CaptureSpace(10_000)
+        self.buffer_memory = CaptureSpace(10_000)
         self.answers = 0  # that are over
-        accounts = EventRecorder(
+        recorder = EventRecorder(
             sink=strict_sink or MemorySink(self.log, metrics=metrics),
             metrics=metrics,
             draw_id=RequestIds(bytes).draw,
@@ -107,13 +110,13 @@ class Line:
             capture_total_bytes=10_000,
         )
         limits = DrainLimits(timeout_s=1, max_bytes=10_000, max_drains=1)
-        relay = ProxyContext(
+        context = ProxyContext(
             upstream=self.upstream,
-            keys=Everyone(),
-            accounts=accounts,
+            admission=Admission([ApiKeyGate(Everyone(), pass_unauthenticated=False)]),
+            recorder=recorder,
             metrics=metrics,
-            drains=Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=True),
-            kept=self.kept,
+            drains=Drains(recorder=recorder, metrics=metrics, limits=limits, by_default=True),
+            buffer_memory=self.buffer_memory,
             paced=PacedWork(),
             strict=strict_sink is not None,
             limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
@@ -124,7 +127,7 @@ class Line:
         reply = Reply(self.client, FlowControl(self.client), self._over)
         reply.begin(keep_alive=True, http_1_0=False)
         request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
-        self.exchange = Exchange(relay, reply, request)
+        self.exchange = Exchange(context, reply, request)
 
     def _over(self) -> None:
         self.answers += 1
@@ -258,9 +261,9 @@ def test_a_kept_body_has_its_room_until_its_provider_takes_it_or_nobody_waits_fo
     line = Line(b"/oai/v1/chat/completions")
     line.exchange.upstream_slow()
     line.ask()
-    assert line.kept.free_bytes == 10_000 - len(b"ask")
+    assert line.buffer_memory.free_bytes == 10_000 - len(b"ask")
     leave(line)
-    assert line.kept.free_bytes == 10_000
+    assert line.buffer_memory.free_bytes == 10_000
 
 
 class HeldSink:
@@ -281,7 +284,7 @@ async def test_an_answer_that_was_cut_off_for_want_of_a_receipt_is_over_once_tho
     line = Line(strict_sink=sink)
     line.ask()
     line.upstream.connection.data_received(answer(b"whole"))
-    late_s = monotonic() + HELD_S + 1
+    late_s = monotonic() + HOLD_S + 1
     for _ in range(2):
         line.exchange.check(late_s)
         assert (line.answers, line.client.closed) == (1, True)
