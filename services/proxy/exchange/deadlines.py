@@ -4,7 +4,6 @@ How long a provider may take to begin its response is limited elsewhere: see `pr
 """
 
 from enum import Enum
-from time import monotonic
 from typing import Final
 
 import msgspec
@@ -31,25 +30,22 @@ class Overdue(Enum):
 class Deadlines:
     """The clocks of one exchange, on the monotonic clock."""
 
-    __slots__ = ("_active_s", "_began_s", "client_slow", "upstream_slow")
+    __slots__ = ("_began_s", "active_s", "client_slow", "upstream_slow")
 
     def __init__(self, began_s: float) -> None:
         self._began_s = began_s
-        self._active_s = began_s  # when something was last sent or received
+        self.active_s = began_s  # when something was last sent or received
         self.client_slow = False  # does not take the response as fast as it comes
         self.upstream_slow = False  # the provider does not take the request as fast as it comes
 
     def restart(self, at_s: float) -> None:
-        self._began_s = self._active_s = at_s
-
-    def touch(self) -> None:
-        self._active_s = monotonic()
+        self._began_s = self.active_s = at_s
 
     def overdue(self, now_s: float, limits: Limits, *, idle_s: float) -> Overdue | None:
         """`idle_s`: how long the exchange may rest at this point."""
         if now_s - self._began_s > limits.total_timeout_s:
             return Overdue.TOTAL
-        return Overdue.IDLE if now_s - self._active_s > idle_s else None
+        return Overdue.IDLE if now_s - self.active_s > idle_s else None
 
     def hold_is_over(self, now_s: float) -> bool:
-        return now_s - self._active_s > HOLD_S
+        return now_s - self.active_s > HOLD_S

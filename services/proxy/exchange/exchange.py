@@ -56,14 +56,17 @@ class State(IntEnum):
     ENDED = 6
 
 
+# As names of their own: looking up an enum's attribute takes as long as several method calls.
+QUEUED, ADMISSION, BUFFERING, SENDING, RESPONDING, HOLDING, ENDED = State
+
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
-    State.QUEUED: frozenset([State.ADMISSION, State.ENDED]),
-    State.ADMISSION: frozenset([State.BUFFERING, State.SENDING, State.ENDED]),
-    State.BUFFERING: frozenset([State.SENDING, State.ENDED]),
-    State.SENDING: frozenset([State.RESPONDING, State.ENDED]),
-    State.RESPONDING: frozenset([State.HOLDING, State.ENDED]),
-    State.HOLDING: frozenset([State.ENDED]),
-    State.ENDED: frozenset(),
+    QUEUED: frozenset([ADMISSION, ENDED]),
+    ADMISSION: frozenset([BUFFERING, SENDING, ENDED]),
+    BUFFERING: frozenset([SENDING, ENDED]),
+    SENDING: frozenset([RESPONDING, ENDED]),
+    RESPONDING: frozenset([HOLDING, ENDED]),
+    HOLDING: frozenset([ENDED]),
+    ENDED: frozenset(),
 }
 
 
@@ -85,7 +88,7 @@ class Exchange:
     )
 
     def __init__(self, context: ProxyContext, client: Downstream, request: Request) -> None:
-        self.state = State.QUEUED
+        self.state = QUEUED
         self._context = context
         self._client = client
         self._request = request
@@ -107,8 +110,7 @@ class Exchange:
 
     def begin(self) -> None:
         """Responses to earlier requests are over."""
-        self.state = State.ADMISSION
-        self._deadlines.touch()
+        self.state = ADMISSION
         self._context.admission.check(self._request, self._admitted)
 
     def body(self, chunk: bytes) -> None:
@@ -128,18 +130,19 @@ class Exchange:
         self._buffer.complete = True
         if self._call is not None:
             self._call.finish()
-        elif self.state is State.BUFFERING:
+        elif self.state is BUFFERING:
             self._send_when_paced()
 
     def request_flush(self) -> None:
-        if self.state >= State.HOLDING:
+        call = self._call
+        if call is None and self.state >= HOLDING:
             return
-        self._deadlines.touch()
-        if self._call is not None:
-            self._call.flush()
-            if not self._deadlines.upstream_slow:
+        self._deadlines.active_s = monotonic()
+        if call is not None:
+            call.flush()
+            if self._buffer.reserved_bytes and not self._deadlines.upstream_slow:
                 self._buffer.release()
-        elif self.state is State.BUFFERING and not self._buffer.reserve():
+        elif self.state is BUFFERING and not self._buffer.reserve():
             self._send()  # as it is, for want of memory; what has come keeps its own, as it may have to wait too
 
     def request_broken(self, error: Rejected) -> None:
@@ -149,9 +152,9 @@ class Exchange:
     # Called by the client's connection: the client
 
     def client_disconnected(self) -> None:
-        if self.state is State.HOLDING:
-            self.state = State.ENDED
-        elif self.state is not State.ENDED:
+        if self.state is HOLDING:
+            self.state = ENDED
+        elif self.state is not ENDED:
             capture = self._capture
             if capture is not None and capture.stream_ended and not self._deadlines.client_slow:
                 self._complete_before_connection()
@@ -166,18 +169,18 @@ class Exchange:
     def client_ready(self) -> None:
         self._deadlines.client_slow = False
         if self._call is not None:
-            self._deadlines.touch()
+            self._deadlines.active_s = monotonic()
             self._call.resume_response()
 
     def check(self, now_s: float) -> None:
         """Ends the exchange when it has taken too long. To be called several times a second."""
         deadlines = self._deadlines
-        if self.state is State.HOLDING:
+        if self.state is HOLDING:
             if deadlines.hold_is_over(now_s):
                 # The event may still become durable. A cut connection means that the outcome is unknown.
                 self._context.metrics.add("proxy_strict_cut_total")
                 self._end_response(cut=True)
-        elif self.state is not State.ENDED:
+        elif self.state is not ENDED:
             overdue = deadlines.overdue(now_s, self._context.limits, idle_s=self._may_rest_s())
             if overdue is not None:
                 self._time_out(overdue)
@@ -189,7 +192,7 @@ class Exchange:
     # Admission, and the request on its way
 
     def _admitted(self, result: AdmissionResult) -> None:
-        if self.state is not State.ADMISSION:
+        if self.state is not ADMISSION:
             return
         if isinstance(result, FareboxError):
             self._break_off(Outcome.REFUSED, result)
@@ -214,14 +217,14 @@ class Exchange:
             self._send()
 
     def _buffer_body(self, chunk: bytes) -> None:
-        if self.state <= State.BUFFERING:
+        if self.state <= BUFFERING:
             self._buffer.add(chunk)
-            if self._buffer.held_bytes > MAX_UNCHECKED_BYTES and self.state is not State.BUFFERING:
+            if self._buffer.held_bytes > MAX_UNCHECKED_BYTES and self.state is not BUFFERING:
                 self._client.pause_request()
 
     def _collect_body(self) -> None:
         """What has come before, if anything has, may be all of the body."""
-        self.state = State.BUFFERING
+        self.state = BUFFERING
         self._injection = UsageInjection(self._request.head, by_default=self._context.inject_usage)
         if self._buffer.complete:
             self._send_when_paced()
@@ -237,7 +240,7 @@ class Exchange:
 
     def _send_in_turn(self) -> None:
         """Meanwhile the client may have disconnected, or the body may have been sent for want of memory."""
-        if self.state is State.BUFFERING:
+        if self.state is BUFFERING:
             self._send_with_usage()
             self.request_flush()
 
@@ -277,7 +280,7 @@ class Exchange:
 
     def _open_call(self, headers: Sequence[Pair], body_bytes: int | None) -> UpstreamCall:
         request = self._request
-        self.state = State.SENDING
+        self.state = SENDING
         self._call = call = self._context.upstream.call(request.target.origin, self)
         call.send_head(request.method, request.target.path_and_query, headers, body_bytes)
         if self._deadlines.client_slow:
@@ -285,7 +288,7 @@ class Exchange:
         return call
 
     def _refuse_size(self) -> None:
-        responding = self.state is State.RESPONDING
+        responding = self.state is RESPONDING
         if self._capture is not None and not responding:
             self._capture.response_head(TooLarge.status, {})
         limit = self._context.limits.max_body_bytes
@@ -300,7 +303,7 @@ class Exchange:
 
     def upstream_ready(self) -> None:
         self._deadlines.upstream_slow = False
-        self._deadlines.touch()
+        self._deadlines.active_s = monotonic()
         self._buffer.release()
         if self._call is not None:
             self._client.resume_request()
@@ -312,8 +315,9 @@ class Exchange:
             self._break_off(Outcome.UPSTREAM_ERROR, UpstreamUnavailable(f"the response's head is not valid: {error}"))
             return
         self._status = status
-        self.state = State.RESPONDING
-        self._close_before_unread_body()
+        self.state = RESPONDING
+        if not self._buffer.complete:
+            self._close_before_unread_body()
         kept = head.kept
         if self._capture is not None:
             self._capture.response_head(status, head.notes)
@@ -342,14 +346,14 @@ class Exchange:
             self._client.send_chunk(stripped)
 
     def response_flush(self) -> None:
-        self._deadlines.touch()
+        self._deadlines.active_s = monotonic()
         self._client.flush()
 
     def response_end(self) -> None:
         outcome = Outcome.COMPLETED if self._status < 400 else Outcome.PROVIDER_ERROR
         self._send_rest()
         if self._context.strict and self._capture is not None:
-            self._hold_end(self._end(outcome, State.HOLDING))
+            self._hold_end(self._end(outcome, HOLDING))
         else:
             # First the event, then the end: a client with the whole response may rely on it being recorded.
             self._end(outcome)
@@ -368,13 +372,13 @@ class Exchange:
 
     def _may_rest_s(self) -> float:
         limits = self._context.limits
-        if self.state is State.RESPONDING or not self._buffer.complete:
+        if self.state is RESPONDING or not self._buffer.complete:
             return limits.idle_timeout_s
-        return inf if self.state is State.SENDING else limits.first_byte_timeout_s  # `upstream` sees to the former
+        return inf if self.state is SENDING else limits.first_byte_timeout_s  # `upstream` sees to the former
 
     def _time_out(self, overdue: Overdue) -> None:
         """Whoever was waited for decides the outcome."""
-        if self.state is State.BUFFERING or (overdue is Overdue.IDLE and self._awaits_client()):
+        if self.state is BUFFERING or (overdue is Overdue.IDLE and self._awaits_client()):
             error = RequestTooSlow("the request's body did not come in time")
             self._break_off(Outcome.CLIENT_DISCONNECTED, error)
         elif self._call is None:
@@ -385,16 +389,16 @@ class Exchange:
 
     def _awaits_client(self) -> bool:
         """To take the response, or to send the rest of a request that its provider takes."""
-        if self.state is State.SENDING:
+        if self.state is SENDING:
             return self._deadlines.client_slow or not self._deadlines.upstream_slow
-        return self.state is State.RESPONDING and self._deadlines.client_slow
+        return self.state is RESPONDING and self._deadlines.client_slow
 
     # Ends
 
     def _break_off(self, outcome: Outcome, error: FareboxError) -> None:
-        if self.state >= State.HOLDING:
+        if self.state >= HOLDING:
             return
-        responding = self.state is State.RESPONDING
+        responding = self.state is RESPONDING
         request_id = None if self._capture is None else self._capture.request_id
         self._leave_provider(outcome)
         if responding:
@@ -424,7 +428,7 @@ class Exchange:
             and self._buffer.complete
             and self._context.drains.take(call, capture, self._request.head.labels)
         ):
-            self.state = State.ENDED
+            self.state = ENDED
             self._call = None
             self._buffer.release()
         else:
@@ -441,12 +445,13 @@ class Exchange:
             else:
                 call.abort()
 
-    def _end(self, outcome: Outcome, state: State = State.ENDED) -> Awaitable[None] | None:
+    def _end(self, outcome: Outcome, state: State = ENDED) -> Awaitable[None] | None:
         """Publishes the event. Returns what the event log does: done when the event is durable; None without any."""
-        was_buffering = self.state is State.BUFFERING
+        was_buffering = self.state is BUFFERING
         self.state = state
         call, self._call = self._call, None  # which points here: together they would wait for the garbage collector
-        self._buffer.release()
+        if self._buffer.reserved_bytes:
+            self._buffer.release()
         capture = self._capture
         if capture is None:
             return None
@@ -457,7 +462,7 @@ class Exchange:
         return self._context.recorder.close(capture, outcome)
 
     def _hold_end(self, durable: Awaitable[None] | None) -> None:
-        self._deadlines.touch()
+        self._deadlines.active_s = monotonic()
         if durable is None:
             self._end_response(cut=True)
         else:
@@ -466,11 +471,11 @@ class Exchange:
     def _let_go(self, durable: asyncio.Future[None]) -> None:
         """Ends a held response, now that its event is durable; cuts it off when it never will be."""
         lost = durable.cancelled() or durable.exception() is not None  # which also marks the exception as retrieved
-        if self.state is State.HOLDING:
+        if self.state is HOLDING:
             self._end_response(cut=lost)
 
     def _end_response(self, *, cut: bool) -> None:
-        self.state = State.ENDED
+        self.state = ENDED
         if cut:
             self._client.cut()
         else:

@@ -10,12 +10,12 @@ MAX_UNCHECKED_BYTES: Final = 64 * 2**10  # held until the request is admitted; a
 class RequestBuffer:
     """Chunks in their order. Of bodies that are collected until they are whole, all exchanges share some memory."""
 
-    __slots__ = ("_chunks", "_memory", "_reserved_bytes", "complete", "held_bytes")
+    __slots__ = ("_chunks", "_memory", "complete", "held_bytes", "reserved_bytes")
 
     def __init__(self, memory: CaptureSpace) -> None:
         self._chunks: list[bytes] = []
         self._memory = memory
-        self._reserved_bytes = 0
+        self.reserved_bytes = 0
         self.held_bytes = 0
         self.complete = False  # the whole body has come, whether or not it is still held
 
@@ -30,12 +30,11 @@ class RequestBuffer:
 
     def reserve(self) -> bool:
         """Reserves memory for what is held. False when all exchanges together hold more than they may."""
-        self._memory.free_bytes -= self.held_bytes - self._reserved_bytes
-        self._reserved_bytes = self.held_bytes
+        self._memory.free_bytes -= self.held_bytes - self.reserved_bytes
+        self.reserved_bytes = self.held_bytes
         return self._memory.free_bytes >= 0
 
     def release(self) -> None:
         """Gives back what is reserved: the provider has taken the body, or nobody will send it."""
-        if self._reserved_bytes:
-            self._memory.free_bytes += self._reserved_bytes
-            self._reserved_bytes = 0
+        self._memory.free_bytes += self.reserved_bytes
+        self.reserved_bytes = 0

@@ -91,7 +91,8 @@ class TimedCall:
     # The ResponseReceiver
 
     def response_head(self, status: int, reason: bytes, headers: Headers) -> None:
-        self.hand_over(self._receiver)
+        self._awaited.discard(self)
+        self._call.hand_over(self._receiver)
         self._receiver.response_head(status, reason, headers)
 
     def response_chunk(self, chunk: bytes) -> None:
