@@ -19,7 +19,7 @@ from services.domain.logging_api.event import LoggedBy, parse_log_steps, result_
 from services.ports import Clock, EventSink, Headers
 from services.proxy.errors import MalformedRequest, RequestTooSlow
 from services.proxy.exchange.key_cache import AuthResult, KeyCheck
-from services.proxy.exchange.memory_budget import Room
+from services.proxy.exchange.memory_budget import MemoryBudget
 from services.proxy.exchange.paced_work import SMALL_BYTES, PacedWork
 from services.proxy.log_conflicts import LogConflicts
 from services.telemetry import Metrics
@@ -59,7 +59,7 @@ class LoggedCallIntake:
         self._metrics = metrics
         self._capture_bytes = capture_bytes
         self._paced = paced
-        self._room = Room(
+        self._room = MemoryBudget(
             total_bytes=MAX_ARRIVING_BYTES,
             organization_bytes=int(MAX_ARRIVING_BYTES * MAX_ARRIVING_SHARE),
             max_waiting=MAX_WAITING,

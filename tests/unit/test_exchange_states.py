@@ -171,9 +171,16 @@ class Sink:
 
 class Life(RuleBasedStateMachine):
     @initialize(
-        chat=st.booleans(), strict=st.booleans(), drains=st.booleans(), memory=st.sampled_from([5, MEMORY_BYTES])
+        chat=st.booleans(),
+        strict=st.booleans(),
+        drains=st.booleans(),
+        memory=st.sampled_from([5, MEMORY_BYTES]),
+        calm=st.integers(0, 12),
+        admitted=st.booleans(),
     )
-    def arrives(self, chat: bool, strict: bool, drains: bool, memory: int) -> None:
+    def arrives(self, chat: bool, strict: bool, drains: bool, memory: int, calm: int, admitted: bool) -> None:
+        """`calm` steps pass before anything breaks off, or else few exchanges would come far."""
+        self.calm = calm
         metrics = Metrics()
         self.gate, self.client, self.provider, self.sink = Gate(), Client(), Provider(), Sink()
         self.memory, self.all_memory = CaptureSpace(memory), memory
@@ -205,6 +212,9 @@ class Life(RuleBasedStateMachine):
         head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"30")])
         request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=monotonic())
         self.exchange = CheckedExchange(context, self.client, request)
+        if admitted:
+            self.begins()
+            self.gate_answers(OWNER)
 
     def teardown(self) -> None:
         if hasattr(self, "sink"):
@@ -230,12 +240,6 @@ class Life(RuleBasedStateMachine):
         self.exchange.request_end()
         self.exchange.request_flush()
 
-    @precondition(lambda self: self.connected and not self.complete and self.exchange.state is not State.QUEUED)
-    @rule()
-    def breaks_request(self) -> None:
-        self.complete = True
-        self.exchange.request_broken(MalformedRequest("broken"))
-
     @precondition(lambda self: self.connected)
     @rule(slow=st.booleans())
     def reads(self, slow: bool) -> None:
@@ -244,31 +248,42 @@ class Life(RuleBasedStateMachine):
         else:
             self.exchange.client_ready()
 
-    @precondition(lambda self: self.connected and self.exchange.state is not State.QUEUED)
+    # What breaks off, from either side
+
+    @precondition(lambda self: not self.calm and self.connected and self.exchange.state is not State.QUEUED)
+    @rule(broken=st.booleans())
+    def breaks_off(self, broken: bool) -> None:
+        if broken and not self.complete:
+            self.complete = True
+            self.exchange.request_broken(MalformedRequest("broken"))
+        else:
+            self.connected = False
+            self.exchange.client_disconnected()
+
+    @precondition(lambda self: not self.calm and self.exchange.state is not State.QUEUED)
+    @rule(stops=st.booleans())
+    def is_given_up(self, stops: bool) -> None:
+        if stops:
+            self.exchange.stop()
+        else:
+            self.exchange.check(monotonic() + 100)
+
+    @precondition(lambda self: not self.calm and self.provider.receiver is not None)
     @rule()
-    def disconnects(self) -> None:
-        self.connected = False
-        self.exchange.client_disconnected()
+    def fails(self) -> None:
+        receiver, self.provider.receiver = self.provider.receiver, None
+        assert receiver is not None
+        receiver.upstream_failed(UpstreamUnavailable("failed"))
 
     # The proxy
 
     @precondition(lambda self: self.gate.callback is not None)
-    @rule(result=st.sampled_from([OWNER, OWNER, OWNER, None, Unauthenticated("no")]))
+    @rule(result=st.sampled_from([OWNER] * 6 + [None, Unauthenticated("no")]))
     def gate_answers(self, result: Any) -> None:
         callback, self.gate.callback = self.gate.callback, None
         assert callback is not None
         self.owned = result is OWNER and self.exchange.state is State.ADMISSION
         callback(result)
-
-    @precondition(lambda self: self.exchange.state is not State.QUEUED)
-    @rule()
-    def is_overdue(self) -> None:
-        self.exchange.check(monotonic() + 100)
-
-    @precondition(lambda self: self.exchange.state is not State.QUEUED)
-    @rule()
-    def stops(self) -> None:
-        self.exchange.stop()
 
     @precondition(lambda self: self.sink.durable is not None and not self.sink.durable.done())
     @rule(lost=st.booleans())
@@ -306,13 +321,6 @@ class Life(RuleBasedStateMachine):
         receiver.response_end()
 
     @precondition(lambda self: self.provider.receiver is not None)
-    @rule()
-    def fails(self) -> None:
-        receiver, self.provider.receiver = self.provider.receiver, None
-        assert receiver is not None
-        receiver.upstream_failed(UpstreamUnavailable("failed"))
-
-    @precondition(lambda self: self.provider.receiver is not None)
     @rule(slow=st.booleans())
     def takes_request(self, slow: bool) -> None:
         assert self.provider.receiver is not None
@@ -322,6 +330,10 @@ class Life(RuleBasedStateMachine):
             self.provider.receiver.upstream_ready()
 
     # What is always true
+
+    @invariant()
+    def time_passes(self) -> None:
+        self.calm = max(0, self.calm - 1)
 
     @invariant()
     def a_call_is_open_exactly_while_the_exchange_is_with_its_provider(self) -> None:
@@ -351,7 +363,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestLife.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
 
 
 def test_every_state_is_reached_and_left_as_the_table_says() -> None:

@@ -53,9 +53,7 @@ class _Passage:
 
     def go_on(self, result: AdmissionResult) -> None:
         """`result` is what the last gate said."""
-        if isinstance(result, FareboxError):
-            self._callback(result)
-        elif (gate := next(self._gates, None)) is None:
+        if isinstance(result, FareboxError) or (gate := next(self._gates, None)) is None:
             self._callback(result)
         else:
             gate.check(self._request, result, self.go_on)

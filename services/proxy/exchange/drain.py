@@ -44,7 +44,7 @@ class Drains:
         self._none_open.set()
 
     def take(self, call: UpstreamCall, capture: Capture, labels: Sequence[Pair]) -> bool:
-        """Whether the response to `call`, whose request was sent whole, is read on. Its event is then published here."""
+        """Whether the response to `call`, whose request was sent whole, is read on. This then publishes its event."""
         option = header_option(labels, ON_DISCONNECT)
         if option == b"cancel" or (option != b"drain" and not self._by_default) or not capture.tells_usage:
             return False
@@ -146,7 +146,7 @@ class Drain:
 
 
 class UnrecordedDrain:
-    """A ResponseReceiver behind the terminal event of a stream: the event is published, the connection is in use yet."""
+    """A ResponseReceiver behind the terminal event of a stream: its event is published already."""
 
     __slots__ = ("_bytes_left", "_call", "_drains", "deadline_s")
 

@@ -1,4 +1,4 @@
-"""Room in memory for what clients send, first come first served."""
+"""How much of what clients send is in memory at once; first come, first served."""
 
 import asyncio
 from collections import Counter, deque
@@ -15,8 +15,8 @@ class _Claim(NamedTuple):
     admitted: asyncio.Future[None]
 
 
-class Room:
-    """So many bytes at once, and so many of one organization, so that it leaves room for others."""
+class MemoryBudget:
+    """So many bytes at once, and fewer for one organization, so that it leaves memory to others."""
 
     def __init__(self, *, total_bytes: int, organization_bytes: int, max_waiting: int, wait_s: float) -> None:
         self._free_bytes = total_bytes
@@ -28,7 +28,7 @@ class Room:
 
     @asynccontextmanager
     async def held(self, organization_id: str, size_bytes: int) -> AsyncIterator[None]:
-        """Room for `size_bytes`, after waiting for it. Raises: StoreUnavailable when there is none in time."""
+        """Holds `size_bytes`, after waiting for them. Raises: StoreUnavailable when they are not free in time."""
         await self._take(organization_id, size_bytes)
         try:
             yield
@@ -48,7 +48,7 @@ class Room:
             if claim in self._waiting:
                 self._waiting.remove(claim)
             elif not claim.admitted.cancelled():
-                self._give_back(organization_id, size_bytes)  # it was admitted in the same timestamp
+                self._give_back(organization_id, size_bytes)  # it was admitted just then
             if isinstance(error, TimeoutError):
                 raise _full() from None
             raise
@@ -61,7 +61,7 @@ class Room:
         self._admit()
 
     def _admit(self) -> None:
-        """All that there is room for. Whoever waits for room of its own organization holds up no other."""
+        """All that fit. A claim that waits for its own organization's share holds up no other."""
         staying: deque[_Claim] = deque()
         while self._waiting and self._waiting[0].size_bytes <= self._free_bytes:
             claim = self._waiting.popleft()

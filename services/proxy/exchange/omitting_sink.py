@@ -1,7 +1,7 @@
 """An EventSink before the event log: bodies that are to be omitted go no further than here.
 
 A large body is read in a thread, so that other requests do not wait for it. Bodies that wait for that are bounded:
-above it they are given up unread, and the cost of their requests is unknown.
+above that they are dropped unread, and the cost of their requests is unknown.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class OmittingSink:
         try:
             durable = self._sink.publish(event)
         except Exception as error:
-            # As where the proxy closes its accounts: a fault of the log must not reach clients.
+            # As in the recorder: a fault of the log must not reach clients.
             logger.exception("an event was not taken by the event log")
             self._metrics.add("log_lost_total")
             raise BrokerUnavailable("the event log did not take the event") from error
@@ -84,11 +84,11 @@ class OmittingSink:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._waiting.discard(task)
         if not task.cancelled():
-            task.exception()  # seen: whoever dropped the promise need not be told
+            task.exception()  # retrieved: callers may drop what `publish` returned
 
 
 class _Durable:
-    """Awaiting it waits beside the task, not on it: a client that goes away would cancel it, and lose the event."""
+    """Awaiting it waits beside the task, not on it: a client that disconnects would cancel it, and lose the event."""
 
     __slots__ = ("_task",)
 
@@ -107,7 +107,7 @@ def _reduced(event: ExchangeEvent) -> ExchangeEvent:
         return without_bodies(event)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        # Not the error's text: it may hold what people said.
+        # Not the error's text: it may hold parts of a body.
         reason = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
         logger.warning("a body to be omitted could not be read: a bug of Farebox", extra={"reason": reason})
         return unread(event)

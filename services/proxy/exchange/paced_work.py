@@ -1,7 +1,7 @@
-"""Work that holds the event loop for milliseconds: one piece at a time, and the loop is free as long after each.
+"""Work that blocks the event loop for milliseconds: one step at a time, and the loop is free as long after each.
 
 A thread would not help, as parsing does not let go of the interpreter. So whatever one client sends, the calls of
-others wait for one such piece, and not for all of them. Organizations take turns.
+others wait for one such step, and not for all of them. Organizations take turns.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ class PacedWork:
     """One for the process. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[Callable[[], None]]] = {}  # by organization, whose turn it is first
+        self._waiting: dict[str, deque[Callable[[], None]]] = {}  # by organization, in the order of their turns
         self._timer: asyncio.TimerHandle | None = None
         self._running = False
         self._free_from_s = 0.0
 
-    def run(self, organization_id: str, piece: Callable[[], None]) -> None:
-        """Calls `piece`: at once when nobody waits and the pause behind the last one is over."""
-        self._waiting.setdefault(organization_id, deque()).append(piece)
+    def run(self, organization_id: str, step: Callable[[], None]) -> None:
+        """Calls `step`: at once when nothing waits and the pause behind the last one is over."""
+        self._waiting.setdefault(organization_id, deque()).append(step)
         if self._timer is None and not self._running:
             self._go_on()
 
     async def result_of(self, organization_id: str, steps: Generator[None, None, T]) -> T:
-        """What `steps` return, each of them run as a piece. Raises: what they raise."""
+        """What `steps` return, each of them run on its own. Raises: what they raise."""
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def step() -> None:
@@ -67,11 +67,11 @@ class PacedWork:
 
     def _next(self) -> Callable[[], None]:
         organization_id = next(iter(self._waiting))
-        pieces = self._waiting.pop(organization_id)
-        piece = pieces.popleft()
-        if pieces:
-            self._waiting[organization_id] = pieces
-        return piece
+        steps = self._waiting.pop(organization_id)
+        step = steps.popleft()
+        if steps:
+            self._waiting[organization_id] = steps
+        return step
 
     def _wait(self, now_s: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._free_from_s - now_s, self._go_on)

@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from schemas.errors import StoreUnavailable
-from services.proxy.exchange.memory_budget import Room
+from services.proxy.exchange.memory_budget import MemoryBudget
 
 
-def run(story: Callable[[Room], Coroutine[Any, Any, None]]) -> None:
+def run(story: Callable[[MemoryBudget], Coroutine[Any, Any, None]]) -> None:
     async def told() -> None:
-        await story(Room(total_bytes=100, organization_bytes=70, max_waiting=3, wait_s=0.05))
+        await story(MemoryBudget(total_bytes=100, organization_bytes=70, max_waiting=3, wait_s=0.05))
 
     asyncio.run(told())
 
 
-async def hold(room: Room, organization_id: str, size_bytes: int, until: asyncio.Event) -> None:
+async def hold(room: MemoryBudget, organization_id: str, size_bytes: int, until: asyncio.Event) -> None:
     async with room.held(organization_id, size_bytes):
         await until.wait()
 
 
 def test_one_organization_leaves_room_for_another() -> None:
-    async def story(room: Room) -> None:
+    async def story(room: MemoryBudget) -> None:
         async with room.held("one", 70):
             with pytest.raises(StoreUnavailable):
                 await hold(room, "one", 10, asyncio.Event())
@@ -35,7 +35,7 @@ def test_one_organization_leaves_room_for_another() -> None:
 
 
 def test_who_waits_for_its_own_organization_holds_up_no_other() -> None:
-    async def story(room: Room) -> None:
+    async def story(room: MemoryBudget) -> None:
         end = asyncio.Event()
         async with room.held("one", 60):
             waiting = asyncio.create_task(hold(room, "one", 20, end))
@@ -49,7 +49,7 @@ def test_who_waits_for_its_own_organization_holds_up_no_other() -> None:
 
 
 def test_a_large_one_is_not_passed_by_small_ones_for_ever() -> None:
-    async def story(room: Room) -> None:
+    async def story(room: MemoryBudget) -> None:
         end = asyncio.Event()
         async with room.held("one", 60):
             large = asyncio.create_task(hold(room, "two", 50, end))
@@ -64,7 +64,7 @@ def test_a_large_one_is_not_passed_by_small_ones_for_ever() -> None:
 
 
 def test_room_comes_back_from_those_that_were_cancelled_at_any_moment() -> None:
-    async def story(room: Room) -> None:
+    async def story(room: MemoryBudget) -> None:
         for rounds in range(5):
             async with AsyncExitStack() as stack:
                 await stack.enter_async_context(room.held("one", 60))
@@ -83,7 +83,7 @@ def test_room_comes_back_from_those_that_were_cancelled_at_any_moment() -> None:
 
 
 def test_more_than_may_wait_are_refused_at_once() -> None:
-    async def story(room: Room) -> None:
+    async def story(room: MemoryBudget) -> None:
         end = asyncio.Event()
         async with room.held("one", 70):
             waiting = [asyncio.create_task(hold(room, "one", 10, end)) for _ in range(3)]
