@@ -6,7 +6,7 @@ from schemas.errors import FareboxError, Forbidden, Unauthenticated
 from schemas.key import KeyOwner
 from services.domain.exchange.headers import Pair, parse_head
 from services.domain.exchange.routes import Routes, origin_of
-from services.proxy.admission.admission import Admission, AdmissionCallback, AdmissionResult
+from services.proxy.admission.admission import Admission, AdmissionCallback, AdmissionResult, Gate
 from services.proxy.admission.api_key import ApiKeyGate
 from services.proxy.admission.unsupported_headers import UnsupportedHeadersGate
 from services.proxy.exchange.key_cache import AuthCallback, AuthResult
@@ -48,7 +48,7 @@ class OneKey:
 
 
 def admitted(key: AuthResult, *headers: Pair, pass_unauthenticated: bool = False, metrics: Metrics) -> AdmissionResult:
-    gates = [
+    gates: list[Gate] = [
         ApiKeyGate(OneKey(key), pass_unauthenticated=pass_unauthenticated),
         UnsupportedHeadersGate(metrics, ignored=frozenset()),
     ]

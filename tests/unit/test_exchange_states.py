@@ -40,7 +40,7 @@ class CheckedExchange(Exchange):
 
     __slots__ = ()
 
-    @property  # type: ignore[override]
+    @property
     def state(self) -> State:
         return State(state_of.__get__(self))
 

@@ -1,4 +1,4 @@
-"""The gates in their order. Each answers at once or calls back later; the first that refuses is the last that is asked.
+"""The gates in their order. Each calls back, now or later; behind the first that refuses none is called.
 
 Gates of two kinds: some are for every request, as the operator's settings say; others only for requests whose headers
 mean them. Where no header does, one look passes over all of the second kind.
@@ -52,7 +52,7 @@ class _Passage:
         self._callback = callback
 
     def go_on(self, result: AdmissionResult) -> None:
-        """`result` is what the last gate said."""
+        """`result` is that of the gate before."""
         if isinstance(result, FareboxError) or (gate := next(self._gates, None)) is None:
             self._callback(result)
         else:

@@ -1,7 +1,7 @@
 """Responses whose client has disconnected are read on: the provider bills them, and only their end reports the usage.
 
 A drain is what remains of an exchange without its client. It is bounded by time and bytes, and all of them by number;
-at a bound the provider is left, and the event says what is known.
+at a bound the provider is left, and the event holds what is known.
 """
 
 import asyncio
