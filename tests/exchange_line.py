@@ -83,7 +83,7 @@ class OneConnection:
 class Everyone:
     """Lets every key in."""
 
-    def check(self, header: bytes | None, callback: AuthCallback) -> None:  # noqa: ARG002
+    def check(self, auth_header: bytes | None, callback: AuthCallback) -> None:  # noqa: ARG002
         callback(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
 
 

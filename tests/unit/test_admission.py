@@ -43,7 +43,7 @@ class OneKey:
     def __init__(self, result: AuthResult) -> None:
         self.result = result
 
-    def check(self, header: bytes | None, callback: AuthCallback) -> None:  # noqa: ARG002
+    def check(self, auth_header: bytes | None, callback: AuthCallback) -> None:  # noqa: ARG002
         callback(self.result)
 
 
