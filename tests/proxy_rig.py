@@ -13,7 +13,7 @@ from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, Permission
 from services.domain.providers.catalog import ROUTED
 from services.ports import Clock, EventSink, KeyStore, Warehouse
-from services.proxy.__main__ import proxy_server
+from services.proxy.build import proxy_server
 from services.proxy.http.server import ProxyServer
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock

@@ -25,7 +25,7 @@ from services.embedded.sockets import listen, url_of
 from services.embedded.supervisor import AccountingSupervisor
 from services.ports import EventSink
 from services.process import closed_by, raise_descriptor_limit
-from services.proxy.__main__ import proxy_server
+from services.proxy.build import proxy_server
 from services.proxy.http.server import ProxyServer
 from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock

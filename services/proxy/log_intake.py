@@ -18,8 +18,7 @@ from services.domain.exchange.helicone_headers import unknown_names
 from services.domain.logging_api.event import LoggedBy, parse_log_steps, result_of
 from services.ports import Clock, EventSink
 from services.proxy.errors import MalformedRequest, RequestTooSlow
-from services.proxy.exchange.context import KeyCheck
-from services.proxy.exchange.key_cache import AuthResult
+from services.proxy.exchange.key_cache import AuthResult, KeyCheck
 from services.proxy.exchange.memory_budget import BudgetLimits, MemoryBudget
 from services.proxy.exchange.paced_work import SMALL_BYTES, PacedWork
 from services.proxy.log_conflicts import LogConflicts

@@ -15,7 +15,7 @@ import pytest
 from schemas.errors import BrokerUnavailable
 from schemas.event import ExchangeEvent, Outcome
 from schemas.key import Permission
-from services.proxy.exchange import exchange as relay
+from services.proxy.exchange import deadlines
 from services.proxy.http import connection as protocol
 from tests.builders import chat_answer
 from tests.proxy_rig import SECRET, Rig, head, rig
@@ -551,7 +551,7 @@ async def test_strict_answers_end_only_when_their_event_is_durable(name: str, du
 async def test_a_strict_answer_is_cut_off_when_its_event_is_not_durable_in_time(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "HELD_S", 0.3)
+    monkeypatch.setattr(deadlines, "HOLD_S", 0.3)
     sink = HeldSink()
     async with rig(sink=sink, durability="strict") as proxy:
         proxy.provider.script = [STRICT_ANSWERS[name]]

@@ -111,13 +111,22 @@ async def test_of_a_stream_whose_usage_was_asked_for_the_row_is_that_of_a_whole_
 
 
 async def test_the_connection_to_the_provider_is_used_again() -> None:
-    async with rig() as proxy, proxy.client() as client:
+    async with rig(max_connections=1) as proxy, proxy.client() as client:
         proxy.provider.script = [chunked(DELTA + DONE, end=b""), 0.1, LAST]
         await leave_behind(proxy, CHAT, DELTA + DONE)
         await proxy.event()
         proxy.provider.script = [answer(b"{}")]
         await client.post("/oai/v1/x")
         assert proxy.provider.connections == 1
+
+
+async def test_the_event_does_not_wait_until_the_provider_ends_the_response() -> None:
+    async with rig(drain_timeout_s=60, grace_s=0) as proxy:
+        proxy.provider.script = [chunked(DELTA + DONE, end=b""), Do.HANG]
+        await leave_behind(proxy, CHAT, DELTA + DONE)
+        event = await proxy.event()
+        assert (event.response.outcome, event.response.drained) == (Outcome.COMPLETED, False)
+        assert proxy.provider.open_connections == 1
 
 
 async def test_what_was_not_kept_is_not_known_to_be_complete() -> None:

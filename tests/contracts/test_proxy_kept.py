@@ -26,7 +26,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.proxy.__main__.KEPT_BYTES", ROOM_BYTES)
+    monkeypatch.setattr("services.proxy.build.BUFFER_BYTES", ROOM_BYTES)
 
 
 def a_body(size: int) -> bytes:
@@ -76,7 +76,7 @@ SIZES = {"a small body": (40_000, 60_000), "a large body": (len(BODY), ROOM_BYTE
 @pytest.mark.parametrize("name", SIZES)
 async def test_once_its_provider_has_it_there_is_room_for_others(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     size, room = SIZES[name]
-    monkeypatch.setattr("services.proxy.__main__.KEPT_BYTES", room)
+    monkeypatch.setattr("services.proxy.build.BUFFER_BYTES", room)
     body, writers = a_body(size), []
     async with rig(on_disconnect="cancel") as proxy:
         for _ in range(4):

@@ -15,7 +15,7 @@ from schemas.record import RequestRecord
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.domain.exchange.usage_injection import UsageRemoval
-from services.proxy.exchange import request_side as asking
+from services.proxy.exchange import usage_injection
 from services.simulator.server import SimulatedProvider
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, head, rig
@@ -159,7 +159,7 @@ async def _asked(proxy: Rig, target: str, body: bytes, *lines: str, method: str 
 
 
 async def test_what_is_not_plainly_a_chat_stream_passes_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "MAX_KEPT_BYTES", 100)
+    monkeypatch.setattr(usage_injection, "MAX_BODY_BYTES", 100)
     long = f"Content-Length: {len(BODY)}"
     large = BODY.replace(b"[]", b"[" + b" " * 100 + b"]")
     twice = b'{"stream":true,"stream":true}'
@@ -241,7 +241,7 @@ async def test_a_body_in_many_reads_is_kept_together_and_a_held_back_one_asked_f
 
 
 async def test_where_there_is_no_room_bodies_travel_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.proxy.__main__.KEPT_BYTES", 20)
+    monkeypatch.setattr("services.proxy.build.BUFFER_BYTES", 20)
     async with rig() as proxy:
         proxy.provider.script = [chunked(TOLD)]
         asked = head(CHAT, f"Content-Length: {len(BODY)}", "Connection: close")

@@ -43,8 +43,8 @@ class RequestInfo:
 
     def response_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
 
-    def response_chunk(self, piece: bytes) -> None:
-        self.body += piece
+    def response_chunk(self, chunk: bytes) -> None:
+        self.body += chunk
 
     def response_end(self) -> None:
         self.at_end()

@@ -1,7 +1,7 @@
-"""Answers whose client has gone are read on: the provider bills them, and only their end tells how much.
+"""Responses whose client has disconnected are read on: the provider bills them, and only their end reports the usage.
 
 A drain is what remains of an exchange without its client. It is bounded by time and bytes, and all of them by number;
-at a bound the provider is left, and the event says what is known.
+at a bound the provider is left, and the event holds what is known.
 """
 
 import asyncio
@@ -21,46 +21,52 @@ from services.proxy.exchange.recorder import EventRecorder
 from services.telemetry import Metrics
 
 ON_DISCONNECT: Final = b"Helicone-On-Disconnect"
-ENDED_S: Final = 5.0  # for the connection to follow where the stream in it has ended
+END_S: Final = 5.0  # for a response to end where the stream in it has ended
 
 
 class DrainLimits(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
-    max_bytes: int  # of each, from when its client went
+    max_bytes: int  # of each, from when its client disconnected
     max_drains: int  # at once
 
 
 class Drains:
     """All drains of one process."""
 
-    def __init__(self, *, accounts: EventRecorder, metrics: Metrics, limits: DrainLimits, wanted: bool) -> None:
-        """`wanted` is for requests that do not say whether their answers are to be read on."""
-        self.accounts = accounts
+    def __init__(self, *, recorder: EventRecorder, metrics: Metrics, limits: DrainLimits, by_default: bool) -> None:
+        """`by_default`: whether responses are read on whose requests do not say."""
+        self.recorder = recorder
         self.metrics = metrics
         self.limits = limits
-        self._wanted = wanted
-        self._open: set[Drain] = set()
+        self._by_default = by_default
+        self._open: set[Drain | UnrecordedDrain] = set()
         self._none_open = asyncio.Event()
         self._none_open.set()
 
-    def take(self, call: UpstreamCall, capture: Capture, labels: Sequence[Pair], outcome: Outcome) -> bool:
-        """Whether the response to `call`, whose request was sent whole, is read on. Its event is then made here.
-
-        `outcome` is COMPLETED where the client left with the whole stream: then only its connection is saved.
-        """
-        said = header_option(labels, ON_DISCONNECT)
-        if said == b"cancel" or (said != b"drain" and not self._wanted) or not capture.has_readable_end:
+    def take(self, call: UpstreamCall, capture: Capture, labels: Sequence[Pair]) -> bool:
+        """Whether the response to `call`, whose request was sent whole, is read on. This then publishes its event."""
+        option = header_option(labels, ON_DISCONNECT)
+        if option == b"cancel" or (option != b"drain" and not self._by_default) or not capture.has_readable_end:
             return False
         if len(self._open) >= self.limits.max_drains:
             self.metrics.add("proxy_drain_refused_total")
             return False
-        if outcome is Outcome.CLIENT_DISCONNECTED:
-            self.metrics.add("proxy_drained_total")
-        self._open.add(Drain(self, call, capture, outcome))
-        self._none_open.clear()
+        self.metrics.add("proxy_drained_total")
+        self._add(Drain(self, call, capture))
         return True
 
-    def discard(self, drain: "Drain") -> None:
+    def finish_unrecorded(self, call: UpstreamCall) -> None:
+        """Reads the response to `call` to its end, which is near, so that its connection can be used again."""
+        if len(self._open) >= self.limits.max_drains:
+            call.abort()
+        else:
+            self._add(UnrecordedDrain(self, call))
+
+    def _add(self, drain: "Drain | UnrecordedDrain") -> None:
+        self._open.add(drain)
+        self._none_open.clear()
+
+    def discard(self, drain: "Drain | UnrecordedDrain") -> None:
         self._open.discard(drain)
         if not self._open:
             self._none_open.set()
@@ -80,28 +86,23 @@ class Drains:
 
 
 class Drain:
-    """An ResponseReceiver that nobody listens to."""
+    """A ResponseReceiver without a client, which publishes the event of its exchange."""
 
-    __slots__ = ("_bytes_left", "_call", "_capture", "_ending", "_home", "deadline_s")
+    __slots__ = ("_bytes_left", "_call", "_capture", "_drains", "deadline_s")
 
-    def __init__(self, home: Drains, call: UpstreamCall, capture: Capture, outcome: Outcome) -> None:
-        timeout_s = home.limits.timeout_s
-        self.deadline_s = monotonic() + (
-            timeout_s if outcome is Outcome.CLIENT_DISCONNECTED else min(timeout_s, ENDED_S)
-        )
-        self._ending = outcome
-        self._home = home
+    def __init__(self, drains: Drains, call: UpstreamCall, capture: Capture) -> None:
+        self.deadline_s = monotonic() + drains.limits.timeout_s
+        self._drains = drains
         self._call: UpstreamCall | None = call
         self._capture = capture
-        self._bytes_left = home.limits.max_bytes
+        self._bytes_left = drains.limits.max_bytes
         call.hand_over(self)
         call.resume_response()
 
     def cut(self) -> None:
         """Leaves the provider in the middle of its response."""
         if self._call is not None:
-            if self._ending is Outcome.CLIENT_DISCONNECTED:
-                self._home.metrics.add("proxy_drain_cut_total")
+            self._drains.metrics.add("proxy_drain_cut_total")
             self._call.abort()
             self._finish()
 
@@ -113,15 +114,15 @@ class Drain:
         else:
             self._capture.response_head(status, head.framing_headers)
 
-    def response_chunk(self, piece: bytes) -> None:
+    def response_chunk(self, chunk: bytes) -> None:
         if self._call is None:
             return
-        answer = self._capture.response
-        if not answer.body_bytes:
+        response = self._capture.response
+        if not response.body_bytes:
             self._capture.response_began(monotonic())
-        answer.add(piece)
+        response.add(chunk)
         self._capture.drained = True
-        self._bytes_left -= len(piece)
+        self._bytes_left -= len(chunk)
         if self._bytes_left < 0 or not self._capture.has_readable_end:
             self.cut()
 
@@ -132,7 +133,7 @@ class Drain:
     def response_flush(self) -> None: ...
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:  # noqa: ARG002
-        self._finish()  # the client went first, and so decided the outcome
+        self._finish()  # the client disconnected first, and so decided the outcome
 
     def upstream_slow(self) -> None: ...
 
@@ -140,5 +141,44 @@ class Drain:
 
     def _finish(self) -> None:
         self._call = None
-        self._home.discard(self)
-        self._home.accounts.close(self._capture, self._ending)
+        self._drains.discard(self)
+        self._drains.recorder.close(self._capture, Outcome.CLIENT_DISCONNECTED)
+
+
+class UnrecordedDrain:
+    """A ResponseReceiver behind the terminal event of a stream: its event is published already."""
+
+    __slots__ = ("_bytes_left", "_call", "_drains", "deadline_s")
+
+    def __init__(self, drains: Drains, call: UpstreamCall) -> None:
+        self.deadline_s = monotonic() + min(drains.limits.timeout_s, END_S)
+        self._drains = drains
+        self._call: UpstreamCall | None = call
+        self._bytes_left = drains.limits.max_bytes
+        call.hand_over(self)
+        call.resume_response()
+
+    def cut(self) -> None:
+        if self._call is not None:
+            self._call.abort()
+            self.response_end()
+
+    def response_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
+
+    def response_chunk(self, chunk: bytes) -> None:
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
+            self.cut()
+
+    def response_end(self) -> None:
+        self._call = None
+        self._drains.discard(self)
+
+    def response_flush(self) -> None: ...
+
+    def upstream_failed(self, error: UpstreamUnavailable) -> None:  # noqa: ARG002
+        self.response_end()
+
+    def upstream_slow(self) -> None: ...
+
+    def upstream_ready(self) -> None: ...

@@ -1,20 +1,20 @@
-"""One exchange: a request goes to its provider, the response comes back, one event is left behind.
+"""One exchange: a request goes to its provider, the response comes back, one event is published.
 
-Knows neither the server nor the upstream client: it is told what happens on either side and tells the other, so
-both may be replaced. Nothing in here waits, and answers pass piece by piece; of OpenAI chat streams that tell their
-usage only because we asked, what the client did not ask for is taken out.
+It knows neither the server nor the upstream client: both sides call its methods, and it calls theirs. Nothing in here
+waits, and bodies pass chunk by chunk.
 
-One event, exactly, for every request with a valid key, whatever its outcome, unless it was refused before a provider
-could be asked: such refusals cost nothing, and are counted. Too large a body is the one that leaves an event.
+Every request with a valid key has exactly one event, whatever its outcome, unless it was refused before it could be
+sent: such refusals cost nothing, and are counted. The one refusal that has an event is that of too large a body.
 
-Durability `strict`: what remains of the response when it is complete is held until the event is durable. When the
-event is given up instead, or not durable in time, the client is cut off, so that a response that ended is always
-recorded.
+Durability `strict`: the end of a response is held until its event is durable. When the event is given up instead, or
+is not durable in time, the client is cut off: a response that ended is always recorded.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
+from enum import IntEnum
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -25,86 +25,288 @@ from schemas.errors import (
     InvalidRequest,
     Rejected,
     StoreUnavailable,
+    TooLarge,
     Unavailable,
     UpstreamTimedOut,
     UpstreamUnavailable,
 )
 from schemas.event import Outcome
-from services.domain.exchange.headers import Head, parse_head
-from services.ports import UNKNOWN_LENGTH, Headers
+from services.domain.exchange.capture import Capture
+from services.domain.exchange.headers import Pair, parse_head
+from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
+from services.proxy.admission.admission import AdmissionResult
 from services.proxy.errors import FAILED, SUCCESS, Downstream, RequestTooSlow, send_error
 from services.proxy.exchange.context import ProxyContext
+from services.proxy.exchange.deadlines import Deadlines, Overdue
+from services.proxy.exchange.paced_work import SMALL_BYTES
 from services.proxy.exchange.recorder import Request
-from services.proxy.exchange.request_side import Asking
+from services.proxy.exchange.request_buffer import MAX_UNCHECKED_BYTES, RequestBuffer
+from services.proxy.exchange.usage_injection import UsageInjection, can_be_stripped, may_inject
 
-HELD_S: Final = 30.0  # the end of a response, for its event to become durable
+
+class State(IntEnum):
+    """How far an exchange is. There is a call to the provider exactly in SENDING and RESPONDING."""
+
+    QUEUED = 0  # responses to earlier requests of the connection come first; the body may begin to come
+    ADMISSION = 1  # the gates check the request
+    BUFFERING = 2  # the body is collected until it is whole, since usage may have to be injected
+    SENDING = 3  # the request is sent as it comes, and its response awaited
+    RESPONDING = 4  # the response's head has come
+    HOLDING = 5  # the response is whole but for its end, which waits until the event is durable
+    ENDED = 6
 
 
-class Exchange(Asking):
-    """A state machine between a Downstream and an UpstreamCall. It is an ResponseReceiver."""
+# As names of their own: looking up an enum's attribute takes as long as several method calls.
+QUEUED, ADMISSION, BUFFERING, SENDING, RESPONDING, HOLDING, ENDED = State
 
-    __slots__ = ("_held_since_s", "_status")
+TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
+    QUEUED: frozenset([ADMISSION, ENDED]),
+    ADMISSION: frozenset([BUFFERING, SENDING, ENDED]),
+    BUFFERING: frozenset([SENDING, ENDED]),
+    SENDING: frozenset([RESPONDING, ENDED]),
+    RESPONDING: frozenset([HOLDING, ENDED]),
+    HOLDING: frozenset([ENDED]),
+    ENDED: frozenset(),
+}
 
-    def __init__(self, relay: ProxyContext, client: Downstream, request: Request) -> None:
-        super().__init__(relay, client, request)
+
+class Exchange:
+    """A state machine between a Downstream and an UpstreamCall. It is a ResponseReceiver."""
+
+    __slots__ = (
+        "_buffer",
+        "_call",
+        "_capture",
+        "_client",
+        "_context",
+        "_deadlines",
+        "_injection",
+        "_request",
+        "_sent_bytes",
+        "_status",
+        "state",
+    )
+
+    def __init__(self, context: ProxyContext, client: Downstream, request: Request) -> None:
+        self.state = QUEUED
+        self._context = context
+        self._client = client
+        self._request = request
+        self._buffer = RequestBuffer(context.buffer_memory)
+        self._deadlines = Deadlines(request.began_s)
+        self._injection: UsageInjection | None = None  # None also when it turned out that there is nothing to strip
+        self._capture: Capture | None = None  # None for requests that pass without a key
+        self._call: UpstreamCall | None = None
+        self._sent_bytes = 0  # of the request's body
         self._status = 0
-        self._held_since_s: float | None = None  # whole, but not yet ended towards the client
 
-    # The client's side tells
+    # Called by the client's connection: the request
 
     def turn_came(self, at: datetime) -> None:
-        """Only now, at the moment `at`. That it waited for answers to others is not held against its own provider."""
-        self._request = replace(self._request, created_at=at, began_s=monotonic())
+        """Restarts the clocks. That the request was queued is not held against its own provider."""
+        now_s = monotonic()
+        self._request = replace(self._request, created_at=at, began_s=now_s)
+        self._deadlines.restart(now_s)
+
+    def begin(self) -> None:
+        """Responses to earlier requests are over."""
+        self.state = ADMISSION
+        self._context.admission.check(self._request, self._admitted)
+
+    def body(self, chunk: bytes) -> None:
+        call = self._call
+        if call is None:
+            self._buffer_body(chunk)
+            return
+        self._sent_bytes += len(chunk)
+        if self._sent_bytes > self._context.limits.max_body_bytes:
+            self._refuse_size()
+        else:
+            if self._capture is not None:
+                self._capture.body.add(chunk)
+            call.send_chunk(chunk)
+
+    def request_end(self) -> None:
+        self._buffer.complete = True
+        if self._call is not None:
+            self._call.finish()
+        elif self.state is BUFFERING:
+            self._send_when_paced()
+
+    def request_flush(self) -> None:
+        call = self._call
+        if call is None and self.state >= HOLDING:
+            return
+        self._deadlines.active_s = monotonic()
+        if call is not None:
+            call.flush()
+            if self._buffer.reserved_bytes and not self._deadlines.upstream_slow:
+                self._buffer.release()
+        elif self.state is BUFFERING and not self._buffer.reserve():
+            self._send()  # as it is, for want of memory; what has come keeps its own, as it may have to wait too
 
     def request_broken(self, error: Rejected) -> None:
-        """The body cannot be understood; nothing more of it will come."""
+        """The body cannot be parsed; nothing more of it will come."""
         self._break_off(Outcome.CLIENT_DISCONNECTED, error)
 
+    # Called by the client's connection: the client
+
     def client_disconnected(self) -> None:
-        self._held_since_s = None
-        if not self._finished:
+        if self.state is HOLDING:
+            self.state = ENDED
+        elif self.state is not ENDED:
             capture = self._capture
-            has_all = capture is not None and not self._client_slow and capture.stream_ended
-            self._leave_provider(Outcome.COMPLETED if has_all else Outcome.CLIENT_DISCONNECTED)
+            if capture is not None and capture.stream_ended and not self._deadlines.client_slow:
+                self._complete_before_connection()
+            else:
+                self._leave_provider(Outcome.CLIENT_DISCONNECTED)
 
     def client_slow(self) -> None:
-        self._client_slow = True
+        self._deadlines.client_slow = True
         if self._call is not None:
             self._call.pause_response()
 
     def client_ready(self) -> None:
-        self._client_slow = False
-        self._touched_s = monotonic()
-        if self._call is not None and not self._finished:
+        self._deadlines.client_slow = False
+        if self._call is not None:
+            self._deadlines.active_s = monotonic()
             self._call.resume_response()
 
     def check(self, now_s: float) -> None:
         """Ends the exchange when it has taken too long. To be called several times a second."""
-        if self._finished:
-            self._check_held(now_s)
-            return
-        limits = self._relay.limits
-        rested_s = now_s - self._touched_s
-        if now_s - self._request.began_s > limits.total_timeout_s:
-            self._time_out("the exchange took too long")
-        elif not self._answering and self._request_ended:
-            if rested_s > limits.first_byte_timeout_s:
-                self._time_out("the provider did not answer in time")
-        elif rested_s > limits.idle_timeout_s:
-            self._time_out_idle()
-
-    def _check_held(self, now_s: float) -> None:
-        """The event may still become durable. That the client was cut off tells it only that nobody knows."""
-        if self._held_since_s is not None and now_s - self._held_since_s > HELD_S:
-            self._held_since_s = None
-            self._relay.metrics.add("proxy_strict_cut_total")
-            self._client.cut()
+        deadlines = self._deadlines
+        if self.state is HOLDING:
+            if deadlines.hold_is_over(now_s):
+                # The event may still become durable. A cut connection means that the outcome is unknown.
+                self._context.metrics.add("proxy_strict_cut_total")
+                self._end_response(cut=True)
+        elif self.state is not ENDED:
+            overdue = deadlines.overdue(now_s, self._context.limits, idle_s=self._may_rest_s())
+            if overdue is not None:
+                self._time_out(overdue)
 
     def stop(self) -> None:
-        """The proxy cannot wait any longer, whoever it is waiting for."""
+        """The proxy stops, whatever is being waited for."""
         self._break_off(Outcome.TIMED_OUT, Unavailable("the proxy is stopping"))
 
-    # The provider's side tells
+    # Admission, and the request on its way
+
+    def _admitted(self, result: AdmissionResult) -> None:
+        if self.state is not ADMISSION:
+            return
+        if isinstance(result, FareboxError):
+            self._break_off(Outcome.REFUSED, result)
+            return
+        context, request = self._context, self._request
+        if result is None:
+            context.metrics.add("proxy_unauthenticated_passthrough_total")
+        else:
+            self._capture = context.recorder.open(request, result)
+        head = request.head
+        if head.body_bytes is not None and head.body_bytes > context.limits.max_body_bytes:
+            self._refuse_size()
+            return
+        context.metrics.add("proxy_requests_total")
+        if head.expects_continue:
+            self._client.proceed()
+        self._client.resume_request()  # it may have been paused until now
+        # Without an event nobody needs to know the usage.
+        if self._capture is not None and may_inject(request, by_default=context.inject_usage):
+            self._collect_body()
+        else:
+            self._send()
+
+    def _buffer_body(self, chunk: bytes) -> None:
+        if self.state <= BUFFERING:
+            self._buffer.add(chunk)
+            if self._buffer.held_bytes > MAX_UNCHECKED_BYTES and self.state is not BUFFERING:
+                self._client.pause_request()
+
+    def _collect_body(self) -> None:
+        """What has come before, if anything has, may be all of the body."""
+        self.state = BUFFERING
+        self._injection = UsageInjection(self._request.head, by_default=self._context.inject_usage)
+        if self._buffer.complete:
+            self._send_when_paced()
+        if self._buffer.complete or self._buffer.held_bytes:
+            self.request_flush()
+
+    def _send_when_paced(self) -> None:
+        """The collected body is whole. It is sent at once, or when the large ones before it have been parsed."""
+        if self._buffer.held_bytes <= SMALL_BYTES or self._capture is None:
+            self._send_with_usage()
+        else:
+            self._context.paced.run(self._capture.organization_id, self._send_in_turn)
+
+    def _send_in_turn(self) -> None:
+        """Meanwhile the client may have disconnected, or the body may have been sent for want of memory."""
+        if self.state is BUFFERING:
+            self._send_with_usage()
+            self.request_flush()
+
+    def _send_with_usage(self) -> None:
+        capture, injection = self._capture, self._injection
+        assert capture is not None
+        assert injection is not None
+        self._buffer.reserve()
+        received = self._take_body(capture)
+        body, headers = injection.inject(received)
+        if injection.strips:
+            capture.usage_injected = True
+            self._context.metrics.add("proxy_stream_usage_injected_total")
+        else:
+            self._injection = None
+        call = self._open_call(headers, len(body))
+        call.send_chunk(body)
+        call.finish()
+
+    def _take_body(self, capture: Capture) -> bytes:
+        """What was collected, as the client sent it."""
+        body = b"".join(self._buffer.take())
+        capture.body.add(body)
+        return body
+
+    def _send(self) -> None:
+        """The request as it is, and what has come of its body before."""
+        head = self._request.head
+        self._injection = None
+        self._open_call(head.forwarded, UNKNOWN_LENGTH if head.chunked else head.body_bytes)
+        if self._buffer.complete or self._buffer.held_bytes:
+            for chunk in self._buffer.take():
+                self.body(chunk)
+            if self._buffer.complete:
+                self.request_end()
+            self.request_flush()
+
+    def _open_call(self, headers: Sequence[Pair], body_bytes: int | None) -> UpstreamCall:
+        request = self._request
+        self.state = SENDING
+        self._call = call = self._context.upstream.call(request.target.origin, self)
+        call.send_head(request.method, request.target.path_and_query, headers, body_bytes)
+        if self._deadlines.client_slow:
+            call.pause_response()
+        return call
+
+    def _refuse_size(self) -> None:
+        responding = self.state is RESPONDING
+        if self._capture is not None and not responding:
+            self._capture.response_head(TooLarge.status, {})
+        limit = self._context.limits.max_body_bytes
+        outcome = Outcome.CLIENT_DISCONNECTED if responding else Outcome.REFUSED
+        self._break_off(outcome, TooLarge(f"the request's body is larger than {limit} bytes"))
+
+    # Called by the upstream call
+
+    def upstream_slow(self) -> None:
+        self._deadlines.upstream_slow = True
+        self._client.pause_request()
+
+    def upstream_ready(self) -> None:
+        self._deadlines.upstream_slow = False
+        self._deadlines.active_s = monotonic()
+        self._buffer.release()
+        if self._call is not None:
+            self._client.resume_request()
 
     def response_head(self, status: int, reason: bytes, headers: Headers) -> None:
         try:
@@ -113,143 +315,168 @@ class Exchange(Asking):
             self._break_off(Outcome.UPSTREAM_ERROR, UpstreamUnavailable(f"the response's head is not valid: {error}"))
             return
         self._status = status
-        self._answering = True
-        if not self._request_ended and self._awaits_body():
-            self._client.close_after()
+        self.state = RESPONDING
+        if not self._buffer.complete:
+            self._close_before_unread_body()
         kept = head.forwarded
         if self._capture is not None:
             self._capture.response_head(status, head.framing_headers)
             kept.append((b"Helicone-Id", self._capture.request_id.encode("ascii")))
         kept.append(SUCCESS if status < 400 else FAILED)
-        if self._removal is not None and not _can_be_read(status, head):
-            self._removal = None
+        if self._injection is not None and not can_be_stripped(status, head):
+            self._injection = None
         if self._request.method == b"HEAD" or status in (204, 304):
             if head.body_bytes is not None and status != 204:
                 kept.append((b"Content-Length", b"%d" % head.body_bytes))
             self._client.send_head(status, reason, kept, None)
-        elif head.body_bytes is None or self._removal is not None:
+        elif head.body_bytes is None or self._injection is not None:
             self._client.send_head(status, reason, kept, UNKNOWN_LENGTH)
         else:
             self._client.send_head(status, reason, kept, head.body_bytes)
 
-    def response_chunk(self, piece: bytes) -> None:
+    def response_chunk(self, chunk: bytes) -> None:
         capture = self._capture
         if capture is not None:
             if not capture.response.body_bytes:
                 capture.response_began(monotonic())
-            capture.response.add(piece)
-        if self._removal is None:
-            self._client.send_chunk(piece)
-        elif left := self._removal.feed(piece):
-            self._client.send_chunk(left)
+            capture.response.add(chunk)
+        if self._injection is None:
+            self._client.send_chunk(chunk)
+        elif stripped := self._injection.strip(chunk):
+            self._client.send_chunk(stripped)
 
     def response_flush(self) -> None:
-        self._touched_s = monotonic()
+        self._deadlines.active_s = monotonic()
         self._client.flush()
 
     def response_end(self) -> None:
         outcome = Outcome.COMPLETED if self._status < 400 else Outcome.PROVIDER_ERROR
-        self._tell_rest()
-        if self._relay.strict and self._capture is not None:
-            self._held_since_s = monotonic()
-            durable = self._finish(outcome)
-            if durable is None:
-                self._let_go(None)
-            else:
-                asyncio.ensure_future(durable).add_done_callback(self._let_go)
+        self._send_rest()
+        if self._context.strict and self._capture is not None:
+            self._hold_end(self._end(outcome, HOLDING))
         else:
-            # First the event, then the end: who has the whole response may rely on it that a killed proxy recorded it.
-            self._finish(outcome)
+            # First the event, then the end: a client with the whole response may rely on it being recorded.
+            self._end(outcome)
             self._client.finish()
-
-    def _tell_rest(self) -> None:
-        """What was held back of a stream whose usage is taken out."""
-        if self._removal is not None and (rest := self._removal.close()):
-            self._client.send_chunk(rest)
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:
         timed_out = isinstance(error, UpstreamTimedOut)
         self._break_off(Outcome.TIMED_OUT if timed_out else Outcome.UPSTREAM_ERROR, error)
 
-    # Endings
+    def _send_rest(self) -> None:
+        """What was held back of a stream whose usage is stripped."""
+        if self._injection is not None and (rest := self._injection.rest()):
+            self._client.send_chunk(rest)
 
-    def _time_out_idle(self) -> None:
-        if self._client_slow or not (self._answering or self._upstream_slow or self._call is None):
-            self._time_out_client()
+    # Deadlines
+
+    def _may_rest_s(self) -> float:
+        limits = self._context.limits
+        if self.state is RESPONDING or not self._buffer.complete:
+            return limits.idle_timeout_s
+        return inf if self.state is SENDING else limits.first_byte_timeout_s  # `upstream` sees to the former
+
+    def _time_out(self, overdue: Overdue) -> None:
+        """Whoever was waited for decides the outcome."""
+        if self.state is BUFFERING or (overdue is Overdue.IDLE and self._awaits_client()):
+            error = RequestTooSlow("the request's body did not come in time")
+            self._break_off(Outcome.CLIENT_DISCONNECTED, error)
+        elif self._call is None:
+            refusal = StoreUnavailable("the key could not be checked in time; try again")
+            self._break_off(Outcome.TIMED_OUT, refusal)
         else:
-            self._time_out("the provider was silent for too long")
+            self._break_off(Outcome.TIMED_OUT, UpstreamTimedOut(overdue.value))
 
-    def _time_out(self, reason: str) -> None:
-        """Whoever was waited for decides the outcome. `reason` is for a provider that was asked."""
-        if self._call is not None:
-            self._break_off(Outcome.TIMED_OUT, UpstreamTimedOut(reason))
-        elif self._keeping:
-            self._time_out_client()
-        else:
-            self._break_off(Outcome.TIMED_OUT, StoreUnavailable("the key could not be checked in time; try again"))
+    def _awaits_client(self) -> bool:
+        """To take the response, or to send the rest of a request that its provider takes."""
+        if self.state is SENDING:
+            return self._deadlines.client_slow or not self._deadlines.upstream_slow
+        return self.state is RESPONDING and self._deadlines.client_slow
 
-    def _time_out_client(self) -> None:
-        self._break_off(Outcome.CLIENT_DISCONNECTED, RequestTooSlow("the request's body did not come in time"))
+    # Ends
 
     def _break_off(self, outcome: Outcome, error: FareboxError) -> None:
-        if self._finished:
+        if self.state >= HOLDING:
             return
+        responding = self.state is RESPONDING
         request_id = None if self._capture is None else self._capture.request_id
         self._leave_provider(outcome)
-        if self._answering:
-            self._tell_rest()
+        if responding:
+            self._send_rest()
             self._client.flush()
             self._client.cut()
         else:
-            self._relay.metrics.add("proxy_refused_total")
-            if not self._request_ended and self._awaits_body():
-                self._client.close_after()
+            self._context.metrics.add("proxy_refused_total")
+            self._close_before_unread_body()
             send_error(self._client, error, request_id=request_id, bodiless=self._request.method == b"HEAD")
 
+    def _close_before_unread_body(self) -> None:
+        """Nobody reads the rest of a body once its request has its response."""
+        head = self._request.head
+        if not self._buffer.complete and (head.chunked or head.body_bytes):
+            self._client.close_after()
+
     def _leave_provider(self, outcome: Outcome) -> None:
-        """Gives the call up; or leaves it to a drain, when it was begun and the client is the one who has left."""
+        """Aborts the call; or leaves it to a drain, when the whole request was sent and its client disconnected."""
         call, capture = self._call, self._capture
         if call is None:
-            self._finish(outcome)
+            self._end(outcome)
         elif (
-            outcome in (Outcome.CLIENT_DISCONNECTED, Outcome.COMPLETED)
+            outcome is Outcome.CLIENT_DISCONNECTED
             and capture is not None
             and call.begun
-            and self._request_ended
-            and self._relay.drains.take(call, capture, self._request.head.helicone_headers, outcome)
+            and self._buffer.complete
+            and self._context.drains.take(call, capture, self._request.head.helicone_headers)
         ):
-            self._finished = True
+            self.state = ENDED
             self._call = None
-            self._give_room_back()
+            self._buffer.release()
         else:
             call.abort()
-            self._finish(outcome)
+            self._end(outcome)
 
-    def _finish(self, outcome: Outcome) -> Awaitable[None] | None:
-        self._finished = True
+    def _complete_before_connection(self) -> None:
+        """The client disconnected with the whole stream, before its provider has ended the response."""
+        call = self._call
+        self._end(Outcome.COMPLETED)
+        if call is not None:
+            if call.begun and self._buffer.complete:
+                self._context.drains.finish_unrecorded(call)
+            else:
+                call.abort()
+
+    def _end(self, outcome: Outcome, state: State = ENDED) -> Awaitable[None] | None:
+        """Publishes the event. Returns what the event log does: done when the event is durable; None without any."""
+        was_buffering = self.state is BUFFERING
+        self.state = state
         call, self._call = self._call, None  # which points here: together they would wait for the garbage collector
-        self._give_room_back()
+        if self._buffer.reserved_bytes:
+            self._buffer.release()
         capture = self._capture
         if capture is None:
             return None
         if call is None or not call.begun:
-            self._never_sent(capture)
-        return self._relay.accounts.close(capture, outcome)
+            capture.request_sent = False
+            if was_buffering:
+                self._take_body(capture)
+        return self._context.recorder.close(capture, outcome)
 
-    def _let_go(self, durable: asyncio.Future[None] | None) -> None:
-        """Ends a held answer, now that its event is durable; cuts it when it never will be."""
-        lost = durable is None or durable.cancelled() or durable.exception() is not None
-        if self._held_since_s is None:
-            return
-        self._held_since_s = None
-        if lost:
+    def _hold_end(self, durable: Awaitable[None] | None) -> None:
+        self._deadlines.active_s = monotonic()
+        if durable is None:
+            self._end_response(cut=True)
+        else:
+            asyncio.ensure_future(durable).add_done_callback(self._let_go)
+
+    def _let_go(self, durable: asyncio.Future[None]) -> None:
+        """Ends a held response, now that its event is durable; cuts it off when it never will be."""
+        lost = durable.cancelled() or durable.exception() is not None  # which also marks the exception as retrieved
+        if self.state is HOLDING:
+            self._end_response(cut=lost)
+
+    def _end_response(self, *, cut: bool) -> None:
+        self.state = ENDED
+        if cut:
             self._client.cut()
         else:
             self._client.finish()
-
-
-def _can_be_read(status: int, head: Head) -> bool:
-    """Whether a response is a stream of events that is not compressed."""
-    if status != 200 or b"content-encoding" in head.framing_headers:
-        return False
-    return head.framing_headers.get(b"content-type", b"").lower().startswith(b"text/event-stream")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.errors import FareboxError, Forbidden, Unauthenticated
 from schemas.key import ApiKey, KeyOwner, Permission
@@ -21,6 +21,12 @@ AuthCallback = Callable[[AuthResult], None]
 _SCHEME: Final = b"Bearer "
 _BEARER: Final = re.compile(rb"[Bb]earer +([!-~]{8,256})")
 _ONE_WORD: Final = re.compile(rb"[Bb]earer +[^ \t]+")
+
+
+class KeyCheck(Protocol):
+    def check(self, auth_header: bytes | None, callback: AuthCallback) -> None:
+        """Calls `callback` once, now or later. `auth_header` is None where no header holds a key."""
+        ...
 
 
 class ApiKeyCache:

@@ -1,4 +1,4 @@
-"""What exchanges leave behind: a capture is opened when a request may pass, and closed into one published event."""
+"""Records exchanges: a capture is opened when a request is admitted, and closed into one published event."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -26,12 +26,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: bytes
     target: Target
     head: Head
-    created_at: datetime  # the timestamp of its first byte, or of its turn where it came before that
+    created_at: datetime  # when its first byte came, or, of one that was queued, when it was its turn
     began_s: float  # the same on the monotonic clock
 
 
 class EventRecorder:
-    """The books of one process."""
+    """One for the process."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class EventRecorder:
         )
 
     def close(self, capture: Capture, outcome: Outcome) -> Awaitable[None] | None:
-        """Publishes the event, without waiting. None when the event log broke its promise to take it."""
+        """Publishes the event, without waiting. None when the event log failed to take it."""
         event = capture.finish(outcome, monotonic())
         for body in (capture.body, capture.response):
             if body.dropped:
@@ -81,7 +81,7 @@ class EventRecorder:
         try:
             return self._sink.publish(event)
         except Exception:
-            # A fault of the log must not reach clients, who are owed their answer.
+            # A fault of the log must not reach clients, who are owed their response.
             logger.exception("an event was not taken by the event log")
             self._metrics.add("log_lost_total")
             return None

@@ -9,7 +9,7 @@ MAX_GIVEN: Final = 10_000  # that are remembered, of each organization
 
 
 class RequestIds:
-    """Draws ids. `random_bytes` gives as many random bytes as it is asked for."""
+    """Draws ids. `random_bytes` returns as many random bytes as its argument says."""
 
     def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a provider: carries one call at a time, and says when it is free for the next."""
+"""One HTTP/1.1 connection to a provider: carries one call at a time, and reports when it is free for the next."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ class ActiveCall(Protocol):
     is_head: bool
     sent: bool
 
-    def carried_by(self, connection: "Connection") -> None: ...
+    def attach(self, connection: "Connection") -> None: ...
 
 
 class ConnectionOwner(Protocol):
@@ -37,58 +37,58 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Belongs to one lane of the pool for as long as its socket is open."""
+    """Belongs to one pool for as long as its socket is open."""
 
     __slots__ = (
-        "_answered",
         "_call",
         "_fed_bytes",
         "_headed",
         "_headers",
-        "_home",
         "_keep",
+        "_owner",
         "_parser",
         "_paused",
         "_readable",
         "_reason",
+        "_responded",
         "_transport",
-        "rests_since_s",
+        "idle_since_s",
         "writable",
     )
 
     _transport: asyncio.Transport
 
-    def __init__(self, home: ConnectionOwner) -> None:
-        self._home = home
+    def __init__(self, owner: ConnectionOwner) -> None:
+        self._owner = owner
         self._parser = httptools.HttpResponseParser(self)
         self._call: ActiveCall | None = None
         self._paused = False
         self._readable = select.poll()
-        self.rests_since_s = 0.0
+        self.idle_since_s = 0.0
         self.writable = True  # more than it buffers anyway
-        self._expect_answer()
+        self._expect_response()
 
-    def _expect_answer(self) -> None:
+    def _expect_response(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
         self._reason = b""
         self._headed = False  # the final head has come; 1xx heads do not count
-        self._answered = False
+        self._responded = False
         self._keep = False
         self._fed_bytes = 0  # since the response began, or its body last came
 
-    # What calls do with it
+    # For calls
 
     def usable(self) -> bool:
-        """Whether the provider still holds its end, and has said nothing since its last response.
+        """Whether the provider still holds its end, and has sent nothing since its last response.
 
-        Readable while nothing was asked means one of the two: what is there was no response to the next question.
+        Readable without a request means one of the two: what has come is no response to the next request.
         """
         return not self._transport.is_closing() and not self._readable.poll(0)
 
     def carry(self, call: ActiveCall) -> None:
-        self._expect_answer()
+        self._expect_response()
         self._call = call
-        call.carried_by(self)
+        call.attach(self)
 
     def write(self, data: bytes) -> None:
         self._transport.write(data)
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def abort(self, call: ActiveCall) -> None:
-        """Gives `call` up; nothing is done when it is no longer carried."""
+        """Aborts `call`; nothing is done when it is no longer carried."""
         if self._call is call:
             self._call = None
             self._transport.abort()
@@ -118,27 +118,27 @@ class Connection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._transport = transport
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        self.rests_since_s = monotonic()
+        self.idle_since_s = monotonic()
 
     def data_received(self, data: bytes) -> None:
         call = self._call
         if call is None:
             self._transport.abort()
             return
-        self._fed_bytes += len(data)  # before it is read: body in it, however large, begins the count anew
+        self._fed_bytes += len(data)  # before it is parsed: body in it, however large, restarts the count
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
             logger.exception("a response could not be passed on")
             self._fail(UpstreamUnavailable("the response could not be passed on"), error)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            # After a whole response this is only about bytes nobody asked for.
+            # After a whole response this is only about bytes that nobody requested.
             self._keep = False
             self._fail(UpstreamUnavailable(f"the response is not valid HTTP: {error}"), error)
         self._fed(call)
 
     def _fed(self, call: ActiveCall) -> None:
-        if self._answered:
+        if self._responded:
             self._release(call)
         elif self._call is not None:
             if self._fed_bytes > MAX_HEAD_BYTES:
@@ -148,18 +148,18 @@ class Connection(asyncio.Protocol):
 
     def _release(self, call: ActiveCall) -> None:
         self._call = None
-        sent = call.sent and self.writable  # or else it was answered before all of it was read
+        sent = call.sent and self.writable  # or else the response came before all of the request was read
         if self._keep and sent:
             self.resume_reading()
-            self.rests_since_s = monotonic()
-            self._home.rest(self)
+            self.idle_since_s = monotonic()
+            self._owner.rest(self)
         else:
             self._transport.close() if sent else self._transport.abort()
 
     def _fail(self, error: UpstreamUnavailable, cause: Exception | None) -> None:
         call, self._call = self._call, None
         self._transport.abort()
-        if call is not None and not self._answered:
+        if call is not None and not self._responded:
             error.__cause__ = cause
             call.receiver.upstream_failed(error)
 
@@ -168,14 +168,14 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_of_input(exc)
-        self._home.lost(self)
+        self._owner.lost(self)
 
     def _end_of_input(self, error: Exception | None) -> None:
         call = self._call
         if call is None:
             return
         if error is None and self._headed and self._ends_with_connection():
-            self._answered = True
+            self._responded = True
             self._call = None
             call.receiver.response_end()
         else:
@@ -198,8 +198,8 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        if self._answered:
-            self._keep = False  # a second answer to one question
+        if self._responded:
+            self._keep = False  # a second response to one request
         self._reason = b""
 
     def on_status(self, reason: bytes) -> None:
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if self._answered or self._call is None:
+        if self._responded or self._call is None:
             return
         if status < 200:
             self._check_interim(status)
@@ -223,27 +223,27 @@ class Connection(asyncio.Protocol):
         if self._call is not None and self._call.is_head:
             # The parser cannot know that no body follows, so the connection ends with this response.
             self._keep = False
-            self._finish_answer()
+            self._finish_response()
 
     def _check_interim(self, status: int) -> None:
-        """Before the response others may come that are heads only. What is none of these would shift later answers."""
+        """Before the response others may come that are heads only. Anything else would shift later responses."""
         if status < 100:
             self._fail(UpstreamUnavailable(f"the response's status is {status:03}, which is none"), None)
         elif status == SWITCHING_PROTOCOLS:
-            self._fail(UpstreamUnavailable("the provider changed the protocol unasked"), None)
+            self._fail(UpstreamUnavailable("the provider changed the protocol without being asked to"), None)
         elif any(name.lower() in _FRAMING and value != b"0" for name, value in self._headers):
-            self._fail(UpstreamUnavailable(f"the interim answer {status} announces a body, which it cannot have"), None)
+            self._fail(UpstreamUnavailable(f"the interim response {status} has a body, which it cannot"), None)
 
     def on_body(self, body: bytes) -> None:
         self._fed_bytes = 0
-        if self._call is not None and self._headed and not self._answered:
+        if self._call is not None and self._headed and not self._responded:
             self._call.receiver.response_chunk(body)
 
     def on_message_complete(self) -> None:
-        if self._headed and not self._answered:
-            self._finish_answer()
+        if self._headed and not self._responded:
+            self._finish_response()
 
-    def _finish_answer(self) -> None:
-        self._answered = True
+    def _finish_response(self) -> None:
+        self._responded = True
         if self._call is not None:
             self._call.receiver.response_end()

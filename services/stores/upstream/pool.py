@@ -1,8 +1,8 @@
-"""Upstream: HTTP/1.1 to the providers on pooled connections, pushed by sockets, without a task per request.
+"""Upstream: HTTP/1.1 to the providers on pooled connections, driven by sockets, without a task per request.
 
 A request is written at most once. Providers charge for what they read, so a broken connection is an error for the
-client to judge and never a reason to send again. What makes stale connections rare instead: resting ones are
-dropped after `IDLE_S`, at once when the provider closes them, and looked at before each use.
+client to judge and never a reason to send again. What makes stale connections rare instead: idle ones are
+closed after `IDLE_S`, at once when the provider closes them, and checked before each use.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from schemas.origin import Origin
 from services.ports import UNKNOWN_LENGTH, Headers, ResponseReceiver
 from services.stores.upstream.connection import Connection
 
-IDLE_S: Final = 15.0  # for which a connection may rest
-HELD_BYTES: Final = 64 * 2**10  # of a request that cannot travel yet; above it the client is asked to wait
+IDLE_S: Final = 15.0  # for which a connection may be idle
+HELD_BYTES: Final = 64 * 2**10  # of a request that cannot be sent yet; above it the client is paused
 
 
 class UpstreamPool:
@@ -30,25 +30,25 @@ class UpstreamPool:
         self._max_connections = max_connections
         self._connect_timeout_s = connect_timeout_s
         self._tls = tls or trusting_context()
-        self._lanes: dict[str, OriginPool] = {}
+        self._pools: dict[str, OriginPool] = {}
 
     def call(self, origin: Origin, receiver: ResponseReceiver) -> "Call":
-        lane = self._lanes.get(origin.url)
-        if lane is None:
-            lane = self._lanes[origin.url] = OriginPool(
+        pool = self._pools.get(origin.url)
+        if pool is None:
+            pool = self._pools[origin.url] = OriginPool(
                 origin, self._max_connections, self._connect_timeout_s, self._tls if origin.tls else None
             )
-        call = Call(receiver, lane)
-        lane.place(call)
+        call = Call(receiver, pool)
+        pool.place(call)
         return call
 
     def sweep(self) -> None:
-        for lane in self._lanes.values():
-            lane.drop_rested()
+        for pool in self._pools.values():
+            pool.close_idle()
 
     async def close(self) -> None:
-        for lane in self._lanes.values():
-            await lane.close()
+        for pool in self._pools.values():
+            await pool.close()
 
 
 class OriginPool:
@@ -62,10 +62,10 @@ class OriginPool:
         self._max_connections = max_connections
         self._connect_timeout_s = connect_timeout_s
         self._tls = tls
-        self._idle: list[Connection] = []  # the last used is used next, so that the others can rest and go
+        self._idle: list[Connection] = []  # the last used is used next, so that the others become idle and are closed
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
-        self._waiting: OrderedDict[Call, None] = OrderedDict()  # in order; any of them may be given up
+        self._waiting: OrderedDict[Call, None] = OrderedDict()  # in order; any of them may be aborted
 
     def place(self, call: "Call") -> None:
         """Gives `call` a connection, now or as soon as there is one."""
@@ -124,14 +124,14 @@ class OriginPool:
         self._waiting.pop(call, None)
 
     def rest(self, connection: Connection) -> None:
-        """`connection` is free again. Where somebody waits, it is looked at as `place` would."""
+        """`connection` is free again. Where a call waits, it is checked as `place` does."""
         if self._waiting and not connection.usable():
             connection.close()
         else:
             self._use(connection)
 
     def _use(self, connection: Connection) -> None:
-        """For whoever waits longest, or for later."""
+        """For the call that waits longest, or for later."""
         call = self._next_waiting()
         if call is not None:
             connection.carry(call)
@@ -145,9 +145,9 @@ class OriginPool:
         if self._waiting:
             self._connect_for_waiting()
 
-    def drop_rested(self) -> None:
+    def close_idle(self) -> None:
         limit_s = monotonic() - IDLE_S
-        for connection in [one for one in self._idle if one.rests_since_s < limit_s]:
+        for connection in [one for one in self._idle if one.idle_since_s < limit_s]:
             self._idle.remove(connection)
             connection.close()
 
@@ -160,14 +160,14 @@ class OriginPool:
 
 
 class Call:
-    """The UpstreamCall port: one request, kept until its connection is there, then written as it comes."""
+    """The UpstreamCall port: one request, buffered until it has a connection, then written as it comes."""
 
     __slots__ = (
         "_chunked",
         "_held",
-        "_lane",
         "_out",
         "_paused",
+        "_pool",
         "_slow",
         "begun",
         "connection",
@@ -176,13 +176,13 @@ class Call:
         "sent",
     )
 
-    def __init__(self, receiver: ResponseReceiver, lane: OriginPool) -> None:
+    def __init__(self, receiver: ResponseReceiver, pool: OriginPool) -> None:
         self.receiver = receiver
         self.connection: Connection | None = None
         self.begun = False
         self.sent = False  # the whole request
         self.is_head = False
-        self._lane = lane
+        self._pool = pool
         self._out: list[bytes] = []
         self._held = 0
         self._slow = False
@@ -191,7 +191,7 @@ class Call:
 
     def send_head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
         self.is_head = method == b"HEAD"
-        lines = [b"%b %b%b" % (method, target, self._lane.request_line_end), *[b": ".join(pair) for pair in headers]]
+        lines = [b"%b %b%b" % (method, target, self._pool.request_line_end), *[b": ".join(pair) for pair in headers]]
         if body_bytes == UNKNOWN_LENGTH:
             self._chunked = True
             lines.append(b"Transfer-Encoding: chunked")
@@ -200,12 +200,12 @@ class Call:
         lines.append(b"\r\n")
         self._out.append(b"\r\n".join(lines))
 
-    def send_chunk(self, piece: bytes) -> None:
-        self._held += len(piece)
+    def send_chunk(self, chunk: bytes) -> None:
+        self._held += len(chunk)
         if self._chunked:
-            self._out += (b"%x\r\n" % len(piece), piece, b"\r\n")
+            self._out += (b"%x\r\n" % len(chunk), chunk, b"\r\n")
         else:
-            self._out.append(piece)
+            self._out.append(chunk)
 
     def finish(self) -> None:
         self.sent = True
@@ -222,7 +222,7 @@ class Call:
             self._slow = True
             self.receiver.upstream_slow()
 
-    def carried_by(self, connection: Connection) -> None:
+    def attach(self, connection: Connection) -> None:
         self.connection = connection
         if self._paused:
             connection.pause_reading()
@@ -230,7 +230,7 @@ class Call:
             self.flush()
         if self._slow:
             self._slow = False
-            if connection.writable:  # or else it says by itself when it is
+            if connection.writable:  # or else it calls this itself when it is
                 self.receiver.upstream_ready()
 
     def pause_response(self) -> None:
@@ -247,9 +247,9 @@ class Call:
         self.receiver = receiver
 
     def abort(self) -> None:
-        self._out.clear()  # the exchange may live on, for its client to be told
+        self._out.clear()  # the exchange may go on, to send an error to its client
         if self.connection is None:
-            self._lane.forget(self)
+            self._pool.forget(self)
         else:
             self.connection.abort(self)
 

@@ -1,139 +1,18 @@
 """Exchanges without sockets: the real parser, pool connection, relay and reply, on transports in memory."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import pairwise
 from time import monotonic
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import ExchangeEvent, Outcome, decode_event
-from schemas.key import KeyOwner
-from schemas.origin import Origin
-from services.domain.exchange.capture import CaptureSpace
-from services.domain.exchange.headers import parse_head
-from services.domain.exchange.routes import Routes, origin_of
-from services.ports import EventSink, ResponseReceiver
-from services.proxy.exchange.context import Limits, ProxyContext
-from services.proxy.exchange.drain import DrainLimits, Drains
-from services.proxy.exchange.exchange import HELD_S, Exchange
-from services.proxy.exchange.key_cache import AuthCallback
-from services.proxy.exchange.paced_work import PacedWork
-from services.proxy.exchange.recorder import EventRecorder, Request
-from services.proxy.exchange.request_ids import RequestIds
-from services.proxy.http.flow_control import FlowControl
-from services.proxy.http.response_writer import ResponseWriter
-from services.stores.memory import MemoryLog, MemorySink
-from services.stores.upstream.connection import Connection
-from services.stores.upstream.pool import Call, OriginPool
-from services.telemetry import Metrics
-from tests.builders import MOMENT, ORGANIZATION
+from services.proxy.exchange.deadlines import HOLD_S
+from tests.exchange_line import Line
 from tests.scripted_provider import answer, chunked
-
-QUIET, _OTHER_END = socket.socketpair()
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written, and whether it is read from."""
-
-    def __init__(self) -> None:
-        super().__init__({"socket": QUIET})
-        self.written = b""
-        self.closed = False
-        self.paused = False
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-
-class OneConnection:
-    """The Upstream port over one wire."""
-
-    def __init__(self) -> None:
-        self.wire = Wire()
-        self.lane = OriginPool(origin_of("http://provider"), 1, 1, None)
-        self.connection = Connection(self.lane)
-        self.connection.connection_made(self.wire)
-
-    def call(self, origin: Origin, receiver: ResponseReceiver) -> Call:  # noqa: ARG002
-        call = Call(receiver, self.lane)
-        self.connection.carry(call)
-        return call
-
-    def sweep(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class Everyone:
-    """Lets every key in."""
-
-    def check(self, bearer: bytes | None, tell: AuthCallback) -> None:  # noqa: ARG002
-        tell(KeyOwner(organization_id=ORGANIZATION, key_id="key-1"))
-
-
-class Line:
-    """One exchange between a client and a provider."""
-
-    def __init__(self, path: bytes = b"/oai/v1/x", *, strict_sink: EventSink | None = None) -> None:
-        self.upstream, self.log, self.client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
-        self.kept = CaptureSpace(10_000)
-        self.answers = 0  # that are over
-        accounts = EventRecorder(
-            sink=strict_sink or MemorySink(self.log, metrics=metrics),
-            metrics=metrics,
-            draw_id=RequestIds(bytes).draw,
-            capture_bytes=10_000,
-            capture_total_bytes=10_000,
-        )
-        limits = DrainLimits(timeout_s=1, max_bytes=10_000, max_drains=1)
-        relay = ProxyContext(
-            upstream=self.upstream,
-            keys=Everyone(),
-            accounts=accounts,
-            metrics=metrics,
-            drains=Drains(accounts=accounts, metrics=metrics, limits=limits, wanted=True),
-            kept=self.kept,
-            paced=PacedWork(),
-            strict=strict_sink is not None,
-            limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
-        )
-        target = Routes({"OPENAI": origin_of("http://provider")}).resolve(path)
-        assert target is not None
-        head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
-        reply = ResponseWriter(self.client, FlowControl(self.client), self._over)
-        reply.begin(keep_alive=True, http_1_0=False)
-        request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
-        self.exchange = Exchange(relay, reply, request)
-
-    def _over(self) -> None:
-        self.answers += 1
-
-    def ask(self) -> None:
-        self.exchange.begin()
-        self.exchange.body(b"ask")
-        self.exchange.request_end()
-        self.exchange.request_flush()
 
 
 async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:
@@ -258,9 +137,9 @@ def test_a_kept_body_has_its_room_until_its_provider_takes_it_or_nobody_waits_fo
     line = Line(b"/oai/v1/chat/completions")
     line.exchange.upstream_slow()
     line.ask()
-    assert line.kept.free_bytes == 10_000 - len(b"ask")
+    assert line.buffer_memory.free_bytes == 10_000 - len(b"ask")
     leave(line)
-    assert line.kept.free_bytes == 10_000
+    assert line.buffer_memory.free_bytes == 10_000
 
 
 class HeldSink:
@@ -281,7 +160,7 @@ async def test_an_answer_that_was_cut_off_for_want_of_a_receipt_is_over_once_tho
     line = Line(strict_sink=sink)
     line.ask()
     line.upstream.connection.data_received(answer(b"whole"))
-    late_s = monotonic() + HELD_S + 1
+    late_s = monotonic() + HOLD_S + 1
     for _ in range(2):
         line.exchange.check(late_s)
         assert (line.answers, line.client.closed) == (1, True)
