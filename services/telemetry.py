@@ -76,7 +76,7 @@ HELP: Final[Mapping[str, str]] = {
 # What each of the services exports; a process that is several of them exports all.
 _HEALTH: Final = frozenset({"troubles", "warnings"})
 _LOG: Final = frozenset(name for name in HELP if name.startswith("log_"))
-PROXY_METRICS: Final = frozenset(name for name in HELP if name.startswith("proxy_")) | _LOG | _HEALTH | {"accounting"}
+PROXY_METRICS: Final = frozenset(name for name in HELP if name.startswith(("proxy_", "accounting"))) | _LOG | _HEALTH
 WORKER_METRICS: Final = (
     frozenset(name for name in HELP if name.startswith("worker_")) | _HEALTH | {"log_unreadable_total"}
 )

@@ -5,23 +5,20 @@ the supervisor starts it again. When it must not go on, its last report has the 
 """
 
 import asyncio
-import fcntl
 import logging
 import os
-import shutil
 import socket
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Final, get_args
 
 import msgspec
 import uvicorn
 
-from schemas.errors import FareboxError, InvalidSetting, StoreUnavailable, Unavailable
+from schemas.errors import FareboxError, StoreUnavailable, Unavailable
 from services.domain.exchange.host import host_names
+from services.embedded.accounting_lock import accounting_lock
 from services.embedded.channel import ParentChannel
 from services.embedded.messages import CountBacklog, Failed, QueryRows, Ready, Reply, Request, Status, Stop
 from services.migrate import migrate
@@ -58,7 +55,6 @@ logger = logging.getLogger("farebox.up")
 DRAIN_S: Final = 20  # for events still in the log when everything stops; later ones wait for the next start
 _POLL_S: Final = 0.05
 _STATUS_S: Final = 0.25
-_LOCK_S: Final = 10.0  # for an accounting process whose proxy was killed to end
 
 # Calls come first: where both want the same core, the proxy's process is to have it.
 _NICENESS: Final = 5
@@ -90,7 +86,7 @@ async def run_accounting(
     channel.listen(lambda request: _post(loop, lambda: accounting.take(request)))
     statuses = asyncio.create_task(accounting.report_status())
     try:
-        with _alone_in(folder):
+        with accounting_lock(folder):
             await accounting.serve()
     except BaseException as error:
         first = _first(error)
@@ -268,35 +264,6 @@ def _first(error: BaseException) -> BaseException:
 def _post(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # the loop is closed: this process ends
         loop.call_soon_threadsafe(act)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Holds what accounting keeps in `folder`. Raises: InvalidSetting when another process keeps holding it."""
-    descriptor = os.open(folder / "accounting.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "r+") as file:
-        deadline_s = monotonic() + _LOCK_S
-        while not _locked(file.fileno()):
-            if monotonic() > deadline_s:
-                raise InvalidSetting(f"the data folder {folder} is in use by the accounting of another Farebox")
-            sleep(_POLL_S)
-        _keep_scratch_in(folder / "scratch")
-        yield
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _keep_scratch_in(folder: Path) -> None:
-    """The engine's driver passes batches in temporary files, prompts included: a kill must not leave them elsewhere."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    tempfile.tempdir = str(folder)
 
 
 async def _drained(source: EventSource) -> None:

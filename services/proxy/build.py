@@ -49,7 +49,6 @@ def proxy_server(
     `warehouse` shows which logs would replace what they may not; without one only the worker decides.
     When it is stopped, exchanges in flight have `grace_s` to end. Raises: InvalidSetting.
     """
-    upstream = upstream_chain(settings)
     routes = Routes(origins_of(settings.base_urls()))
     key_cache = ApiKeyCache(keys)
     draw_id = RequestIds(os.urandom).draw
@@ -61,20 +60,8 @@ def proxy_server(
         capture_bytes=settings.capture_bytes,
         capture_total_bytes=settings.capture_total_bytes,
     )
-    drains = _drains(settings, recorder, metrics)
     paced = PacedWork()
-    context = ProxyContext(
-        upstream=upstream,
-        admission=admission_gates(settings, key_cache, metrics),
-        recorder=recorder,
-        metrics=metrics,
-        limits=_limits(settings),
-        drains=drains,
-        buffer_memory=CaptureSpace(BUFFER_BYTES),
-        paced=paced,
-        inject_usage=settings.stream_usage == "inject",
-        strict=settings.durability == "strict",
-    )
+    context = _context(settings, admission_gates(settings, key_cache, metrics), recorder, metrics, paced)
     logs = LoggedCallIntake(
         keys=key_cache,
         conflicts=LogConflicts(warehouse),
@@ -91,11 +78,28 @@ def proxy_server(
         port=settings.proxy_port,
         clock=clock,
         max_head_bytes=settings.max_head_bytes,
-        upstream=upstream,
+        upstream=context.upstream,
         key_cache=key_cache,
-        drains=drains,
+        drains=context.drains,
         omitting=omitting,
         grace_s=grace_s,
+    )
+
+
+def _context(
+    settings: ProxySettings, admission: Admission, recorder: EventRecorder, metrics: Metrics, paced: PacedWork
+) -> ProxyContext:
+    return ProxyContext(
+        upstream=upstream_chain(settings),
+        admission=admission,
+        recorder=recorder,
+        metrics=metrics,
+        limits=_limits(settings),
+        drains=_drains(settings, recorder, metrics),
+        buffer_memory=CaptureSpace(BUFFER_BYTES),
+        paced=paced,
+        inject_usage=settings.stream_usage == "inject",
+        strict=settings.durability == "strict",
     )
 
 
