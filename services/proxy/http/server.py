@@ -19,7 +19,6 @@ SWEEP_S: Final = 0.1
 LAST_WORDS_S: Final = 0.5  # for clients to take their last responses, when the grace period is over
 BACKLOG: Final = 2048
 _POLL_S: Final = 0.01
-_UPSTREAM_SWEEPS: Final = 10  # of the connections for one of the upstream
 
 
 class ProxyServer:
@@ -105,15 +104,12 @@ class ProxyServer:
 
     async def _sweep(self) -> None:
         """Until it is to stop."""
-        count = 0
         while not self.should_exit:
             now_s = monotonic()
             for connection in list(self._connections):
                 connection.sweep(now_s)
             self._drains.sweep(now_s)
-            if count % _UPSTREAM_SWEEPS == 0:
-                self._upstream.sweep()
-            count += 1
+            self._upstream.sweep()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SWEEP_S):
                     await self._stopping.wait()
