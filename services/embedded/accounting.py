@@ -46,9 +46,7 @@ from services.stores.state.releases import SqlPricingReleases
 from services.stores.state.reprices import SqlReprices
 from services.stores.state.secrets import SqlSecrets
 from services.telemetry import Counter, Metrics
-from services.worker.gc_tuning import look_for_cycles_rarely
-from services.worker.loop import Flush, run_worker
-from services.worker.prices import PriceCache
+from services.worker.build import work
 
 logger = logging.getLogger("farebox.up")
 
@@ -132,7 +130,6 @@ class Accounting:
             shipped = ShippedPrices()
             server = await stack.enter_async_context(self._query_server(stores, shipped))
             worker_stop = asyncio.Event()
-            look_for_cycles_rarely()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(self._run_worker(stores, shipped, worker_stop))
@@ -144,16 +141,16 @@ class Accounting:
                 worker_stop.set()
 
     async def _run_worker(self, stores: _Stores, shipped: ShippedPrices, stop: asyncio.Event) -> None:
-        worker = self._worker
-        await run_worker(
-            stores.source,
-            stores.warehouse,
-            PriceCache(shipped, stores.price_rows, stores.releases),
-            self._metrics,
-            flush=Flush(max_rows=worker.flush_rows, max_bytes=worker.flush_bytes, max_age_s=worker.flush_s),
+        await work(
+            self._worker,
+            source=stores.source,
+            warehouse=stores.warehouse,
+            shipped=shipped,
+            price_rows=stores.price_rows,
+            releases=stores.releases,
+            metrics=self._metrics,
             stop=stop,
             drain_now=self._stop,
-            max_dead_letter_ratio=worker.max_dead_letter_ratio,
         )
 
     async def report_status(self) -> None:

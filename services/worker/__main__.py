@@ -12,10 +12,8 @@ from services.settings import WorkerSettings
 from services.stores.factory import open_event_source, open_price_rows, open_pricing_releases, open_warehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import WORKER_METRICS, Metrics
-from services.worker.gc_tuning import look_for_cycles_rarely
+from services.worker.build import work
 from services.worker.health import serve_health
-from services.worker.loop import Flush, run_worker
-from services.worker.prices import PriceCache
 
 logger = logging.getLogger("farebox.worker")
 
@@ -36,17 +34,15 @@ async def run(settings: WorkerSettings) -> None:
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
-        flush = Flush(max_rows=settings.flush_rows, max_bytes=settings.flush_bytes, max_age_s=settings.flush_s)
-        look_for_cycles_rarely()
-        prices = PriceCache(ShippedPrices(), price_rows, releases)
-        await run_worker(
-            source,
-            warehouse,
-            prices,
-            metrics,
-            flush=flush,
+        await work(
+            settings,
+            source=source,
+            warehouse=warehouse,
+            shipped=ShippedPrices(),
+            price_rows=price_rows,
+            releases=releases,
+            metrics=metrics,
             stop=stop,
-            max_dead_letter_ratio=settings.max_dead_letter_ratio,
         )
     logger.info("worker stopped")
 
