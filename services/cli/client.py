@@ -60,14 +60,14 @@ class QueryApi:
     def _response(
         self, method: str, path: str, parameters: Mapping[str, str] | None, content: bytes | None
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        authorization = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
             return httpx.request(
                 method,
                 self.url + path,
                 params=parameters,
                 content=content,
-                headers=headers,
+                headers={"Content-Type": "application/json"} | authorization,
                 timeout=_TIMEOUT_S,
                 follow_redirects=True,
             )

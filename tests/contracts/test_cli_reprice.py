@@ -205,7 +205,7 @@ def test_a_dry_run_shows_the_difference_by_model_and_day(admin: Client) -> None:
         "Priced after: 100% of requests, 100% of tokens",
         "2 requests with a cost that was unknown before.",
     ]
-    assert "Nothing was changed." in told.stdout
+    assert "Dry run: no changes made." in told.stdout
     assert admin.summary()["total"]["unpriced_requests"] == 2
 
 
