@@ -51,7 +51,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     organization_id: str
     request_id: str  # UUID, lower case
     created_at: datetime  # aware UTC, whole milliseconds
-    provider: str  # a name of domain/providers.py
+    provider: str  # a name of domain/providers/
     method: str
     target_url: str  # without query string: it may contain keys
     tags: RequestTags = RequestTags()

@@ -66,7 +66,7 @@ class EventSource(Protocol):
 
 
 class DeadLetters(Protocol):
-    """What workers buried, for people to look at."""
+    """Dead-lettered entries, for people to look at."""
 
     def read(self) -> AsyncIterator[DeadLetter]:
         """All of them, the oldest first. Raises: BrokerUnavailable."""

@@ -78,7 +78,7 @@ def test_every_header_of_an_answer_is_named_and_no_other() -> None:
         for name in ("errors.py", "exchange/exchange.py", "log_endpoint.py")
     ]
     named = {name for source in sources for name in re.findall(r'\(b"(helicone-[a-z-]+)", ', source, re.IGNORECASE)}
-    told = _first_cells(_section("Headers"), "answer header")
+    told = _first_cells(_section("Headers"), "response header")
     assert sorted(told) == sorted({name.title() for name in named})
 
 

@@ -30,7 +30,7 @@ class _Error(msgspec.Struct, frozen=True):
 class _Health(msgspec.Struct, frozen=True):
     trouble: str = ""
     warnings: Sequence[str] = ()
-    error: _Error = _Error()
+    error: _Error | str = _Error()
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,13 +57,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 def query_part(url: str) -> Part:
     """The query service, which also knows whether its stores are reachable."""
     try:
-        status, _ = _page(f"{url}/readyz")
+        status, text = _page(f"{url}/readyz")
     except OSError:
         return Part(name="query", ok=False, detail=f"nothing responds at {url}")
     if status != 200:
-        return Part(
-            name="query", ok=False, detail=f"{url} responds, but its warehouse or its state database is unavailable"
-        )
+        return Part(name="query", ok=False, detail=f"{url} responds, but not all of it works: {_trouble(text)}")
     return Part(name="query", ok=True, detail=url)
 
 
@@ -129,7 +127,8 @@ def _warnings(health: str, count: int) -> Sequence[str]:
 def _trouble(health: str) -> str:
     """The proxy responds with an error, a worker with its health."""
     detail = _health(health)
-    return detail.trouble or detail.error.message or "it gives no reason"
+    error = detail.error if isinstance(detail.error, str) else detail.error.message
+    return detail.trouble or error or "it gives no reason"
 
 
 def _health(text: str) -> _Health:

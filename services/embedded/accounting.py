@@ -45,7 +45,7 @@ from services.stores.state.prices import SqlPriceRows
 from services.stores.state.releases import SqlPricingReleases
 from services.stores.state.reprices import SqlReprices
 from services.stores.state.secrets import SqlSecrets
-from services.telemetry import Counter, Metrics
+from services.telemetry import QUERY_METRICS, Counter, Metrics
 from services.worker.build import work
 
 logger = logging.getLogger("farebox.up")
@@ -115,7 +115,7 @@ class Accounting:
         self._migrate = MigrateSettings.from_environ(environ)
         self._listening = listening
         self._channel = channel
-        self._metrics = Metrics()
+        self._metrics = Metrics(QUERY_METRICS)  # the others are shown by the proxy, to which they are sent
         self._sent: dict[str, int] = {}
         self._stores: _Stores | None = None  # until they are open
         self._stop = asyncio.Event()
@@ -217,7 +217,6 @@ class Accounting:
             max_connections=descriptor_share(2),
             public_url=self._query.query_url,
             hosts=host_names(self._query.hosts),
-            unhealthy_reason=lambda: self._metrics.health.unhealthy_reason,
         )
 
     async def _open(self, stack: AsyncExitStack) -> _Stores:

@@ -1,6 +1,6 @@
 """How the query service is wired, as a process of its own and inside `farebox up`."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -30,16 +30,13 @@ async def query_server(
     max_connections: int = MAX_CONNECTIONS,
     public_url: str = "",
     hosts: Collection[str] = (),
-    unhealthy_reason: Callable[[], str] = str,
 ) -> AsyncIterator[uvicorn.Server]:
     """The query service, to be served within the context. When it stops, requests in work get `grace_s` to end.
 
-    `capture_bytes` is the limit of each body of a logged call, and `omission` what is left out of it. `public_url`,
-    `hosts` and `unhealthy_reason` are those of `Service` and `create_app`.
+    `capture_bytes` is the limit of each body of a logged call, and `omission` what is left out of it. `public_url` is
+    that of `Service`, and `hosts` that of `create_app`.
     """
-    service = Service(
-        stores, shipped=shipped, clock=clock, metrics=metrics, unhealthy_reason=unhealthy_reason, public_url=public_url
-    )
+    service = Service(stores, shipped=shipped, clock=clock, metrics=metrics, public_url=public_url)
     logs = LogService(
         warehouse=stores.warehouse,
         keys=stores.keys,

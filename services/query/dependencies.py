@@ -1,6 +1,5 @@
 """What the endpoints depend on: the ports, and what is cached between requests."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -37,13 +36,9 @@ class Service:
         shipped: ShippedBook,
         clock: Clock,
         metrics: Metrics,
-        unhealthy_reason: Callable[[], str] = str,
         public_url: str = "",
     ) -> None:
-        """`unhealthy_reason`: what keeps a worker in this process from its work, if there is one; '' when nothing does.
-
-        `public_url`: where clients reach the service, for the URLs that it gives; '' for the address of each request.
-        """
+        """`public_url`: where clients reach the service, for the URLs that it gives; '' for the address of each request."""
         self.warehouse = FairWarehouse(stores.warehouse)
         self.readiness = Readiness(stores.warehouse, stores.keys)
         self.price_rows = stores.price_rows
@@ -51,7 +46,6 @@ class Service:
         self.shipped = shipped
         self.clock = clock
         self.metrics = metrics
-        self.unhealthy_reason = unhealthy_reason
         self.public_url = public_url.rstrip("/")
         self.secrets = SecretCache(stores.secrets)
         self.body_space = BodySpace()

@@ -32,7 +32,7 @@ async def healthcheck() -> Response:
 
 async def ready(service: ServiceDep) -> Response:
     """The stores respond: keys can be checked, and a report can be run. What comes in is counted, too."""
-    if reason := service.unhealthy_reason():
+    if reason := service.metrics.health.unhealthy_reason:
         raise Unavailable(reason)
     await service.readiness.check()
     return data_response("ok")

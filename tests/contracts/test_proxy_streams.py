@@ -58,7 +58,7 @@ def timeless(told: bytes) -> bytes:
 
 async def _streamed(client: openai.AsyncOpenAI, **options: Any) -> list[dict[str, Any]]:
     stream = await client.chat.completions.create(
-        model="gpt-4o-mini", messages=[{"role": "user", "content": "AuthCallback me a story."}], stream=True, **options
+        model="gpt-4o-mini", messages=[{"role": "user", "content": "Tell me a story."}], stream=True, **options
     )
     return [chunk.model_dump(exclude_unset=True) | {"created": 0} async for chunk in stream]
 

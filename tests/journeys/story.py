@@ -58,7 +58,7 @@ class Story:
         request_id, headers = _tagged(tags)
         stream = self._openai.chat.completions.create(
             model="gpt-4o-mini",
-            messages=[{"role": "user", "content": "AuthCallback me a story."}],
+            messages=[{"role": "user", "content": "Tell me a story."}],
             stream=True,
             stream_options={"include_usage": True},
             extra_headers=headers,
@@ -75,14 +75,14 @@ class Story:
         request_id, headers = _tagged(tags)
         stream = self._openai.chat.completions.create(
             model="gpt-4o-mini",
-            messages=[{"role": "user", "content": "AuthCallback me a story."}],
+            messages=[{"role": "user", "content": "Tell me a story."}],
             stream=True,
             extra_headers=headers,
         )
         chunks = list(stream)
         assert all(chunk.choices and chunk.usage is None for chunk in chunks)
         told = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-        usage = {"prompt_tokens": tokens_in("AuthCallback me a story."), "completion_tokens": tokens_in(told)}
+        usage = {"prompt_tokens": tokens_in("Tell me a story."), "completion_tokens": tokens_in(told)}
         self.ledger[request_id] = cost_of(chunks[0].model, usage)
         return request_id
 

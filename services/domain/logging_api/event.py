@@ -101,7 +101,7 @@ def result_of(steps: Generator[None, None, T]) -> T:
 def parse_log_steps(
     payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
 ) -> Generator[None, None, ExchangeEvent]:
-    """Like `read_log`; yields where other work may run, as each step may take milliseconds for a large `payload`."""
+    """Like `parse_log`; yields where other work may run, as each step may take milliseconds for a large `payload`."""
     call = yield from decode_payload_steps(payload)
     yield
     request = _request(call, by, drawn_id, now)
