@@ -222,7 +222,7 @@ UNKNOWN_LENGTH: Final = -1  # of a body that ends when it says so; None is the l
 
 
 class ResponseReceiver(Protocol):
-    """Whoever asked a provider. It is told the head, the pieces and the end, or the failure, and then nothing more."""
+    """Callbacks for one upstream response: the head, the chunks and the end, or the failure, and then nothing more."""
 
     def response_head(self, status: int, reason: bytes, headers: Headers) -> None: ...
 
