@@ -38,7 +38,7 @@ class Service:
         metrics: Metrics,
         public_url: str = "",
     ) -> None:
-        """`public_url`: where clients reach the service, for the URLs that it gives; '' for the address of each request."""
+        """`public_url`: where clients reach the service, for URLs in responses; '' for each request's own address."""
         self.warehouse = FairWarehouse(stores.warehouse)
         self.readiness = Readiness(stores.warehouse, stores.keys)
         self.price_rows = stores.price_rows
