@@ -145,7 +145,8 @@ async def test_a_call_that_is_logged_twice_is_one_row(
         assert await books.log(OPENAI, a_log(meta={"Helicone-Request-Id": REQUEST_ID})) == (200, REQUEST_ID)
     rows = [to_record(event, PRICES) for event in await books.events()]
     (first, _), (second, _) = rows
-    again = msgspec.structs.replace(first, version=second.version, first_logged_us=second.first_logged_us)
+    times = {name: getattr(second, name) for name in ("version", "first_logged_us", "logged_us")}
+    again = msgspec.structs.replace(first, **times)
     assert again == second
     await embedded_warehouse.insert([record for record, _ in rows], [kept for _, kept in rows if kept is not None])
     sql = "SELECT count() AS n, sum(cost_usd) AS usd FROM request_response_rmt FINAL WHERE organization_id = {o:String}"

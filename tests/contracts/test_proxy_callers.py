@@ -46,7 +46,7 @@ BAD_KEYS: dict[str, tuple[dict[str, str], int, str]] = {
     "too short to be one": ({"Helicone-Auth": "Bearer wrong"}, 401, "unknown or revoked"),
     "two words": ({"Helicone-Auth": f"Bearer {SECRET} {SECRET}"}, 401, "malformed"),
     "unknown": ({"Helicone-Auth": "Bearer sk-helicone-nobody"}, 401, "unknown or revoked"),
-    "for reading only": ({"Helicone-Auth": "Bearer sk-helicone-reader"}, 403, "read only"),
+    "for reading only": ({"Helicone-Auth": "Bearer sk-helicone-reader"}, 403, "read-only"),
 }
 
 
