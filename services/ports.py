@@ -176,12 +176,12 @@ class PriceRows(Protocol):
 
 
 class PricingReleaseRegistry(Protocol):
-    """Which releases charge events here: each reads answers in its own way, at the prices that it ships."""
+    """Which releases charge events here: each parses responses in its own way, at the prices that it ships."""
 
     async def other_release_active_until(self) -> datetime | None:
         """Events that were recorded later no other release has charged; None when there is no other.
 
-        On return others are told that this one charges what has been recorded until now. Raises: StoreUnavailable.
+        On return others see that this one charges what has been recorded until now. Raises: StoreUnavailable.
         """
         ...
 
@@ -231,7 +231,7 @@ class ResponseReceiver(Protocol):
     def response_end(self) -> None: ...
 
     def response_flush(self) -> None:
-        """Nothing more is at hand: what was told so far should travel on."""
+        """Nothing more is at hand: what was received so far should be sent on."""
         ...
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:
@@ -270,11 +270,11 @@ class UpstreamCall(Protocol):
     def resume_response(self) -> None: ...
 
     def hand_over(self, receiver: ResponseReceiver) -> None:
-        """From now on `receiver` is told, in the place of whoever was."""
+        """From now on `receiver` is called, instead of the former one."""
         ...
 
     def abort(self) -> None:
-        """The request is given up; the receiver is told nothing more."""
+        """Gives the request up; the receiver is not called any more."""
         ...
 
 

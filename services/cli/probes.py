@@ -95,7 +95,7 @@ def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
                     unknown_headers[sample.labels["name"]] = int(sample.value)
                 elif sample.name.startswith("farebox_") and not sample.labels:
                     counts[sample.name.removeprefix("farebox_")] = int(sample.value)
-    except (ValueError, KeyError):  # what answers is not Farebox's
+    except (ValueError, KeyError):  # what responds is not Farebox's
         return {}, {}
     return counts, unknown_headers
 

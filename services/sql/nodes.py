@@ -37,7 +37,7 @@ class Not(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """What tells a row from all others of its organization. An id alone does not: clients may use one again."""
+    """What identifies a row of its organization. An id alone does not: clients may use one again."""
 
     request_created_at: datetime
     request_id: str
