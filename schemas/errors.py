@@ -19,6 +19,12 @@ class Unauthenticated(Rejected):
     status = 401
 
 
+class ExpiredKey(Unauthenticated):
+    """A key, or one of its secrets, that was valid once. Its text says until when."""
+
+    code = "expired_key"
+
+
 class Forbidden(Rejected):
     code = "forbidden"
     status = 403
@@ -48,6 +54,12 @@ class InvalidRequest(Rejected):
 
 class InvalidFilter(InvalidRequest):
     code = "invalid_filter"
+
+
+class QueryLimitExceeded(InvalidRequest):
+    """The query would take more of the warehouse than one query may."""
+
+    code = "query_limit"
 
 
 class InvalidSetting(Rejected):
@@ -124,6 +136,7 @@ class UpstreamUnavailable(Unavailable):
     """The provider could not be reached, or its response broke off."""
 
     code = "upstream_unavailable"
+    permanent = False  # another attempt would fail too
 
 
 class UpstreamTimedOut(UpstreamUnavailable):

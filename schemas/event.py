@@ -8,6 +8,7 @@ The wire form is MessagePack: bodies stay raw bytes, unknown fields of newer wri
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -31,7 +32,7 @@ class Outcome(StrEnum):
 
 
 class RequestTags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the client states about a request in its `Helicone-*` headers. Absent is None, never ''."""
+    """What the client states about a request in its `Helicone-*` headers, and its key. Absent is None, never ''."""
 
     user_id: str | None = None
     session_id: str | None = None
@@ -40,9 +41,21 @@ class RequestTags(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     prompt_id: str | None = None
     model_override: str | None = None
     properties: dict[str, str] = {}  # names as the client spelled them
+    default_user_id: str | None = None  # of the key: counts where neither headers nor body name a user
     omit_request: bool = False
     omit_response: bool = False
     cache_enabled: bool = False
+
+
+class ProviderAccount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """On whose account at the provider a call ran, as headers show it. '' where they do not."""
+
+    key_hash: str = ""  # keyed hash of the credential that was sent; of requests only
+    organization: str = ""
+    project: str = ""
+
+
+NO_ACCOUNT: Final = ProviderAccount()
 
 
 class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -60,8 +73,13 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     body: bytes = b""  # as sent by the client, cut at the capture limit
     body_bytes: int = 0  # as sent, before any cut
     key_id: str = ""  # of the Farebox key that sent or logged it; '' in events of older writers
+    account: ProviderAccount = NO_ACCOUNT
+    proxy_id: str = ""  # which process recorded it
     logged: bool = False  # by its client, afterwards: it did not pass the proxy
     hints: RequestHints | None = None  # in place of an omitted body; None where `body` is to be parsed
+    attempt_of: str | None = None  # of an attempt that another one followed: the id of the client's request
+    sent_model: str = ""  # in the place of the one that `body` names, where a budget chose a cheaper one
+    traceparent: str = ""  # of the client: the trace that the call belongs to, as W3C has it
     step: str = ""  # of a logged non-LLM step, its name: "tool:weather", "vector_db", "data:orders"
 
 
@@ -79,6 +97,8 @@ class ResponseEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     body_tail: bytes = b""  # the last of the bytes that `body` lacks, at most 64 KiB of them; b'' when it lacks none
     parsed: ParsedResponse | None = None  # in place of an omitted body; None where `body` is to be parsed
     cache_reference_id: str | None = None  # the request that first paid for a cached response
+    account: ProviderAccount = NO_ACCOUNT
+    provider_request_id: str = ""  # of its headers
     request_sent: bool = True  # False: not a byte of the request left for the provider, so nothing can be billed
     drained: bool = False  # the response was read to its end after the client disconnected; `body` has that part too
     usage_injected: bool = False  # Farebox requested the usage chunk; `body` has it, the client did not get it

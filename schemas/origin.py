@@ -1,6 +1,16 @@
 """Where requests go: a provider's server, as the operator's settings name it."""
 
+from enum import Enum
+
 import msgspec
+
+
+class Reach(Enum):
+    """To which addresses a server's name may lead."""
+
+    ANY = "what the operator's settings name: any"
+    INTERNAL = "any but link-local, multicast and metadata addresses"
+    PUBLIC = "those that are reachable from everywhere"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -11,6 +21,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     host: str  # a name or an address, without brackets
     port: int
     path: str  # "" or "/below/this"
+    reach: Reach = Reach.ANY
 
     @property
     def authority(self) -> str:

@@ -1,17 +1,20 @@
 """Prices and what they make of a usage."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Protocol
 
 import msgspec
 
+from schemas.usage import ModelUsage
+
 # Which rules charge. Raised whenever the same event comes out with another usage or cost: workers of two versions may
 # run beside each other during an upgrade, and a golden test fails when it has to be.
-PRICING_VERSION: Final = 1
+PRICING_VERSION: Final = 3
 
 UNIT_USD: Final = Decimal("1e-12")  # amounts are whole multiples of it
+MS_AN_HOUR: Final = 3_600_000
 MAX_USD: Final = Decimal("999999.999999999999")  # what the column holds
 
 
@@ -27,13 +30,16 @@ class CostState(StrEnum):
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """Price of one usage class in US dollars per unit. Tiers are (threshold in input tokens, price), ascending.
+    """Price of one usage class in US dollars for `per` units. Tiers are (threshold in input tokens, price), ascending.
 
-    The highest tier whose threshold is exceeded prices the whole request, not only the excess.
+    The highest tier whose threshold is exceeded prices the whole request, not only the excess. A price by the hour
+    stays one, such as 0.111 for 3,600,000 milliseconds: no rate is rounded.
     """
 
     usd: Decimal
     tiers: tuple[tuple[int, Decimal], ...] = ()
+    per: int = 1
+    at_least: int = 0  # fewer units are billed as so many
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +54,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_request: Decimal = Decimal(0)
     tier: str = ""  # service tier these rates are of; '' for the standard one
     max_prompt_tokens: int | None = None  # longer prompts cost more, at an unknown rate; None: no limit
+    page_url: str = ""  # where the seller publishes its prices
+    checked_on: date | None = None  # when the source compared it with that page last; None where it does not say
     included_in: dict[str, str] = {}  # class -> the one whose price has it included, so only where that one was used
 
 
@@ -65,8 +73,17 @@ class PriceBook(Protocol):
 class ShippedBook(PriceBook, Protocol):
     """The published prices, which know where they are incomplete or out of date."""
 
+    @property
+    def release(self) -> str:
+        """Of the rules and the prices that requests are charged by, for people."""
+        ...
+
     def why_unpriced(self, provider: str, model: str, timestamp: datetime) -> str:
         """What is known to be missing of a model's prices at `timestamp`, and what helps: a sentence, or ''."""
+        ...
+
+    def nearest(self, provider: str, model: str, timestamp: datetime) -> Price | None:
+        """The price of the known model whose name is most like `model`; None where none is. A hint for people only."""
         ...
 
 
@@ -85,7 +102,7 @@ class PriceBooks(Protocol):
 class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
     """A price that an operator sets, and when it is valid. It replaces all other prices of the same models."""
 
-    provider: str = ""  # '' for any; matched ignoring case
+    provider: str = ""  # '' for any; matched in any spelling of the provider's names
     model: str  # a name, or a pattern in which each * stands for any text; matched ignoring case
     tier: str = ""  # service tier, lower case; '' for the standard one
     rates: dict[str, Rate]  # keyed by the field names of `Usage`; what is used and not in it makes a cost unknown
@@ -117,18 +134,30 @@ class OperatorPrice(PriceTerms, frozen=True, kw_only=True):
 
 
 class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a receipt: `amount_usd` = `quantity` x `unit_usd`, exactly."""
+    """One line of a receipt: `amount_usd` = `quantity` x `unit_usd` / `per`, exactly unless that never ends."""
 
     usage_class: str
     quantity: int
-    unit_usd: Decimal
-    amount_usd: Decimal
+    unit_usd: Decimal  # for `per` units
+    amount_usd: Decimal  # to 1e-24, half even, where the division never ends
+    per: int = 1
+
+
+class ModelCharge(ModelUsage, frozen=True, kw_only=True, omit_defaults=True):
+    """What another model used within a request, and what that costs: a part of the request's cost."""
+
+    service_tier: str = ""
+    cost_usd: Decimal | None
+    cost_state: CostState
+    price_id: str = ""
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """What a usage costs. `cost_usd` is None exactly when `state` is not PRICED and not FREE."""
 
-    cost_usd: Decimal | None
+    cost_usd: Decimal | None  # with that of the `others`; None where one of them is unknown
     state: CostState
     price_id: str = ""
-    lines: tuple[ChargeLine, ...] = ()
+    lines: tuple[ChargeLine, ...] = ()  # of the billed model
+    others: tuple[ModelCharge, ...] = ()  # models that used something for it
+    calculated: "Charge | None" = None  # by our prices, where `cost_usd` is the provider's own bill

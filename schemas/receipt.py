@@ -19,22 +19,28 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str
     status: int
     outcome: Outcome
-    usage: Usage
+    usage: Usage  # of all models
     usage_source: UsageSource
     usage_mismatch: bool
     usage_incomplete: bool
     cost_usd: Decimal | None
     cost_state: CostState
     price_id: str
+    provider_cost_usd: Decimal | None = None
+    calculated_cost_usd: Decimal | None = None  # by our prices, where `cost_usd` is the provider's own bill
+    calculated_price_id: str = ""
+    other_models: str = ""  # as in `RequestRecord`
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, kw_only=True):
     """What was used of one class. Without a price per unit there is no amount, and the cost is unknown."""
 
-    usage_class: str  # or `request` for the fee of each request, or `rounding` to twelve decimals
+    model: str  # that used it
+    usage_class: str  # or `request` for the fee of each request, `rounding` to twelve decimals, or `bill`
     quantity: int
     unit_usd: Decimal | None
     amount_usd: Decimal | None
+    per: int = 1  # `unit_usd` is for so many
 
 
 class ContextTier(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +51,25 @@ class ContextTier(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class ModelReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """Another model that used something for a request. Its lines are among those of the receipt."""
+
+    model: str  # '' where nothing names it
+    service_tier: str
+    cost_usd: Decimal | None  # as stored
+    why: str | None  # as in `Receipt`
+    price: Price | None
+    context_tier: ContextTier | None
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """`total_usd` is the sum of the lines, None where one has no amount."""
 
     why: str | None  # a cost is unknown or zero; in plain words. None for a known cost
-    price: Price | None
+    price: Price | None  # of the billed model
     context_tier: ContextTier | None
-    lines: tuple[ReceiptLine, ...]
+    lines: tuple[ReceiptLine, ...]  # of all models
     total_usd: Decimal | None
-    reconciles: bool  # the stored cost is what the stored usage costs at the stored price
+    reconciles: bool  # the stored cost is what the stored usage costs at the stored price, or what was billed
+    other_models: tuple[ModelReceipt, ...] = ()
+    calculated: "Receipt | None" = None  # by our prices, where the cost is the provider's own bill

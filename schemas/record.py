@@ -16,7 +16,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     organization_id: str
     request_created_at: datetime
     request_id: str
-    version: int  # of the event, so that a replay never beats a correction: unix microseconds when it was recorded
+    version: int  # of the event, so that a replay never beats a correction; see schemas/versions.py
     response_created_at: datetime
     provider: str
     model: str  # the billed model; '' when none was named
@@ -37,18 +37,25 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     prompt_cache_read_tokens: int
     prompt_cache_read_audio_tokens: int
+    prompt_cache_read_image_tokens: int
     prompt_cache_write_5m_tokens: int
     prompt_cache_write_1h_tokens: int
+    prompt_cache_write_12h_tokens: int
     prompt_audio_tokens: int
     prompt_image_tokens: int
-    prompt_audio_seconds: int
+    prompt_video_tokens: int
+    prompt_audio_ms: int
+    prompt_characters: int
     completion_tokens: int
     reasoning_tokens: int
     completion_audio_tokens: int
     completion_image_tokens: int
+    completion_video_tokens: int
     citation_tokens: int
     web_searches: int
     file_searches: int
+    document_pages: int
+    annotated_pages: int
     usage_source: UsageSource
     usage_mismatch: bool  # the classes are inconsistent with the provider's own totals
     usage_incomplete: bool  # something was used that no class holds
@@ -57,7 +64,10 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None  # None exactly when cost_state is unknown
     cost_state: CostState
     price_id: str
-    provider_cost_usd: Decimal | None  # reported by the provider, or by the client that logged the call; beside ours
+    provider_cost_usd: Decimal | None  # reported by the provider, or by the client that logged the call
+    calculated_cost_usd: Decimal | None  # by our prices, where the cost is the provider's own bill; None if unknown
+    calculated_price_id: str  # the price that was calculated by; '' where the cost is no bill
+    other_models: str  # JSON: what other models used for this one, in the classes too, and what of the cost is theirs
     reprice_id: str  # of the re-pricing that changed this row last; '' for a row as it was charged at first
     original_cost_usd: (
         Decimal | None
@@ -65,9 +75,18 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cache_enabled: bool
     cache_reference_id: str | None  # set exactly when the response came from the response cache
     cache_saved_usd: Decimal | None  # what a cached response would have cost; None when not cached or unknown
+    attempt_of: str | None  # of an attempt that another one followed: the id of the client's request
     request_bytes: int
     response_bytes: int
     key_id: str  # of the Farebox key that sent or logged it; '' in older events
+    provider_key_hash: str  # keyed hash of the credential sent to the provider; '' where none was seen
+    provider_organization: str  # whose account it was, as the response shows it, else the request
+    provider_project: str
+    provider_request_id: str  # of the response's headers, else of its body
+    provider_response_id: str  # of the response's body
+    request_fingerprint: str  # keyed hash of the body without its volatile members; '' where it was not whole
+    response_model: str  # that the response names, whatever was billed
+    proxy_id: str  # which process recorded it
     first_logged_us: int  # unix microseconds when its client logged it first; 0 for what passed the proxy
     logged_us: int  # when the log in this row was recorded, unchanged by repricing; 0 for what passed the proxy
     replaced: str  # JSON: the rows before the same call was logged again, the oldest first; '' for none

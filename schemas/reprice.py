@@ -32,10 +32,12 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None
     cost_state: CostState
     price_id: str
+    other_models: str
     original_cost_usd: Decimal | None
     prior_cost_usd: Decimal | None
     prior_cost_state: CostState
     prior_price_id: str
+    prior_other_models: str
     prior_original_cost_usd: Decimal | None
     prior_reprice_id: str
 
@@ -43,7 +45,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     """Which requests to charge again: created from `since` on, before `until`."""
 
-    model: str  # as billed; `*` stands for any text, case does not matter
+    model: str  # as billed, or another that was used; `*` stands for any text, case does not matter
     provider: str  # '' for any; case does not matter
     since: datetime
     until: datetime

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.amendment import FEEDBACK
+from schemas.disputes import CALCULATED, DISPUTED
 from schemas.usage import COUNTS, USAGE_CLASSES
 
 
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     FLAG = "flag"
     UUID = "uuid"
     TEXT_MAP = "text_map"  # by key, then as text
+    NUMBER_MAP = "number_map"  # by key, then as a whole number, or as its text
     MAP_KEY = "map_key"  # equals: the map has that key
     BODY = "body"  # text of the bodies' table
 
@@ -78,6 +81,7 @@ OPERATORS: Mapping[Kind, frozenset[Operator]] = {
     Kind.FLAG: frozenset({Operator.EQUALS, Operator.NOT_EQUALS}),
     Kind.UUID: _TEXT,
     Kind.TEXT_MAP: _TEXT,
+    Kind.NUMBER_MAP: _ORDERED | _TEXT,
     Kind.MAP_KEY: frozenset({Operator.EQUALS, Operator.NOT_EQUALS}),
     Kind.BODY: _TEXT,
 }
@@ -90,6 +94,7 @@ PARAM_TYPES: Mapping[Kind, str] = {
     Kind.FLAG: "Bool",
     Kind.UUID: "UUID",
     Kind.TEXT_MAP: "String",
+    Kind.NUMBER_MAP: "Int64",
     Kind.MAP_KEY: "String",
     Kind.BODY: "String",
 }
@@ -105,7 +110,16 @@ def _count(name: str, parts: Sequence[str]) -> Column:
 
 
 _ABSENT_FLAG = "CAST(NULL, 'Nullable(Bool)')"
-_ABSENT_MAP = "CAST(map(), 'Map(String, String)')"
+_FEEDBACK = f"if(mapContains(scores, '{FEEDBACK}'), scores['{FEEDBACK}'] > 0, NULL)"
+
+# Facts of a request that cannot be had later, beside the key that sent it. Empty where they are not known.
+ATTRIBUTION = (
+    *("provider_key_hash", "provider_organization", "provider_project", "provider_request_id"),
+    *("provider_response_id", "request_fingerprint", "response_model", "proxy_id"),
+)
+
+# The names of the other models in a row, as an array.
+OTHER_MODEL_NAMES = "arrayMap(part -> part.1, JSONExtract(other_models, 'Array(Tuple(model String))'))"
 
 _COLUMNS = (
     _column("request_id", Kind.UUID),
@@ -138,18 +152,27 @@ _COLUMNS = (
     _column("cost_usd", Kind.MONEY, nullable=True),
     _column("cost_state", Kind.TEXT, "toString(cost_state)"),
     _column("price_id", Kind.TEXT),
+    _column("other_models", Kind.TEXT, f"arrayStringConcat(arraySort(arrayDistinct({OTHER_MODEL_NAMES})), ', ')"),
     _column("provider_cost_usd", Kind.MONEY, nullable=True),
+    _column("calculated_cost_usd", Kind.MONEY, CALCULATED, nullable=True),
+    _column("cost_disputed", Kind.FLAG, DISPUTED),
     _column("original_cost_usd", Kind.MONEY, nullable=True),
     _column("reprice_id", Kind.TEXT),
     _column("cached", Kind.FLAG, "(outcome = 'cached')"),
     _column("cache_enabled", Kind.FLAG),
     _column("cache_reference_id", Kind.UUID),
     _column("cache_saved_usd", Kind.MONEY, nullable=True),
+    _column("attempt_of", Kind.UUID),
+    _column("is_attempt", Kind.FLAG, "(is_call = 0)"),
     _column("request_bytes", Kind.NUMBER),
     _column("response_bytes", Kind.NUMBER),
     _column("key_id", Kind.TEXT),
+    *(_column(name, Kind.TEXT) for name in ATTRIBUTION),
     _column("is_logged", Kind.FLAG, "(first_logged_us > 0)"),
     _column("is_replaced", Kind.FLAG, "(replaced != '')"),
+    _column("scores", Kind.NUMBER_MAP),
+    _column("scores_column", Kind.TEXT, "toString(scores)"),
+    _column(FEEDBACK, Kind.FLAG, _FEEDBACK, nullable=True),
     _column("request_body", Kind.BODY),
     _column("response_body", Kind.BODY),
     # What Helicone's rows may have and ours never do: the constants are true for every row.
@@ -157,16 +180,12 @@ _COLUMNS = (
     _column("request_referrer", Kind.TEXT, "''"),
     _column("prompt_version", Kind.TEXT, "''"),
     _column("assets", Kind.TEXT, "''"),
-    _column("scores", Kind.TEXT_MAP, _ABSENT_MAP),
-    _column("scores_column", Kind.TEXT, "'{}'"),
-    _column("helicone-score-feedback", Kind.FLAG, _ABSENT_FLAG, nullable=True),
     _column("threat", Kind.FLAG, _ABSENT_FLAG, nullable=True),
     _column("is_passthrough_billing", Kind.FLAG, "false"),
 )
 
 # Columns that Helicone keeps as properties.
 _PROPERTY_LIKE = ("session_id", "session_name", "session_path", "prompt_id")
-
 _IDENTITY = ("organization_id", "request_created_at", "request_id")
 
 REQUEST_RESPONSE = Table(
@@ -178,9 +197,11 @@ REQUEST_RESPONSE = Table(
         *("target_url", "status", "outcome", "is_stream", "latency_ms", "time_to_first_token_ms", "user_id"),
         *_PROPERTY_LIKE,
         *("properties", "property_spellings", *USAGE_CLASSES, "usage_source", "usage_mismatch", "usage_incomplete"),
-        *("service_tier", "cost_usd", "cost_state", "price_id", "provider_cost_usd", "reprice_id", "original_cost_usd"),
-        *("cache_enabled", "cache_reference_id", "cache_saved_usd"),
-        *("request_bytes", "response_bytes", "key_id", "first_logged_us", "replaced"),
+        *("service_tier", "cost_usd", "cost_state", "price_id", "provider_cost_usd"),
+        *("calculated_cost_usd", "calculated_price_id", "other_models", "reprice_id", "original_cost_usd"),
+        *("cache_enabled", "cache_reference_id", "cache_saved_usd", "attempt_of"),
+        *("request_bytes", "response_bytes", "key_id", *ATTRIBUTION, "first_logged_us", "replaced"),
+        *("scores", "feedback_us", "amended_us"),
     ),
     columns={column.name: column for column in _COLUMNS},
 )
@@ -191,10 +212,26 @@ REQUEST_BODY = Table(
     shown=("request_created_at", "request_id", "request_body", "response_body"),
     columns={},
 )
+_BODY_BYTES = "length(request_body) + length(response_body) AS body_bytes"
+REQUEST_BODY_SIZE = msgspec.structs.replace(REQUEST_BODY, shown=("request_created_at", "request_id", _BODY_BYTES))
 PROPERTY_SPELLING = Table(
     name="property_spelling",
     tenant="organization_id",
     identity=("organization_id", "property_key", "spelling"),
+    shown=(),
+    columns={},
+)
+ROLLUP = Table(
+    name="rollup",
+    tenant="organization_id",
+    identity=("organization_id", "grain", "starts_at", "is_whole"),
+    shown=(),
+    columns={},
+)
+AMENDMENT = Table(
+    name="amendment",
+    tenant="organization_id",
+    identity=("organization_id", "request_id", "amended_us", "amendment_id"),
     shown=(),
     columns={},
 )
@@ -204,6 +241,16 @@ COST_CORRECTION = Table(
     identity=("organization_id", "reprice_id", "request_created_at", "request_id"),
     shown=(),
     columns={},
+)
+VALUE = Table(
+    name="value",
+    tenant="organization_id",
+    identity=("organization_id", "value_id", "version"),
+    shown=(
+        *("value_id", "version", "is_deleted", "starts_at", "ends_at", "user_id", "properties", "value_usd"),
+        *("source", "key_id"),
+    ),
+    columns={name: REQUEST_RESPONSE.columns[name] for name in ("user_id", "properties")},
 )
 
 

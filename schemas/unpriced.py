@@ -13,6 +13,6 @@ class Cause(StrEnum):
     USAGE_MISSING = "usage_missing"  # another response without usage
     USAGE_UNRECOGNIZED = "usage_unrecognized"  # something was used that no usage class counts
     USAGE_INCONSISTENT = "usage_inconsistent"  # with the provider's own totals
-    MODEL_MISSING = "model_missing"  # neither request nor response names a model
+    MODEL_MISSING = "model_missing"  # neither request nor response names a model that was used
     MODEL_UNPRICED = "model_unpriced"  # no price of the model was known
     PARTIALLY_UNPRICED = "partially_unpriced"  # a price was, but not for all that was used, or not for the service tier

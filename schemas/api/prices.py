@@ -1,16 +1,18 @@
 """Bodies and responses of the HTTP API about prices, and about how one cost came about."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
-from schemas.api.requests import Body, MaybeUsd, OthersCreatedAt, Timestamp, Usd, View
+from schemas.api.requests import UTC_NAME, Body, MaybeUsd, OthersCreatedAt, Timestamp, TimeZone, Usd, View
 from schemas.price import CostState
 from schemas.usage import UsageSource
 
 _PER_MILLION = "US dollars per million tokens, by usage class"
-_PER_UNIT = "US dollars for each, by usage class, of what is not counted in tokens"
+_PER_HOUR = "US dollars for an hour, of audio that is counted by its length"
+_PER_UNIT = "US dollars for each, by usage class, of what is sold one by one"
 _EXAMPLE = {"prompt_tokens": 0.6, "prompt_cache_read_tokens": 0.06, "completion_tokens": 1.8}
 
 Amounts = dict[str, Decimal]
@@ -32,9 +34,10 @@ class PriceRequest(_Terms):
         description="As billed, ignoring case; each * stands for any text: gpt-4o-20* is every dated gpt-4o, no mini",
         examples=["llama-3*"],
     )
-    provider: str = Field("", description="As requests show it, ignoring case; by default any", examples=["CUSTOM"])
+    provider: str = Field("", description="By any of its names, in any spelling; by default any", examples=["CUSTOM"])
     service_tier: str = Field("", description="By default the standard one", examples=["flex"])
     usd_per_million_tokens: Amounts = Field(default_factory=dict, description=_PER_MILLION, examples=[_EXAMPLE])
+    usd_per_hour: Amounts = Field(default_factory=dict, description=_PER_HOUR, examples=[{"prompt_audio_ms": 0.111}])
     usd_per_unit: Amounts = Field(default_factory=dict, description=_PER_UNIT, examples=[{"web_searches": 0.01}])
     usd_per_request: Decimal = Field(Decimal(0), description="US dollars for each request, beside what it uses")
     tiers: list[TierRequest] = Field(default_factory=list, description="Other prices for larger prompts")
@@ -42,10 +45,12 @@ class PriceRequest(_Terms):
     valid_until: str | None = Field(
         None, description="ISO 8601; for requests before this timestamp. By default for ever"
     )
+    time_zone: TimeZone = UTC_NAME
 
 
 class EndPriceRequest(_Terms):
     at: str | None = Field(None, description="ISO 8601; the price holds for requests before it. By default now")
+    time_zone: TimeZone = UTC_NAME
 
 
 class TierView(View):
@@ -59,12 +64,18 @@ class PriceView(View):
 
     id: str = Field(description="As requests show it in price_id")
     source: str
+    page_url: str = Field(description="Where the seller publishes its prices; empty for prices of your own")
+    checked_on: date | None = Field(
+        description="When the source compared the price with the seller's page last; null where it does not say"
+    )
     provider: str = Field(description="Empty: any")
     model: str
     service_tier: str
     valid_from: Timestamp | None = Field(description="Null: always")
     usd_per_million_tokens: dict[str, Usd]
     usd_per_unit: dict[str, Usd]
+    usd_per_hour: dict[str, Usd] = Field(description="Of audio that is counted by its length")
+    billed_at_least: dict[str, int] = Field(description="Of a class that was used, in units")
     usd_per_request: Usd
     tiers: list[TierView]
     max_prompt_tokens: int | None = Field(
@@ -94,12 +105,39 @@ class PricesView(View):
     in_force: PriceView | None = Field(description="What a request of `provider` and `model` is charged by")
 
 
+class UsedPrice(View):
+    """A model of recent requests."""
+
+    provider: str
+    model: str = Field(description="As billed; empty where nothing names it")
+    requests: int
+    cost_usd: MaybeUsd = Field(description="Of the requests whose cost is known; null when no request has one")
+    unpriced_requests: int
+    last_request_at: Timestamp
+    price: PriceView | None = Field(
+        description="What a request of the standard tier is charged by now; null without a price"
+    )
+
+
+class UsedPrices(View):
+    """What the requests of a period were of, the most requests first."""
+
+    start: Timestamp
+    end: Timestamp
+    requests: int
+    cost_usd: MaybeUsd = Field(description="Of the requests whose cost is known; null when no request has one")
+    models: list[UsedPrice]
+    truncated: bool = Field(description="There are more models than are shown")
+
+
 class LineView(View):
-    usage_class: str = Field(description="Or `request`, the fee of each request; or `rounding`, to twelve decimals")
+    model: str = Field(description="That used it")
+    usage_class: str = Field(description="Or `request`, the fee of each; `rounding`, to twelve decimals; or `bill`")
     quantity: int
-    unit_usd: MaybeUsd
+    unit_usd: MaybeUsd = Field(description="For `per` units")
+    per: int = Field(description="1; or 3600000, the milliseconds of the hour by which audio is sold")
     usd_per_million: MaybeUsd = Field(description="Of tokens")
-    amount_usd: MaybeUsd = Field(description="Quantity times unit price, exactly")
+    amount_usd: MaybeUsd = Field(description="Quantity times unit price, exactly; to 1e-24 where it never ends")
 
 
 class ContextTierView(View):
@@ -108,8 +146,35 @@ class ContextTierView(View):
     why: str
 
 
+class OtherModelView(View):
+    """A model that used something for the billed one: an advisor, or one that draws. Its lines are in `lines`."""
+
+    model: str = Field(description="Empty where neither request nor response names it: its cost is unknown then")
+    service_tier: str
+    cost_usd: MaybeUsd = Field(description="Its part of the cost, as stored; null when unknown")
+    why: str | None = Field(description="Why that is unknown, or nothing")
+    context_tier: ContextTierView | None
+    price: PriceView | None
+
+
+class CalculationView(View):
+    """What our prices make of a request that costs what its provider billed."""
+
+    cost_usd: MaybeUsd = Field(description="As stored; null when unknown")
+    why: str | None = Field(description="Why it is unknown, or nothing")
+    context_tier: ContextTierView | None
+    price: PriceView | None
+    lines: list[LineView]
+    other_models: list[OtherModelView] = Field(description="That used something for the billed one")
+    total_usd: MaybeUsd = Field(description="Sum of the lines")
+    reconciles: bool = Field(description="False: the sum done again is not what is stored. Please report this")
+
+
 class ReceiptView(View):
-    """How the cost of one request came about. The lines add up to `total_usd`, and that is the stored cost."""
+    """How the cost of one request came about. The lines add up to `total_usd`, and that is the stored cost.
+
+    Where the response carried the provider's own bill, that is the one line, and `calculated` has our sum beside it.
+    """
 
     request_id: str
     model: str
@@ -123,13 +188,18 @@ class ReceiptView(View):
     usage_mismatch: bool = Field(description="The provider's figures do not add up to its own totals")
     service_tier: str = Field(description="That the provider says it billed; empty for the standard one")
     context_tier: ContextTierView | None = Field(description="Which prices applied by the size of the prompt, and why")
-    price: PriceView | None
-    lines: list[LineView]
-    rounding_usd: Usd = Field(description="The amount of the line `rounding`, which is one of the lines")
+    price: PriceView | None = Field(description="Of the billed model")
+    lines: list[LineView] = Field(description="Of all models")
+    other_models: list[OtherModelView] = Field(description="That used something for the billed one")
+    rounding_usd: Usd = Field(description="The amount of the lines `rounding`, which are among the lines")
     total_usd: MaybeUsd = Field(description="Sum of the lines")
     reconciles: bool = Field(description="False: the sum done again is not the stored cost. Please report this")
     provider_usage: Any = Field(description="The provider's own figures, digit for digit")
-    provider_cost_usd: MaybeUsd = Field(description="What the provider itself says that it costs")
+    provider_cost_usd: MaybeUsd = Field(
+        description="As reported by the provider, or by the client that logged the call"
+    )
+    cost_disputed: bool = Field(description="The reported cost contradicts what we calculate")
+    calculated: CalculationView | None = Field(description="Null where the cost is no provider's bill")
     original_cost_usd: MaybeUsd = Field(
         description="With a reprice_id: the cost before any re-pricing; null when unknown"
     )

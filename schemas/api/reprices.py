@@ -4,8 +4,9 @@ from datetime import date
 
 from pydantic import ConfigDict, Field, StrictBool
 
+from schemas.api.prices import PriceView
 from schemas.api.reports import PricedRequestShare, PricedTokenShare, UnpricedRequests, UnpricedRequestsWithoutTokens
-from schemas.api.requests import Body, MaybeUsd, Timestamp, View
+from schemas.api.requests import UTC_NAME, Body, MaybeUsd, Timestamp, TimeZone, View
 from schemas.price import CostState
 from schemas.reprice import RepriceState
 from schemas.unpriced import Cause
@@ -26,6 +27,10 @@ class UnknownModel(View):
     first_seen_at: Timestamp
     last_seen_at: Timestamp
     example_request_ids: list[str] = Field(description="The latest few")
+    nearest: PriceView | None = Field(
+        None,
+        description="The price of the known model whose name is most like this one: a hint, which is never applied",
+    )
 
 
 class UnknownModels(View):
@@ -51,6 +56,7 @@ class RepriceRequest(Body):
     provider: str = Field("", max_length=200, description="Ignoring case; by default any")
     since: str = Field(description="90m, 24h, 7d, 4w, or ISO 8601; from this timestamp on", examples=["30d"])
     until: str | None = Field(None, description="ISO 8601; before this timestamp. By default now")
+    time_zone: TimeZone = UTC_NAME
     dry_run: StrictBool = Field(description="Say what would change, and change nothing")
 
 
