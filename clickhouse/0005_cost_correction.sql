@@ -18,10 +18,12 @@ CREATE TABLE IF NOT EXISTS cost_correction
     cost_usd                Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     cost_state              Enum8('priced' = 1, 'free' = 2, 'unknown_model' = 3, 'no_usage' = 4, 'partial' = 5, 'truncated' = 6),
     price_id                LowCardinality(String),
+    other_models            String CODEC(ZSTD(3)),
     original_cost_usd       Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     prior_cost_usd          Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     prior_cost_state        Enum8('priced' = 1, 'free' = 2, 'unknown_model' = 3, 'no_usage' = 4, 'partial' = 5, 'truncated' = 6),
     prior_price_id          LowCardinality(String),
+    prior_other_models      String CODEC(ZSTD(3)),
     prior_original_cost_usd Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     prior_reprice_id        LowCardinality(String)
 )
