@@ -8,18 +8,21 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
-from schemas.price import Charge, PriceBook
+from schemas.price import Charge, ModelCharge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.timestamps import unix_us
-from schemas.usage import ParsedResponse, RequestInfo, Usage, UsageSource
+from schemas.usage import ParsedResponse, RequestInfo, Usage, UsageSource, usage_of_all
 from schemas.versions import version_of
+from services.domain.attribution.account import project_in
 from services.domain.exchange.body import Body
 from services.domain.parsed_bodies import read_request, read_response
 from services.domain.pricing.billable import request_generates
-from services.domain.pricing.charge import FREE
+from services.domain.pricing.charge import FREE, spans_tiers
 from services.domain.pricing.cost import charge_of
+from services.domain.pricing.other_models import charge_models, encode_parts
 from services.domain.usage.numbers_only import without_text
-from services.domain.usage.request.info import MAX_NAME_CHARACTERS, parse_request
+from services.domain.usage.request.fingerprint import fingerprint_of
+from services.domain.usage.request.info import MAX_NAME_CHARACTERS, RESOURCE, parse_request
 from services.domain.usage.response.reported_cost import storable_usd
 from services.domain.usage.service_tier import with_region, with_requested_tier
 from services.domain.usage.source import ResolvedUsage, resolve_usage
@@ -43,10 +46,13 @@ def recorded_at_of(event: ExchangeEvent) -> datetime:
     return _later(_aware(event.request.created_at), _within(event.response.latency_ms, _MAX_MS))
 
 
-def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, RequestBodies | None]:
+def to_record(
+    event: ExchangeEvent, prices: PriceBook, hash_key: bytes = b""
+) -> tuple[RequestRecord, RequestBodies | None]:
     """The row of `event` and its bodies; None when there are none to store. Any event has a row.
 
-    The same event and prices give the same row, so that a replay changes nothing.
+    The same event, prices and key give the same row, so that a replay changes nothing. Without a `hash_key` requests
+    have no fingerprint.
     """
     event = _in_utc(event)
     request = event.request
@@ -55,9 +61,10 @@ def to_record(event: ExchangeEvent, prices: PriceBook) -> tuple[RequestRecord, R
     if request.tags.omit_response:
         parsed = without_text(parsed)
     info = parse_request(request, hints.info)
+    parsed = _of_one_context_tier(parsed, request, _model(request, info, parsed), prices)
     resolved = resolve_usage(event, parsed, hints)
     bill = _bill(event, info, parsed, resolved, prices)
-    record = _record(event, info, parsed, bill)
+    record = _record(event, info, parsed, bill, fingerprint_of(request, request_body, hash_key))
     return record, _bodies(record, request.tags, request_body, response_body)
 
 
@@ -69,6 +76,7 @@ class _Bill(NamedTuple):
     usage: Usage
     usage_source: UsageSource
     charge: Charge
+    others: tuple[ModelCharge, ...] = ()
     reported_usd: Decimal | None = None
     saved_usd: Decimal | None = None
 
@@ -77,17 +85,41 @@ def _bill(
     event: ExchangeEvent, info: RequestInfo, parsed: ParsedResponse, resolved: ResolvedUsage, prices: PriceBook
 ) -> _Bill:
     model = _model(event.request, info, parsed)
-    tier = with_region(with_requested_tier(parsed, info.tier), event.request.target_url, model)
-    charge = charge_of(event, model, tier, parsed, resolved, prices)
+    request = event.request
+    stated_tier = with_requested_tier(parsed, info.tier)
+
+    def tier_of(name: str) -> str:
+        return with_region(stated_tier, request.provider, request.target_url, name)
+
+    tier = tier_of(model)
+    others = charge_models(resolved.other_models, prices, request.provider, request.created_at, tier_of)
+    charge = charge_of(event, model, tier, parsed, resolved, prices, others)
     if event.response.outcome is Outcome.CACHED:
         return _Bill(model, tier, _NOTHING_USED, resolved.source, FREE, saved_usd=charge.cost_usd)
     if not request_generates(event.request, parsed):  # it may repeat the usage of an earlier response
         return _Bill(model, tier, _NOTHING_USED, resolved.source, charge)
     usage = resolved.usage or _NOTHING_USED
-    return _Bill(model, tier, usage, resolved.source, charge, _reported_cost_usd(event.response, parsed))
+    others = (charge.calculated or charge).others
+    if others:
+        usage = usage_of_all(usage, (part.usage for part in others))
+    reported_usd = _reported_cost_usd(event.response, parsed)
+    return _Bill(model, tier, usage, resolved.source, charge, others, reported_usd)
 
 
-def _record(event: ExchangeEvent, info: RequestInfo, parsed: ParsedResponse, bill: _Bill) -> RequestRecord:
+def _of_one_context_tier(
+    parsed: ParsedResponse, request: RequestEvent, model: str, prices: PriceBook
+) -> ParsedResponse:
+    """`parsed`, marked as incomplete where its turns may be billed at different tiers, and are counted together."""
+    usage, largest = parsed.usage, parsed.largest_prompt_tokens
+    price = prices.price_at(request.provider, model, request.created_at) if usage is not None and largest else None
+    if usage is None or price is None or not spans_tiers(usage, largest, price):
+        return parsed
+    return replace(parsed, complete=False)
+
+
+def _record(
+    event: ExchangeEvent, info: RequestInfo, parsed: ParsedResponse, bill: _Bill, fingerprint: str
+) -> RequestRecord:
     request, response, tags = event.request, event.response, event.request.tags
     latency_ms = _within(response.latency_ms, _MAX_MS)
     is_stream = info.stream or parsed.streamed
@@ -108,7 +140,7 @@ def _record(event: ExchangeEvent, info: RequestInfo, parsed: ParsedResponse, bil
         is_stream=is_stream,
         latency_ms=latency_ms,
         time_to_first_token_ms=_first_token_ms(response, is_stream=is_stream),
-        user_id=tags.user_id or info.user,
+        user_id=tags.user_id or info.user or tags.default_user_id or "",
         session_id=tags.session_id or "",
         session_name=tags.session_name or "",
         session_path=tags.session_path or "",
@@ -125,14 +157,26 @@ def _record(event: ExchangeEvent, info: RequestInfo, parsed: ParsedResponse, bil
         cost_state=bill.charge.state,
         price_id=bill.charge.price_id,
         provider_cost_usd=bill.reported_usd,
+        calculated_cost_usd=None if bill.charge.calculated is None else bill.charge.calculated.cost_usd,
+        calculated_price_id="" if bill.charge.calculated is None else bill.charge.calculated.price_id,
+        other_models=encode_parts(bill.others),
         reprice_id="",
         original_cost_usd=None,
         cache_enabled=tags.cache_enabled,
         cache_reference_id=response.cache_reference_id if response.outcome is Outcome.CACHED else None,
         cache_saved_usd=bill.saved_usd,
+        attempt_of=request.attempt_of,
         request_bytes=_within(request.body_bytes, _MAX_BYTES),
         response_bytes=_within(response.body_bytes, _MAX_BYTES),
         key_id=request.key_id,
+        provider_key_hash=request.account.key_hash,
+        provider_organization=response.account.organization or request.account.organization,
+        provider_project=_project(event),
+        provider_request_id=response.provider_request_id or parsed.response_id,
+        provider_response_id=parsed.response_id,
+        request_fingerprint=fingerprint,
+        response_model=parsed.model[:MAX_NAME_CHARACTERS],
+        proxy_id=request.proxy_id,
         first_logged_us=logged_us,
         logged_us=logged_us,
         replaced="",
@@ -142,9 +186,15 @@ def _record(event: ExchangeEvent, info: RequestInfo, parsed: ParsedResponse, bil
 def _model(request: RequestEvent, info: RequestInfo, parsed: ParsedResponse) -> str:
     """A non-LLM step has its own name, unless its response shows that a model was used."""
     step = request.step if parsed.usage is None else ""
-    billed = info.billed_model or parsed.model or info.model
+    billed = info.billed_model or parsed.model or request.sent_model or info.model.removeprefix(RESOURCE)
     name = request.tags.model_override or step or billed or request.step
     return name[:MAX_NAME_CHARACTERS]
+
+
+def _project(event: ExchangeEvent) -> str:
+    request = event.request
+    named = event.response.account.project or request.account.project
+    return named or project_in(request.target_url, request.provider)
 
 
 def _status(response: ResponseEvent, parsed: ParsedResponse) -> int:

@@ -9,9 +9,11 @@ from msgspec.structs import replace
 from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent
 from schemas.omission import Omission
 from schemas.usage import ParsedResponse, RequestHints
+from services.domain.exchange.body import Body, read_body
 from services.domain.exchange.bounded import bounded_request, bounded_response
 from services.domain.parsed_bodies import read_request, read_response
 from services.domain.usage.numbers_only import without_text
+from services.domain.usage.request.fingerprint import fingerprint_of
 from services.domain.usage.request.hints import stored_hints
 
 
@@ -34,11 +36,11 @@ def omits(event: ExchangeEvent) -> bool:
     )
 
 
-def without_bodies(event: ExchangeEvent) -> ExchangeEvent:
+def without_bodies(event: ExchangeEvent, hash_key: bytes = b"") -> ExchangeEvent:
     """`event` without the bodies that its tags omit, and with what was parsed of them.
 
-    Its charge is the same. Of bodies that take long to parse only the beginning and the end are read: where
-    these do not suffice, the charge is that of a truncated body.
+    Its charge is the same, and by the same `hash_key` its fingerprint. Of bodies that take long to parse only the
+    beginning and the end are read: where these do not suffice, the charge is that of a truncated body.
     """
     request, response = event.request, event.response
     hints, _ = read_request(bounded_request(request))
@@ -48,7 +50,9 @@ def without_bodies(event: ExchangeEvent) -> ExchangeEvent:
         may_be_estimated = not parsed.final
         response = _of_response(response, without_text(parsed))
     if request.tags.omit_request:
-        request = _of_request(request, stored_hints(hints, counts_text=may_be_estimated))
+        found = stored_hints(hints, counts_text=may_be_estimated)
+        fingerprint = fingerprint_of(request, _body_of(request), hash_key)
+        request = _of_request(request, replace(found, fingerprint=fingerprint))
     return replace(event, request=request, response=response)
 
 
@@ -59,9 +63,14 @@ def unread(event: ExchangeEvent) -> ExchangeEvent:
         response = _of_response(response, ParsedResponse(final=False, truncated=True))
     if request.tags.omit_request:
         request = _of_request(
-            request, RequestHints(may_use_hour_cache=True, may_use_cache=True, may_run_paid_tools=True)
+            request,
+            RequestHints(may_use_hour_cache=True, may_use_cache=True, may_run_paid_tools=True, annotates_pages=None),
         )
     return replace(event, request=request, response=response)
+
+
+def _body_of(request: RequestEvent) -> Body:
+    return read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
 
 
 def _of_request(request: RequestEvent, hints: RequestHints) -> RequestEvent:

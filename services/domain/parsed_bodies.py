@@ -1,11 +1,14 @@
 """The bodies of an event -> what was parsed of them, the same whether they were stored or omitted."""
 
+from msgspec.structs import replace
+
 from schemas.event import ExchangeEvent, RequestEvent
 from schemas.usage import ParsedResponse
 from services.domain.exchange.body import Body, read_body
 from services.domain.usage.folded_cache import flag_folded_cache
 from services.domain.usage.request.hints import BodyHints, Hints
-from services.domain.usage.request_hints import apply_request_hints
+from services.domain.usage.request_hints import apply_request_hints, with_spoken_text
+from services.domain.usage.response.response_id import response_id_in
 from services.domain.usage.truncated import parse_truncated
 
 
@@ -23,5 +26,7 @@ def read_response(event: ExchangeEvent, hints: Hints) -> tuple[ParsedResponse, B
     )
     if response.parsed is not None:
         return response.parsed, body
-    parsed = apply_request_hints(parse_truncated(event, hints, body), event.request.provider, hints)
+    parsed = replace(parse_truncated(event, hints, body), response_id=response_id_in(body.content))
+    parsed = apply_request_hints(parsed, event.request.provider, hints)
+    parsed = with_spoken_text(parsed, event, hints, body.content_type)
     return flag_folded_cache(parsed, hints, body) if event.request.logged else parsed, body

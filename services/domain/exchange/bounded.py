@@ -25,7 +25,7 @@ def bounded_request(request: RequestEvent) -> RequestEvent:
     """`request`, or with the beginning of its body only, decompressed, where all of it would take long to parse."""
     body = read_body(request.body, request.content_type, request.content_encoding, request.body_bytes)
     is_json = body.content.lstrip()[:1] in _OPENINGS  # of a form or of binary content nothing is decoded
-    if not _is_heavy(body.content, [body.content] if is_json else []):
+    if not is_heavy(body.content, [body.content] if is_json else []):
         return request
     size_bytes = max(request.body_bytes, len(body.content))
     return replace(request, body=body.content[:KEPT_BYTES], content_encoding="", body_bytes=size_bytes)
@@ -37,7 +37,7 @@ def bounded_response(response: ResponseEvent) -> ResponseEvent:
         response.body, response.content_type, response.content_encoding, response.body_bytes, response.body_tail
     )
     documents = events_of(body.content) if looks_like_events(body.content) else [body.content]
-    if not _is_heavy(body.content, [*documents, body.tail]):
+    if not is_heavy(body.content, [*documents, body.tail]):
         return response
     return replace(
         response,
@@ -48,7 +48,8 @@ def bounded_response(response: ResponseEvent) -> ResponseEvent:
     )
 
 
-def _is_heavy(content: bytes, documents: Sequence[bytes]) -> bool:
+def is_heavy(content: bytes, documents: Sequence[bytes]) -> bool:
+    """Whether the JSON `documents` in a body's `content` would take long to parse."""
     return len(content) > MAX_CONTENT_BYTES or any(map(_has_many_marks, documents))
 
 

@@ -12,7 +12,8 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
-from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment
+from services.domain.attribution.account import ACCOUNT_HEADERS
+from services.domain.exchange.helicone_headers import KNOWN_HEADERS, SIGNING_HEADERS, Treatment
 
 T = TypeVar("T")
 Pair = tuple[bytes, bytes]  # name as spelled on the wire, value
@@ -27,30 +28,55 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _NO_TAGS = RequestTags()
 NO_FRAMING: Final[Mapping[bytes, bytes]] = {}
+_NO_ACCOUNT: Final[Mapping[bytes, bytes]] = {}
 
 
 # What is done with a header. Framing headers are parsed here, then made anew or left out.
-HeaderAction = Literal["forward", "forward and frame", "frame", "helicone", "auth", "unsupported", "drop"]
+HeaderAction = Literal[
+    "forward",
+    "forward and frame",
+    "forward and attribute",
+    "forward and tag",
+    "frame",
+    "helicone",
+    "unsupported",
+    "drop",
+]
+
+TARGET_URL: Final = b"helicone-target-url"
+API_BASE: Final = b"helicone-openai-api-base"
+UPSTREAM: Final = b"helicone-upstream"
+MOCK_RESPONSE: Final = b"__helicone-mock-response"
+RATE_LIMIT: Final = b"helicone-ratelimit-policy"
+FALLBACKS: Final = b"helicone-fallbacks"
+_RETRY: Final = b"helicone-retry-"
+_RETRIES: Final = tuple(_RETRY + part for part in (b"enabled", b"num", b"factor", b"min-timeout", b"max-timeout"))
+_SIGNING: Final = tuple(name.lower().encode() for name in SIGNING_HEADERS)
+_ROUTING: Final = frozenset([TARGET_URL, API_BASE, UPSTREAM, MOCK_RESPONSE, *_SIGNING])
 
 _ACTIONS: Final[Mapping[bytes, HeaderAction]] = {
+    **dict.fromkeys([*_ROUTING, RATE_LIMIT, FALLBACKS, *_RETRIES], "unsupported"),
     b"connection": "frame",
+    b"cookie": "drop",  # of this address, so of whichever provider was called through it before
     b"content-encoding": "forward and frame",
     b"content-length": "frame",
     b"content-type": "forward and frame",
     b"expect": "frame",
-    b"helicone-auth": "auth",
+    b"helicone-auth": "frame",
     b"host": "frame",
     b"http2-settings": "drop",
     b"keep-alive": "drop",
     b"sec-websocket-key": "frame",
     b"te": "drop",
+    b"traceparent": "forward and frame",
     b"trailer": "drop",
     b"transfer-encoding": "frame",
     b"upgrade": "frame",
+    b"x-stripe-customer-id": "forward and tag",
 }
 
 
-class _SpellingCache(dict[bytes, T]):
+class SpellingCache(dict[bytes, T]):
     """What names mean, by spelling. Bounded, as clients choose the spellings."""
 
     def __init__(self, resolve: Callable[[bytes], T]) -> None:
@@ -69,6 +95,8 @@ def _action(spelled: bytes) -> tuple[HeaderAction, bytes]:
     name = spelled.lower()
     if name in _ACTIONS:
         return _ACTIONS[name], name
+    if name in ACCOUNT_HEADERS:
+        return "forward and attribute", name
     known = KNOWN_HEADERS.get(name)
     if known is not None and known.treatment is Treatment.REFUSED:
         return "unsupported", name
@@ -77,24 +105,50 @@ def _action(spelled: bytes) -> tuple[HeaderAction, bytes]:
     return "drop" if name.startswith(b"proxy-") else "forward", name
 
 
-_ACTION_OF: Final = _SpellingCache(_action)
+_ACTION_OF: Final = SpellingCache(_action)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The headers of a request or a response, sorted by whom they are for."""
 
     forwarded: list[Pair]  # to the other side
-    helicone_headers: Sequence[Pair]  # for us: every known `Helicone-*` header but the key
-    auth_header: bytes | None  # the value of Helicone-Auth
+    helicone_headers: Sequence[Pair]  # for us: every known `Helicone-*` header but the key, and tags under other names
+    auth_header: bytes | None  # the value of Helicone-Auth; None without one
     framing_headers: Mapping[bytes, bytes]  # those parsed here, by lower-case name; repeated ones joined by ", "
     body_bytes: int | None  # the value of Content-Length; None without one
     chunked: bool
-    unsupported: Sequence[Pair] = ()  # names in lower case: refused headers, and unknown `Helicone-*` ones
+    account_headers: Mapping[bytes, bytes] = _NO_ACCOUNT  # that show whose account it is, like the framing headers
+    # Names in lower case: headers that route, limit or retry the request, refused ones, and unknown `Helicone-*` ones.
+    # Most requests have none of these.
+    unsupported: Sequence[Pair] = ()
 
     @property
     def expects_continue(self) -> bool:
         """The client sends its body only after a 100 Continue."""
         return self.framing_headers.get(b"expect", b"").lower() == b"100-continue"
+
+    @property
+    def routing_headers(self) -> Sequence[Pair]:
+        """Those that say where the request goes instead, and with which key it is signed; names in lower case."""
+        return [pair for pair in self.unsupported if pair[0] in _ROUTING]
+
+    @property
+    def rate_limit(self) -> str:
+        """The value of Helicone-RateLimit-Policy; '' without one."""
+        return self._joined(RATE_LIMIT).strip() if self.unsupported else ""
+
+    @property
+    def fallbacks(self) -> str:
+        """The value of Helicone-Fallbacks; '' without one."""
+        return self._joined(FALLBACKS) if self.unsupported else ""
+
+    @property
+    def retry_headers(self) -> Sequence[Pair]:
+        """Helicone-Retry-*; names in lower case."""
+        return [pair for pair in self.unsupported if pair[0].startswith(_RETRY)]
+
+    def _joined(self, wanted: bytes) -> str:
+        return ", ".join(_decoded(value) for name, value in self.unsupported if name == wanted)
 
 
 def parse_head(headers: Iterable[Pair]) -> Head:
@@ -102,22 +156,24 @@ def parse_head(headers: Iterable[Pair]) -> Head:
     forwarded: list[Pair] = []
     helicone_headers: list[Pair] = []
     framing: dict[bytes, bytes] = {}
+    account: dict[bytes, bytes] = {}
     unsupported: Sequence[Pair] = ()
-    auth_header = None
     for pair in headers:
         action, name = _ACTION_OF[pair[0]]
         if action == "forward":
             forwarded.append(pair)
         elif action == "helicone":
             helicone_headers.append(pair)
-        elif action == "auth":
-            auth_header = pair[1]
         elif action == "unsupported":
             unsupported = (*unsupported, (name, pair[1]))
+        elif action == "forward and tag":
+            forwarded.append(pair)
+            helicone_headers.append(pair)
         elif action != "drop":
-            earlier = framing.get(name)
-            framing[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
-            if action == "forward and frame":
+            kept = account if action == "forward and attribute" else framing
+            earlier = kept.get(name)
+            kept[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
+            if action != "frame":
                 forwarded.append(pair)
     chunked = _is_chunked(framing) if b"transfer-encoding" in framing else False
     length = _length(framing[b"content-length"]) if b"content-length" in framing else None
@@ -125,10 +181,11 @@ def parse_head(headers: Iterable[Pair]) -> Head:
     return Head(
         forwarded=forwarded if connection is None else _without_named(forwarded, connection),
         helicone_headers=helicone_headers,
-        auth_header=auth_header,
+        auth_header=framing.pop(b"helicone-auth", None),
         framing_headers=framing,
         body_bytes=length,
         chunked=chunked,
+        account_headers=account,
         unsupported=unsupported,
     )
 
@@ -157,7 +214,7 @@ def _without_named(forwarded: list[Pair], connection: bytes) -> list[Pair]:
 
 
 _FLAGS: Final = frozenset(["omit_request", "omit_response", "cache_enabled"])
-_YES: Final = frozenset(["true", "1", "yes", "on"])
+YES: Final = frozenset(["true", "1", "yes", "on"])
 _TEXTS: Final = (
     "user_id",
     "session_id",
@@ -167,7 +224,19 @@ _TEXTS: Final = (
     "model_override",
     "request_id",
 )
-_FIELDS: Final = {b"helicone-" + field.replace("_", "-").encode(): field for field in (*_TEXTS, *_FLAGS)}
+_FIELDS: Final = {b"helicone-" + field.replace("_", "-").encode(): field for field in (*_TEXTS, *_FLAGS)} | {
+    b"helicone-cache-read": "cache_enabled"  # of either the cache may serve the request
+}
+
+
+# Kept as properties under these names, as Helicone has them.
+_KEPT: Final = {
+    name.lower().encode(): name
+    for name in (
+        *("Helicone-Experiment-Id", "Helicone-Cache-Control"),
+        *("Helicone-Cache-Seed", "Helicone-Cache-Bucket-Max-Size"),
+    )
+} | {b"x-stripe-customer-id": "stripe_customer_id"}
 
 
 def _tag(spelled: bytes) -> tuple[str, str, str]:
@@ -176,10 +245,12 @@ def _tag(spelled: bytes) -> tuple[str, str, str]:
     if name.startswith(_PROPERTY_PREFIX):
         key = _decoded(spelled[len(_PROPERTY_PREFIX) :])
         return ("properties" if key else "", key.lower(), key)
+    if (kept := _KEPT.get(name)) is not None:
+        return "properties", kept.lower(), kept
     return _FIELDS.get(name, ""), "", ""
 
 
-_TAG_OF: Final = _SpellingCache(_tag)
+_TAG_OF: Final = SpellingCache(_tag)
 
 
 def parse_helicone_headers(headers: Sequence[Pair]) -> tuple[RequestTags, str | None]:
@@ -210,7 +281,7 @@ def parse_helicone_headers(headers: Sequence[Pair]) -> tuple[RequestTags, str | 
 
 def _is_yes(text: str) -> bool:
     """Whether any part of a list is a yes, in any spelling."""
-    return any(part.strip().lower() in _YES for part in text.split(","))
+    return any(part.strip().lower() in YES for part in text.split(","))
 
 
 def header_option(headers: Sequence[Pair], name: bytes) -> bytes:

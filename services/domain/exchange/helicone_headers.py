@@ -13,8 +13,6 @@ from typing import Final
 import msgspec
 
 from schemas.errors import InvalidSetting, Rejected
-from schemas.origin import Origin
-from services.domain.exchange.routes import origin_of
 from services.domain.providers.catalog import PROVIDERS
 
 PROPERTY: Final = "Helicone-Property-<Name>"
@@ -43,7 +41,6 @@ class ActiveWhen(Enum):
     TEXT = "all but an empty one"
     FLAG = "all but an empty one and a no"
     LIST = "all but an empty list"
-    ADDRESS = "all but the address to which the call goes anyway"
 
 
 class KnownHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,31 +64,28 @@ def _refused(
         )
 
 
-_RETRIES: Final = "calls are not retried"
 _SECURITY: Final = "prompts are not checked for threats"
 # The providers' own keys, forwarded untouched.
 _CREDENTIALS: Final = dict.fromkeys(name for provider in PROVIDERS for name in provider.credential_headers)
+# Keys of providers that requests are signed with, and which never travel on.
+SIGNING_HEADERS: Final = tuple(
+    name for provider in PROVIDERS if provider.signing is not None for name in provider.signing.headers
+)
 _KNOWN: Final = (
     # Source: https://docs.helicone.ai/helicone-headers/header-directory
-    *_all(Treatment.OBEYED, "Helicone-Auth", *_CREDENTIALS),
+    *_all(Treatment.OBEYED, "Helicone-Auth", *_CREDENTIALS, *SIGNING_HEADERS),
     *_all(Treatment.OBEYED, PROPERTY, "Helicone-User-Id", "Helicone-Request-Id", "Helicone-Model-Override"),
     *_all(Treatment.OBEYED, "Helicone-Session-Id", "Helicone-Session-Name", "Helicone-Session-Path"),
     *_all(Treatment.OBEYED, "Helicone-Prompt-Id", "Helicone-Omit-Request", "Helicone-Omit-Response"),
     *_all(Treatment.OBEYED, "Helicone-Stream-Usage", "Helicone-On-Disconnect"),
-    *_refused(
-        *("Helicone-Target-URL", "Helicone-OpenAI-Api-Base"),
-        missing="calls go only where the path of the request leads",
-        active_when=ActiveWhen.ADDRESS,
-    ),
-    *_refused("Helicone-Fallbacks", missing="calls go to one provider only", active_when=ActiveWhen.LIST),
-    *_refused("Helicone-Retry-Enabled", missing=_RETRIES, active_when=ActiveWhen.FLAG),
-    *_refused(
-        *("Helicone-Retry-Num", "Helicone-Retry-Factor"),
-        *("Helicone-Retry-Min-Timeout", "Helicone-Retry-Max-Timeout"),
-        missing=_RETRIES,
-        part_of="helicone-retry-enabled",
-    ),
-    *_refused("Helicone-RateLimit-Policy", missing="no call is limited"),
+    *_all(Treatment.OBEYED, "Helicone-Target-URL", "Helicone-OpenAI-Api-Base", "Helicone-Upstream"),
+    *_all(Treatment.OBEYED, "__helicone-mock-response"),
+    *_all(Treatment.OBEYED, "Helicone-Cache-Enabled", "Helicone-Cache-Save", "Helicone-Cache-Read"),
+    *_all(Treatment.OBEYED, "Helicone-Cache-Bucket-Max-Size", "Helicone-Cache-Seed", "Helicone-Cache-Ignore-Keys"),
+    *_all(Treatment.OBEYED, "Helicone-Cache-Coalesce", "Cache-Control", "Helicone-RateLimit-Policy"),
+    *_all(Treatment.OBEYED, "Helicone-Budget-Status"),
+    *_all(Treatment.OBEYED, "Helicone-Fallbacks", "Helicone-Retry-Enabled", "Helicone-Retry-Num"),
+    *_all(Treatment.OBEYED, "Helicone-Retry-Factor", "Helicone-Retry-Min-Timeout", "Helicone-Retry-Max-Timeout"),
     *_refused("Helicone-Moderations-Enabled", missing="messages are not moderated", active_when=ActiveWhen.FLAG),
     *_refused(
         *("Helicone-LLM-Security-Enabled", "Helicone-Prompt-Security-Enabled"),
@@ -104,22 +98,15 @@ _KNOWN: Final = (
         active_when=ActiveWhen.FLAG,
         part_of="helicone-llm-security-enabled",
     ),
-    *_refused(
-        *("aws-access-key", "aws-secret-key", "aws-session-token"),
-        missing="calls are not signed, and the provider of this path would receive the key",
-    ),
-    *_refused("__helicone-mock-response", missing="the call would be a real one, and cost money"),
-    *_all(Treatment.HARMLESS, "Helicone-Cache-Enabled", "Helicone-Cache-Save", "Helicone-Cache-Read"),
-    *_all(Treatment.HARMLESS, "Helicone-Cache-Control", "Helicone-Cache-Bucket-Max-Size", "Helicone-Cache-Seed"),
-    *_all(Treatment.HARMLESS, "Helicone-Cache-Ignore-Keys", "Cache-Control"),
+    *_all(Treatment.OBEYED, "Helicone-Cache-Control", "Helicone-Experiment-Id", "X-Stripe-Customer-Id"),
     *_all(Treatment.HARMLESS, "Helicone-Prompt-Mode", "Helicone-Prompt-Version", "Helicone-Prompt-Name"),
-    *_all(Treatment.HARMLESS, "Helicone-Prompt-Format", "Helicone-Node-Id", "Helicone-Experiment-Id"),
+    *_all(Treatment.HARMLESS, "Helicone-Prompt-Format", "Helicone-Node-Id"),
     *_all(Treatment.HARMLESS, "Helicone-Experiment-Column-Id", "Helicone-Experiment-Row-Index"),
     *_all(Treatment.HARMLESS, "Helicone-Gateway-Body-Mapping", "Helicone-Gateway-Router-Id"),
     *_all(Treatment.HARMLESS, "Helicone-Gateway-Deployment-Target", "Helicone-Token-Limit-Exception-Handler"),
     *_all(Treatment.HARMLESS, "Helicone-Stream-Force-Format", "Helicone-Increase-Timeout"),
     *_all(Treatment.HARMLESS, "Helicone-Webhook-Enabled", "Helicone-Posthog-Key", "Helicone-Posthog-Host"),
-    *_all(Treatment.HARMLESS, "Helicone-Lytix-Key", "Helicone-Lytix-Host", "X-Stripe-Customer-Id"),
+    *_all(Treatment.HARMLESS, "Helicone-Lytix-Key", "Helicone-Lytix-Host"),
     *_all(Treatment.HARMLESS, "Helicone-JWT", "Helicone-Org-Id", "Helicone-Manual-Access-Key"),
 )
 
@@ -128,16 +115,18 @@ KNOWN_HEADERS: Final[Mapping[bytes, KnownHeader]] = {  # by name in lower case, 
 }
 
 
-def refusal_of(
-    headers: Sequence[tuple[bytes, bytes]], origin: Origin, ignored: Collection[bytes]
-) -> UnsupportedHeader | None:
-    """Why a request to `origin` with these headers (names in lower case) may not pass; None when it may.
+def refusal_of(headers: Sequence[tuple[bytes, bytes]], ignored: Collection[bytes]) -> UnsupportedHeader | None:
+    """Why a request with these headers (names in lower case) may not pass; None when it may.
 
     What a header is part of switches it off: retries that are off need no numbers. `ignored` are names of refused
     headers that the operator wants ignored.
     """
-    refused = [(KNOWN_HEADERS[name], name, value) for name, value in headers if name in KNOWN_HEADERS]
-    active = {name for known, name, value in refused if _is_active(known, value.strip().lower(), origin)}
+    refused = [
+        (known, name, value)
+        for name, value in headers
+        if (known := KNOWN_HEADERS.get(name)) is not None and known.treatment is Treatment.REFUSED
+    ]
+    active = {name for known, name, value in refused if _is_active(known, value.strip().lower())}
     off = {name.decode() for _, name, _ in refused if name not in active} | {name.decode() for name in ignored}
     for known, name, _ in refused:
         if name in active and name.decode() not in off and known.part_of not in off:
@@ -148,7 +137,7 @@ def refusal_of(
     return None
 
 
-def _is_active(known: KnownHeader, value: bytes, origin: Origin) -> bool:
+def _is_active(known: KnownHeader, value: bytes) -> bool:
     match known.active_when:
         case ActiveWhen.TEXT:
             return value != b""
@@ -156,17 +145,6 @@ def _is_active(known: KnownHeader, value: bytes, origin: Origin) -> bool:
             return value not in _NO
         case ActiveWhen.LIST:
             return value not in _EMPTY
-        case ActiveWhen.ADDRESS:
-            return value != b"" and not _leads_to(value, origin)
-
-
-def _leads_to(url: bytes, origin: Origin) -> bool:
-    """Whether the server in `url` is `origin`. Paths are not compared, as with Helicone."""
-    try:
-        target = origin_of(url.decode("latin-1"))
-    except InvalidSetting:
-        return False
-    return (target.tls, target.host, target.port) == (origin.tls, origin.host, origin.port)
 
 
 def unknown_names(headers: Sequence[tuple[bytes, bytes]]) -> set[str]:

@@ -1,68 +1,126 @@
-"""Path of a request -> provider and upstream, from the providers' records: a client chooses a row, never a host."""
+"""Path and host of a request -> provider and server, from the providers' records: a client chooses a row, never a host.
+
+Where the client, its key or an operator's row chooses the server, the route is all that is known here: `routing/` finds
+the rest once the key is.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
-from schemas.errors import InvalidRequest, InvalidSetting
+from schemas.errors import InvalidSetting
 from schemas.origin import Origin
-from services.domain.providers.catalog import provider_named
+from services.domain.exchange.host import parse_host
+from services.domain.exchange.target import Target, checked_path, target_at, without_key
+from services.domain.providers.catalog import ROUTED, provider_named
+from services.domain.providers.others import CUSTOM
 from services.domain.providers.record import Provider
 
-ROUTE_SHAPES: Final = ("/{}", "/v1/gateway/{}")  # the short path, and the one of Helicone's self-hosted gateway
+GATEWAY: Final = b"gateway"  # the label of the route whose server each request names
+AI_GATEWAY: Final = b"ai-gateway"  # likewise; the body's `model` names servers
+CHAT: Final = b"/chat/completions"  # what the AI gateway takes
+UPSTREAMS: Final = b"upstreams"  # likewise; what follows is the name of an operator's row
+_JAWN: Final = b"/v1/gateway"  # before every route, as Helicone's self-hosted gateway has them
 _LOG_SUFFIX: Final = b"/v1/log"  # below a label this is Helicone's manual logging, which no provider may see
 
-_VISIBLE = re.compile(rb"[!-~]*")
-_SUSPECT = re.compile(rb"/\.|//|[%\\;#]")  # nothing a path can be misread by lacks all of these
-_SEPARATOR = re.compile(rb"[/\\]")
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SCHEME_AND_AUTHORITY = re.compile(rb"https?://[^/?#]+", re.IGNORECASE)
-_KEY_SEGMENT = re.compile(rb"/(?:sk|pk)-helicone[^/]*")
-KEY_IN_PATH: Final = re.compile(_KEY_SEGMENT.pattern.decode(), re.IGNORECASE)
+_NOWHERE: Final = Origin(url="", tls=True, host="", port=0, path="")  # of a route that leads to no server by itself
+_UPSTREAM: Final = re.compile(rb"/([a-z0-9][a-z0-9_.-]{0,63})(?=/)", re.IGNORECASE)
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one request goes."""
+class _Row(msgspec.Struct, frozen=True):
+    """A route."""
 
-    provider: str
+    provider: Provider
     origin: Origin
-    path_and_query: bytes  # of the request to the provider
-    url: str  # the same as a URL without its query, which may hold keys
-    secret: bytes | None = None  # the Farebox key, for clients that can only put it in the path
-    stream_usage_on_request: bool = False  # streams from here have no usage unless the request sets `include_usage`
 
 
 class Routes:
     """The provider routes of one proxy, to `origins` by the providers' stored names."""
 
-    def __init__(self, origins: Mapping[str, Origin]) -> None:
-        targets = [(provider_named(name), origin) for name, origin in origins.items()]
-        self._rows = [
-            (shape.format(provider.label).encode(), provider, origin)
-            for shape in ROUTE_SHAPES
-            for provider, origin in targets
+    def __init__(self, origins: Mapping[str, Origin], *, own_paths: Collection[str] = ()) -> None:
+        """`own_paths` are the proxy's under every host name."""
+        rows = [
+            _Row(provider, origins.get(provider.name, _NOWHERE))
+            for provider in ROUTED
+            if provider.name in origins or not provider.base_url
         ]
+        self._by_label = {row.provider.label.encode(): row for row in rows}
+        self._own_paths = frozenset(path.encode() for path in own_paths)
         # An application calls few different paths, many times.
         self.resolve = lru_cache(maxsize=256)(self._resolve)
 
     @property
     def known(self) -> list[str]:
-        return [f"{prefix.decode()}/*" for prefix, _, _ in self._rows]
+        """The short paths, for people."""
+        labels = [*self._by_label, GATEWAY, AI_GATEWAY, UPSTREAMS + b"/NAME"]
+        return [f"/{label.decode()}/*" for label in labels]
 
-    def _resolve(self, url: bytes) -> Target | None:
-        """None for a `url` that leads to no provider.
+    def _resolve(self, url: bytes, host: bytes = b"") -> Target | None:
+        """None for a `url` that leads to no provider; `host` is the Host header, whose first label may be a route's.
 
         Raises: InvalidRequest for a path that a provider could parse as another one than we do.
         """
         url = _origin_form(url)
-        for prefix, provider, origin in self._rows:
-            if url.startswith(prefix) and url[len(prefix) : len(prefix) + 1] == b"/":
-                return _target(url[len(prefix) :], provider, origin)
-        return None
+        label = _label_of(host)
+        if label == GATEWAY:
+            return self._at_gateway_host(url)
+        if label == AI_GATEWAY and url.partition(b"?")[0].endswith(CHAT):
+            return self._by_path(url) or _models_target(url)
+        row = self._by_label.get(label)
+        if row is None:
+            return self._by_path(url)
+        if self._is_own(url):
+            return None
+        by_path = self._by_path(url)
+        # Whoever names a route means it, unless this provider's own API has such a path.
+        its_own = tuple(f"/{one}/".encode() for one in row.provider.paths_like_routes)
+        if by_path is not None and not url.startswith(its_own):
+            return by_path
+        return _target(url, row.provider, row.origin)
+
+    def _at_gateway_host(self, url: bytes) -> Target | None:
+        """The path is that of the server that a header names; of a request without that header it may be a route."""
+        if self._is_own(url):
+            return None
+        by_path = self._by_path(url)
+        if by_path is None:
+            return _gateway_target(url)
+        return replace(by_path, gateway_path=by_path.gateway_path or checked_path(url)[0])
+
+    def _is_own(self, url: bytes) -> bool:
+        return not url.startswith(b"/") or url.partition(b"?")[0].rstrip(b"/") in self._own_paths
+
+    def _by_path(self, url: bytes) -> Target | None:
+        if url.startswith(_JAWN + b"/"):
+            url = url[len(_JAWN) :]
+        root, _, routed = url.partition(b"/")
+        label, slash, rest = routed.partition(b"/")
+        if root or not slash:
+            return None
+        path = slash + rest
+        if (row := self._by_label.get(label)) is not None:
+            return _target(path, row.provider, row.origin)
+        if label == GATEWAY:
+            return _gateway_target(path)
+        if label == AI_GATEWAY:
+            return _models_target(path)
+        found = _UPSTREAM.match(path) if label == UPSTREAMS else None
+        return None if found is None else _upstream_target(found[1], path[found.end() :])
+
+
+def _label_of(host: bytes) -> bytes:
+    """The first label of a name that has more; b'' for an address, and for names such as a container's."""
+    if not host:
+        return b""
+    parsed = parse_host(host)
+    label, dot, _ = parsed.name.partition(".")
+    return label.encode() if dot and not parsed.is_address else b""
 
 
 def _origin_form(url: bytes) -> bytes:
@@ -72,65 +130,42 @@ def _origin_form(url: bytes) -> bytes:
 
 
 def _target(url: bytes, provider: Provider, origin: Origin) -> Target | None:
-    path, mark, query = url.partition(b"?")
-    secret = None
+    path = url.partition(b"?")[0]
     if b"k-helicone" in path:
-        path, secret = _without_key(path)
+        path, _ = without_key(path)
     if path.startswith(_LOG_SUFFIX) and path in (_LOG_SUFFIX, _LOG_SUFFIX + b"/"):
         return None
-    if b"#" in url or _SUSPECT.search(path) or not _VISIBLE.fullmatch(url):
-        _check_unambiguous(path, url)
-    path = origin.path.encode() + path
-    return Target(
-        provider=provider.name,
-        origin=origin,
-        path_and_query=path + mark + query,
-        url=f"{_site(origin)}{path.decode('ascii')}",
-        secret=secret,
-        stream_usage_on_request=_ends_with_any(path, provider.stream_usage_paths),
-    )
+    route_path, secret = checked_path(url)
+    return target_at(provider, origin, route_path, secret)
 
 
-def _ends_with_any(path: bytes, ends: Sequence[str]) -> bool:
-    return any(path.endswith(end.encode()) for end in ends)
+def _gateway_target(url: bytes) -> Target:
+    target = _open_target(url)
+    return replace(target, gateway_path=target.route_path)
 
 
-def _site(origin: Origin) -> str:
-    return origin.url.removesuffix(origin.path)
+def _models_target(url: bytes) -> Target:
+    return replace(_open_target(url), by_model=True, stream_usage_on_request=True)
 
 
-def _without_key(path: bytes) -> tuple[bytes, bytes | None]:
-    found = _KEY_SEGMENT.search(path)
-    if found is None:
-        return path, None
-    return _KEY_SEGMENT.sub(b"", path) or b"/", found.group()[1:]
+def _upstream_target(name: bytes, url: bytes) -> Target:
+    return replace(_open_target(url), upstream=name.decode().lower())
 
 
-def _check_unambiguous(path: bytes, url: bytes) -> None:
-    """Dot segments, however encoded, could leave the path the operator configured; the rest could confuse a parser.
-
-    Raises: InvalidRequest.
-    """
-    if b"#" in url:
-        raise InvalidRequest("a request target must not contain a fragment; a # in it is written %23")
-    if not _VISIBLE.fullmatch(url):
-        raise InvalidRequest("the path contains characters that must be percent-encoded")
-    decoded = unquote_to_bytes(path)
-    if _CONTROL.search(decoded):
-        raise InvalidRequest("the path contains encoded control characters, which are not forwarded")
-    if b"\\" in path or path.startswith(b"//") or _has_dots(decoded) or _has_dots(unquote_to_bytes(decoded)):
-        raise InvalidRequest("the path contains dot segments or an empty first segment, which are not forwarded")
-
-
-def _has_dots(path: bytes) -> bool:
-    """Some servers treat a backslash as a slash, and ignore what follows a semicolon within a segment."""
-    return any(segment.partition(b";")[0] in (b".", b"..") for segment in _SEPARATOR.split(path))
+def _open_target(url: bytes) -> Target:
+    path, secret = checked_path(url)
+    return Target(provider=CUSTOM.name, origin=_NOWHERE, path_and_query=path, url="", secret=secret, route_path=path)
 
 
 def origins_of(base_urls: Mapping[str, str]) -> dict[str, Origin]:
-    """The origins of `base_urls`, by the same stored names. Raises: InvalidSetting, which names the setting."""
+    """The origins of `base_urls`, by the same stored names, but for empty ones.
+
+    Raises: InvalidSetting, which names the setting.
+    """
     origins = {}
     for name, url in base_urls.items():
+        if not url:
+            continue  # each client has a server of its own
         try:
             origins[name] = origin_of(url)
         except InvalidSetting as error:
@@ -152,4 +187,4 @@ def origin_of(base_url: str) -> Origin:
     tls = parts.scheme == "https"
     path = parts.path.rstrip("/")
     origin = Origin(url="", tls=tls, host=parts.hostname, port=port or (443 if tls else 80), path=path)
-    return msgspec.structs.replace(origin, url=f"{parts.scheme}://{origin.authority}{path}")
+    return replace(origin, url=f"{parts.scheme}://{origin.authority}{path}")

@@ -22,6 +22,9 @@ _OPENING: Final = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
 _NAME: Final = re.compile(rb'("(?:[^"\\]|\\.){0,1024}")[ \t\r\n]*:[ \t\r\n]*')
 _COMMA: Final = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*")
 
+_STREAM: Final = b'"stream"'
+_TRUE: Final = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*true")
+
 _NOTHING: Final = msgspec.Raw(b"")
 
 
@@ -46,7 +49,7 @@ def with_usage_requested(body: bytes) -> bytes | None:
     None when it requests no stream, sets the option itself, or is too ambiguous to edit: no JSON object, names that
     come twice, options that are none; and for one of thousands of names, which would take a second to parse.
     """
-    if b'"stream"' not in body:
+    if not _may_request_stream(body):
         return None
     places = _places(body)
     if places is None or "stream" not in places:
@@ -59,6 +62,17 @@ def with_usage_requested(body: bytes) -> bytes | None:
     start, end = places["stream_options"]
     options = _with_option(body[start:end])
     return None if options is None else b"%b%b%b" % (body[:start], options, body[end:])
+
+
+def _may_request_stream(body: bytes) -> bool:
+    """Whether it is worth parsing: many clients say that they want no stream."""
+    at = body.find(_STREAM)
+    while at >= 0:
+        at += len(_STREAM)
+        if _TRUE.match(body, at) is not None:
+            return True
+        at = body.find(_STREAM, at)
+    return False
 
 
 def _with_option(options: bytes) -> bytes | None:

@@ -22,14 +22,17 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.event import ExchangeEvent, Outcome, RequestEvent, ResponseEvent
+from schemas.key import KeyTags, MissingTags
 from schemas.price import MAX_USD
 from schemas.undecodable import UNDECODABLE
+from services.domain.attribution.account import provider_request_id, response_account
+from services.domain.attribution.key_tags import with_key_tags
 from services.domain.exchange.capture import beginning_and_end
 from services.domain.exchange.headers import Pair, parse_helicone_headers
-from services.domain.exchange.routes import KEY_IN_PATH
 from services.domain.exchange.sse import looks_like_events
+from services.domain.exchange.target import KEY_IN_PATH
+from services.domain.logging_api.account import logged_request_account, logged_response_headers
 from services.domain.logging_api.payload import (
-    NOT_THERE,
     LoggedCall,
     LoggedResponse,
     Timing,
@@ -37,15 +40,15 @@ from services.domain.logging_api.payload import (
     decode_payload_steps,
     valid_utf8,
 )
+from services.domain.logging_api.step import step_of
 from services.domain.logging_api.timestamps import elapsed_ms, first_byte_ms, started_at
 from services.domain.logging_api.typed import TYPED_PATH
 from services.domain.providers.catalog import PROVIDERS
 from services.domain.providers.openai import OPENAI
-from services.domain.usage.request.info import MAX_NAME_CHARACTERS
 
 _TRACE_PATHS: Final = ("/v1/trace/custom/v1/log", "/v1/trace/custom/log", TYPED_PATH)  # OpenAI's, as with Helicone
 LOG_PATHS: Final[Mapping[str, str]] = {  # path -> provider, unless the payload names one
-    **{f"/{provider.label}/v1/log": provider.name for provider in PROVIDERS if provider.label},
+    **{f"/{provider.log_label}/v1/log": provider.name for provider in PROVIDERS if provider.log_label},
     **dict.fromkeys(_TRACE_PATHS, OPENAI.name),
 }
 
@@ -61,8 +64,6 @@ _CREDENTIALS_IN_PATH: Final = re.compile(r"^[/\\]*[^/\\]*@")
 _PARAMETERS_IN_PATH: Final = re.compile(r";|%3[bf]|%23", re.IGNORECASE)
 _PROPERTY_IN_SNAKE_CASE: Final = re.compile(r"helicone_property_", re.IGNORECASE)
 
-_MAX_RAW_NAME_BYTES: Final = 64 * 2**10
-
 T = TypeVar("T")
 
 _text = msgspec.json.Decoder(str)
@@ -75,17 +76,10 @@ class LoggedBy(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     provider: str  # of the path
     helicone_headers: Sequence[Pair]  # its `Helicone-*` headers, which win over those in the payload
-
-
-def parse_log(
-    payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
-) -> ExchangeEvent:
-    """The event of the call in `payload`. A call with an id has the same identity whenever it is logged again.
-
-    `drawn_id` is the id of a call without one; of each body `capture_bytes` are stored, and the end of the response.
-    Raises: InvalidRequest, which names what is wrong.
-    """
-    return result_of(parse_log_steps(payload, by, drawn_id=drawn_id, now=now, capture_bytes=capture_bytes))
+    key_tags: KeyTags | None = None  # of the key
+    missing_tags: MissingTags = MissingTags.REFUSE  # what becomes of a call without a tag that the key requires
+    proxy_id: str = ""  # of the process that takes the log
+    hash_key: bytes = b""  # of credentials; without one they have no hash
 
 
 def result_of(steps: Generator[None, None, T]) -> T:
@@ -101,16 +95,26 @@ def result_of(steps: Generator[None, None, T]) -> T:
 def parse_log_steps(
     payload: bytes | bytearray, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
 ) -> Generator[None, None, ExchangeEvent]:
-    """Like `parse_log`; yields where other work may run, as each step may take milliseconds for a large `payload`."""
+    """The event of the call in `payload`. A call with an id has the same identity whenever it is logged again.
+
+    Yields where other work may run, as each step may take milliseconds for a large `payload`. `drawn_id` is the id of a
+    call without one; of each body `capture_bytes` are stored, and the end of the response.
+    Raises: InvalidRequest, which names what is wrong; MissingTag.
+    """
     call = yield from decode_payload_steps(payload)
     yield
+    return (yield from call_steps(call, by, drawn_id=drawn_id, now=now, capture_bytes=capture_bytes))
+
+
+def call_steps(
+    call: LoggedCall, by: LoggedBy, *, drawn_id: str, now: datetime, capture_bytes: int
+) -> Generator[None, None, ExchangeEvent]:
+    """The event of a call that is decoded, as of one in a payload."""
     request = _request(call, by, drawn_id, now)
     yield
-    response = _response(call.provider_response, call.timing)
+    response = _response(call.provider_response, call.timing, request.provider)
     yield
-    step = ""
-    if b'"_type"' in request.body or b'"_type"' in response.body:
-        step = _step(_named_in(request.body), _named_in(response.body))
+    step = step_of(request.body, response.body)
     body, tail = beginning_and_end(response.body, capture_bytes)
     return ExchangeEvent(
         request=msgspec.structs.replace(request, body=request.body[:capture_bytes], step=step),
@@ -121,26 +125,34 @@ def parse_log_steps(
 
 def _request(call: LoggedCall, by: LoggedBy, drawn_id: str, now: datetime) -> RequestEvent:
     request = call.provider_request
-    in_meta = _helicone_headers(decode_meta(request.meta), by.helicone_headers)
+    meta = decode_meta(request.meta)
+    in_meta = _helicone_headers(meta, by.helicone_headers)
     tags, request_id = parse_helicone_headers([*by.helicone_headers, *in_meta])
+    if by.key_tags is not None:
+        tags = with_key_tags(tags, by.key_tags, by.missing_tags)
+    provider = _provider(call.provider) or by.provider
+    target_url = _target(request.url)
     body = _content(request.json)
     return RequestEvent(
         organization_id=by.organization_id,
         request_id=request_id or drawn_id,
         created_at=started_at(call.timing.start_time, now),
-        provider=_provider(call.provider) or by.provider,
+        provider=provider,
         method="POST",
-        target_url=_target(request.url),
+        target_url=target_url,
         tags=tags,
         content_type="application/json",
         body=body,
         body_bytes=len(body),
         key_id=by.key_id,
+        account=logged_request_account(provider, meta, request.url, by.hash_key),
+        proxy_id=by.proxy_id,
         logged=True,
     )
 
 
-def _response(response: LoggedResponse, timing: Timing) -> ResponseEvent:
+def _response(response: LoggedResponse, timing: Timing, provider: str) -> ResponseEvent:
+    account_headers = logged_response_headers(response.headers)
     outcome, status = _outcome_and_status(response.status)
     body, content_type = _content(response.json), "application/json"
     if response.text_body:
@@ -154,6 +166,8 @@ def _response(response: LoggedResponse, timing: Timing) -> ResponseEvent:
         content_type=content_type,
         body=body,
         body_bytes=len(body),
+        account=response_account(provider, account_headers),
+        provider_request_id=provider_request_id(provider, account_headers),
         reported_cost_usd=_cost_usd(response.cost),
     )
 
@@ -234,58 +248,3 @@ def _header_value(key: str, value: object) -> bytes:
     if isinstance(value, int | float):
         return msgspec.json.encode(value)
     raise InvalidRequest(f"providerRequest.meta.{key[:100]} must be a text")
-
-
-class _Named(msgspec.Struct, frozen=True):
-    """The members of a body that name the kind of call, undecoded: they may be any JSON."""
-
-    kind: msgspec.Raw = msgspec.field(default=NOT_THERE, name="_type")
-    tool: msgspec.Raw = msgspec.field(default=NOT_THERE, name="toolName")
-    name: msgspec.Raw = NOT_THERE
-
-
-_STEPS: Final = ("tool", "data", "vector_db")
-_NAMELESS: Final = "unknown"
-
-_named = msgspec.json.Decoder(_Named)
-
-
-def _named_in(body: bytes) -> _Named:
-    try:
-        return _named.decode(body)
-    except UNDECODABLE:
-        return _Named()
-
-
-def _step(request: _Named, response: _Named) -> str:
-    """The name of a non-LLM step, as Helicone names its model; '' for calls of models.
-
-    The Python client writes the kind into both bodies, and the name of a data source only into the request: a name in
-    the response may belong to a result.
-    """
-    kind = _text_of(response.kind)
-    match kind if kind in _STEPS else _text_of(request.kind):
-        case "tool":
-            return f"tool:{_name(request.tool) or _name(response.tool) or _NAMELESS}"
-        case "data":
-            return f"data:{_name(request.name) or _name(response.name) or _NAMELESS}"
-        case "vector_db":
-            return "vector_db"
-    return ""
-
-
-def _name(raw: msgspec.Raw) -> str:
-    """'' without one; the Python client writes `unknown` then."""
-    name = _text_of(raw)
-    return "" if name == _NAMELESS else name
-
-
-def _text_of(raw: msgspec.Raw) -> str:
-    """The beginning of a JSON string; '' for other JSON, or one longer than any name."""
-    content = bytes(raw)
-    if not content.startswith(b'"') or len(content) > _MAX_RAW_NAME_BYTES:
-        return ""
-    try:
-        return _text.decode(content)[:MAX_NAME_CHARACTERS]
-    except UNDECODABLE:
-        return ""

@@ -36,6 +36,7 @@ class LoggedRequest(msgspec.Struct, frozen=True):
 
 class LoggedResponse(msgspec.Struct, frozen=True, rename="camel"):
     status: int
+    headers: msgspec.Raw = NOT_THERE
     json: msgspec.Raw = NOT_THERE
     text_body: str | None = None
     cost: float | None = None

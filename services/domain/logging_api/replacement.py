@@ -15,7 +15,7 @@ from schemas.errors import LogConflict
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.timestamps import from_unix_us
-from schemas.versions import written_us
+from schemas.versions import next_version, written_us
 
 REPLACED_WITHIN: Final = timedelta(hours=24)  # of the first log
 MAX_REPLACED: Final = 100  # logs of one call before the one that counts
@@ -100,7 +100,7 @@ def row_to_write(log: RequestRecord, stored: StoredRow | None) -> RequestRecord 
     before = (*replaced_of(stored.replaced), stood)
     return msgspec.structs.replace(
         log,
-        version=max(log.version, stored.version + 1),  # also where a re-pricing has overtaken the log
+        version=max(log.version, next_version(stored.version)),  # also where a re-pricing has overtaken the log
         first_logged_us=stored.first_logged_us,
         replaced=msgspec.json.encode(before).decode(),
     )

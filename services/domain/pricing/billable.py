@@ -24,9 +24,14 @@ _REPEATS: Final = re.compile(any_of(*(provider.shared_repeat_paths for provider 
 def request_generates(request: RequestEvent, reading: ParsedResponse) -> bool:
     """Whether a request makes a provider generate, as far as path and method show. A response with usage was billed,
     whatever its path, unless it only repeats the usage of an earlier one."""
-    if request.method.upper() != "POST" or _only_repeats(request.target_url):
+    return path_generates(request.method, request.provider, request.target_url, has_usage=reading.usage is not None)
+
+
+def path_generates(method: str, provider: str, target_url: str, *, has_usage: bool = False) -> bool:
+    """The same, of its parts: `has_usage` is False before there is a response."""
+    if method.upper() != "POST" or _only_repeats(target_url):
         return False
-    return reading.usage is not None or not _is_unbilled(request.provider, request.target_url)
+    return has_usage or not _is_unbilled(provider, target_url)
 
 
 @lru_cache(maxsize=1024)

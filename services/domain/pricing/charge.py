@@ -1,7 +1,8 @@
 """Usage x Price -> Charge: exact, class by class, or unknown."""
 
-from collections.abc import Mapping
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
+from fractions import Fraction
 from typing import Final
 
 import msgspec
@@ -13,6 +14,9 @@ from schemas.usage import TOKEN_CLASSES, USAGE_CLASSES, Usage, UsageSource, cont
 
 # Wide enough that no product or sum of a receipt is ever rounded.
 _EXACT: Final = Context(prec=80)
+_DIVIDING: Final = Context(prec=80, traps=[Inexact])
+_LINE_UNIT_USD: Final = Decimal("1e-24")
+_DECIMALS: Final = 12  # of UNIT_USD
 
 # Without a price of its own reasoning is billed as output. No other class is billed as another one.
 _BILLED_AS: Final[Mapping[str, str]] = {"reasoning_tokens": "completion_tokens"}
@@ -28,22 +32,22 @@ UNKNOWN_MODEL: Final = Charge(cost_usd=None, state=CostState.UNKNOWN_MODEL)
 def charge(usage: Usage, price: Price | None) -> Charge:
     """What `usage` costs at `price`: US dollars, exact to 1e-12, half even. Classes are disjoint, so none counts twice.
 
-    Each line is exact. Where their sum has more than twelve decimals, a last line `rounding` holds the difference, so
-    the lines add up to the cost exactly.
+    The total is that of the exact amounts. Each line is exact too, unless its division never ends: then it is rounded
+    to 1e-24, half even. Where the lines add up to anything but the total, a last line `rounding` holds the difference.
     """
     if price is None:
         return UNKNOWN_MODEL
     lines = _lines(usage, price)
     if lines is None:
         return partial(price)
-    exact = Decimal(0)
+    shown = Decimal(0)
     for line in lines:
-        exact = _EXACT.add(exact, line.amount_usd)
-    total = exact.quantize(UNIT_USD, ROUND_HALF_EVEN, _EXACT)
+        shown = _EXACT.add(shown, line.amount_usd)
+    total = _total_usd(lines, shown)
     if total > MAX_USD:
         return partial(price)
-    if total != exact:
-        lines.append(_line("rounding", 1, _EXACT.subtract(total, exact)))
+    if total != shown:
+        lines.append(_line("rounding", 1, _EXACT.subtract(total, shown)))
     state = CostState.PRICED if total else CostState.FREE
     return Charge(cost_usd=total, state=state, price_id=price.id, lines=tuple(lines))
 
@@ -98,6 +102,20 @@ def context_tier_of(rate: Rate, prompt_size: int) -> tuple[int, Decimal]:
     return chosen
 
 
+def billed_quantity(rate: Rate, used: int) -> int:
+    """How much of a class is billed where `used` was used."""
+    return max(used, rate.at_least)
+
+
+def spans_tiers(usage: Usage, largest_prompt_tokens: int, price: Price) -> bool:
+    """Whether the turns of a request, of which the largest is known, may be of several context tiers of `price`.
+
+    Each turn is billed by the tier of its own prompt, and `usage` is that of all turns.
+    """
+    sizes = largest_prompt_tokens, context_tokens(usage)
+    return any(len({context_tier_of(rate, size) for size in sizes}) > 1 for rate in price.rates.values())
+
+
 def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
     """None when something that was used has no rate."""
     prompt_size = context_tokens(usage)
@@ -109,13 +127,30 @@ def _lines(usage: Usage, price: Price) -> list[ChargeLine] | None:
         rate = rate_of(rates, name)
         if rate is None:
             return None
-        lines.append(_line(name, quantity, context_tier_of(rate, prompt_size)[1]))
+        unit_usd = context_tier_of(rate, prompt_size)[1]
+        lines.append(_line(name, billed_quantity(rate, quantity), unit_usd, rate.per))
     if price.usd_per_request:
         lines.append(_line("request", 1, price.usd_per_request))
     return lines
 
 
-def _line(name: str, quantity: int, unit_usd: Decimal) -> ChargeLine:
-    return ChargeLine(
-        usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=_EXACT.multiply(unit_usd, quantity)
-    )
+def _line(name: str, quantity: int, unit_usd: Decimal, per: int = 1) -> ChargeLine:
+    amount_usd = _EXACT.multiply(unit_usd, quantity)
+    if per != 1:
+        amount_usd = _divided(amount_usd, per)
+    return ChargeLine(usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=amount_usd, per=per)
+
+
+def _divided(amount_usd: Decimal, per: int) -> Decimal:
+    try:
+        return _DIVIDING.divide(amount_usd, per)
+    except Inexact:
+        return _EXACT.divide(amount_usd, per).quantize(_LINE_UNIT_USD, ROUND_HALF_EVEN, _EXACT)
+
+
+def _total_usd(lines: Sequence[ChargeLine], shown: Decimal) -> Decimal:
+    """The sum of the exact amounts, to 1e-12, half even; `shown` is the sum of the lines as they are shown."""
+    if all(line.per == 1 for line in lines):
+        return shown.quantize(UNIT_USD, ROUND_HALF_EVEN, _EXACT)
+    exact = sum(Fraction(line.unit_usd) * line.quantity / line.per for line in lines)
+    return Decimal(round(exact * 10**_DECIMALS)).scaleb(-_DECIMALS, _EXACT)

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from schemas.price import OperatorPrice, Price, PriceBook
+from services.domain.providers.catalog import is_same_provider
 from services.domain.usage.service_tier import SEARCH_DEPTH
 
 SOURCE: Final = "operator"
@@ -161,7 +162,7 @@ def model_matches(pattern: str, model: str) -> bool:
 
 
 def _matches(row: OperatorPrice, provider: str, model: str) -> bool:
-    if not model or (row.provider and row.provider.casefold() != provider.casefold()):
+    if not model or (row.provider and not is_same_provider(row.provider, provider)):
         return False
     return model_matches(row.model, model)
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from schemas.errors import InvalidRequest
-from schemas.price import PriceTerms, Rate
+from schemas.price import MS_AN_HOUR, PriceTerms, Rate
 from schemas.usage import USAGE_CLASSES
 
 MAX_NAME_CHARACTERS: Final = 200
@@ -24,6 +24,16 @@ _MAX_DECIMALS: Final = 12
 
 _STANDARD_TIERS: Final = ("", "default", "standard")
 
+_BY_MILLION: Final = "usd_per_million_tokens"
+_BY_HOUR: Final = "usd_per_hour"
+_BY_UNIT: Final = "usd_per_unit"
+_FIELDS: Final[Mapping[str, str]] = {  # of GivenPrices: what is sold so
+    _BY_MILLION: "is counted in tokens",
+    _BY_HOUR: "is sold by the hour",
+    _BY_UNIT: "is sold one by one",
+}
+FIELDS: Final = tuple(_FIELDS)
+
 
 class GivenTier(msgspec.Struct, frozen=True, kw_only=True):
     """Prices of one context tier: they hold for requests whose prompt has more than `above_tokens` tokens."""
@@ -36,7 +46,8 @@ class GivenPrices(msgspec.Struct, frozen=True, kw_only=True):
     """Prices as they are given, by usage class."""
 
     usd_per_million_tokens: Mapping[str, Decimal]
-    usd_per_unit: Mapping[str, Decimal] = {}  # of what is not counted in tokens
+    usd_per_hour: Mapping[str, Decimal] = {}  # of audio that is counted by its length
+    usd_per_unit: Mapping[str, Decimal] = {}  # of what is sold one by one
     usd_per_request: Decimal = Decimal(0)
     tiers: Sequence[GivenTier] = ()
 
@@ -51,7 +62,7 @@ def terms_of(
     valid_until: datetime | None = None,
 ) -> PriceTerms:
     """Raises: InvalidRequest, which names what is invalid."""
-    if not (given.usd_per_million_tokens or given.usd_per_unit or given.usd_per_request):
+    if not (any(getattr(given, field) for field in FIELDS) or given.usd_per_request):
         raise InvalidRequest("no price is given: if something is free, set its class to 0")
     if not model:
         raise InvalidRequest("model is empty: it takes a name, or a pattern such as llama-3*")
@@ -73,6 +84,13 @@ def counted_in_tokens(usage_class: str) -> bool:
     return usage_class.endswith("_tokens")
 
 
+def price_field(usage_class: str) -> str:
+    """The field of GivenPrices that takes the price of a class."""
+    if counted_in_tokens(usage_class):
+        return _BY_MILLION
+    return _BY_HOUR if usage_class.endswith("_ms") else _BY_UNIT
+
+
 def _name(what: str, text: str) -> str:
     if len(text) > MAX_NAME_CHARACTERS or not text.isprintable() or text != text.strip():
         raise InvalidRequest(f"{what} takes up to {MAX_NAME_CHARACTERS} printable characters, without spaces around")
@@ -81,8 +99,10 @@ def _name(what: str, text: str) -> str:
 
 def _rates(given: GivenPrices) -> dict[str, Rate]:
     rates = {name: Rate(usd=_per_token(name, usd)) for name, usd in given.usd_per_million_tokens.items()}
+    for name, usd in given.usd_per_hour.items():
+        rates[name] = Rate(usd=_per_piece(name, usd, _BY_HOUR), per=MS_AN_HOUR)
     for name, usd in given.usd_per_unit.items():
-        rates[name] = Rate(usd=_per_unit(name, usd))
+        rates[name] = Rate(usd=_per_piece(name, usd, _BY_UNIT))
     for name, tiers in _tiers(given).items():
         if name not in rates:
             raise InvalidRequest(f"{name} has a price in a tier, and none for prompts below it")
@@ -103,8 +123,7 @@ def _tiers(given: GivenPrices) -> dict[str, tuple[tuple[int, Decimal], ...]]:
 
 
 def _per_token(name: str, usd: Decimal) -> Decimal:
-    if not counted_in_tokens(_known(name)):
-        raise InvalidRequest(f"{name} is not counted in tokens: give its price in usd_per_unit")
+    _check_field(name, _BY_MILLION)
     usd = _checked(name, usd, _MAX_USD_PER_MILLION)
     if 0 < usd < _LEAST_USD_PER_MILLION:
         raise InvalidRequest(
@@ -114,17 +133,18 @@ def _per_token(name: str, usd: Decimal) -> Decimal:
     return usd.scaleb(-6)
 
 
-def _per_unit(name: str, usd: Decimal) -> Decimal:
-    if counted_in_tokens(_known(name)):
-        raise InvalidRequest(f"{name} is counted in tokens: give its price in usd_per_million_tokens")
+def _per_piece(name: str, usd: Decimal, field: str) -> Decimal:
+    _check_field(name, field)
     return _checked(name, usd, _MAX_USD_PER_UNIT)
 
 
-def _known(name: str) -> str:
+def _check_field(name: str, field: str) -> None:
     if name not in USAGE_CLASSES:
         known = ", ".join(USAGE_CLASSES)
         raise InvalidRequest(f"unknown usage class {name[:MAX_NAME_CHARACTERS]!r}: known are {known}")
-    return name
+    right = price_field(name)
+    if field != right:
+        raise InvalidRequest(f"{name} {_FIELDS[right]}: give its price in {right}")
 
 
 def _checked(name: str, usd: Decimal, most: Decimal) -> Decimal:

@@ -1,53 +1,152 @@
 """Charged -> Receipt: the sum that led to a stored cost, computed again by the same rules, or why it is not known."""
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from schemas.event import Outcome
-from schemas.price import MAX_USD, Charge, CostState, Price
-from schemas.receipt import Charged, ContextTier, Receipt, ReceiptLine
-from schemas.usage import USAGE_CLASSES, Usage, UsageSource, context_tokens
-from services.domain.pricing.charge import charge_stored, context_tier_of, rate_of, rates_for
+import msgspec
 
+from schemas.event import Outcome
+from schemas.price import MAX_USD, Charge, CostState, ModelCharge, Price
+from schemas.receipt import Charged, ContextTier, ModelReceipt, Receipt, ReceiptLine
+from schemas.usage import USAGE_CLASSES, Usage, UsageSource, context_tokens
+from services.domain.pricing.bill import charge_of_bill, is_bill, price_of_bill
+from services.domain.pricing.charge import billed_quantity, charge_stored, context_tier_of, rate_of, rates_for
+from services.domain.pricing.other_models import charged_by_model, decode_parts, own_of, part_of, with_parts
+from services.domain.usage.service_tier import REGION
+
+_NO_PRICES: Final[Mapping[str, Price]] = {}
+_TOO_MUCH: Final = f"it would be more than {MAX_USD:f} US dollars"
 _BROKEN: Final = (Outcome.CLIENT_DISCONNECTED, Outcome.UPSTREAM_ERROR, Outcome.TIMED_OUT)
 
 
-def receipt_of(charged: Charged, price: Price | None) -> Receipt:
-    """`price` is the one that the row names; None when it names none, or one that is not stored."""
+def receipt_of(charged: Charged, price: Price | None, others: Mapping[str, Price] = _NO_PRICES) -> Receipt:
+    """`price` is the one that was calculated by; None when the row names none, or one that is not stored.
+
+    `others` are those of other models that were used, by their ids.
+    """
+    if is_bill(charged.price_id):
+        return _receipt_of_bill(charged, price, others)
+    parts = decode_parts(charged.other_models)
+    if parts:
+        return _receipt_of_models(charged, price, parts, others)
     again = None if price is None else charge_stored(charged, price)
     return Receipt(
         why=why_of(charged, price),
         price=price,
         context_tier=None if price is None else tier_reached(charged.usage, price),
-        lines=_open_lines(charged.usage, price) if again is None or again.cost_usd is None else _lines(again),
+        lines=_open_lines(charged, price) if again is None or again.cost_usd is None else _lines(again, charged.model),
         total_usd=_total_usd(charged, again),
         reconciles=_reconciles(charged, again),
     )
 
 
-def _lines(again: Charge) -> tuple[ReceiptLine, ...]:
+def _receipt_of_models(
+    charged: Charged, price: Price | None, parts: tuple[ModelCharge, ...], others: Mapping[str, Price]
+) -> Receipt:
+    """The receipts of the billed model and of each of the others, as one."""
+    own = receipt_of(_own_part(charged, price), price)
+    receipts = [receipt_of(part_of(charged, part), others.get(part.price_id)) for part in parts]
+    known = [receipt.total_usd for receipt in (own, *receipts) if receipt.total_usd is not None]
+    total = sum(known, Decimal(0)) if len(known) == len(receipts) + 1 else None
+    storable = None if total is None or total > MAX_USD else total
+    return Receipt(
+        why=_why_together(charged, own, parts, receipts),
+        price=price,
+        context_tier=own.context_tier,
+        lines=tuple(line for receipt in (own, *receipts) for line in receipt.lines),
+        total_usd=total,
+        reconciles=storable == charged.cost_usd and all(one.reconciles for one in (own, *receipts)),
+        other_models=tuple(
+            ModelReceipt(
+                model=part.model,
+                service_tier=part.service_tier,
+                cost_usd=part.cost_usd,
+                why=receipt.why,
+                price=receipt.price,
+                context_tier=receipt.context_tier,
+            )
+            for part, receipt in zip(parts, receipts, strict=True)
+        ),
+    )
+
+
+def _own_part(charged: Charged, price: Price | None) -> Charged:
+    """What of a row is the billed model's own. Where the cost is unknown, its part is what it costs again."""
+    if charged.cost_usd is not None:
+        return charged_by_model(charged)[0]
+    own = own_of(charged)
+    again = charge_stored(own, price)
+    return msgspec.structs.replace(own, cost_usd=again.cost_usd, cost_state=again.state)
+
+
+def _why_together(
+    charged: Charged, own: Receipt, parts: Sequence[ModelCharge], receipts: Sequence[Receipt]
+) -> str | None:
+    if charged.cost_usd is not None:
+        return "everything that was used has a price of zero" if not charged.cost_usd else None
+    reasons = [own.why] if own.total_usd is None else []
+    reasons += [
+        f"{part.model or 'another model, which neither request nor response names,'} was used for it: {receipt.why}"
+        for part, receipt in zip(parts, receipts, strict=True)
+        if receipt.total_usd is None
+    ]
+    return "; ".join(filter(None, reasons)) or _TOO_MUCH
+
+
+def _receipt_of_bill(charged: Charged, price: Price | None, others: Mapping[str, Price]) -> Receipt:
+    """One line, the bill; beside it the receipt of what the same usage costs at `price`."""
+    billed_usd = charged.provider_cost_usd
+    bill = None if billed_usd is None else charge_of_bill(charged.price_id, billed_usd)
+    ours = msgspec.structs.replace(
+        charged,
+        cost_usd=charged.calculated_cost_usd,
+        cost_state=with_parts(charge_stored(own_of(charged), price), decode_parts(charged.other_models)).state,
+        price_id=charged.calculated_price_id,
+    )
+    return Receipt(
+        why=None if charged.cost_usd else "the provider's own bill is zero",
+        price=price_of_bill(charged.price_id),
+        context_tier=None,
+        lines=() if bill is None else _lines(bill, charged.model),
+        total_usd=billed_usd,
+        reconciles=bill is not None and (bill.cost_usd, bill.state) == (charged.cost_usd, charged.cost_state),
+        calculated=receipt_of(ours, price, others),
+    )
+
+
+def _lines(again: Charge, model: str) -> tuple[ReceiptLine, ...]:
     return tuple(
         ReceiptLine(
+            model=model,
             usage_class=line.usage_class,
             quantity=line.quantity,
             unit_usd=line.unit_usd,
             amount_usd=line.amount_usd,
+            per=line.per,
         )
         for line in again.lines
     )
 
 
-def _open_lines(usage: Usage, price: Price | None) -> tuple[ReceiptLine, ...]:
+def _open_lines(charged: Charged, price: Price | None) -> tuple[ReceiptLine, ...]:
     """What was used, where not all of it has a price: with the known prices per unit, and without amounts."""
+    usage, model = charged.usage, charged.model
     prompt_size = context_tokens(usage)
     rates = {} if price is None else rates_for(usage, price)
     lines = []
     for name in USAGE_CLASSES:
         quantity = getattr(usage, name)
         rate = rate_of(rates, name)
-        if quantity:
-            unit_usd = None if rate is None else context_tier_of(rate, prompt_size)[1]
-            lines.append(ReceiptLine(usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=None))
+        if not quantity:
+            continue
+        if rate is None:
+            unit_usd, per = None, 1
+        else:
+            quantity, unit_usd, per = billed_quantity(rate, quantity), context_tier_of(rate, prompt_size)[1], rate.per
+        lines.append(
+            ReceiptLine(model=model, usage_class=name, quantity=quantity, unit_usd=unit_usd, amount_usd=None, per=per)
+        )
     return tuple(lines)
 
 
@@ -140,7 +239,7 @@ def _why_partial(charged: Charged, price: Price | None) -> str:
     if price is None:
         return "the price that the row names is not stored"
     if price.tier and not price.rates:
-        return f"no price is known for service tier {price.tier!r} of this model"
+        return _why_no_tier(price.tier)
     prompt_size = context_tokens(charged.usage)
     if price.max_prompt_tokens is not None and prompt_size > price.max_prompt_tokens:
         return _too_long(prompt_size, price)
@@ -148,4 +247,12 @@ def _why_partial(charged: Charged, price: Price | None) -> str:
     unpriced = [name for name in USAGE_CLASSES if getattr(charged.usage, name) and rate_of(rates, name) is None]
     if unpriced:
         return f"used without a known price: {', '.join(unpriced)}"
-    return f"it would be more than {MAX_USD:f} US dollars"
+    return _TOO_MUCH
+
+
+def _why_no_tier(tier: str) -> str:
+    if not tier.startswith(REGION):
+        return f"no price is known for service tier {tier!r} of this model"
+    region = tier.removeprefix(REGION)
+    yours = f"add one of your own for service tier {tier!r}"
+    return f"the known price of this model is of other regions than {region!r}: {yours}"

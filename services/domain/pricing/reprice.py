@@ -10,7 +10,9 @@ from schemas.price import Charge, CostState, PriceBook
 from schemas.reprice import ChargedRow, Correction, DayDifference, Difference, RepriceResult
 from schemas.usage import TOKEN_CLASSES, UsageSource
 from schemas.versions import version_after
+from services.domain.pricing.bill import is_bill
 from services.domain.pricing.charge import charge_stored
+from services.domain.pricing.other_models import charge_parts, decode_parts, encode_parts, own_of, with_parts
 
 REST: Final = "(other)"  # models beyond those that are listed
 _MAX_GROUPS: Final = 10_000
@@ -20,15 +22,19 @@ def charge_again(row: ChargedRow, prices: PriceBook) -> Charge | None:
     """What `row` costs at `prices`, those of the timestamp it was made; None when no price ever decided its cost.
 
     So for cached responses, for requests that were refused or generated nothing, and where usage was truncated or is
-    estimated.
+    estimated. Nor where the provider's own bill did: that stands, whatever prices say.
     """
+    if is_bill(row.price_id):
+        return None
     if row.outcome in (Outcome.CACHED, Outcome.REFUSED) or row.usage_source is UsageSource.ESTIMATED:
         return None
     if row.cost_state is CostState.TRUNCATED:
         return None
     if row.cost_state is CostState.FREE and not row.price_id:
         return None
-    return charge_stored(row, prices.price_at(row.provider, row.model, row.request_created_at, row.service_tier))
+    timestamp = row.request_created_at
+    own = charge_stored(own_of(row), prices.price_at(row.provider, row.model, timestamp, row.service_tier))
+    return with_parts(own, charge_parts(decode_parts(row.other_models), prices, row.provider, timestamp))
 
 
 def correction_of(row: ChargedRow, prices: PriceBook, *, reprice_id: str, timestamp: datetime) -> Correction | None:
@@ -49,10 +55,12 @@ def correction_of(row: ChargedRow, prices: PriceBook, *, reprice_id: str, timest
         cost_usd=again.cost_usd,
         cost_state=again.state,
         price_id=again.price_id,
+        other_models=encode_parts(again.others),
         original_cost_usd=row.original_cost_usd if row.reprice_id else row.cost_usd,
         prior_cost_usd=row.cost_usd,
         prior_cost_state=row.cost_state,
         prior_price_id=row.price_id,
+        prior_other_models=row.other_models,
         prior_original_cost_usd=row.original_cost_usd,
         prior_reprice_id=row.reprice_id,
     )

@@ -1,12 +1,14 @@
 """OpenAI, and the API that most others copy.
 
 Sources: https://platform.openai.com/docs/api-reference, https://platform.openai.com/docs/pricing,
-https://platform.openai.com/docs/guides/your-data (regional endpoints)
+https://platform.openai.com/docs/guides/your-data (regional endpoints),
+https://platform.openai.com/docs/api-reference/realtime-server-events
 """
 
 from typing import Final
 
 from services.domain.providers.price_list import PriceList
+from services.domain.providers.realtime import Meaning, RealtimeApi
 from services.domain.providers.record import ID, REST, Provider, Quirk, api_paths
 
 # POST requests that define, name, permit, pause or file something. What such a definition is used for later (a run, a
@@ -41,16 +43,59 @@ MANAGEMENT_PATHS: Final = (
 # Models without a cached input price have no discount; image models have one output price, for images.
 BILLED_AS: Final = {"prompt_cache_read_tokens": "prompt_tokens", "completion_image_tokens": "completion_tokens"}
 
+_TRANSCRIPTION: Final = "conversation.item.input_audio_transcription"
+
+REALTIME: Final = RealtimeApi(
+    paths=api_paths("realtime"),
+    model_parameters=("model", "deployment"),  # the latter is Azure's
+    meanings={
+        "session.created": Meaning.SESSION,
+        "session.updated": Meaning.SESSION,
+        "transcription_session.created": Meaning.SESSION,
+        "transcription_session.updated": Meaning.SESSION,
+        "response.created": Meaning.BEGAN,
+        "response.done": Meaning.DONE,
+        f"{_TRANSCRIPTION}.completed": Meaning.TRANSCRIBED,
+        f"{_TRANSCRIPTION}.failed": Meaning.FAILED,
+        "error": Meaning.ERROR,
+    },
+    delta_suffix=".delta",
+    audio_events=frozenset({"input_audio_buffer.append"}),
+    credential_subprotocols=("openai-insecure-api-key.",),
+    error_statuses={
+        "invalid_request_error": 400,
+        "authentication_error": 401,
+        "insufficient_quota": 429,
+        "rate_limit_error": 429,
+        "rate_limit_exceeded": 429,
+        "tokens": 429,
+        "requests": 429,
+    },
+)
+
 OPENAI: Final = Provider(
     name="OPENAI",
     title="OpenAI",
+    aliases=("TEXT_COMPLETION_OPENAI",),
     label="oai",
+    log_label="oai",
     base_url="https://api.openai.com",
+    hosts=r"(?:[a-z]{2}\.)?api\.openai\.com",
     sdk_path="/v1",
+    chat_path="/v1/chat/completions",
     credential_headers=("Authorization",),
+    organization_headers=("OpenAI-Organization",),
+    project_headers=("OpenAI-Project",),
     stream_usage_paths=("/completions",),  # of chats, and of the older kind without
     quirks=frozenset({Quirk.TIER_IN_EVERY_RESPONSE, Quirk.ALL_FEES_REPORTED}),
     unbilled_paths=api_paths(*MANAGEMENT_PATHS, "moderations"),  # moderations are free here, and billed by others
+    operations=(
+        ("text_completion", api_paths(rf"(?:deployments/{ID}/)?completions")),
+        ("embeddings", api_paths(rf"(?:deployments/{ID}/)?embeddings")),
+        ("image_generation", api_paths(rf"(?:deployments/{ID}/)?images/[a-z]+")),
+        ("speech", api_paths(rf"(?:deployments/{ID}/)?audio/speech")),
+        ("transcription", api_paths(rf"(?:deployments/{ID}/)?audio/trans[a-z]+")),
+    ),
     shared_unbilled_paths=api_paths(
         "files",
         "uploads(?:/[^/]+/(?:parts|complete))?",
@@ -66,5 +111,7 @@ OPENAI: Final = Provider(
     models_without_surcharge=(
         r"gpt-(?:3|4|oss|5(?:$|[^.]|\.[0-3]))|o[134]|text-|tts|whisper|omni|davinci|babbage|dall|chatgpt"
     ),
+    models_by_character=r"tts-1(?:-hd)?(?:-\d+)?",
     prices=PriceList(seller="openai", billed_as=BILLED_AS, is_sole_seller=True, not_sold="gpt-oss"),
+    realtime=REALTIME,
 )

@@ -15,6 +15,10 @@ _SEARCH_FEES: Final = {
 PERPLEXITY: Final = Provider(
     name="PERPLEXITY",
     title="Perplexity",
+    label="perplexity",
+    base_url="https://api.perplexity.ai",
+    chat_path="/chat/completions",
+    hosts=r"api\.perplexity\.ai",
     credential_headers=("Authorization",),
     quirks=frozenset(
         {Quirk.REASONING_BESIDE_COMPLETION, Quirk.ALL_FEES_REPORTED, Quirk.FEE_BY_SEARCH_DEPTH},

@@ -27,7 +27,10 @@ _COSTS: Final = frozenset(
         "upstream_inference_completions_cost",
     )
 )
-_KEPT: Final = KNOWN_NAMES | _BESIDE | _COSTS
+_TOOLS: Final = frozenset(  # OpenAI's
+    ("tool_usage", "svg_usage", "web_search", "num_requests", "image_gen", "cached_image_tokens", "cached_text_tokens")
+)
+_KEPT: Final = KNOWN_NAMES | _BESIDE | _COSTS | _TOOLS
 _WORDS: Final = frozenset(  # in lower case
     (
         *("default", "standard", "standard_only", "auto", "priority", "flex", "scale", "batch", "fast", "optimized"),
@@ -49,6 +52,7 @@ def without_text(parsed: ParsedResponse) -> ParsedResponse:
     return replace(
         parsed,
         model=parsed.model[:MAX_NAME_CHARACTERS],
+        other_models=tuple(replace(other, model=other.model[:MAX_NAME_CHARACTERS]) for other in parsed.other_models),
         tier=parsed.tier if not parsed.tier or _TIER.fullmatch(parsed.tier) else _UNRECOGNIZED_TIER,
         usage_block=_numbers_in(parsed.usage_block),
     )

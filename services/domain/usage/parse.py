@@ -11,6 +11,7 @@ from services.domain.exchange.sse import events_of, frames_of, json_lines, looks
 from services.domain.usage.estimate import output_characters, whole_output_characters
 from services.domain.usage.formats.anthropic import merged_stream_usage
 from services.domain.usage.formats.fields import InvalidUsage, ParsedUsage
+from services.domain.usage.formats.iterations import bills_apart, largest_prompt, own_turns
 from services.domain.usage.formats.openai import as_images, reports_output
 from services.domain.usage.formats.registry import OPENAI, WRAPPED, format_of, wrapped_in
 from services.domain.usage.formats.sdk_formats import agrees_with
@@ -26,7 +27,8 @@ from services.domain.usage.response.chunks import (
     shows_output,
 )
 from services.domain.usage.response.envelope import Found, Part, model_in, parse_part, tier_in, usage_in, value_of
-from services.domain.usage.response.reported_cost import reported_cost_usd
+from services.domain.usage.response.other_models import with_other_models
+from services.domain.usage.response.reported_cost import reported_cost
 from services.domain.usage.response.tool_calls import with_fees
 from services.domain.usage.service_tier import BATCH, names_tier, service_tier_of
 
@@ -45,10 +47,8 @@ def parse_response(body: bytes, provider: str) -> ParsedResponse:
     if looks_like_frames(body):
         return _parse_stream(frames_of(body), provider)
     part = parse_part(body)
-    if part is not None and is_chunk(part):
-        return _parse_stream(
-            [body.strip()], provider
-        )  # the only chunk of a stream that broke off, as its client logged it
+    if part is not None and is_chunk(part):  # the only one of a stream that broke off, as its client logged it
+        return _parse_stream([body.strip()], provider)
     if part is not None:
         return _parse_whole(part, body, provider)
     chunks = _array(body) if body.lstrip()[:1] == b"[" else json_lines(body)
@@ -59,7 +59,7 @@ def _parse_whole(part: Part, body: bytes, provider: str) -> ParsedResponse:
     found = usage_in(part)
     if found is None and (line := response_in_line(body)):
         return _parse_batched(line, provider)
-    if found is None and (block := block_of(body)) is not None:
+    if found is None and (block := block_of(body, provider)) is not None:
         found = Found(part=part, block=block, raw=msgspec.json.encode(block))
     parsed = _parsed_response(found, [body], model_in(part), provider)
     if found is not None or not (part.choices or part.candidates or part.output):
@@ -91,11 +91,13 @@ def _parse_stream(events: Sequence[bytes], provider: str) -> ParsedResponse:
     found = last and _with_opening_usage(last, chunks)
     model = (model_in(found.part) if found else "") or _first_model(chunks)
     parsed = _parsed_response(found, chunks, model, provider)
-    final = parsed.usage is not None and last is not None and _is_final(last, chunks[: position + 1])
+    is_last = last is not None and _is_final(last, chunks[: position + 1])
+    final = parsed.usage is not None and is_last
     output, reasoning = (0, 0) if final else output_characters(chunks)
     return msgspec.structs.replace(
         parsed,
         final=final,
+        cost_is_whole=parsed.cost_is_whole and is_last,
         streamed=True,
         failed=bool(chunks) and is_error(chunks[-1]),
         output_characters=output,
@@ -159,21 +161,25 @@ def _parsed_response(found: Found | None, chunks: Sequence[bytes], model: str, p
     parsed_usage = _parsed_usage(provider_found, chunks, model, provider)
     if parsed_usage is not None and provider_found is not found and not agrees_with(found.block, parsed_usage.usage):
         parsed_usage = ParsedUsage(parsed_usage.usage, consistent=False, complete=parsed_usage.complete)
+    cost = reported_cost(provider_found.raw)
     tier = tier_in(found.part)
     has_tier = names_tier(tier, provider_found.block)
     if not has_tier and len(chunks) > 1:
         tier = _last_tier(chunks)
         has_tier = bool(tier)
-    raw = found.raw if len(found.raw) <= _MAX_BLOCK_CHARACTERS else b""
+    raw = _with_other_usage(found)
     return ParsedResponse(
         model=model,
         usage=None if parsed_usage is None else parsed_usage.usage,
-        usage_block=raw.decode("utf-8", "replace"),
+        other_models=() if parsed_usage is None else parsed_usage.other_models,
+        usage_block=raw.decode("utf-8", "replace") if len(raw) <= _MAX_BLOCK_CHARACTERS else "",
+        largest_prompt_tokens=largest_prompt(own_turns(provider_found.block, model)),
         consistent=parsed_usage is None or parsed_usage.consistent,
         complete=parsed_usage is None or parsed_usage.complete,
         tier=service_tier_of(tier, provider_found.block),
         names_tier=has_tier,
-        cost_usd=reported_cost_usd(provider_found.raw),
+        cost_usd=cost.usd,
+        cost_is_whole=cost.is_whole,
     )
 
 
@@ -181,6 +187,13 @@ def _own(found: Found) -> Found:
     """The provider's own usage object, where a library's contains it."""
     block = wrapped_in(found.block)
     return found if block is None else Found(part=found.part, block=block, raw=msgspec.json.encode(block))
+
+
+def _with_other_usage(found: Found) -> bytes:
+    """The usage object, with what OpenAI reports beside it of tools and of the model that draws."""
+    beside = {"tool_usage": found.part.tool_usage, "svg_usage": found.part.svg_usage}
+    stated = {name: value for name, raw in beside.items() if raw and (value := value_of(raw)) is not None}
+    return msgspec.json.encode({**found.block, **stated}) if stated else found.raw
 
 
 def _last_tier(chunks: Sequence[bytes]) -> str:
@@ -199,8 +212,9 @@ def _parsed_usage(found: Found, chunks: Sequence[bytes], model: str, provider: s
     usage_format = format_of(found.block)
     if usage_format is None:
         return None
+    own_block = own_turns(found.block, model)
     try:
-        parsed_usage = usage_format.parse(found.block, provider)
+        parsed_usage = usage_format.parse(own_block, provider)
     except InvalidUsage:
         return None
     if parsed_usage.usage == _NO_USAGE:
@@ -209,8 +223,9 @@ def _parsed_usage(found: Found, chunks: Sequence[bytes], model: str, provider: s
         # The opening event counts one output token, as a placeholder.
         return ParsedUsage(msgspec.structs.replace(parsed_usage.usage, completion_tokens=0, reasoning_tokens=0))
     silent = not parsed_usage.usage.completion_tokens and usage_format is OPENAI and not reports_output(found.block)
-    if (silent and shows_output(found.part)) or counts_more(found.block, usage_format.names):
+    unknown = counts_more(found.block, usage_format.names) or bills_apart(own_block, model)
+    if (silent and shows_output(found.part)) or unknown:
         parsed_usage = ParsedUsage(parsed_usage.usage, parsed_usage.consistent, complete=False)
     if parsed_usage.usage.completion_tokens and holds_images(found.part, found.block):
-        parsed_usage = as_images(parsed_usage, found.block, is_only_model=value_of(found.part.svg_usage) is None)
-    return with_fees(parsed_usage, found, chunks, model, provider)
+        parsed_usage = as_images(parsed_usage, found.block)
+    return with_other_models(with_fees(parsed_usage, found, chunks, model, provider), found, model)

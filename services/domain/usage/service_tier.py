@@ -13,11 +13,12 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.usage import ParsedResponse
-from services.domain.providers.catalog import PROVIDERS
+from services.domain.providers.catalog import PROVIDERS, provider_named
 from services.domain.providers.record import any_of
 from services.domain.usage.formats.fields import UsageObject
 
 SEARCH_DEPTH: Final = "search-"  # and low, medium or high: Perplexity's fee for each request depends on it
+REGION: Final = "region-"  # and its name, where a seller's price list is of other regions
 BATCH: Final = "batch"
 
 _NAMES: Final = ("service_tier", "serviceTier", "trafficType")  # in a usage object; Gemini's is the second
@@ -82,11 +83,30 @@ def _name(value: object) -> str:
     return value.lower().removeprefix("service_tier_") if isinstance(value, str) else ""
 
 
-def with_region(tier: str, target_url: str, model: str) -> str:
-    """`tier`, marked as regional where the endpoint is one of a region and that is billed apart."""
-    if not _is_regional(target_url) or _ONE_PRICE_EVERYWHERE.match(model) is not None:
-        return tier
-    return f"{tier}+regional" if tier else "regional"
+def with_region(tier: str, provider: str, target_url: str, model: str) -> str:
+    """`tier`, marked with the region of the endpoint, or as regional, where that is billed apart."""
+    region = _region_apart(provider, target_url, model)
+    if region:
+        region = f"{REGION}{region}"
+    elif _is_regional(target_url) and _ONE_PRICE_EVERYWHERE.match(model) is None:
+        region = "regional"
+    return "+".join(filter(None, (tier, region)))
+
+
+def _region_apart(provider: str, target_url: str, model: str) -> str:
+    """The region that a URL names, else a model; '' where none is, or where the price list has its price."""
+    prices = provider_named(provider).prices
+    if prices is None or prices.regions is None:
+        return ""
+    region = _named_region(prices.regions.named_in_urls, target_url)
+    region = region or _named_region(prices.regions.named_in_models, model)
+    return "" if not region or prices.regions.holds(region, model) else region
+
+
+@lru_cache(maxsize=4096)
+def _named_region(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return "" if found is None else next(filter(None, found.groups()), "")
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from schemas.event import ExchangeEvent, Outcome, ResponseEvent
-from schemas.usage import ParsedResponse, Usage, UsageSource
+from schemas.usage import ModelUsage, ParsedResponse, Usage, UsageSource
 from services.domain.usage.estimate import estimated_usage
 from services.domain.usage.request.hints import Hints
 
@@ -13,8 +13,9 @@ from services.domain.usage.request.hints import Hints
 class ResolvedUsage(msgspec.Struct, frozen=True):
     """`usage` is None exactly when it is unknown."""
 
-    usage: Usage | None
+    usage: Usage | None  # of the billed model
     source: UsageSource
+    other_models: tuple[ModelUsage, ...] = ()
 
 
 # Whoever sent these stopped waiting, while the server behind goes on generating and bills it: the provider itself (408,
@@ -31,7 +32,9 @@ def resolve_usage(event: ExchangeEvent, parsed: ParsedResponse, hints: Hints) ->
     if parsed.final:
         drained = response.drained and response.outcome is Outcome.CLIENT_DISCONNECTED
         source = UsageSource.DRAINED if drained else UsageSource.PROVIDER
-        return ResolvedUsage(parsed.usage, source) if parsed.usage is not None else _UNKNOWN
+        if parsed.usage is not None and parsed.usage.prompt_characters:
+            source = UsageSource.REQUEST
+        return ResolvedUsage(parsed.usage, source, parsed.other_models) if parsed.usage is not None else _UNKNOWN
     if parsed.usage is None and refused_by_provider(response, parsed):
         return _UNKNOWN
     usage = estimated_usage(parsed, hints)

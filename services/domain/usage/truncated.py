@@ -25,11 +25,14 @@ _ENDED: Final = (Outcome.COMPLETED, Outcome.PROVIDER_ERROR, Outcome.CACHED)
 _MEDIA: Final = re.compile(r"(?:audio|image|video)/")  # these never report usage
 # Between two members of an object. Inside of a string a backslash would precede the quote.
 _MEMBER: Final = re.compile(
-    rb'[,{]\s*("(?:model|modelVersion|service_tier|tools|usage|svg_usage|usageMetadata|meta)"\s*:)',
+    rb'[,{]\s*("(?:model|modelVersion|service_tier|tools|tool_usage|usage|svg_usage|usage_info|usageMetadata|meta)"\s*:)',
 )
 _OPENING_MEMBER: Final = re.compile(rb'"(?:model|service_tier)"\s*:\s*"[^"\\]{1,512}"')
 _OPENING_BYTES: Final = 4096  # the short members come first
 _MAX_TRIES: Final = 16
+_COUNTED_TOOLS: Final = '"tool_usage"'
+_DRAWING: Final = b'"image_generation"'
+_SVG: Final = re.compile(rb'"output_format"\s*:\s*"svg"')
 _WRAPPINGS: Final = (b"{", b'{"response":{')  # OpenAI's last event of a response contains all of it
 
 
@@ -92,10 +95,20 @@ def _last_members(end: bytes) -> bytes:
 def _is_all(parsed: ParsedResponse, hints: Hints, body: Body, provider: str) -> bool:
     """Whether nothing that decides the cost can have been cut off. Embeddings and images name no service tier."""
     usage = parsed.usage
-    if usage is None or hints.may_run_paid_tools:
+    if usage is None or (hints.may_run_paid_tools and not _counts_tools(parsed, hints, body)):
         return False
     stored = (body.content, body.tail)
-    if may_have_fees(stored, provider, usage.web_searches) or hides_media(parsed.usage_block, stored):
+    if may_have_fees(stored, provider, usage.web_searches) or hides_media(parsed.usage_block, stored, parsed.model):
         return False
     generated = usage.completion_tokens or usage.reasoning_tokens
     return parsed.names_tier or not has_quirk(provider, Quirk.TIER_IN_EVERY_RESPONSE) or not generated
+
+
+def _counts_tools(parsed: ParsedResponse, hints: Hints, body: Body) -> bool:
+    """Whether all that the tools used is in the stored end: images are large, and what was drawn stands behind them.
+
+    Of a drawn image whose tokens were not recorded, or that is an SVG, only the item shows it, which was cut off.
+    """
+    if hints.may_run_uncounted_tools or _COUNTED_TOOLS not in parsed.usage_block:
+        return False
+    return _DRAWING not in body.tail or (bool(parsed.other_models) and _SVG.search(body.tail) is None)

@@ -6,7 +6,8 @@ Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#trac
 from typing import Final
 
 from schemas.usage import Usage
-from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, entries, section
+from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, plausible, section, summed_count
+from services.domain.usage.formats.iterations import all_turns
 from services.domain.usage.formats.unrecognized import Names
 
 _INPUT_NAMES: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -16,10 +17,11 @@ SERVER_TOOLS: Final = frozenset(("web_search_requests", "web_fetch_requests", "t
 ANTHROPIC_NAMES: Final[Names] = {
     "": frozenset(
         (
-            *("input_tokens", "output_tokens", "total_tokens", "iterations"),
+            *("input_tokens", "output_tokens", "total_tokens"),
             *("cache_read_input_tokens", "cache_creation_input_tokens"),
         )
     ),
+    "iterations": frozenset((*_INPUT_NAMES, "output_tokens")),
     "cache_creation": CACHE_LIFETIMES,
     "output_tokens_details": frozenset(("thinking_tokens",)),
     "server_tool_use": SERVER_TOOLS,
@@ -48,22 +50,24 @@ def _has_value(value: object) -> bool:
 
 def anthropic_usage(block: UsageObject, _provider: str) -> ParsedUsage:
     """Raises: InvalidUsage."""
-    five_minutes, one_hour, writes_add_up = _written(block)
-    output = count_field(block, "output_tokens")
+    turns = all_turns(block)
+    written = [_written(turn) for turn in turns]
+    output = summed_count(turns, "output_tokens")
     reasoning = count_field(section(block, "output_tokens_details"), "thinking_tokens")
     usage = Usage(
-        prompt_tokens=count_field(block, "input_tokens"),
-        prompt_cache_read_tokens=count_field(block, "cache_read_input_tokens"),
-        prompt_cache_write_5m_tokens=five_minutes,
-        prompt_cache_write_1h_tokens=one_hour,
+        prompt_tokens=summed_count(turns, "input_tokens"),
+        prompt_cache_read_tokens=summed_count(turns, "cache_read_input_tokens"),
+        prompt_cache_write_5m_tokens=plausible(sum(five_minutes for five_minutes, _, _ in written)),
+        prompt_cache_write_1h_tokens=plausible(sum(one_hour for _, one_hour, _ in written)),
         completion_tokens=max(0, output - reasoning),
         reasoning_tokens=reasoning,
         web_searches=count_field(section(block, "server_tool_use"), "web_search_requests"),
     )
-    # Compactions and advisors are billed too, some at another model's prices, and are in none of the counts above.
-    extra_iterations = any(turn.get("type") not in (None, "message") for turn in entries(block, "iterations"))
+    writes_add_up = all(adds_up for _, _, adds_up in written)
+    # With a credit the bill is not that of the tokens that are counted.
+    credited = section(section(block, "fallback_credit"), "status").get("type") == "redeemed"
     return ParsedUsage(
-        usage, writes_add_up and reasoning <= output and _total_agrees(block, usage, output), not extra_iterations
+        usage, writes_add_up and reasoning <= output and _total_agrees(block, usage, output), not credited
     )
 
 

@@ -1,13 +1,14 @@
 """The counts of a provider's usage object: whole, not negative and plausible, or invalid."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, TypeAlias
 
 import msgspec
 
-from schemas.usage import Usage
+from schemas.usage import ModelUsage, Usage
 
-_MAX_COUNT: Final = 2**31 - 1  # no exchange has used two thousand million of anything
+MAX_COUNT: Final = 2**31 - 1  # no exchange has used two thousand million of anything
 
 UsageObject: TypeAlias = Mapping[str, object]
 _NOTHING: Final[UsageObject] = {}
@@ -23,6 +24,7 @@ class ParsedUsage(msgspec.Struct, frozen=True):
     usage: Usage
     consistent: bool = True  # False: its own totals contradict these classes
     complete: bool = True  # False: something was used that no class holds
+    other_models: tuple[ModelUsage, ...] = ()  # what they used beside `usage`
 
 
 def count_field(block: UsageObject, name: str) -> int:
@@ -32,9 +34,31 @@ def count_field(block: UsageObject, name: str) -> int:
         return 0
     if type(value) is float and value.is_integer():
         value = int(value)
-    if type(value) is not int or not 0 <= value <= _MAX_COUNT:
+    if type(value) is not int or not 0 <= value <= MAX_COUNT:
         raise InvalidUsage(name)
     return value
+
+
+def milliseconds_field(block: UsageObject, name: str) -> int:
+    """The seconds under `name` in milliseconds, half up; 0 when there are none. Raises: InvalidUsage."""
+    value = block.get(name)
+    if not isinstance(value, float):
+        return plausible(1000 * count_field(block, name))
+    if not 0 <= value <= MAX_COUNT:  # nor is it NaN
+        raise InvalidUsage(name)
+    return plausible(int((Decimal(repr(value)) * 1000).to_integral_value(ROUND_HALF_UP)))
+
+
+def summed_count(blocks: Iterable[UsageObject], name: str) -> int:
+    """The counts under `name`, added. Raises: InvalidUsage."""
+    return plausible(sum(count_field(block, name) for block in blocks))
+
+
+def plausible(count: int) -> int:
+    """`count`. Raises: InvalidUsage."""
+    if count > MAX_COUNT:
+        raise InvalidUsage
+    return count
 
 
 def first_count_field(block: UsageObject, *names: str) -> int:

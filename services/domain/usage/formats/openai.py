@@ -15,7 +15,14 @@ from schemas.usage import Usage
 from services.domain.providers.catalog import has_quirk
 from services.domain.providers.record import Quirk
 from services.domain.usage.formats.anthropic import SERVER_TOOLS
-from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, first_count_field, section
+from services.domain.usage.formats.fields import (
+    ParsedUsage,
+    UsageObject,
+    count_field,
+    first_count_field,
+    milliseconds_field,
+    section,
+)
 from services.domain.usage.formats.openai_prompt import PROMPT_NAMES, READ_BESIDE, prompt_classes
 from services.domain.usage.formats.unrecognized import Names, counts_more
 
@@ -25,7 +32,7 @@ _COMPLETION: Final = ("completion_tokens", "output_tokens")
 _COMPLETION_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 _COMPLETION_NAMES: Final = frozenset(
     (
-        *("reasoning_tokens", "reasoning", "text_tokens", "audio_tokens", "audio", "image_tokens"),
+        *("reasoning_tokens", "reasoning", "text_tokens", "audio_tokens", "audio", "image_tokens", "video_tokens"),
         *("accepted_prediction_tokens", "rejected_prediction_tokens"),
     )
 )
@@ -34,6 +41,7 @@ OPENAI_NAMES: Final[Names] = {
         (
             *(*_PROMPT, *_COMPLETION, *READ_BESIDE, "total_tokens", "reasoning_tokens", "prompt_cache_miss_tokens"),
             *("cache_creation_input_tokens", "prompt_audio_seconds", "citation_tokens", "num_search_queries"),
+            "num_cached_tokens",  # Mistral's, which says nothing of the price
         )
     ),
     **PROMPT_NAMES,
@@ -55,14 +63,14 @@ def openai_usage(block: UsageObject, provider: str) -> ParsedUsage:
     names_agree, reported = _agree(block, _PROMPT) and _agree(block, _COMPLETION), True
     if not prompt:
         reported = any(block.get(name) is not None for name in _PROMPT)
-    of_prompt, complete, certain = prompt_classes(block, prompt, completion)
+    of_prompt, certain = prompt_classes(block, prompt, completion)
     of_completion, consistent = _completion(block, sum(of_prompt.values()), completion, provider)
     parts = of_prompt | of_completion
     if min(parts.values()) < 0:
         consistent, parts = False, {name: max(0, count) for name, count in parts.items()}
     if not _RARE.isdisjoint(block):
         parts |= _beside(block)
-    return ParsedUsage(Usage(**parts), consistent and names_agree and certain, complete and reported)
+    return ParsedUsage(Usage(**parts), consistent and names_agree and certain, reported)
 
 
 def _total_alone(block: UsageObject) -> ParsedUsage:
@@ -72,16 +80,13 @@ def _total_alone(block: UsageObject) -> ParsedUsage:
     )
 
 
-def as_images(parsed: ParsedUsage, block: UsageObject, *, is_only_model: bool) -> ParsedUsage:
-    """`parsed` for a response of images: without details all output is image.
-
-    Unless it `is_only_model`, the usage of another model is billed too, and reported elsewhere.
-    """
-    usage = parsed.usage
-    if not section(block, *_COMPLETION_DETAILS):
-        images = usage.completion_tokens
-        usage = msgspec.structs.replace(usage, completion_tokens=0, completion_image_tokens=images)
-    return ParsedUsage(usage, parsed.consistent, parsed.complete and is_only_model)
+def as_images(parsed: ParsedUsage, block: UsageObject) -> ParsedUsage:
+    """`parsed` for a response of images: without details all output is image."""
+    if section(block, *_COMPLETION_DETAILS):
+        return parsed
+    images = parsed.usage.completion_tokens
+    usage = msgspec.structs.replace(parsed.usage, completion_tokens=0, completion_image_tokens=images)
+    return ParsedUsage(usage, parsed.consistent, parsed.complete)
 
 
 def reports_output(block: UsageObject) -> bool:
@@ -100,7 +105,7 @@ def _beside(block: UsageObject) -> dict[str, int]:
     """Counts that are no tokens of the prompt or the completion."""
     searches = count_field(section(block, "server_tool_use"), "web_search_requests")
     return {
-        "prompt_audio_seconds": _seconds(block),
+        "prompt_audio_ms": _audio_ms(block),
         "citation_tokens": count_field(block, "citation_tokens"),
         "web_searches": searches + count_field(block, "num_search_queries"),
     }
@@ -108,26 +113,30 @@ def _beside(block: UsageObject) -> dict[str, int]:
 
 def duration_usage(block: UsageObject, _provider: str) -> ParsedUsage:
     """Transcriptions that are billed by the length of the audio. Raises: InvalidUsage."""
-    return ParsedUsage(Usage(prompt_audio_seconds=count_field(block, "seconds")))
+    return ParsedUsage(Usage(prompt_audio_ms=milliseconds_field(block, "seconds")))
 
 
-def _seconds(block: UsageObject) -> int:
-    return count_field(block, "prompt_audio_seconds") if block.get("prompt_audio_seconds") else 0
+def _audio_ms(block: UsageObject) -> int:
+    return milliseconds_field(block, "prompt_audio_seconds") if block.get("prompt_audio_seconds") else 0
 
 
 def _completion(block: UsageObject, prompt: int, completion: int, provider: str) -> tuple[dict[str, int], bool]:
     inside = section(block, *_COMPLETION_DETAILS)
     reported = count_field(block, "reasoning_tokens")
     reasoning = first_count_field(inside, "reasoning_tokens", "reasoning") or reported
+    if not reasoning and has_quirk(provider, Quirk.REASONING_IN_TOTAL_ALONE):
+        reasoning = max(0, count_field(block, "total_tokens") - prompt - completion)
     is_beside = has_quirk(provider, Quirk.REASONING_BESIDE_COMPLETION) or not _PERPLEXITYS.isdisjoint(block)
     beside = bool(reported) and is_beside
     whole, consistent = _with_reasoning(block, prompt, completion, reasoning, beside=beside)
     audio, images = first_count_field(inside, "audio_tokens", "audio"), count_field(inside, "image_tokens")
+    video = count_field(inside, "video_tokens")
     parts = {
-        "completion_tokens": whole - reasoning - audio - images,
+        "completion_tokens": whole - reasoning - audio - images - video,
         "reasoning_tokens": reasoning,
         "completion_audio_tokens": audio,
         "completion_image_tokens": images,
+        "completion_video_tokens": video,
     }
     return parts, consistent
 
@@ -145,4 +154,4 @@ def _with_reasoning(
     stated = prompt + completion
     if reasoning and (beside or total == stated + reasoning):
         return completion + reasoning, total in (0, stated, stated + reasoning)
-    return completion, total in (0, stated) or (total > stated and bool(_seconds(block)))
+    return completion, total in (0, stated) or (total > stated and bool(_audio_ms(block)))

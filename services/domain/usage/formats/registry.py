@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from services.domain.usage.formats.anthropic import ANTHROPIC_NAMES, anthropic_usage
 from services.domain.usage.formats.bedrock_cohere import COHERE_NAMES, CONVERSE_NAMES, cohere_usage, converse_usage
+from services.domain.usage.formats.documents import DOCUMENT_NAMES, document_usage
 from services.domain.usage.formats.fields import ParsedUsage, UsageObject
 from services.domain.usage.formats.google import GOOGLE_NAMES, INTERACTION_NAMES, google_usage, interaction_usage
 from services.domain.usage.formats.openai import DURATION_NAMES, OPENAI_NAMES, duration_usage, openai_usage
@@ -31,6 +32,7 @@ _FORMATS: Final[Sequence[tuple[str, UsageFormat]]] = (
     ("completion_tokens", OPENAI),  # also beside input_tokens
     ("input_tokens_details", OPENAI),
     ("input_token_details", OPENAI),
+    ("output_token_details", OPENAI),
     ("cache_read_input_tokens", _ANTHROPIC),  # also with a total that a gateway added
     ("cache_creation_input_tokens", _ANTHROPIC),
     ("cache_read_tokens", _PYDANTIC),
@@ -47,6 +49,7 @@ _FORMATS: Final[Sequence[tuple[str, UsageFormat]]] = (
     ("inputTokens", UsageFormat(converse_usage, CONVERSE_NAMES)),
     ("billed_units", UsageFormat(cohere_usage, COHERE_NAMES)),
     ("seconds", UsageFormat(duration_usage, DURATION_NAMES)),
+    ("pages_processed", UsageFormat(document_usage, DOCUMENT_NAMES)),
     ("prompt_token_count", _BARE),
     ("inputTextTokenCount", _BARE),
     ("token_count", _BARE),

@@ -1,4 +1,5 @@
-"""Usage in rare places: LangChain's under a name of its own; Llama's, Titan's and Vertex's embeddings' at top level.
+"""Usage in rare places: LangChain's under a name of its own; Llama's, Titan's and Vertex's embeddings' at top level;
+the length of what Groq transcribed.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html,
 .../model-parameters-titan-embed-text.html, https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
@@ -10,6 +11,8 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 from schemas.usage import Usage
+from services.domain.providers.catalog import has_quirk
+from services.domain.providers.record import Quirk
 from services.domain.usage.formats.fields import ParsedUsage, UsageObject, count_field, first_count_field
 from services.domain.usage.formats.unrecognized import Names
 
@@ -37,12 +40,14 @@ class _Response(msgspec.Struct):
     results: msgspec.Raw = msgspec.Raw(b"")  # Titan's texts: the output is counted in each
     predictions: list[_Prediction] = []
     usage_metadata: dict[str, Any] | None = None  # LangChain's
+    task: Any = None
+    duration: Any = None  # in seconds, of a verbose transcription
 
 
 _responses = msgspec.json.Decoder(_Response)
 
 
-def block_of(body: bytes) -> UsageObject | None:
+def block_of(body: bytes, provider: str) -> UsageObject | None:
     """The counts at the top level of a response, as a usage object; None when it has none."""
     try:
         response = _responses.decode(body)
@@ -54,9 +59,15 @@ def block_of(body: bytes) -> UsageObject | None:
         return {"token_count": sum(one.embeddings.statistics.token_count for one in response.predictions)}
     if response.titan_input_tokens is not None and not response.results:
         return {"inputTextTokenCount": response.titan_input_tokens}
+    if has_quirk(provider, Quirk.DURATION_IS_BILLED) and _is_transcription(response):
+        return {"seconds": response.duration}
     if response.prompt_token_count is None or response.generation_token_count is None:
         return None
     return {"prompt_token_count": response.prompt_token_count, _OUTPUT_NAME: response.generation_token_count}
+
+
+def _is_transcription(response: _Response) -> bool:
+    return response.task in ("transcribe", "translate") and type(response.duration) in (int, float)
 
 
 def bare_usage(block: UsageObject, _provider: str) -> ParsedUsage:

@@ -22,7 +22,7 @@ _COUNT: Final = re.compile(
 # Numbers that are not billed: totals, prices and costs, timings and speeds, shares, ids.
 _NO_COUNT: Final = re.compile(
     r"\.total_?token(?:s|count)$|cost|price|discount|time$|timestamp|\.time_|latency|duration|per_?sec|per_\w{0,40}token"
-    r"|percent|rate$|ratio|[._]id$",
+    r"|percent|rate$|ratio$|[._]id$",
     re.IGNORECASE,
 )
 

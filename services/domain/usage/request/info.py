@@ -12,6 +12,7 @@ from schemas.usage import RequestInfo
 from services.domain.exchange.body import Body
 from services.domain.usage.service_tier import service_tier_of
 
+RESOURCE: Final = "models/"  # which Google's APIs may put before the name of a model
 MAX_NAME_CHARACTERS: Final = 512  # no model or user has a longer name
 
 _PATH_MODEL: Final = re.compile(r"/(?:engines|models?|deployments)/([^/:?]+)")

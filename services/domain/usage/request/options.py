@@ -22,6 +22,7 @@ _UNKNOWN: Final = "unknown"  # no price book has a price for it
 # Models that search without a tool, and OpenRouter's stored settings, which may add one.
 _CHARGES_BY_CALL: Final = re.compile(r":online|compound|@preset/")
 _CLIENT_TOOLS: Final = (None, "function", "custom")  # no set: what is looked for may be any JSON
+_COUNTED_TOOLS: Final = ("image_generation", "web_search")
 _DECLARED: Final = frozenset(("functionDeclarations", "function_declarations"))
 
 
@@ -74,6 +75,16 @@ def may_request_caching(request: Body) -> bool:
 
 def may_run_paid_tools(request_body: bytes, provider: str) -> bool:
     """Whether the response may contain calls that are charged one by one, and counted in no usage."""
+    return _may_run_others(request_body, provider, _CLIENT_TOOLS)
+
+
+def may_run_uncounted_tools(request_body: bytes, provider: str) -> bool:
+    """Whether it may contain others than those that OpenAI counts in `tool_usage`."""
+    return _may_run_others(request_body, provider, (*_CLIENT_TOOLS, *_COUNTED_TOOLS))
+
+
+def _may_run_others(request_body: bytes, provider: str, known: tuple[str | None, ...]) -> bool:
+    """Whether it may contain calls of other tools than the types that are `known`."""
     try:
         request = _tool_options.decode(request_body)
     except UNDECODABLE:
@@ -82,11 +93,11 @@ def may_run_paid_tools(request_body: bytes, provider: str) -> bool:
     if request.web_search_options is not None and not has_quirk(provider, Quirk.ALL_FEES_REPORTED):
         return True
     searches = _CHARGES_BY_CALL.search(f"{request.model} {request.models}") is not None
-    return bool(extended) or searches or not all(map(_is_client_tool, request.tools or ()))
+    return bool(extended) or searches or not all(_is_one_of(known, tool) for tool in request.tools or ())
 
 
-def _is_client_tool(tool: dict[str, Any]) -> bool:
-    """Whether a tool is run by the client, so that only tokens are charged."""
+def _is_one_of(types: tuple[str | None, ...], tool: dict[str, Any]) -> bool:
+    """Whether a tool is of one of these types, or is declared by Google's names: then the client runs it."""
     if "type" in tool or "name" in tool:
-        return tool.get("type") in _CLIENT_TOOLS
+        return tool.get("type") in types
     return set(tool) <= _DECLARED

@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.undecodable import UNDECODABLE
 from services.domain.usage.formats.fields import UsageObject
+from services.domain.usage.request.info import RESOURCE
 
 NOT_THERE: Final = msgspec.Raw(b"")
 _MAX_BLOCK_BYTES: Final = 64 * 2**10  # no provider's is near it; one of megabytes would block all other work
@@ -21,12 +22,14 @@ class Part(msgspec.Struct):
     type: msgspec.Raw = NOT_THERE
     model: msgspec.Raw = NOT_THERE
     usage: msgspec.Raw = NOT_THERE
+    usage_info: msgspec.Raw = NOT_THERE  # Mistral's, of documents
     service_tier: msgspec.Raw = NOT_THERE
     bedrock_tier: msgspec.Raw = msgspec.field(default=NOT_THERE, name="serviceTier")
     bedrock_performance: msgspec.Raw = msgspec.field(default=NOT_THERE, name="performanceConfig")
     error: msgspec.Raw = NOT_THERE
     output: msgspec.Raw = NOT_THERE
     tools: msgspec.Raw = NOT_THERE
+    tool_usage: msgspec.Raw = NOT_THERE  # OpenAI's, of the tools that it runs itself
     message: msgspec.Raw = NOT_THERE  # Anthropic's message_start
     response: msgspec.Raw = NOT_THERE  # OpenAI's responses events, and the end of streams of Cohere's v1
     x_groq: msgspec.Raw = NOT_THERE
@@ -77,7 +80,7 @@ def value_of(raw: msgspec.Raw) -> object:
 
 def usage_in(part: Part) -> Found | None:
     """The usage object of a part, at the first of the known places that has one."""
-    for raw in (part.usage, part.usage_metadata):
+    for raw in (part.usage, part.usage_metadata, part.usage_info):
         if raw and (found := _found(part, raw)) is not None:
             return found
     for wrapper in (part.response, part.message, part.x_groq, part.interaction, part.delta):
@@ -105,7 +108,7 @@ def model_in(part: Part) -> str:
 
 def _model(part: Part) -> str:
     name = value_of(part.model or part.model_version)
-    return name if isinstance(name, str) else ""
+    return name.removeprefix(RESOURCE) if isinstance(name, str) else ""
 
 
 def tier_in(part: Part) -> str:
