@@ -5,69 +5,80 @@ clients send is bound to placeholders. There is no escaping function, because th
 """
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
-from schemas.statement import Statement
-from schemas.tables import PROPERTY_SPELLING, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator
+import msgspec
+
+from schemas.statement import RolledStatement, Statement
+from schemas.tables import PARAM_TYPES, PROPERTY_SPELLING, REQUEST_BODY, Kind
+from services.sql.filters import SYMBOLS, compile_filter
 from services.sql.nodes import (
-    And,
     ByColumn,
     ByProperty,
     ByTime,
-    Compare,
     Dimension,
     Everything,
-    Filter,
-    HasKey,
-    Key,
+    Having,
     Listing,
-    Not,
-    Or,
     Order,
     Report,
 )
-from services.sql.scope import Scope, from_rows, searches_bodies
+from services.sql.rollup.reading import rolled_rows
+from services.sql.scope import MAX_SQL, Scope, compile_measure, from_rows, is_narrow, searches_bodies
+
+MAX_COUNT_S: Final = 2  # enough for tens of millions of rows; a page does not wait longer for its count
 
 # From a timestamp to the start of its bucket in a time zone: an instant, or for days and longer a date.
 BUCKETS = {
-    "minute": "toStartOfMinute(request_created_at, {zone})",
-    "hour": "toStartOfHour(request_created_at, {zone})",
-    "day": "toDate(request_created_at, {zone})",
-    "week": "toStartOfWeek(request_created_at, 1, {zone})",
-    "month": "toStartOfMonth(request_created_at, {zone})",
+    "minute": "toStartOfMinute({timestamp}, {zone})",
+    "5_minutes": "toStartOfFiveMinutes({timestamp}, {zone})",
+    "15_minutes": "toStartOfFifteenMinutes({timestamp}, {zone})",
+    "hour": "toStartOfHour({timestamp}, {zone})",
+    "day": "toDate({timestamp}, {zone})",
+    "week": "toStartOfWeek({timestamp}, 1, {zone})",
+    "month": "toStartOfMonth({timestamp}, {zone})",
+    "quarter": "toStartOfQuarter({timestamp}, {zone})",
+    "year": "toStartOfYear({timestamp}, {zone})",
 }
 
-_SYMBOLS = {
-    Operator.EQUALS: "=",
-    Operator.GT: ">",
-    Operator.GTE: ">=",
-    Operator.LT: "<",
-    Operator.LTE: "<=",
-    Operator.LIKE: "LIKE",
-    Operator.ILIKE: "ILIKE",
-}
+_TIMESTAMP: Final = PARAM_TYPES[Kind.TIMESTAMP]
+_CREATED_AT: Final = "request_created_at"
+MAX_NAMES = 10_000  # of properties, in one list of all
 
 
 def compile_listing(listing: Listing) -> Statement:
-    """Rows of the table, as stored. Wide columns are read for the rows of the response only, found by narrow ones."""
-    scope = Scope(listing.organization_id, listing.where)
+    """Rows of the table, as stored. Of many, wide columns are read for the rows of the response only."""
+    scope = Scope(listing.organization_id, listing.shown)
     table = listing.table
     order = _order(listing.order_by, scope)
     key = ", ".join((*table.identity, "version"))
-    where = compile_filter(listing.where, scope)
+    where = compile_filter(listing.shown, scope)
     if listing.reach is not None:
         candidates = f"{from_rows(table, where, scope, final=False)} ORDER BY {order}"
         limit = scope.bind(listing.reach, "UInt64")
         identity = ", ".join(table.identity)
         where = f"({identity}) IN (SELECT {identity} {candidates} LIMIT {limit}) AND {where}"
-    page = (
-        f"SELECT {key} {from_rows(table, where, scope)} ORDER BY {order}"
-        f" LIMIT {scope.bind(listing.limit, 'UInt64')} OFFSET {scope.bind(listing.offset, 'UInt64')}"
-    )
+        # The few that are left are sorted. In the table's order each granule of them would be read and merged alone.
+        order = _by_time(listing.order_by, f"identity({_CREATED_AT})")
+    bounds = f"LIMIT {scope.bind(listing.limit, 'UInt64')} OFFSET {scope.bind(listing.offset, 'UInt64')}"
+    page = f"{from_rows(table, where, scope)} ORDER BY {order} {bounds}"
+    shown = ", ".join(table.shown)
+    if _is_short(listing):
+        return scope.statement(f"SELECT {shown} {page}", is_cheap=_is_near(listing))
     # The same row may lie in several parts with the same version until they are merged: LIMIT 1 BY takes one.
-    rows = from_rows(table, f"({key}) IN ({page})", scope, final=False)
-    sql = f"SELECT {', '.join(table.shown)} {rows} ORDER BY {order} LIMIT 1 BY {', '.join(table.identity)}"
-    return scope.statement(sql, is_cheap=_is_near(listing))
+    rows = from_rows(table, f"({key}) IN (SELECT {key} {page})", scope, final=False)
+    # Sorted apart: in the table's order, granules would be read one after another.
+    once = f"FROM (SELECT {shown} {rows} LIMIT 1 BY {', '.join(table.identity)})"
+    return scope.statement(f"SELECT * {once} ORDER BY {order}", is_cheap=_is_near(listing))
+
+
+def _is_short(listing: Listing) -> bool:
+    """Whether little more than its rows is found, so that to look at narrow columns first would take longer.
+
+    Never of bodies, whose size would be that of all versions of all rows beside them.
+    """
+    is_near = listing.reach is not None and not listing.offset
+    return listing.table.name != REQUEST_BODY.name and (is_near or is_narrow(listing.where))
 
 
 def _is_near(listing: Listing) -> bool:
@@ -77,8 +88,8 @@ def _is_near(listing: Listing) -> bool:
 
 def compile_candidates(listing: Listing) -> Statement:
     """How many versions there are within the reach of `listing`: fewer than its reach means that it missed nothing."""
-    scope = Scope(listing.organization_id, listing.where)
-    rows = from_rows(listing.table, compile_filter(listing.where, scope), scope, final=False)
+    scope = Scope(listing.organization_id, listing.shown)
+    rows = from_rows(listing.table, compile_filter(listing.shown, scope), scope, final=False)
     limit = scope.bind(listing.reach, "UInt64")
     candidates = f"FROM (SELECT 1 {rows} LIMIT {limit})"
     return scope.statement(f"SELECT count() AS candidates {candidates}", is_cheap=_is_near(listing))
@@ -90,152 +101,125 @@ def compile_report(report: Report) -> Statement:
     Aliases are positional, because ClickHouse lets an alias shadow a column of the same name, in WHERE too.
     """
     scope = Scope(report.organization_id, report.where)
-    measures = [f"{measure.sql} AS m{position}" for position, measure in enumerate(report.measures)]
+    measures = [compile_measure(measure, scope) for measure in report.measures]
     rows = from_rows(report.table, compile_filter(report.where, scope), scope)
+    statement = scope.statement(_report_sql(report, rows, measures, scope))
+    return msgspec.structs.replace(statement, rolled=_rolled_report(report))
+
+
+def _rolled_report(report: Report) -> RolledStatement | None:
+    rolled = rolled_rows(report.table, report.where, report.by, report.measures)
+    if rolled is None:
+        return None
+    scope = Scope(report.organization_id, report.where)
+    measures = [measure.sql for measure in rolled.measures]
+    return RolledStatement(
+        estimates=(rolled.compile_estimate(report.organization_id),),
+        outdated=(rolled.compile_outdated(report.organization_id),),
+        rows=scope.statement(_report_sql(report, rolled.compile_rows(scope), measures, scope)),
+    )
+
+
+def _report_sql(report: Report, rows: str, figures: Sequence[str], scope: Scope) -> str:
+    """Over `rows`, from FROM on, and the SQL of each measure over them."""
+    measures = [f"{figure} AS m{position}" for position, figure in enumerate(figures)]
     if not report.by:
-        return scope.statement(f"SELECT 1 AS total, {', '.join(measures)} {rows}")
+        return f"SELECT 1 AS total, {', '.join(measures)} {rows}"
     names = [f"d{position}" for position in range(len(report.by))]
-    dimensions = [f"{_dimension(by, scope)} AS {name}" for by, name in zip(report.by, names, strict=True)]
+    dimensions = [f"{compile_dimension(by, scope)} AS {name}" for by, name in zip(report.by, names, strict=True)]
     direction = "DESC" if report.descending else "ASC"
     order = names if report.order_by is None else [f"m{report.order_by}", *names]
-    sql = (
+    return (
         f"SELECT grouping(d0) AS total, {', '.join((*dimensions, *measures))} {rows}"
         f" GROUP BY GROUPING SETS (({', '.join(names)}), ())"
+        f"{compile_having(report.having, 'm', scope)}"
         f" ORDER BY total DESC, {order[0]} {direction} NULLS LAST, {', '.join(names)}"
         f" LIMIT {scope.bind(report.limit + 1, 'UInt64')}"
     )
-    return scope.statement(sql)
 
 
-def compile_spellings(organization_id: str, keys: Sequence[str]) -> Statement:
+def compile_count(listing: Listing) -> Statement:
+    """How many `total_rows` fulfil the filter of `listing`. It fails where counting takes over `MAX_COUNT_S`."""
+    scope = Scope(listing.organization_id, listing.where)
+    return scope.statement(f"SELECT ({_total_rows(listing, scope)}) AS total_rows", timeout_s=MAX_COUNT_S)
+
+
+def _total_rows(listing: Listing, scope: Scope) -> str:
+    """Rows later than the listing's end are few: to take them off reads no timestamps of the others."""
+    where = compile_filter(listing.where, scope)
+    total = f"SELECT count() {from_rows(listing.table, where, scope)}"
+    if listing.latest is None:
+        return total
+    latest = scope.bind(listing.latest, _TIMESTAMP)
+    if len(where) > MAX_SQL // 3:  # a statement has no room for two long filters
+        return f"{total} AND request_created_at <= {latest}"
+    later = from_rows(listing.table, f"request_created_at > {latest} AND {where}", scope)
+    return f"({total}) - (SELECT count() {later})"
+
+
+def compile_having(conditions: Sequence[Having], prefix: str, scope: Scope) -> str:
+    """The clause that leaves groups out, and never the total, or ''. Figures are named `{prefix}{position}`."""
+    return f" HAVING {having_condition(conditions, prefix, scope)}" if conditions else ""
+
+
+def having_condition(conditions: Sequence[Having], prefix: str, scope: Scope) -> str:
+    """Holds for the total, and for groups that fulfil all `conditions`."""
+    return f"total = 1 OR ({' AND '.join(_having(condition, prefix, scope) for condition in conditions)})"
+
+
+def _having(condition: Having, prefix: str, scope: Scope) -> str:
+    figure = f"{prefix}{condition.measure}"
+    if condition.value is None:
+        sql = f"({figure} IS NULL)"
+    else:
+        bound = scope.bind(condition.value, condition.param_type)
+        sql = f"ifNull({figure} {SYMBOLS[condition.operator]} {bound}, 0)"
+    return f"(NOT {sql})" if condition.negated else sql
+
+
+def compile_spellings(organization_id: str, keys: Sequence[str] | None) -> Statement:
     """`property_key` in lower case and the `spelling` to show, of each of `keys` that the organization has used.
+
+    Where `keys` is None, of all that it has used, or the first of very many.
 
     That is the most used one with capitals, which some HTTP libraries drop; where there is none, the key itself.
     """
     scope = Scope(organization_id, Everything())
-    named = f"property_key IN {scope.bind(tuple(keys), 'Array(String)')}"
+    named = "1" if keys is None else f"property_key IN {scope.bind(tuple(keys), 'Array(String)')}"
     rows = from_rows(PROPERTY_SPELLING, named, scope, final=False)
     used = "uniqCombinedMerge(12)(requests) AS used, min(first_use) AS first"
     spelled = f"FROM (SELECT property_key, spelling, {used} {rows} GROUP BY property_key, spelling)"
     rank = "(spelling = property_key, -toInt64(used), first, spelling)"
-    sql = f"SELECT property_key, argMin(spelling, {rank}) AS spelling {spelled} GROUP BY property_key"
+    limit = f" ORDER BY property_key LIMIT {MAX_NAMES}" if keys is None else ""
+    sql = f"SELECT property_key, argMin(spelling, {rank}) AS spelling {spelled} GROUP BY property_key{limit}"
     return scope.statement(sql, is_cheap=True)
-
-
-def compile_filter(node: Filter, scope: Scope) -> str:
-    """A condition that is 1 or 0 for every row and never NULL, so that `and`, `or` and `not` hold as written."""
-    match node:
-        case Everything() | And(()):
-            return "1"
-        case Or(()):
-            return "0"
-        case And(terms):
-            return _joined(" AND ", terms, scope)
-        case Or(terms):
-            return _joined(" OR ", terms, scope)
-        case Not(term):
-            return f"(NOT {compile_filter(term, scope)})"
-        case Compare():
-            return _compare(node, scope)
-        case HasKey(keys):
-            return _among(keys, scope)
-        case _:
-            assert_never(node)
-
-
-def _joined(word: str, terms: Sequence[Filter], scope: Scope) -> str:
-    return f"({word.join(compile_filter(term, scope) for term in terms)})"
-
-
-def _among(keys: Sequence[Key], scope: Scope) -> str:
-    timestamps = scope.bind(tuple(key.request_created_at for key in keys), "Array(DateTime64(3, 'UTC'))")
-    ids = scope.bind(tuple(key.request_id for key in keys), "Array(UUID)")
-    return f"((request_created_at, request_id) IN (arrayZip({timestamps}, {ids})))"
-
-
-def _compare(node: Compare, scope: Scope) -> str:
-    column = node.column
-    if column.kind is Kind.BODY:
-        return _in_bodies(node, scope)
-    if column.kind is Kind.TEXT_MAP:
-        return _in_map(node, scope)
-    if column.sql == "request_id" and node.operator in (Operator.EQUALS, Operator.ONE_OF):
-        return _by_id(node, scope)
-    if node.value is None:
-        return f"({_no_value(column)})"
-    condition = _operation(column.sql, node, scope)
-    return f"ifNull({condition}, 0)" if column.nullable else f"({condition})"
-
-
-def _no_value(column: Column) -> str:
-    return f"{column.sql} IS NULL" if column.nullable else f"{column.sql} = ''"
-
-
-def _operation(sql: str, node: Compare, scope: Scope) -> str:
-    """The bare condition. `contains` is a search, not a pattern: only `like` and `ilike` read wildcards."""
-    if node.column.kind is Kind.UUID and node.operator is not Operator.EQUALS:
-        sql, bound = f"toString({sql})", scope.bind(node.value, "String")
-    else:
-        bound = scope.bind(node.value, node.column.param_type)
-    if node.operator is Operator.CONTAINS:
-        return f"positionCaseInsensitiveUTF8({sql}, {bound}) > 0"
-    return f"{sql} {_SYMBOLS[node.operator]} {bound}"
-
-
-def _in_map(node: Compare, scope: Scope) -> str:
-    """A condition on one key. A key that is absent reads as '', so only a value that is not '' implies presence."""
-    sql = node.column.sql
-    key = scope.bind(node.key or "", "String")
-    if node.value is None:
-        return f"(NOT mapContains({sql}, {key}))"
-    operation = _operation(f"{sql}[{key}]", node, scope)
-    if sql == "properties" and node.operator is Operator.EQUALS and node.value:
-        # Granules without the pair are skipped by its index; its column is not read.
-        pair = f"has(property_pairs, cityHash64({key}, {scope.bind(node.value, 'String')}))"
-        return f"(indexHint({pair}) AND {operation})"
-    return f"(mapContains({sql}, {key}) AND {operation})"
-
-
-def _by_id(node: Compare, scope: Scope) -> str:
-    """Rows by request id, through their keys: the id's index finds these without FINAL; FINAL reads only them."""
-    if isinstance(node.value, tuple):
-        condition = f"request_id IN {scope.bind(node.value, 'Array(UUID)')}"
-    else:
-        condition = f"request_id = {scope.bind(node.value, 'UUID')}"
-    key = ", ".join(REQUEST_RESPONSE.identity)
-    return f"(({key}) IN (SELECT {key} {from_rows(REQUEST_RESPONSE, condition, scope, final=False)}))"
-
-
-def _in_bodies(node: Compare, scope: Scope) -> str:
-    """Rows whose body fulfils a condition. Texts are searched without FINAL; FINAL sees keys and versions only."""
-    sql = node.column.sql
-    condition = f"{sql} != ''" if node.value is None else _operation(sql, node, scope)
-    period = compile_filter(scope.period, scope)
-    key = ", ".join(REQUEST_BODY.identity)
-    found = f"SELECT {key}, version {from_rows(REQUEST_BODY, f'{period} AND {condition}', scope, final=False)}"
-    latest = from_rows(REQUEST_BODY, f"{period} AND ({key}, version) IN ({found})", scope)
-    return f"(({key}) {'NOT IN' if node.value is None else 'IN'} (SELECT {key} {latest}))"
 
 
 def _order(order: Order, scope: Scope) -> str:
     """Ties are settled by the key, in the same direction: pages fit together, and the table's order can be read."""
     direction = "DESC" if order.descending else "ASC"
-    ties = f"request_created_at {direction}, request_id {direction}"
+    ties = _by_time(order, _CREATED_AT)
     if order.column is None:
         return "rand()"
-    if order.column.sql == "request_created_at":
+    if order.column.sql == _CREATED_AT:
         return ties
     sql = order.column.sql if order.key is None else f"{order.column.sql}[{scope.bind(order.key, 'String')}]"
     return f"{sql} {direction} NULLS LAST, {ties}"
 
 
-def _dimension(by: Dimension, scope: Scope) -> str:
+def _by_time(order: Order, timestamp: str) -> str:
+    direction = "DESC" if order.descending else "ASC"
+    return f"{timestamp} {direction}, request_id {direction}"
+
+
+def compile_dimension(by: Dimension, scope: Scope) -> str:
+    """From a row to its value in one dimension of a report."""
     match by:
         case ByColumn(column):
             return column.sql
         case ByProperty(key):
             return f"properties[{scope.bind(key, 'String')}]"
         case ByTime(bucket, time_zone):
-            return BUCKETS[bucket].format(zone=scope.bind(time_zone, "String"))
+            return BUCKETS[bucket].format(timestamp="request_created_at", zone=scope.bind(time_zone, "String"))
         case _:
             assert_never(by)

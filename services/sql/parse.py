@@ -1,11 +1,13 @@
 """Filter JSON into a Filter tree. Closed by default: what is not known is refused by name, and nothing is skipped."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
 
 from schemas.errors import InvalidFilter
-from schemas.tables import OPERATORS, PROPERTY_COLUMNS, REQUEST_RESPONSE, TABLES, Column, Kind, Operator
+from schemas.tables import OPERATORS, PROPERTY_COLUMNS, REQUEST_RESPONSE, TABLES, Column, Kind, Operator, Table
+from services.sql.expressions import filter_of_expression, is_expression
 from services.sql.nodes import And, Compare, Everything, Filter, Not, Or
-from services.sql.values import MAX_VALUE, parse_value, shown
+from services.sql.values import MAX_VALUE, known_names, parse_value, shown
 
 MAX_DEPTH = 32  # of `and` within `or` within `and`; a chain of one operator is one level
 MAX_TERMS = 256
@@ -17,9 +19,14 @@ _JOINS: Mapping[str, type[And] | type[Or]] = {"and": And, "or": Or}
 _COMPLEMENTS = {Operator.NOT_EQUALS: Operator.EQUALS, Operator.NOT_CONTAINS: Operator.CONTAINS}
 
 
-def parse_filter(json: object) -> Filter:
-    """The tree that `json` stands for. Raises: InvalidFilter, which names the culprit and what is known."""
-    return _FilterParser().node(json, 0)
+def parse_filter(json: object, zone: tzinfo = UTC, *, tables: Mapping[str, Table] = TABLES) -> Filter:
+    """The tree that `json`, of either form, stands for; it may name `tables`.
+
+    Timestamps without an offset are of `zone`.
+
+    Raises: InvalidFilter, which names the culprit and what is known.
+    """
+    return _FilterParser(zone, tables).node(filter_of_expression(json) if is_expression(json) else json, 0)
 
 
 def property_target(name: str) -> tuple[Column, str | None]:
@@ -37,7 +44,9 @@ def has_property(name: str) -> Filter:
 class _FilterParser:
     """Parses one filter, and counts what it holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo, tables: Mapping[str, Table]) -> None:
+        self._zone = zone
+        self._tables = tables
         self._nodes = 0
         self._terms = 0
         self._body_terms = 0
@@ -84,19 +93,19 @@ class _FilterParser:
             if name == "properties":
                 yield from self._map(REQUEST_RESPONSE.columns[name], conditions, name)
                 continue
-            table = TABLES.get(name)
+            table = self._tables.get(name)
             if table is None:
-                raise InvalidFilter(f"unknown table {shown(name)}: known are {_listed(TABLES)}, properties")
+                raise InvalidFilter(f"unknown table {shown(name)}: {known_names(name, (*self._tables, 'properties'))}")
             for column_name, condition in _some(conditions, name).items():
                 column = table.columns.get(column_name)
                 if column is None:
                     raise InvalidFilter(
-                        f"unknown column {shown(column_name)} of {name}: known are {_listed(table.columns)}"
+                        f"unknown column {shown(column_name)} of {name}: {known_names(column_name, table.columns)}"
                     )
                 yield from self._column(column, condition, f"{name}.{column_name}")
 
     def _column(self, column: Column, json: object, path: str) -> Iterator[Filter]:
-        if column.kind is Kind.TEXT_MAP:
+        if column.kind in (Kind.TEXT_MAP, Kind.NUMBER_MAP):
             yield from self._map(column, json, path)
         else:
             yield from self._conditions(column, None, json, path)
@@ -115,7 +124,17 @@ class _FilterParser:
         for name, given in _some(json, path).items():
             operator = _operator(column, name, path)
             self._count(column, given)
-            yield _condition(column, key, operator, given, f"{path} {name}")
+            yield self._condition(column, key, operator, given, f"{path} {name}")
+
+    def _condition(self, column: Column, key: str | None, operator: Operator, given: object, where: str) -> Filter:
+        positive = _COMPLEMENTS.get(operator, operator)
+        value = parse_value(column, positive, given, where, self._zone)
+        term: Filter
+        if column.kind is Kind.MAP_KEY:
+            term = has_property(str(value))
+        else:
+            term = Compare(column=column, operator=positive, value=value, key=key)
+        return term if positive is operator else Not(term)
 
     def _count(self, column: Column, given: object) -> None:
         self._terms += 1
@@ -134,21 +153,9 @@ class _FilterParser:
 def _operator(column: Column, name: str, path: str) -> Operator:
     known = OPERATORS[column.kind]
     if name not in known:
-        raise InvalidFilter(
-            f"unknown operator {shown(name)} of {path}, a {column.kind} column: known are {_listed(known)}"
-        )
+        kind = column.kind.replace("_", " ")
+        raise InvalidFilter(f"unknown operator {shown(name)} of {path}, a {kind} column: {known_names(name, known)}")
     return Operator(name)
-
-
-def _condition(column: Column, key: str | None, operator: Operator, given: object, where: str) -> Filter:
-    positive = _COMPLEMENTS.get(operator, operator)
-    value = parse_value(column, positive, given, where)
-    term: Filter
-    if column.kind is Kind.MAP_KEY:
-        term = has_property(str(value))
-    else:
-        term = Compare(column=column, operator=positive, value=value, key=key)
-    return term if positive is operator else Not(term)
 
 
 def _all(terms: Iterator[Filter]) -> Filter:
@@ -158,7 +165,7 @@ def _all(terms: Iterator[Filter]) -> Filter:
 
 def _object(json: object, what: str) -> Mapping[str, object]:
     if not isinstance(json, dict):
-        raise InvalidFilter(f"{what} cannot be {shown(json)}")
+        raise InvalidFilter(f"{what} cannot be {'null' if json is None else shown(json)}")
     return json
 
 
@@ -168,7 +175,3 @@ def _some(json: object, path: str) -> Mapping[str, object]:
     if not given:
         raise InvalidFilter(f"{path} is given without a condition")
     return given
-
-
-def _listed(names: Mapping[str, object] | frozenset[Operator]) -> str:
-    return ", ".join(sorted(names))

@@ -8,19 +8,18 @@ from typing import Final
 
 import msgspec
 
-from schemas.record import RequestRecord
 from schemas.reprice import ChargedRow, Criteria
 from schemas.statement import Statement
 from schemas.tables import COST_CORRECTION, REQUEST_RESPONSE, Operator
 from schemas.usage import USAGE_CLASSES
-from schemas.versions import LOGGED_BELOW, LOGGED_LESS_US
-from services.sql.compile import compile_filter
-from services.sql.nodes import And, Everything, Filter, Key, comparison
+from schemas.versions import AMENDMENT_BITS, LOGGED_BELOW_US, LOGGED_LESS_US, MAX_AMENDMENTS
+from services.sql.amendments import STORED
+from services.sql.filters import compile_filter
+from services.sql.nodes import And, Everything, Filter, Key, Or, UsesModel, comparison
 from services.sql.scope import Scope, from_rows
 
 CHARGED: Final = tuple(name for name in ChargedRow.__struct_fields__ if name not in ("organization_id", "usage"))
-_COPIED: Final = RequestRecord.__struct_fields__
-_MONEY: Final = ("cost_usd", "cost_state", "price_id", "original_cost_usd")
+_MONEY: Final = ("cost_usd", "cost_state", "price_id", "other_models", "original_cost_usd")
 _KEY: Final = "request_created_at, request_id"
 
 
@@ -33,13 +32,15 @@ class Span(msgspec.Struct, frozen=True):
 
 def criteria_filter(criteria: Criteria) -> Filter:
     """Every row that `criteria` are about."""
-    terms = [
+    terms: list[Filter] = [
         comparison("request_created_at", Operator.GTE, criteria.since),
         comparison("request_created_at", Operator.LT, criteria.until),
     ]
-    for name, wanted in (("model", criteria.model), ("provider", criteria.provider or "*")):
-        if wanted != "*":
-            terms.append(comparison(name, Operator.ILIKE, like_pattern(wanted)))
+    if criteria.model != "*":
+        pattern = like_pattern(criteria.model)
+        terms.append(Or((comparison("model", Operator.ILIKE, pattern), UsesModel(pattern))))
+    if criteria.provider not in ("", "*"):
+        terms.append(comparison("provider", Operator.ILIKE, like_pattern(criteria.provider)))
     return And(tuple(terms))
 
 
@@ -81,26 +82,29 @@ def compile_corrected(organization_id: str, reprice_id: str, span: Span) -> Stat
     """Writes the rows of `span` that the run has corrections of: copies of the versions that those were decided on."""
     scope = Scope(organization_id, Everything())
     corrections = _corrections(reprice_id, _within(span, scope), scope)
-    replaced = {name: f"c.{name}" for name in ("version", "reprice_id", *_MONEY)}
-    copied = f"SELECT {_KEY}, row_version {corrections}"
+    replaced = {name: f"c.{name}" for name in ("reprice_id", *_MONEY)}
+    replaced["version"] = _with_amendments_of_row(_charged("c.version"))
+    copied = f"SELECT {_KEY}, {_charged('row_version')} {corrections}"
     return scope.statement(_copies(scope, span, replaced, corrections, copied))
 
 
-def compile_restored(organization_id: str, reprice_id: str, span: Span, least_version_us: int) -> Statement:
+def compile_restored(organization_id: str, reprice_id: str, span: Span, least_us: int) -> Statement:
     """Writes the rows of `span` that are as the run left them as they were before it, in still newer versions.
 
     A row whose call was logged again since is not: the later log is a charge of its own, which the run did not change.
-    `least_version_us`, in unix microseconds, is the least that a version may be.
+    `least_us`: the unix microseconds that a version is made from at least.
     """
     scope = Scope(organization_id, Everything())
     replaced = {name: f"c.prior_{name}" for name in ("reprice_id", *_MONEY)}
-    least = f"{scope.bind(least_version_us, 'UInt64')} - if(r.version < {LOGGED_BELOW}, {LOGGED_LESS_US}, 0)"
-    replaced["version"] = f"greatest(r.version + 1, toUInt64({least}))"
+    charged_us = _charged("r.version")
+    least = f"{scope.bind(least_us, 'UInt64')} - if({charged_us} < {LOGGED_BELOW_US}, {LOGGED_LESS_US}, 0)"
+    after_us = f"greatest({charged_us} + 1, toUInt64({least}))"
+    replaced["version"] = _with_amendments_of_row(after_us)
     # FINAL: where a row has been restored or corrected since, the version that the run wrote may still be there.
     as_left = f"{_within(span, scope)} AND reprice_id = {scope.bind(reprice_id, 'String')}"
     left = from_rows(REQUEST_RESPONSE, as_left, scope)
     corrections = _corrections(reprice_id, _within(span, scope), scope)
-    return scope.statement(_copies(scope, span, replaced, corrections, f"SELECT {_KEY}, version {left}"))
+    return scope.statement(_copies(scope, span, replaced, corrections, f"SELECT {_KEY}, {_charged('version')} {left}"))
 
 
 def compile_not_restored_count(organization_id: str, reprice_id: str, span: Span) -> Statement:
@@ -114,13 +118,28 @@ def compile_not_restored_count(organization_id: str, reprice_id: str, span: Span
 
 
 def _copies(scope: Scope, span: Span, replaced: Mapping[str, str], corrections: str, copied: str) -> str:
-    """Inserts the versions `copied` of rows again, with what is `replaced` taken from their corrections."""
-    values = ", ".join(replaced.get(name, f"r.{name}") for name in _COPIED)
-    condition = f"{_within(span, scope, 'r.')} AND (r.request_created_at, r.request_id, r.version) IN ({copied})"
+    """Inserts the charges `copied` of rows again, with what is `replaced` taken from their corrections.
+
+    A charge may have several versions, as it was amended meanwhile: the one with the most amendments is copied.
+    """
+    values = ", ".join(replaced.get(name, f"r.{name}") for name in STORED)
+    condition = (
+        f"{_within(span, scope, 'r.')} AND (r.request_created_at, r.request_id, {_charged('r.version')}) IN ({copied})"
+    )
     rows = from_rows(REQUEST_RESPONSE, condition, scope, final=False, alias="r", joined=_joined(corrections))
     # The same version of a row may lie in several parts until they are merged.
-    once = "LIMIT 1 BY r.request_created_at, r.request_id"
-    return f"INSERT INTO {REQUEST_RESPONSE.name} ({', '.join(_COPIED)}) SELECT {values} {rows} {once}"
+    once = "ORDER BY r.version DESC LIMIT 1 BY r.request_created_at, r.request_id"
+    return f"INSERT INTO {REQUEST_RESPONSE.name} ({', '.join(STORED)}) SELECT {values} {rows} {once}"
+
+
+def _charged(version: str) -> str:
+    """A version without its amendments: that of the charge."""
+    return f"bitShiftRight({version}, {AMENDMENT_BITS})"
+
+
+def _with_amendments_of_row(charged: str) -> str:
+    """The version of a row `r` that is copied under the charge `charged`."""
+    return f"bitShiftLeft({charged}, {AMENDMENT_BITS}) + bitAnd(r.version, {MAX_AMENDMENTS})"
 
 
 def _joined(corrections: str) -> str:

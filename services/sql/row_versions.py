@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
-from services.sql.compile import compile_filter
+from services.sql.filters import compile_filter
 from services.sql.nodes import Everything, HasKey, Key
 from services.sql.scope import Scope, from_rows
 

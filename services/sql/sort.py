@@ -6,7 +6,7 @@ from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE, Column, Kind
 from services.sql.nodes import ByColumn, ByProperty, Order
 from services.sql.parse import property_target
-from services.sql.values import MAX_VALUE, shown
+from services.sql.values import MAX_VALUE, known_names, shown
 
 # What clients write, and the column that it stands for.
 SORTS: Mapping[str, str] = {
@@ -26,7 +26,7 @@ SORTS: Mapping[str, str] = {
 NEWEST_FIRST = Order(column=REQUEST_RESPONSE.columns["request_created_at"])
 OLDEST_FIRST = Order(column=REQUEST_RESPONSE.columns["request_created_at"], descending=False)
 
-_GROUPABLE = frozenset({Kind.TEXT, Kind.FLAG, Kind.NUMBER})
+_GROUPABLE = frozenset({Kind.TEXT, Kind.FLAG, Kind.NUMBER, Kind.MONEY, Kind.TIMESTAMP, Kind.UUID})
 
 
 def parse_order(json: Mapping[str, object]) -> Order:
@@ -41,8 +41,7 @@ def parse_order(json: Mapping[str, object]) -> Order:
     if name == "properties":
         return _by_property(direction)
     if name not in SORTS:
-        known = ", ".join(sorted((*SORTS, "properties", "random")))
-        raise InvalidRequest(f"unknown sort {shown(name)}: known are {known}")
+        raise InvalidRequest(f"unknown sort {shown(name)}: {known_names(name, (*SORTS, 'properties', 'random'))}")
     return Order(column=REQUEST_RESPONSE.columns[SORTS[name]], descending=_descending(name, direction))
 
 
@@ -50,7 +49,7 @@ def group_by_column(name: str) -> ByColumn:
     """Raises: InvalidRequest."""
     groupable = groupable_columns()
     if name not in groupable:
-        raise InvalidRequest(f"unknown column {shown(name)} to group by: known are {', '.join(sorted(groupable))}")
+        raise InvalidRequest(f"unknown column {shown(name)} to group by: {known_names(name, groupable)}")
     return ByColumn(groupable[name])
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.tables import Column, Kind
+from schemas.tables import OTHER_MODEL_NAMES, Column, Kind
 from schemas.unpriced import Cause
 from services.sql.nodes import ByColumn
 
@@ -16,7 +16,7 @@ _CONDITIONS: Final = (
     (Cause.USAGE_MISSING, _UNREPORTED),
     (Cause.USAGE_UNRECOGNIZED, "usage_incomplete"),
     (Cause.USAGE_INCONSISTENT, "usage_mismatch"),
-    (Cause.MODEL_MISSING, "cost_state = 'unknown_model' AND model = ''"),
+    (Cause.MODEL_MISSING, f"cost_state = 'unknown_model' AND model = '' OR has({OTHER_MODEL_NAMES}, '')"),
     (Cause.MODEL_UNPRICED, "cost_state = 'unknown_model'"),
 )
 _CHOICES: Final = ", ".join(f"{condition}, '{cause}'" for cause, condition in _CONDITIONS)

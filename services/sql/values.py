@@ -1,17 +1,21 @@
 """JSON values into the Python values of a column. Nothing is converted that could mean something else."""
 
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
 from decimal import Context, Decimal
+from difflib import get_close_matches
 from uuid import UUID
 
 from schemas.errors import InvalidFilter
 from schemas.statement import Scalar
 from schemas.tables import Column, Kind, Operator
-from schemas.timestamps import MILLISECOND, whole_milliseconds
+from schemas.timestamps import MILLISECOND, instant_of, whole_milliseconds
 
 MAX_VALUE = 8192  # characters of one text
 MAX_PATTERN = 1000  # characters of a `like`: a pattern is compiled
 
+_MAX_MEANT = 100  # characters that are compared with known names
 _INT64 = 2**63
 _WHOLE_DOLLARS = Decimal(10) ** 26
 _PICODOLLAR = Decimal("1e-12")
@@ -20,7 +24,10 @@ _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2299, 12, 31, tzinfo=UTC)
 
 _PATTERNS = frozenset({Operator.LIKE, Operator.ILIKE})
+_SEARCHES = _PATTERNS | {Operator.CONTAINS}
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
 _WITHOUT_VALUE = frozenset({Kind.TEXT, Kind.TEXT_MAP, Kind.BODY})  # an empty text is none
+_MAY_BE_NULL = _WITHOUT_VALUE | {Kind.NUMBER_MAP}  # null then says that there is no such name
 
 
 def shown(value: object) -> str:
@@ -29,13 +36,23 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def parse_value(column: Column, operator: Operator, given: object, where: str) -> Scalar:
+def known_names(unknown: str, known: Iterable[str]) -> str:
+    """For the error of an unknown name: the known ones in order, and before them the one that was probably meant."""
+    names = sorted(map(str, known))  # an enum's name is its value
+    meant = get_close_matches(unknown[:_MAX_MEANT], names, n=1)
+    listed = ", ".join(names)
+    return f"did you mean {meant[0]!r}? Known are {listed}" if meant else f"known are {listed}"
+
+
+def parse_value(column: Column, operator: Operator, given: object, where: str, zone: tzinfo = UTC) -> Scalar:
     """`given` as `column` holds it; None where it says "has no value". `operator` is not a negation.
+
+    A timestamp without an offset is one of `zone`.
 
     Raises: InvalidFilter naming `where`.
     """
     if given is None:
-        if operator is Operator.EQUALS and (column.nullable or column.kind in _WITHOUT_VALUE):
+        if operator is Operator.EQUALS and (column.nullable or column.kind in _MAY_BE_NULL):
             return None
         raise InvalidFilter(f"{where} cannot be null")
     match column.kind:
@@ -44,9 +61,11 @@ def parse_value(column: Column, operator: Operator, given: object, where: str) -
         case Kind.MONEY:
             return _dollars(given, where)
         case Kind.TIMESTAMP:
-            return _timestamp(operator, given, where)
+            return _timestamp(operator, given, where, zone)
         case Kind.FLAG:
             return _flag(given, where)
+        case Kind.NUMBER_MAP:
+            return _number_or_text(operator, given, where)
         case _:
             return _of_text(column, operator, given, where)
 
@@ -100,6 +119,17 @@ def _whole(given: object, where: str) -> int:
     return int(number)
 
 
+def _number_or_text(operator: Operator, given: object, where: str) -> int | str | None:
+    """A whole number, which Helicone's clients write as text; a text to search for in that of the number."""
+    if operator in _SEARCHES:
+        return _text(operator, given, where)
+    if operator is Operator.EQUALS and given == "null":
+        return None
+    if isinstance(given, str) and _WHOLE.fullmatch(given):
+        return _whole(int(given), where)
+    return _whole(given, where)
+
+
 def _dollars(given: object, where: str) -> Decimal:
     number = _number(given, where)
     if not -_WHOLE_DOLLARS < number < _WHOLE_DOLLARS:
@@ -110,12 +140,12 @@ def _dollars(given: object, where: str) -> Decimal:
     return amount
 
 
-def _timestamp(operator: Operator, given: object, where: str) -> datetime:
+def _timestamp(operator: Operator, given: object, where: str, zone: tzinfo) -> datetime:
     """An instant in whole milliseconds: rows have no finer ones, so a finer bound moves to the next one."""
     try:
         timestamp = datetime.fromisoformat(given) if isinstance(given, str) else None
         timestamp = timestamp and (
-            timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
+            instant_of(timestamp, zone) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
         )
     except (ValueError, OverflowError):
         timestamp = None
