@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
 from schemas.errors import BrokerUnavailable
-from schemas.event import DeadLetter, Delivery, ExchangeEvent, encode_event
+from schemas.event import DeadLetter, Delivery
+from schemas.log_entry import LogEntry, encode_entry
 from services.stores.durability import DurabilityAck
 from services.telemetry import Metrics
 
@@ -31,14 +32,14 @@ class MemorySink:
         self._metrics = metrics
         self._closed = False
 
-    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
+    def publish(self, event: LogEntry) -> Awaitable[None]:
         self._metrics.add("log_published_total")
         ack = DurabilityAck(asyncio.get_running_loop())
         if self._closed:
             self._metrics.add("log_lost_total")
             ack.fail(BrokerUnavailable("memory log is closed"))
         else:
-            self._log.entries.append(encode_event(event))
+            self._log.entries.append(encode_entry(event))
             self._metrics.add("log_durable_total")
             ack.settle()
         return ack

@@ -1,11 +1,15 @@
 """Client handles on ClickHouse, by URL: a server over HTTP, or the engine in this process. And what its errors mean."""
 
+import importlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EROFS
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
@@ -131,7 +135,19 @@ def _forgo_data_frames() -> None:
         vars(options).setdefault(library, None)
 
 
+def _load_engine() -> None:
+    """chDB loads pyarrow where there is one, only to offer Arrow tables, which nobody asks of it: 38 MB resident."""
+    if "chdb" in sys.modules or "pyarrow" in sys.modules:
+        return
+    sys.modules["pyarrow"] = cast("ModuleType", None)  # how an import is made to fail; exports import it later
+    try:
+        importlib.import_module("chdb.session")
+    finally:
+        del sys.modules["pyarrow"]
+
+
 def _embedded_handle(address: Address, settings: Mapping[str, object], *, in_database: bool) -> Client:
+    _load_engine()
     try:
         make_private_folder(Path(address.folder))
         return clickhouse_connect.get_client(

@@ -4,50 +4,66 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import msgspec
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DataError
 from clickhouse_connect.driver.insert import InsertContext
 
-from schemas.errors import StoreUnavailable, UnstorableRecord
+from schemas.amendment import StoredAmendment
+from schemas.errors import UnstorableRecord
 from schemas.price import Price
+from schemas.query_limits import QueryLimits
 from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction
-from schemas.statement import Bound, Statement
+from schemas.statement import Statement
+from schemas.value import ValueEntry
 from services.retry import RetryPolicy, retry
 from services.stores.clickhouse.columns import (
+    AMENDMENT_COLUMNS,
     BODY_COLUMNS,
     CORRECTION_COLUMNS,
     RECORD_COLUMNS,
+    VALUE_COLUMNS,
+    amendment_columns,
     body_columns,
     correction_columns,
     record_columns,
+    value_columns,
 )
 from services.stores.clickhouse.connection import Address, open_handle, parse_address, translated
+from services.stores.clickhouse.handles import Handles
+from services.stores.clickhouse.limited_queries import LimitedQueries
+from services.stores.clickhouse.limits import limit_settings
+from services.stores.clickhouse.statements import run_command, run_query
 
 RECORDS = "request_response_rmt"
 BODIES = "request_response_body"
 PRICES = "price"
 CORRECTIONS = "cost_correction"
+AMENDMENTS = "amendment"
+VALUES = "value"
 
-READERS = 5  # one more than the query service uses at once, for the worker of an embedded Farebox
+OTHER_READERS = 4  # the worker's, estimates for reports, and the check whether the warehouse responds
 
 # Batches are made by us, so the engine must not gather them again: an insert that returned is on disk.
 # One batch may hold years of history, so the number of partitions is no sign of a mistake.
 # Two rows of a batch are rarely of one request, and FINAL merges them when reading: doing it here costs a fifth.
-_WRITING: Mapping[str, object] = {"async_insert": 0, "max_partitions_per_insert_block": 0, "optimize_on_insert": 0}
+# What takes longer than a client waits ends in the engine too: the worker counts on that (services/worker/rollup.py).
+_INSERT_TIMEOUT_S = 120
+_WRITING: Mapping[str, object] = {
+    "async_insert": 0,
+    "max_partitions_per_insert_block": 0,
+    "optimize_on_insert": 0,
+    "max_execution_time": _INSERT_TIMEOUT_S,
+}
 
 # Every row of a request is in one partition, since its creation timestamp never changes: FINAL may stay inside each.
 _READING: Mapping[str, object] = {"do_not_merge_across_partitions_select_final": 1}
 
-_INSERT_TIMEOUT_S = 120
+_PATIENT_S = 1800  # of one query in the background
 _CONNECT = RetryPolicy(first_delay_s=0.1, last_delay_s=1.0)
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -55,24 +71,47 @@ logger = logging.getLogger(__name__)
 class ClickHouseWarehouse:
     """Inserts on one handle, queries on a few others; each handle in a thread of its own, so no loop ever waits."""
 
-    def __init__(self, url: str, *, query_timeout_s: float) -> None:
+    def __init__(self, url: str, *, query_timeout_s: float, limits: QueryLimits | None = None) -> None:
         address = parse_address(url)
         self.url = url
         self._address = address
         self._contexts: dict[str, InsertContext] = {}
-        self._writer = _Handles(1, lambda: open_handle(address, _WRITING, timeout_s=_INSERT_TIMEOUT_S))
-        reading = _reading(address, query_timeout_s)
-        self._readers = _Handles(READERS, lambda: open_handle(address, reading, timeout_s=query_timeout_s + 5))
+        self._writer = Handles(1, lambda: open_handle(address, _WRITING, timeout_s=_INSERT_TIMEOUT_S))
+        limits = limits or QueryLimits(time_s=query_timeout_s)
+        reading = _reading(address, {"max_execution_time": query_timeout_s})
+        limited = _reading(address, limit_settings(limits))
+        self._readers = Handles(OTHER_READERS, lambda: open_handle(address, reading, timeout_s=query_timeout_s + 5))
+        self._limited = LimitedQueries(
+            lambda: open_handle(address, limited, timeout_s=limits.time_s + 5),
+            self._readers,
+            limits=limits,
+            own_cores=os.cpu_count() or 1 if address.folder else None,
+        )
+        patient = _reading(address, {"max_execution_time": _PATIENT_S, "max_memory_usage": limits.memory_bytes})
+        self._patient = LimitedQueries(
+            lambda: open_handle(address, patient, timeout_s=_PATIENT_S + 5),
+            self._readers,
+            limits=QueryLimits(time_s=_PATIENT_S, memory_bytes=limits.memory_bytes),
+            own_cores=os.cpu_count() or 1 if address.folder else None,
+        )
 
     @classmethod
     async def open(
-        cls, url: str, *, create_database: bool = False, query_timeout_s: float = 30, wait_s: float = 30
+        cls,
+        url: str,
+        *,
+        create_database: bool = False,
+        query_timeout_s: float = 30,
+        limits: QueryLimits | None = None,
+        wait_s: float = 30,
     ) -> Self:
         """A connected warehouse. Waits up to `wait_s` for a server that is not there yet.
 
+        `limits` hold for statements that are limited, `query_timeout_s` for the others.
+
         Raises: InvalidSetting, StoreUnavailable.
         """
-        warehouse = cls(url, query_timeout_s=query_timeout_s)
+        warehouse = cls(url, query_timeout_s=query_timeout_s, limits=limits)
         try:
             await retry(
                 lambda: warehouse._connect(create_database=create_database),
@@ -148,55 +187,55 @@ class ClickHouseWarehouse:
                 )
             )
 
+    async def keep_amendments(self, amendments: Sequence[StoredAmendment]) -> None:
+        """Keeps what was set on requests, on disk on return. Keeping the same again changes nothing.
+
+        Raises: StoreUnavailable, UnstorableRecord.
+        """
+        if amendments:
+            await self._writer.run(
+                lambda handle: self._insert_columns(
+                    handle, AMENDMENTS, AMENDMENT_COLUMNS, lambda: amendment_columns(amendments)
+                )
+            )
+
+    async def keep_values(self, entries: Sequence[ValueEntry]) -> None:
+        """Keeps versions of entries, on disk on return. Keeping the same again changes nothing.
+
+        Raises: StoreUnavailable.
+        """
+        if entries:
+            await self._writer.run(
+                lambda handle: self._insert_columns(handle, VALUES, VALUE_COLUMNS, lambda: value_columns(entries))
+            )
+
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
-        """Rows by column alias; timestamps are aware UTC. Raises: StoreUnavailable."""
-        return await self._readers.run(lambda handle: _query(handle, statement))
+        """Rows by column alias; timestamps are aware UTC.
+
+        A limited or patient statement ends in the engine too when this is cancelled. Raises: StoreUnavailable; of
+        these two QueryLimitExceeded.
+        """
+        if statement.is_patient:
+            return await self._patient.run(statement)
+        if not statement.is_limited:
+            return await self._readers.run(lambda handle: run_query(handle, statement))
+        return await self._limited.run(statement)
 
     async def execute(self, statement: Statement) -> None:
         """Runs a statement that changes tables; on disk on return. Raises: StoreUnavailable."""
-        await self._writer.run(lambda handle: _execute(handle, statement))
+        await self._writer.run(lambda handle: run_command(handle, statement))
 
     async def close(self) -> None:
         await self._writer.close()
+        await self._limited.close()
+        await self._patient.close()
         await self._readers.close()
 
 
-class _Handles:
-    """Up to `count` handles, opened when first needed, and as many threads: each call has one of each to itself."""
-
-    def __init__(self, count: int, open_one: Callable[[], Client]) -> None:
-        self._open_one = open_one
-        self._free: list[Client] = []
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="warehouse")
-
-    async def run(self, call: Callable[[Client], T]) -> T:
-        try:
-            result = asyncio.get_running_loop().run_in_executor(self._threads, self._run, call)
-        except RuntimeError as error:
-            raise StoreUnavailable("the warehouse is closed") from error
-        return await result
-
-    def _run(self, call: Callable[[Client], T]) -> T:
-        try:
-            handle = self._free.pop()
-        except IndexError:
-            handle = self._open_one()
-        try:
-            return call(handle)
-        finally:
-            self._free.append(handle)
-
-    async def close(self) -> None:
-        """Waits for the calls that run. Further calls fail."""
-        await asyncio.to_thread(self._threads.shutdown)
-        while self._free:
-            self._free.pop().close()
-
-
-def _reading(address: Address, query_timeout_s: float) -> dict[str, object]:
-    settings = dict(_READING) | {"max_execution_time": query_timeout_s}
+def _reading(address: Address, limits: Mapping[str, object]) -> dict[str, object]:
+    settings = dict(_READING) | dict(limits)
     if address.folder:
-        # Queries must leave a core to the proxy and the worker beside them in this process.
+        # What no client waits for leaves a core to the proxy, and to the worker in this process.
         settings["max_threads"] = max(1, (os.cpu_count() or 1) - 1)
     # Last: under it nothing else can be set.
     return settings | {"readonly": 2}
@@ -204,34 +243,6 @@ def _reading(address: Address, query_timeout_s: float) -> dict[str, object]:
 
 def _nothing(_handle: Client) -> None:
     """Opening the handle is all that is needed."""
-
-
-def _query(handle: Client, statement: Statement) -> list[dict[str, Any]]:
-    with translated("query"):
-        result = handle.query(statement.sql, parameters=_parameters(statement), query_tz=UTC)
-        return list(result.named_results())
-
-
-def _execute(handle: Client, statement: Statement) -> None:
-    with translated("execute"):
-        handle.command(statement.sql, parameters=_parameters(statement))
-
-
-def _parameters(statement: Statement) -> dict[str, object]:
-    return {name: _bound(value) for name, value in statement.parameters.items()}
-
-
-def _bound(value: Bound) -> object:
-    """How a value is written for a placeholder. The driver would cut microseconds, and 'True' is no number."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    if isinstance(value, bool):
-        return int(value)
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Sequence):
-        return [_bound(one) for one in value]
-    return f"{value:f}"
 
 
 def _create_database(address: Address) -> None:

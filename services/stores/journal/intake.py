@@ -5,6 +5,7 @@ the machine: that is what the log's own `fsync` is for. Whoever opens the log ne
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -15,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from schemas.log_entry import recorded_since_in
+from schemas.seal import Held
 from services.stores.private_files import make_private_folder
 from services.telemetry import Metrics
 
@@ -24,6 +27,7 @@ INTAKE_BYTES: Final = 32 * 2**20  # of events that are not durable yet: seconds 
 RETRY_S: Final = 1.0  # between attempts to make the file where it could not be made
 
 _MOST: Final = 1000  # processes with one log
+_LOOKS: Final = 100  # at a file that somebody writes
 _FORMAT: Final = b"farebox1"
 # Of the first record that is not durable its number and offset; and when the segment was created that is being
 # written, in which it may be durable all the same.
@@ -65,6 +69,11 @@ class Intake:
         self._segment_ms = 0
         self._next = self._begin = Mark(1, _FIRST)
         self._is_open()
+
+    @property
+    def name(self) -> str:
+        """Of the file; "" when there is none."""
+        return self._file.name if self._descriptor >= 0 else ""
 
     @property
     def mark(self) -> Mark:
@@ -177,6 +186,58 @@ def take_over(path: Path, keep: Callable[[Left], None]) -> None:
             if left.payloads:
                 keep(left)
             file.unlink()
+
+
+def read_held(path: Path) -> Held:
+    """The events in the intakes of the log at `path`, of living and of killed processes. Raises: OSError."""
+    held = Held()
+    for file in sorted(path.parent.glob(f"{path.name}.intake-*")):
+        with contextlib.suppress(FileNotFoundError), file.open("rb", buffering=0) as opened:
+            held = held.plus(_held(opened.fileno()))
+    return held
+
+
+def _held(descriptor: int) -> Held:
+    """Raises: OSError."""
+    for _ in range(_LOOKS):
+        header = os.pread(descriptor, _HEADER.size, 0)
+        if len(header) < _HEADER.size:
+            return Held()
+        _, number, offset, _ = _HEADER.unpack(header)
+        first = _read_record(descriptor, number, offset) or _read_record(descriptor, number, _FIRST)
+        # Its owner may have released the record meanwhile, and written another one over it.
+        if os.pread(descriptor, _HEADER.size, 0) != header:
+            continue
+        if first is None:
+            return Held()
+        return Held(events=_count(descriptor, number, offset), since=recorded_since_in(first))
+    raise OSError(errno.EBUSY, "an intake changes too fast to be read")
+
+
+def _read_record(descriptor: int, number: int, offset: int) -> bytes | None:
+    head = os.pread(descriptor, _RECORD.size, offset)
+    if len(head) < _RECORD.size:
+        return None
+    checksum, size_bytes, found = _RECORD.unpack(head)
+    if found != number:
+        return None
+    payload = os.pread(descriptor, size_bytes, offset + _RECORD.size)
+    return payload if len(payload) == size_bytes and checksum == _checksum(number, payload) else None
+
+
+def _count(descriptor: int, number: int, offset: int) -> int:
+    """How many records there are from `number` on, by their heads alone: they may hold megabytes."""
+    count, may_wrap = 0, True
+    while True:
+        head = os.pread(descriptor, _RECORD.size, offset)
+        found = len(head) == _RECORD.size and _RECORD.unpack(head)[2] == number + count
+        if found:
+            offset += _RECORD.size + _RECORD.unpack(head)[1]
+            count += 1
+        elif may_wrap:
+            may_wrap, offset = False, _FIRST
+        else:
+            return count
 
 
 def _locked(descriptor: int) -> bool:

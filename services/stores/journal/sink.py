@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from schemas.errors import BrokerUnavailable, JournalDamaged
-from schemas.event import ExchangeEvent, encode_event
+from schemas.log_entry import LogEntry, encode_entry
 from services.retry import Backoff, RetryPolicy
 from services.stores.durability import DurabilityAck, LossReporter
 from services.stores.journal.file import INSERT_SEGMENT, pack_segment, unavailable, unix_ms
@@ -69,7 +69,7 @@ class JournalSink:
         self._path = Path(path)
         self._files = JournalFiles(path)
         self._metrics = metrics
-        self._trouble = f"journal {path} {id(self)}"  # of this sink: another one may have the same file
+        self._failure = f"journal {path} {id(self)}"  # of this sink: another one may have the same file
         self._losses = LossReporter(metrics)
         self._group_s = group_s
         self._queue_bytes = queue_bytes
@@ -88,9 +88,9 @@ class JournalSink:
         self._writer = threading.Thread(target=self._write_until_closed, name="journal-writer", daemon=True)
         self._writer.start()
 
-    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
+    def publish(self, event: LogEntry) -> Awaitable[None]:
         self._metrics.add("log_published_total")
-        return self.append(encode_event(event))
+        return self.append(encode_entry(event))
 
     def append(self, payload: bytes) -> DurabilityAck:
         """Like `publish`, for an event that was encoded and counted before."""
@@ -144,7 +144,7 @@ class JournalSink:
             self._held_bytes -= group.size_bytes
             if error is None:
                 self._metrics.add("log_durable_total", len(group.payloads))
-                self._metrics.observe("log_durable_seconds", group.published_s, settled_s)
+                self._metrics.observe_all("log_durable_seconds", group.published_s, settled_s)
                 group.ack.settle()
             else:
                 self._losses.add(group.uncovered, error)
@@ -188,10 +188,10 @@ class JournalSink:
         while (error := self._try_write(created_ms, payloads)) is not None:
             self._metrics.add("log_write_failures_total")
             reason = f"the event log cannot be written, events are kept in memory: {error}"
-            self._metrics.health.troubles[self._trouble] = reason
+            self._metrics.health.failures[self._failure] = reason
             if self._abandoned.wait(backoff.failed(error)):
                 return error
-        self._metrics.health.troubles.pop(self._trouble, None)
+        self._metrics.health.failures.pop(self._failure, None)
         return None
 
     def _try_write(self, created_ms: int, payloads: list[bytes]) -> BrokerUnavailable | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 from aiokafka.errors import KafkaError
 
 from schemas.errors import BrokerUnavailable, InvalidSetting
-from schemas.event import ExchangeEvent
+from schemas.log_entry import LogEntry, identity_of
 
 PREFIX = "farebox"
 MAX_MESSAGE_BYTES = 10 * 2**20  # what our topics take: two bodies at the capture limit, and all around them
@@ -27,9 +27,9 @@ class Entry(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def entry_of(event: ExchangeEvent, payload: bytes) -> Entry:
+def entry_of(event: LogEntry, payload: bytes) -> Entry:
     """`payload` is the wire form of `event`."""
-    return Entry(f"{event.request.organization_id}:{event.request.request_id}".encode(), payload)
+    return Entry(":".join(identity_of(event)).encode(), payload)
 
 
 def events_topic(prefix: str = PREFIX) -> str:

@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent, decode_event, encode_event
+from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent, encode_event
+from schemas.log_entry import decode_entry
 from schemas.undecodable import UNDECODABLE
 from services.stores.kafka.client import Entry
 from services.telemetry import Metrics
@@ -28,7 +29,9 @@ def shortened(metrics: Metrics, entry: Entry, max_bytes: int) -> Entry:
 
     Bodies that are not kept whole are counted. Their sizes stay as they were, so readers know.
     """
-    event = decode_event(entry.payload)
+    event = decode_entry(entry.payload)
+    if not isinstance(event, ExchangeEvent):
+        return entry  # an amendment, which is small: what a client sets at once is bounded
     payload, smaller = entry.payload, event
     for smaller in _smaller_forms(event, max_bytes):
         payload = encode_event(smaller)

@@ -3,14 +3,18 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from schemas.errors import BrokerUnavailable
-from schemas.event import ExchangeEvent, encode_event
+from schemas.log_entry import LogEntry, encode_entry, recorded_since
+from schemas.seal import Held
+from services.log_ports import ProgressStore
 from services.stores.durability import DurabilityAck, LossReporter
 from services.stores.journal.intake import Intake, Mark
+from services.stores.kafka.announcer import Announcer
 from services.stores.kafka.client import PREFIX, Entry, broker_list, entry_of, events_topic
 from services.stores.kafka.producer import KafkaWriter
 from services.stores.kafka.shrink import shortened
@@ -36,7 +40,7 @@ class SinkLimits(NamedTuple):
 class _Group:
     """Events that travel together."""
 
-    __slots__ = ("ack", "born_s", "entries", "mark", "published_s", "size_bytes", "uncovered")
+    __slots__ = ("ack", "born_s", "entries", "mark", "published_s", "since", "size_bytes", "uncovered")
 
     def __init__(self, ack: DurabilityAck) -> None:
         self.entries: list[Entry] = []
@@ -46,6 +50,11 @@ class _Group:
         self.mark = Mark(0, 0)  # behind its last event in the intake
         self.ack = ack
         self.born_s = time.monotonic()
+        self.since: datetime | None = None  # when the oldest was recorded
+
+    @property
+    def held(self) -> Held:
+        return Held(events=len(self.entries), since=self.since)
 
 
 class KafkaSink:
@@ -67,15 +76,20 @@ class KafkaSink:
         metrics: Metrics,
         prefix: str = PREFIX,
         limits: SinkLimits = SinkLimits(),  # noqa: B008  # a frozen value
+        progress: ProgressStore | None = None,
     ) -> Self:
         """`brokers` is HOST:PORT[,HOST:PORT...], `spill` the file that takes over while they are unreachable.
 
+        What waits to be sent is announced in `progress`, which closes with the sink.
         Raises: InvalidSetting; BrokerUnavailable when `spill` cannot be opened, but not when Kafka is unreachable.
         """
         shorten = partial(shortened, metrics)
         writer = KafkaWriter(broker_list(brokers), events_topic(prefix), shorten=shorten)
         sink = cls(writer, spill=spill, metrics=metrics, limits=limits)
         await writer.connected_within(limits.first_connect_s)
+        if progress is not None:
+            sink._announcer = Announcer(progress, Path(spill), sink)
+            await sink._announcer.start()
         return sink
 
     def __init__(self, writer: KafkaWriter, *, spill: str | Path, metrics: Metrics, limits: SinkLimits) -> None:
@@ -91,6 +105,9 @@ class KafkaSink:
             delivery_timeout_s=limits.delivery_timeout_s,
         )
         self._intake = Intake(Path(spill), metrics=metrics)
+        self._announcer: Announcer | None = None
+        self._unsettled: dict[_Group, None] = {}  # neither in Kafka nor in the spill, in order
+        self._left = Held()  # given up: in the intake at most
         self._group: _Group | None = None
         self._held_bytes = 0
         self._closed = False
@@ -98,8 +115,25 @@ class KafkaSink:
         self._shipping: asyncio.Future[None] | None = None
         self._shipper = asyncio.create_task(self._ship_until_closed())
 
-    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
-        payload = encode_event(event)
+    @property
+    def held(self) -> Held:
+        """Events that were published here and are not known to be in Kafka."""
+        held = self._spill.held.plus(self._left)
+        for group in self._unsettled:
+            held = held.plus(group.held)
+        return held
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether all that anybody left at the spill was sent when somebody last looked, a short time ago."""
+        return self._spill.is_drained
+
+    @property
+    def intake_name(self) -> str:
+        return self._intake.name
+
+    def publish(self, event: LogEntry) -> Awaitable[None]:
+        payload = encode_entry(event)
         size_bytes = len(payload)
         self._metrics.add("log_published_total")
         if self._closed or self._held_bytes + size_bytes > self._limits.queue_bytes:
@@ -111,6 +145,9 @@ class KafkaSink:
         if not self._intake.add(payload):
             group.uncovered += 1
         group.entries.append(entry_of(event, payload))
+        since = recorded_since(event)
+        if group.since is None or since < group.since:
+            group.since = since
         group.published_s.append(time.monotonic())
         group.size_bytes += size_bytes
         if group.size_bytes >= SHIPMENT_BYTES:
@@ -129,11 +166,14 @@ class KafkaSink:
         await self._shipper
         self._intake.close()
         await self._writer.close()
+        if self._announcer is not None:
+            await self._announcer.close()
         self._losses.log("the log was closed")
 
     def _open_group(self) -> _Group:
         loop = asyncio.get_running_loop()
         self._group = group = _Group(DurabilityAck(loop))
+        self._unsettled[group] = None
         loop.call_later(LINGER_S, self._seal, group)
         return group
 
@@ -188,6 +228,7 @@ class KafkaSink:
 
     def _settle(self, groups: list[_Group]) -> None:
         for group in groups:
+            del self._unsettled[group]
             self._held_bytes -= group.size_bytes
             self._metrics.add("log_durable_total", len(group.entries))
             self._observe(group)
@@ -196,17 +237,19 @@ class KafkaSink:
     async def _put_aside(self, group: _Group) -> bool:
         """Makes `group` durable in the journal, which counts that; whether it could be."""
         try:
-            await self._spill.keep(entry.payload for entry in group.entries)
+            await self._spill.keep([entry.payload for entry in group.entries], group.held)
         except BrokerUnavailable as error:
+            self._left = self._left.plus(group.held)
             self._losses.add(group.uncovered, error)
             self._losses.left_over(len(group.entries) - group.uncovered, error)
             group.ack.fail(error)
             return False
         finally:
+            del self._unsettled[group]
             self._held_bytes -= group.size_bytes
         self._observe(group)
         group.ack.settle()
         return True
 
     def _observe(self, group: _Group) -> None:
-        self._metrics.observe("log_durable_seconds", group.published_s, time.monotonic())
+        self._metrics.observe_all("log_durable_seconds", group.published_s, time.monotonic())

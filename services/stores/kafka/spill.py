@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import BrokerUnavailable, PoisonMessage
-from schemas.event import DeadLetter, Delivery, decode_event
+from schemas.event import DeadLetter, Delivery
+from schemas.log_entry import decode_entry
+from schemas.seal import Held
 from services.stores.durability import LossReporter
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.recovery import Recovery
@@ -43,10 +46,20 @@ class Spill:
         self._sink = JournalSink(path, metrics=metrics, group_s=GROUP_S, queue_bytes=queue_bytes, intake_bytes=0)
         self._recovery = Recovery(Path(path), metrics)
         self._look_at_s = 0.0  # at once: there may be events from an earlier life of the process
+        self.held = Held()  # brought here, and not known to be in Kafka
+        self._kept_events = 0
+        self._emptied_s = -math.inf
         self._carrier = asyncio.create_task(self._carry_on())
 
-    async def keep(self, payloads: Iterable[bytes]) -> None:
+    @property
+    def is_drained(self) -> bool:
+        """Whether all that anybody left here was sent when somebody last looked, a short time ago."""
+        return not self.held.events and time.monotonic() - self._emptied_s < 2 * LOOK_S
+
+    async def keep(self, payloads: Sequence[bytes], held: Held) -> None:
         """Returns when these encoded events are durable. Raises: BrokerUnavailable when some were given up."""
+        self.held = self.held.plus(held)
+        self._kept_events += len(payloads)
         acks = {self._sink.append(payload) for payload in payloads}
         try:
             for ack in acks:
@@ -66,8 +79,7 @@ class Spill:
             if self._writer.is_connected and time.monotonic() >= self._look_at_s:
                 self._look_at_s = time.monotonic() + LOOK_S
                 try:
-                    await asyncio.to_thread(self._recover)
-                    await self._empty()
+                    await self._carry_all()
                 except BrokerUnavailable as error:
                     self._look_at_s = 0.0
                     logger.debug("spilled events wait", extra={"reason": str(error)})
@@ -77,6 +89,14 @@ class Spill:
                     logger.exception("spilled events could not be carried")
                     await asyncio.sleep(MISHAP_S)
             await asyncio.sleep(POLL_S)
+
+    async def _carry_all(self) -> None:
+        kept_events = self._kept_events
+        await asyncio.to_thread(self._recover)
+        await self._empty()
+        if self._kept_events == kept_events:
+            self.held = Held()
+            self._emptied_s = time.monotonic()
 
     def _recover(self) -> None:
         _, connection = JournalFiles(self._path).open_newest()
@@ -100,7 +120,7 @@ class Spill:
         entries: list[Entry] = []
         for delivery in deliveries:
             try:
-                entries.append(entry_of(decode_event(delivery.payload), delivery.payload))
+                entries.append(entry_of(decode_entry(delivery.payload), delivery.payload))
             except PoisonMessage as error:
                 await self._write_dead_letter(source, delivery, error)
         try:

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from services.stores.state.database import Database
 from services.stores.state.tables import LEASE
 
 _INSERTS: Final[Mapping[str, Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
@@ -49,3 +50,20 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 def holder_of(connection: Connection, name: str) -> str | None:
     """Who holds the lease, or held it last if it has expired; None when it is free."""
     return connection.scalar(select(LEASE.c.holder).where(LEASE.c.name == name))
+
+
+class SqlLeases:
+    """The Leases port: for what is not written to the state database itself."""
+
+    def __init__(self, url: str) -> None:
+        """Connects when first used. Raises: InvalidSetting when `url` names no database that is known."""
+        self._database = Database(url, what="leases")
+
+    async def hold(self, name: str, holder: str, *, at: datetime, until: datetime) -> bool:
+        lease = Lease(name=name, holder=holder)
+        return await self._database.write(
+            lambda connection: lease.renew(connection, until=until) or lease.acquire(connection, at=at, until=until)
+        )
+
+    async def close(self) -> None:
+        await self._database.close()

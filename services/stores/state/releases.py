@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from schemas.price import PRICING_VERSION
 from services.stores.state.database import Database
 from services.stores.state.prices import LEAD
-from services.stores.state.tables import PRICING_RELEASE, UtcDateTime
+from services.stores.state.tables import PRICING_RELEASE
+from services.stores.state.utc_datetime import UtcDateTime
 
 LEASE: Final = timedelta(minutes=1)  # how far ahead a release registers that it charges, so that few batches have to
 

@@ -13,6 +13,7 @@ from services.ports import ResponseReceiver
 
 MAX_HEAD_BYTES: Final = 256 * 2**10
 SWITCHING_PROTOCOLS: Final = 101
+LINGER_S: Final = 2.0  # for the last bytes in another protocol than HTTP
 WRITE_BUFFER_BYTES: Final = 256 * 2**10
 _FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
 
@@ -24,6 +25,7 @@ class ActiveCall(Protocol):
 
     receiver: ResponseReceiver
     is_head: bool
+    offers_protocol: bool  # other than HTTP
     sent: bool
 
     def attach(self, connection: "Connection") -> None: ...
@@ -50,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_readable",
         "_reason",
+        "_relays",
         "_responded",
         "_transport",
         "idle_since_s",
@@ -63,6 +66,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._call: ActiveCall | None = None
         self._paused = False
+        self._relays = False  # another protocol than HTTP: it is not parsed here
         self._readable = select.poll()
         self.idle_since_s = 0.0
         self.writable = True  # more than it buffers anyway
@@ -104,10 +108,14 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def abort(self, call: ActiveCall) -> None:
-        """Aborts `call`; nothing is done when it is no longer carried."""
+        """Aborts `call`; nothing is done when it is no longer carried. In another protocol what was written arrives."""
         if self._call is call:
             self._call = None
-            self._transport.abort()
+            if self._relays:
+                self._transport.close()
+                asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
+            else:
+                self._transport.abort()
 
     def close(self) -> None:
         self._transport.close()
@@ -125,6 +133,9 @@ class Connection(asyncio.Protocol):
         if call is None:
             self._transport.abort()
             return
+        if self._relays:
+            self._relay(call, data)
+            return
         self._fed_bytes += len(data)  # before it is parsed: body in it, however large, restarts the count
         try:
             self._parser.feed_data(data)
@@ -132,10 +143,19 @@ class Connection(asyncio.Protocol):
             logger.exception("a response could not be passed on")
             self._fail(UpstreamUnavailable("the response could not be passed on"), error)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if self._relays and isinstance(error, httptools.HttpParserUpgrade):
+                self._relay(call, data[error.args[0] :])
+                return
             # After a whole response this is only about bytes that nobody requested.
             self._keep = False
             self._fail(UpstreamUnavailable(f"the response is not valid HTTP: {error}"), error)
         self._fed(call)
+
+    def _relay(self, call: ActiveCall, data: bytes) -> None:
+        if data and self._call is call:
+            call.receiver.response_chunk(data)
+        if self._call is call:
+            call.receiver.response_flush()
 
     def _fed(self, call: ActiveCall) -> None:
         if self._responded:
@@ -213,6 +233,11 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if self._responded or self._call is None:
             return
+        if status == SWITCHING_PROTOCOLS and self._call.offers_protocol and self._parser.should_upgrade():
+            self._headed = self._relays = True
+            self._owner.lost(self)  # it serves no other call, and lasts long
+            self._call.receiver.response_head(status, self._reason, self._headers)
+            return
         if status < 200:
             self._check_interim(status)
             self._headers = []
@@ -240,7 +265,7 @@ class Connection(asyncio.Protocol):
             self._call.receiver.response_chunk(body)
 
     def on_message_complete(self) -> None:
-        if self._headed and not self._responded:
+        if self._headed and not self._responded and not self._relays:
             self._finish_response()
 
     def _finish_response(self) -> None:

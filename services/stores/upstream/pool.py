@@ -12,56 +12,62 @@ from collections import OrderedDict
 from time import monotonic
 from typing import Final
 
-import certifi
-
 from schemas.errors import UpstreamTimedOut, UpstreamUnavailable
-from schemas.origin import Origin
-from services.ports import UNKNOWN_LENGTH, Headers, ResponseReceiver
+from schemas.origin import Origin, Reach
+from services.ports import OTHER_PROTOCOL, UNKNOWN_LENGTH, Headers, ResponseReceiver
 from services.stores.upstream.connection import Connection
+from services.stores.upstream.dial import Dialer
 
 IDLE_S: Final = 15.0  # for which a connection may be idle
+_ANY: Final = Reach.ANY  # looked up for every call, which is dearer on the class
 HELD_BYTES: Final = 64 * 2**10  # of a request that cannot be sent yet; above it the client is paused
 
 
 class UpstreamPool:
     """The Upstream port."""
 
-    def __init__(self, *, max_connections: int, connect_timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, max_connections: int, connect_timeout_s: float, dialer: Dialer) -> None:
         self._max_connections = max_connections
         self._connect_timeout_s = connect_timeout_s
-        self._tls = tls or trusting_context()
+        self._dialer = dialer
         self._pools: dict[str, OriginPool] = {}
+        # Of servers that others chose. A connection that was opened for one reach is not used for another.
+        self._checked: dict[tuple[Reach, str], OriginPool] = {}
 
     def call(self, origin: Origin, receiver: ResponseReceiver) -> "Call":
-        pool = self._pools.get(origin.url)
-        if pool is None:
-            pool = self._pools[origin.url] = OriginPool(
-                origin, self._max_connections, self._connect_timeout_s, self._tls if origin.tls else None
-            )
+        if origin.reach is _ANY:
+            pool = self._pools.get(origin.url)
+            if pool is None:
+                pool = self._pools[origin.url] = self._new_pool(origin)
+        else:
+            pool = self._checked.setdefault((origin.reach, origin.url), self._new_pool(origin))
         call = Call(receiver, pool)
         pool.place(call)
         return call
 
     def sweep(self) -> None:
-        for pool in self._pools.values():
+        for pool in (*self._pools.values(), *self._checked.values()):
             pool.close_idle()
+        for key in [key for key, pool in self._checked.items() if pool.is_empty]:
+            del self._checked[key]  # there may be any number of them
 
     async def close(self) -> None:
-        for pool in self._pools.values():
+        for pool in (*self._pools.values(), *self._checked.values()):
             await pool.close()
+
+    def _new_pool(self, origin: Origin) -> "OriginPool":
+        return OriginPool(origin, self._max_connections, self._connect_timeout_s, self._dialer)
 
 
 class OriginPool:
     """The connections to one origin, and the calls that wait for one."""
 
-    def __init__(
-        self, origin: Origin, max_connections: int, connect_timeout_s: float, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, origin: Origin, max_connections: int, connect_timeout_s: float, dialer: Dialer) -> None:
         self.request_line_end = b" HTTP/1.1\r\nHost: %b" % origin.authority.encode("ascii")
         self._origin = origin
         self._max_connections = max_connections
         self._connect_timeout_s = connect_timeout_s
-        self._tls = tls
+        self._dialer = dialer
         self._idle: list[Connection] = []  # the last used is used next, so that the others become idle and are closed
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -95,22 +101,18 @@ class OriginPool:
         origin = self._origin
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self),
-                    origin.host,
-                    origin.port,
-                    ssl=self._tls,
-                    server_hostname=origin.host if self._tls else None,
-                )
+                connection = await self._dialer.connect(origin, lambda: Connection(self))
         except TimeoutError as error:
             self._fail_next(UpstreamTimedOut(f"no connection to {origin.authority} in time"), error)
+        except UpstreamUnavailable as error:
+            self._fail_next(error, error.__cause__)
         except (OSError, ssl.SSLError, UnicodeError) as error:
             self._fail_next(UpstreamUnavailable(f"no connection to {origin.authority}: {_reason(error)}"), error)
         else:
             self._open.add(connection)
             self._use(connection)
 
-    def _fail_next(self, error: UpstreamUnavailable, cause: Exception) -> None:
+    def _fail_next(self, error: UpstreamUnavailable, cause: BaseException | None) -> None:
         error.__cause__ = cause
         call = self._next_waiting()
         if call is not None:
@@ -145,6 +147,11 @@ class OriginPool:
         if self._waiting:
             self._connect_for_waiting()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is connected, and nothing waits to be."""
+        return not (self._open or self._connecting or self._waiting)
+
     def close_idle(self) -> None:
         limit_s = monotonic() - IDLE_S
         for connection in [one for one in self._idle if one.idle_since_s < limit_s]:
@@ -162,6 +169,8 @@ class OriginPool:
 class Call:
     """The UpstreamCall port: one request, buffered until it has a connection, then written as it comes."""
 
+    waited_s = 0.0  # the decorators see to that
+
     __slots__ = (
         "_chunked",
         "_held",
@@ -172,6 +181,7 @@ class Call:
         "begun",
         "connection",
         "is_head",
+        "offers_protocol",
         "receiver",
         "sent",
     )
@@ -182,6 +192,7 @@ class Call:
         self.begun = False
         self.sent = False  # the whole request
         self.is_head = False
+        self.offers_protocol = False
         self._pool = pool
         self._out: list[bytes] = []
         self._held = 0
@@ -195,6 +206,8 @@ class Call:
         if body_bytes == UNKNOWN_LENGTH:
             self._chunked = True
             lines.append(b"Transfer-Encoding: chunked")
+        elif body_bytes == OTHER_PROTOCOL:
+            self.offers_protocol = True
         elif body_bytes is not None:
             lines.append(b"Content-Length: %d" % body_bytes)
         lines.append(b"\r\n")
@@ -252,15 +265,6 @@ class Call:
             self._pool.forget(self)
         else:
             self.connection.abort(self)
-
-
-def trusting_context() -> ssl.SSLContext:
-    """The system's trusted authorities; where there are none, as in small images, Mozilla's."""
-    context = ssl.create_default_context()
-    if not context.cert_store_stats()["x509_ca"] and not context.get_ca_certs():
-        context.load_verify_locations(certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _reason(error: Exception) -> str:

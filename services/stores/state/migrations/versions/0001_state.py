@@ -1,4 +1,4 @@
-"""API keys, operator prices, pricing releases, re-pricings, leases and secrets."""
+"""API keys, prices, releases, re-pricings, leases, secrets, hidden properties and progress on the event log."""
 
 from typing import Final
 
@@ -18,10 +18,13 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.String, nullable=False),
         sa.Column("name", sa.String, nullable=False),
         sa.Column("permission", sa.String, nullable=False),
-        sa.Column("hint", sa.String(4), nullable=False),
-        sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
         sa.Column("created_at", _TIMESTAMP, nullable=False),
+        sa.Column("created_by", sa.String, nullable=False),
+        sa.Column("expires_at", _TIMESTAMP),
         sa.Column("revoked_at", _TIMESTAMP),
+        sa.Column("revoked_by", sa.String, nullable=False),
+        sa.Column("last_used_at", _TIMESTAMP),
+        sa.Column("tags", sa.Text),
     )
     _create_prices()
     _create_reprice()
@@ -36,6 +39,12 @@ def upgrade() -> None:
         sa.Column("name", sa.String, primary_key=True),
         sa.Column("value", sa.String, nullable=False),
     )
+    op.create_table(
+        "hidden_property",
+        sa.Column("organization_id", sa.String, primary_key=True),
+        sa.Column("property_key", sa.String, primary_key=True),
+    )
+    _create_progress()
 
 
 def _create_prices() -> None:
@@ -83,4 +92,21 @@ def _create_reprice() -> None:
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("ended_at", _TIMESTAMP),
         sa.Column("undone_at", _TIMESTAMP),
+    )
+
+
+def _create_progress() -> None:
+    op.create_table(
+        "log_progress",
+        sa.Column("partition", sa.String, primary_key=True),
+        sa.Column("complete_until", _TIMESTAMP, nullable=False),
+    )
+    op.create_table(
+        "log_member",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("place", sa.String, nullable=False),
+        sa.Column("heard_at", _TIMESTAMP, nullable=False),
+        sa.Column("held_events", sa.Integer, nullable=False),
+        sa.Column("held_since", _TIMESTAMP),
     )
