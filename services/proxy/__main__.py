@@ -7,11 +7,11 @@ import signal
 from contextlib import AsyncExitStack
 
 from services.process import closed_by, run_process
-from services.proxy.build import proxy_server
+from services.proxy.build import open_cache, open_limit_stores, proxy_server
 from services.proxy.log_conflicts import LOOK_UP_S
 from services.settings import ProxySettings
 from services.stores.clock import SystemClock
-from services.stores.factory import open_event_sink, open_keys, open_shared_warehouse
+from services.stores.factory import open_event_sink, open_keys, open_secrets, open_shared_warehouse, open_upstreams
 from services.telemetry import PROXY_METRICS, Metrics
 
 logger = logging.getLogger("farebox.proxy")
@@ -22,14 +22,31 @@ async def run(settings: ProxySettings) -> None:
     metrics = Metrics(PROXY_METRICS)
     async with AsyncExitStack() as stack:
         keys = closed_by(stack, open_keys(settings.state))
+        secrets = closed_by(stack, open_secrets(settings.state))
+        upstreams = closed_by(stack, open_upstreams(settings.state, encryption_key=settings.encryption_key))
         sink = await open_event_sink(
-            settings.event_log, durability=settings.durability, spill=settings.kafka_spill, metrics=metrics
+            settings.event_log,
+            durability=settings.durability,
+            spill=settings.kafka_spill,
+            state=settings.state,
+            metrics=metrics,
         )
         closed_by(stack, sink)
         warehouse = open_shared_warehouse(settings.warehouse, query_timeout_s=LOOK_UP_S)
         if warehouse is not None:
             closed_by(stack, warehouse)
-        server = proxy_server(settings, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=warehouse)
+        server = proxy_server(
+            settings,
+            sink=sink,
+            keys=keys,
+            secrets=secrets,
+            metrics=metrics,
+            clock=SystemClock(),
+            upstreams=upstreams,
+            warehouse=warehouse,
+            cache=open_cache(stack, settings),
+            limit_stores=open_limit_stores(stack, settings),
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
         gc.collect()

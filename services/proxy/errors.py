@@ -1,6 +1,6 @@
 """The client's side of an exchange, and the proxy's own errors as JSON responses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -37,8 +37,8 @@ class MethodNotAllowed(Rejected):
         self.allowed = allowed
 
 
-class NoWebSockets(Rejected):
-    code = "websocket_not_implemented"
+class NoWebSocket(Rejected):
+    code = "websocket_not_supported"
     status = 501
 
 
@@ -62,6 +62,7 @@ REASONS = {
     409: b"Conflict",
     413: b"Content Too Large",
     421: b"Misdirected Request",
+    429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented",
     502: b"Bad Gateway",
@@ -102,6 +103,14 @@ class Downstream(Protocol):
         """`headers` without framing, which follows from `body_bytes` (see ports.UNKNOWN_LENGTH; None: no body)."""
         ...
 
+    def change_protocol(self, headers: Headers, stop: Callable[[], None]) -> bool:
+        """Responds that another protocol begins: chunks are sent as they are, and what comes is the request's body.
+
+        False, and nothing is sent, where the client has sent something before it knew, or the server stops. When the
+        server stops later, `stop` is called.
+        """
+        ...
+
     def send_chunk(self, chunk: bytes) -> None: ...
 
     def flush(self) -> None:
@@ -136,12 +145,3 @@ def send_error(client: Downstream, error: FareboxError, *, request_id: str | Non
     if not bodiless:
         client.send_chunk(body)
     client.finish()
-
-
-def refuse_web_socket(notes: Mapping[bytes, bytes]) -> None:
-    """Passed on, the request would reach the provider as a plain GET. Other offers to change the protocol are declined.
-
-    A server before this one may have removed the offer itself, and left the key.
-    """
-    if b"sec-websocket-key" in notes or b"websocket" in notes.get(b"upgrade", b"").lower():
-        raise NoWebSockets("WebSockets are not implemented yet; connect to the provider itself, or use its HTTP API")

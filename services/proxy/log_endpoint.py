@@ -10,12 +10,18 @@ from typing import Any, Final
 import msgspec
 
 from schemas.errors import FareboxError, InvalidRequest
+from schemas.key import KeyOwner, MissingTags
 from schemas.omission import Omission
-from services.domain.exchange.headers import parse_head
+from services.domain.exchange.headers import Head, Pair, parse_head
 from services.domain.logging_api.event import LOG_PATHS
+from services.domain.logging_api.feedback import FEEDBACK_PATH
+from services.domain.logging_api.otlp.export import OTLP_PATHS, export_response
 from services.domain.logging_api.typed import TYPED_PATH, typed_faults
-from services.ports import Clock, EventSink, Headers, KeyStore, Warehouse
+from services.hashing import KeyedHashes
+from services.log_ports import LogSink
+from services.ports import Clock, Headers, KeyStore, Secrets, Warehouse
 from services.proxy.errors import error_body, status_of
+from services.proxy.exchange.attribution import Attribution
 from services.proxy.exchange.key_cache import ApiKeyCache
 from services.proxy.exchange.omitting_sink import OmittingSink
 from services.proxy.exchange.paced_work import PacedWork
@@ -26,12 +32,15 @@ from services.telemetry import Metrics
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+POSTED: Final = (*LOG_PATHS, *OTLP_PATHS, FEEDBACK_PATH)
+
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _JSON: Final = (b"content-type", b"application/json")
+_PROTOBUF: Final = (b"content-type", b"application/x-protobuf")
 
 
 class LogEndpoint:
-    """For POST on one of LOG_PATHS, with or without a slash behind it."""
+    """For POST on one of POSTED, with or without a slash behind it."""
 
     def __init__(self, logs: LoggedCallIntake, metrics: Metrics) -> None:
         self._logs = logs
@@ -44,14 +53,39 @@ class LogEndpoint:
             owner = await self._logs.owner_of(head)
             # From this the query service's server knows a connection of somebody with a key.
             scope.setdefault("state", {})["organization_id"] = owner.organization_id
-            request_id = await self._logs.take(head, owner, LOG_PATHS[path], receive)
-            status, headers, body = 200, [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
+            take = self._take_of(path)
+            status, (headers, body) = 200, await take(path, head, owner, receive)
         except FareboxError as error:
             self._metrics.add("proxy_refused_total")
             status, headers, body = status_of(error), [_JSON], _refusal(error, path)
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _take_of(self, path: str) -> Callable[[str, Head, KeyOwner, Receive], Awaitable[tuple[list[Pair], bytes]]]:
+        if path == FEEDBACK_PATH:
+            return self._take_feedback
+        return self._take_export if path in OTLP_PATHS else self._take_call
+
+    async def _take_feedback(
+        self,
+        path: str,  # noqa: ARG002
+        head: Head,
+        owner: KeyOwner,
+        receive: Receive,
+    ) -> tuple[list[Pair], bytes]:
+        request_id = await self._logs.take_feedback(head, owner, receive)
+        text = {"message": "Feedback added successfully.", "helicone_id": request_id}
+        return [_JSON], msgspec.json.encode(text)
+
+    async def _take_call(self, path: str, head: Head, owner: KeyOwner, receive: Receive) -> tuple[list[Pair], bytes]:
+        request_id = await self._logs.take(head, owner, LOG_PATHS[path], receive)
+        return [_TEXT, (b"helicone-id", request_id.encode("ascii"))], b"ok"
+
+    async def _take_export(self, path: str, head: Head, owner: KeyOwner, receive: Receive) -> tuple[list[Pair], bytes]:  # noqa: ARG002
+        is_json = head.framing_headers.get(b"content-type", b"").lower().startswith(b"application/json")
+        export = await self._logs.take_export(head, owner, receive, is_json=is_json)
+        return [_JSON if is_json else _PROTOBUF], export_response(export, is_json=is_json)
 
 
 def _refusal(error: FareboxError, path: str) -> bytes:
@@ -73,16 +107,20 @@ class LogService:
         self,
         *,
         keys: KeyStore,
+        secrets: Secrets,
         warehouse: Warehouse,
-        sink: EventSink,
+        sink: LogSink,
         clock: Clock,
         metrics: Metrics,
         capture_bytes: int,
         omission: Omission,
+        proxy_id: str,
+        missing_tags: MissingTags,
     ) -> None:
         """Its owner closes it, and then `sink`. `capture_bytes` is the limit of each body of a call."""
-        self._key_cache = ApiKeyCache(keys)
-        self._omitting = OmittingSink(sink, omission=omission, metrics=metrics)
+        hashes = KeyedHashes(secrets)
+        self._key_cache = ApiKeyCache(keys, clock=clock, hashes=hashes)
+        self._omitting = OmittingSink(sink, omission=omission, metrics=metrics, hashes=hashes)
         logs = LoggedCallIntake(
             keys=self._key_cache,
             conflicts=LogConflicts(warehouse),
@@ -90,6 +128,7 @@ class LogService:
             clock=clock,
             draw_id=RequestIds(os.urandom).draw,
             metrics=metrics,
+            attribution=Attribution(hashes=hashes, proxy_id=proxy_id, missing_tags=missing_tags),
             capture_bytes=capture_bytes,
             paced=PacedWork(),
         )

@@ -5,19 +5,29 @@ event is durable, and an error when that was given up, whatever the durability o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
 from copy import copy
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
+
+from schemas.amendment import FEEDBACK, Amendment
 from schemas.errors import BrokerUnavailable, FareboxError, TooLarge, Unauthenticated
 from schemas.event import ExchangeEvent
 from schemas.key import KeyOwner
+from services.domain.exchange.decompress import decompressed
 from services.domain.exchange.headers import Head
 from services.domain.exchange.helicone_headers import unknown_names
 from services.domain.logging_api.event import LoggedBy, parse_log_steps, result_of
-from services.ports import Clock, EventSink
+from services.domain.logging_api.feedback import parse_rating
+from services.domain.logging_api.otlp.export import Export, export_steps
+from services.domain.providers.others import CUSTOM
+from services.log_ports import LogSink
+from services.ports import Clock
 from services.proxy.errors import MalformedRequest, RequestTooSlow
+from services.proxy.exchange.attribution import Attribution
 from services.proxy.exchange.key_cache import AuthResult, KeyCheck
 from services.proxy.exchange.memory_budget import BudgetLimits, MemoryBudget
 from services.proxy.exchange.paced_work import SMALL_BYTES, PacedWork
@@ -34,6 +44,7 @@ WAIT_S: Final = 10.0  # for memory
 BODY_S: Final = 60.0  # for a log to arrive
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+T = TypeVar("T")
 
 
 class LoggedCallIntake:
@@ -44,10 +55,11 @@ class LoggedCallIntake:
         *,
         keys: KeyCheck,
         conflicts: LogConflicts,
-        sink: EventSink,
+        sink: LogSink,
         clock: Clock,
         draw_id: Callable[[datetime], str],
         metrics: Metrics,
+        attribution: Attribution,
         capture_bytes: int,
         paced: PacedWork,
     ) -> None:
@@ -58,6 +70,7 @@ class LoggedCallIntake:
         self._clock = clock
         self._draw_id = draw_id
         self._metrics = metrics
+        self._attribution = attribution
         self._capture_bytes = capture_bytes
         self._paced = paced
         self._memory = MemoryBudget(
@@ -89,46 +102,97 @@ class LoggedCallIntake:
 
         Raises: Rejected, BrokerUnavailable when the event was lost.
         """
+        async with self._received(head, owner, receive) as payload:
+            now = self._clock.now()
+            drawn_id, by = self._draw_id(now), self._logged_by(head, owner, provider)
+            event = await self._result_of(
+                owner,
+                parse_log_steps(payload, by, drawn_id=drawn_id, now=now, capture_bytes=self._capture_bytes),
+                len(payload),
+            )
+            if event.request.request_id != drawn_id:  # the client chose it
+                await self._conflicts.check(event)
+            self._count(event)
+            await self._publish(event)
+            return event.request.request_id
+
+    async def take_export(self, head: Head, owner: KeyOwner, receive: Receive, *, is_json: bool) -> Export:
+        """What became of the spans that the ASGI request behind `receive` exports; all events are durable.
+
+        Raises: Rejected, BrokerUnavailable when an event was lost.
+        """
+        async with self._received(head, owner, receive) as sent:
+            payload = decompressed(bytes(sent), head.framing_headers.get(b"content-encoding", b"").decode("latin-1"))
+            if payload is None:
+                raise MalformedRequest("the body cannot be decompressed as its Content-Encoding says")
+            now = self._clock.now()
+            steps = export_steps(
+                payload,
+                self._logged_by(head, owner, CUSTOM.name),
+                is_json=is_json,
+                draw_id=lambda: self._draw_id(now),
+                now=now,
+                capture_bytes=self._capture_bytes,
+            )
+            export = await self._result_of(owner, steps, len(payload))
+            for event in export.events:
+                self._count(event)
+            self._metrics.add("proxy_spans_ignored_total", export.ignored)
+            await asyncio.gather(*map(self._publish, export.events))
+            return export
+
+    async def take_feedback(self, head: Head, owner: KeyOwner, receive: Receive) -> str:
+        """The id of the request that the ASGI request behind `receive` rates; the rating is durable.
+
+        Raises: Rejected, BrokerUnavailable when it was lost.
+        """
+        async with self._received(head, owner, receive) as payload:
+            rating, now = parse_rating(payload), self._clock.now()
+            amendment = Amendment(
+                organization_id=owner.organization_id,
+                request_id=rating.request_id,
+                amendment_id=self._draw_id(now),
+                recorded_at=now,
+                scores={FEEDBACK: int(rating.is_good)},
+                key_id=owner.key_id,
+            )
+            try:
+                await self._sink.publish(amendment)
+            except BrokerUnavailable as error:
+                raise BrokerUnavailable("the feedback could not be recorded; send it again") from error
+            return rating.request_id
+
+    @asynccontextmanager
+    async def _received(self, head: Head, owner: KeyOwner, receive: Receive) -> AsyncIterator[bytearray]:
+        """The body of a request, and memory for it."""
         for name in unknown_names(head.unsupported):
             self._metrics.add_unknown_header(name)
         if (head.body_bytes or 0) > MAX_BYTES:
             raise _too_large()
-        size_bytes = MAX_BYTES if head.chunked else head.body_bytes or 0
+        is_any_size = head.chunked or b"content-encoding" in head.framing_headers
+        size_bytes = MAX_BYTES if is_any_size else head.body_bytes or 0
         if size_bytes <= UNCOUNTED_BYTES:
-            return await self._record(head, owner, provider, receive)
-        async with self._memory.reserved(owner.organization_id, size_bytes):
-            return await self._record(head, owner, provider, receive)
-
-    async def _record(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> str:
-        event, is_named = await self._event(head, owner, provider, receive)
-        if is_named:
-            await self._conflicts.check(event)
-        self._count(event)
-        await self._publish(event)
-        return event.request.request_id
-
-    async def _event(self, head: Head, owner: KeyOwner, provider: str, receive: Receive) -> tuple[ExchangeEvent, bool]:
-        """The event of the call, and whether the client chose its id."""
-        payload = await self._payload(receive)
-        now = self._clock.now()
-        drawn_id = self._draw_id(now)
-        steps = parse_log_steps(
-            payload,
-            LoggedBy(
-                organization_id=owner.organization_id,
-                key_id=owner.key_id,
-                provider=provider,
-                helicone_headers=head.helicone_headers,
-            ),
-            drawn_id=drawn_id,
-            now=now,
-            capture_bytes=self._capture_bytes,
-        )
-        if len(payload) > SMALL_BYTES:
-            event = await self._paced.result_of(owner.organization_id, steps)
+            yield await self._payload(receive)
         else:
-            event = result_of(steps)
-        return event, event.request.request_id != drawn_id
+            async with self._memory.reserved(owner.organization_id, size_bytes):
+                yield await self._payload(receive)
+
+    def _logged_by(self, head: Head, owner: KeyOwner, provider: str) -> LoggedBy:
+        return LoggedBy(
+            organization_id=owner.organization_id,
+            key_id=owner.key_id,
+            provider=provider,
+            helicone_headers=head.helicone_headers,
+            key_tags=owner.tags,
+            missing_tags=self._attribution.missing_tags,
+            proxy_id=self._attribution.proxy_id,
+            hash_key=self._attribution.hashes.key,
+        )
+
+    async def _result_of(self, owner: KeyOwner, steps: Generator[None, None, T], size_bytes: int) -> T:
+        if size_bytes > SMALL_BYTES:
+            return await self._paced.result_of(owner.organization_id, steps)
+        return result_of(steps)
 
     async def _payload(self, receive: Receive) -> bytearray:
         payload = bytearray()
@@ -160,6 +224,8 @@ class LoggedCallIntake:
                 self._metrics.add("proxy_bodies_truncated_total")
 
     async def _publish(self, event: ExchangeEvent) -> None:
+        # Only now is it handed to the log: what a seal says is by this timestamp, and checks may have taken seconds.
+        event = replace(event, recorded_at=self._clock.now())
         try:
             await self._sink.publish(event)
         except BrokerUnavailable as error:

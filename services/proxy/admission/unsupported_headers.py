@@ -27,5 +27,5 @@ class UnsupportedHeadersGate:
         if owner is not None:
             for name in unknown_names(headers):
                 self._metrics.add_unknown_header(name)
-        refusal = refusal_of(headers, request.target.origin, self._ignored)
+        refusal = refusal_of(headers, self._ignored)
         callback(owner if refusal is None else refusal)

@@ -52,7 +52,7 @@ class Drains:
             self.metrics.add("proxy_drain_refused_total")
             return False
         self.metrics.add("proxy_drained_total")
-        self._add(Drain(self, call, capture))
+        self._add(Drain(self, call, capture), call)
         return True
 
     def finish_unrecorded(self, call: UpstreamCall) -> None:
@@ -60,11 +60,13 @@ class Drains:
         if len(self._open) >= self.limits.max_drains:
             call.abort()
         else:
-            self._add(UnrecordedDrain(self, call))
+            self._add(UnrecordedDrain(self, call), call)
 
-    def _add(self, drain: "Drain | UnrecordedDrain") -> None:
+    def _add(self, drain: "Drain | UnrecordedDrain", call: UpstreamCall) -> None:
         self._open.add(drain)
         self._none_open.clear()
+        call.hand_over(drain)  # which may end it at once, by what has come already
+        call.resume_response()
 
     def discard(self, drain: "Drain | UnrecordedDrain") -> None:
         self._open.discard(drain)
@@ -96,8 +98,6 @@ class Drain:
         self._call: UpstreamCall | None = call
         self._capture = capture
         self._bytes_left = drains.limits.max_bytes
-        call.hand_over(self)
-        call.resume_response()
 
     def cut(self) -> None:
         """Leaves the provider in the middle of its response."""
@@ -155,8 +155,6 @@ class UnrecordedDrain:
         self._drains = drains
         self._call: UpstreamCall | None = call
         self._bytes_left = drains.limits.max_bytes
-        call.hand_over(self)
-        call.resume_response()
 
     def cut(self) -> None:
         if self._call is not None:

@@ -41,6 +41,7 @@ from services.proxy.exchange.deadlines import Deadlines, Overdue
 from services.proxy.exchange.paced_work import SMALL_BYTES
 from services.proxy.exchange.recorder import Request
 from services.proxy.exchange.request_buffer import MAX_UNCHECKED_BYTES, RequestBuffer
+from services.proxy.exchange.request_times import RequestTimes
 from services.proxy.exchange.usage_injection import UsageInjection, can_be_stripped, may_inject
 
 
@@ -84,6 +85,7 @@ class Exchange:
         "_request",
         "_sent_bytes",
         "_status",
+        "_times",
         "state",
     )
 
@@ -99,6 +101,7 @@ class Exchange:
         self._call: UpstreamCall | None = None
         self._sent_bytes = 0  # of the request's body
         self._status = 0
+        self._times = RequestTimes(context)
 
     # Called by the client's connection: the request
 
@@ -131,6 +134,7 @@ class Exchange:
         if self._call is not None:
             self._call.finish()
         elif self.state is BUFFERING:
+            self._times.ready()
             self._send_when_paced()
 
     def request_flush(self) -> None:
@@ -197,17 +201,21 @@ class Exchange:
         if isinstance(result, FareboxError):
             self._break_off(Outcome.REFUSED, result)
             return
-        context, request = self._context, self._request
-        if result is None:
-            context.metrics.add("proxy_unauthenticated_passthrough_total")
-        else:
-            self._capture = context.recorder.open(request, result)
-        head = request.head
-        if head.body_bytes is not None and head.body_bytes > context.limits.max_body_bytes:
+        context = self._context
+        try:
+            request = self._request = context.targets.chosen(self._request, result)
+            if result is None:
+                context.metrics.add("proxy_unauthenticated_passthrough_total")
+            else:
+                self._capture = context.recorder.open(request, result)
+        except Rejected as refusal:
+            self._break_off(Outcome.REFUSED, refusal)
+            return
+        if (request.head.body_bytes or 0) > context.limits.max_body_bytes:
             self._refuse_size()
             return
-        context.metrics.add("proxy_requests_total")
-        if head.expects_continue:
+        self._times.admitted(request)
+        if request.head.expects_continue:
             self._client.proceed()
         self._client.resume_request()  # it may have been paused until now
         # Without an event nobody needs to know the usage.
@@ -281,7 +289,7 @@ class Exchange:
     def _open_call(self, headers: Sequence[Pair], body_bytes: int | None) -> UpstreamCall:
         request = self._request
         self.state = SENDING
-        self._call = call = self._context.upstream.call(request.target.origin, self)
+        self._call = call = self._context.open_call(request.target, self._capture, self)
         call.send_head(request.method, request.target.path_and_query, headers, body_bytes)
         if self._deadlines.client_slow:
             call.pause_response()
@@ -320,9 +328,9 @@ class Exchange:
             self._close_before_unread_body()
         kept = head.forwarded
         if self._capture is not None:
-            self._capture.response_head(status, head.framing_headers)
-            kept.append((b"Helicone-Id", self._capture.request_id.encode("ascii")))
-        kept.append(SUCCESS if status < 400 else FAILED)
+            self._capture.response_head(status, head.framing_headers, head.account_headers)
+            kept += ((b"Helicone-Id", self._capture.request_id.encode("ascii")), *self._capture.added_headers)
+        kept += (SUCCESS if status < 400 else FAILED, *self._times.responding(self._call))
         if self._injection is not None and not can_be_stripped(status, head):
             self._injection = None
         if self._request.method == b"HEAD" or status in (204, 304):
@@ -360,8 +368,7 @@ class Exchange:
             self._client.finish()
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:
-        timed_out = isinstance(error, UpstreamTimedOut)
-        self._break_off(Outcome.TIMED_OUT if timed_out else Outcome.UPSTREAM_ERROR, error)
+        self._break_off(Outcome.TIMED_OUT if isinstance(error, UpstreamTimedOut) else Outcome.UPSTREAM_ERROR, error)
 
     def _send_rest(self) -> None:
         """What was held back of a stream whose usage is stripped."""
@@ -431,6 +438,7 @@ class Exchange:
             self.state = ENDED
             self._call = None
             self._buffer.release()
+            self._times.ended()
         else:
             call.abort()
             self._end(outcome)
@@ -449,9 +457,9 @@ class Exchange:
         """Publishes the event. Returns what the event log does: done when the event is durable; None without any."""
         was_buffering = self.state is BUFFERING
         self.state = state
+        self._times.ended()
         call, self._call = self._call, None  # which points here: together they would wait for the garbage collector
-        if self._buffer.reserved_bytes:
-            self._buffer.release()
+        self._buffer.release()
         capture = self._capture
         if capture is None:
             return None

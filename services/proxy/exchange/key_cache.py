@@ -5,12 +5,17 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final, Protocol
 
-from schemas.errors import FareboxError, Forbidden, Unauthenticated
-from schemas.key import ApiKey, KeyOwner, Permission
-from services.auth_cache import AuthCache, AuthCachePolicy
-from services.ports import KeyStore
+from msgspec.structs import replace
 
-# Requests pass while the store is unavailable: a known key stays valid, whatever happens to the store.
+from schemas.errors import ExpiredKey, FareboxError, Forbidden, Unauthenticated
+from schemas.key import ApiKey, KeyOwner, Permission
+from schemas.upstream import CredentialPolicy
+from services.auth_cache import AuthCache, AuthCachePolicy
+from services.hashing import KeyedHashes
+from services.ports import Clock, KeyStore
+from services.state_ports import Upstreams
+
+# Requests pass while the store is unavailable: a known key stays valid until it expires.
 POLICY: Final = AuthCachePolicy(
     fresh_s=60.0, stale_s=120.0, rejected_s=5.0, outage_retry_s=5.0, max_unknown_lookups=5_000
 )
@@ -33,10 +38,24 @@ class ApiKeyCache:
     """Authentication results by the value of the header. They live in this process's memory only."""
 
     def __init__(
-        self, store: KeyStore, policy: AuthCachePolicy = POLICY, *, now_s: Callable[[], float] = monotonic
+        self,
+        store: KeyStore,
+        policy: AuthCachePolicy = POLICY,
+        *,
+        clock: Clock,
+        hashes: KeyedHashes | None = None,
+        upstreams: Upstreams | None = None,
+        now_s: Callable[[], float] = monotonic,
     ) -> None:
+        """`hashes`, of the same database, are loaded before the first owner is known, who may need them.
+
+        `upstreams` are looked up with each key, so they are cached and refreshed as keys are.
+        """
+        self._clock = clock
+        self._upstreams = upstreams
         self._store = store
-        self._cache: AuthCache[KeyOwner] = AuthCache(self._look_up, policy, now_s=now_s)
+        self._hashes = hashes
+        self._cache: AuthCache[KeyOwner] = AuthCache(self._look_up, policy, expired=self._expired, now_s=now_s)
 
     def check(self, auth_header: bytes | None, callback: AuthCallback) -> None:
         """Calls `callback` with the owner, or with Unauthenticated, Forbidden, StoreUnavailable or Busy.
@@ -55,7 +74,24 @@ class ApiKeyCache:
             callback(_invalid(auth_header))
 
     async def _look_up(self, header: bytes) -> AuthResult:
-        return _auth_result(await self._store.key_of(header.removeprefix(_SCHEME).decode("ascii")))
+        if self._hashes is not None:
+            await self._hashes.load()
+        try:
+            result = _auth_result(await self._store.key_of(header.removeprefix(_SCHEME).decode("ascii")))
+        except ExpiredKey as error:
+            return error
+        if self._upstreams is None or not isinstance(result, KeyOwner):
+            return result
+        upstreams = tuple(await self._upstreams.upstreams_of(result.organization_id))
+        if all(one.credentials is not CredentialPolicy.STORED for one in upstreams):
+            return replace(result, upstreams=upstreams)
+        keys = await self._upstreams.provider_keys_of(result.organization_id)
+        return replace(result, upstreams=upstreams, provider_keys=keys)
+
+    def _expired(self, owner: KeyOwner) -> ExpiredKey | None:
+        if owner.expires_at is None or owner.expires_at > self._clock.now():
+            return None
+        return ExpiredKey(f"this API key expired at {owner.expires_at:%Y-%m-%dT%H:%M:%SZ}")
 
     async def close(self) -> None:
         await self._cache.close()
@@ -77,4 +113,4 @@ def _auth_result(key: ApiKey | None) -> AuthResult:
         return _unknown_key()
     if key.permission is Permission.READ:
         return Forbidden("this key is read-only; requests need a key with write permission")
-    return KeyOwner(organization_id=key.organization_id, key_id=key.id)
+    return KeyOwner(organization_id=key.organization_id, key_id=key.id, tags=key.tags, expires_at=key.expires_at)

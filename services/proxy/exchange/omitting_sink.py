@@ -1,4 +1,4 @@
-"""An EventSink before the event log: bodies that are to be omitted go no further than here.
+"""A LogSink before the event log: bodies that are to be omitted go no further than here.
 
 A large body is read in a thread, so that other requests do not wait for it; how long it may hold the interpreter is
 bounded in services/domain/exchange/bounded.py. Bodies that wait to be read are bounded too: above that they are
@@ -13,14 +13,20 @@ import logging
 import traceback
 from collections.abc import Awaitable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import ExchangeEvent
+from schemas.log_entry import LogEntry
 from schemas.omission import Omission
 from services.domain.omission import omits, unread, with_omission, without_bodies
-from services.ports import EventSink
+from services.hashing import KeyedHashes
+from services.log_ports import LogSink
 from services.telemetry import Metrics
 
 AT_ONCE_BYTES: Final = 16 * 2**10  # of both bodies, uncompressed: read in a millisecond or two, usually in far less
@@ -32,24 +38,29 @@ logger = logging.getLogger("farebox.proxy")
 class OmittingSink:
     """Belongs to one event loop. It is closed before the sink that it publishes to."""
 
-    def __init__(self, sink: EventSink, *, omission: Omission, metrics: Metrics) -> None:
-        """`omission` is the operator's, for all events."""
+    def __init__(
+        self, sink: LogSink, *, omission: Omission, metrics: Metrics, hashes: KeyedHashes | None = None
+    ) -> None:
+        """`omission` is the operator's, for all events. Without `hashes` requests have no fingerprints."""
         self._sink = sink
         self._omission = omission
         self._metrics = metrics
+        self._hashes = hashes
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="omitting")
         self._reading: set[asyncio.Task[Awaitable[None]]] = set()  # each publishes its event and returns the outcome
         self._waiting_bytes = 0
         self._closed = False
 
-    def publish(self, event: ExchangeEvent) -> Awaitable[None]:
+    def publish(self, event: LogEntry) -> Awaitable[None]:
+        if not isinstance(event, ExchangeEvent):  # it has no bodies
+            return self._sink.publish(event)
         if self._omission is not Omission.NONE:
             event = with_omission(event, self._omission)
         if not omits(event):
             return self._sink.publish(event)
         size_bytes = _size_bytes(event)
         if self._closed or (size_bytes <= AT_ONCE_BYTES and not _is_compressed(event)):
-            return self._sink.publish(_reduced(event))
+            return self._sink.publish(_reduced(event, self._hash_key))
         if self._waiting_bytes + size_bytes > MAX_WAITING_BYTES:
             self._metrics.add(
                 "proxy_bodies_dropped_total", event.request.tags.omit_request + event.request.tags.omit_response
@@ -64,6 +75,10 @@ class OmittingSink:
             await asyncio.wait(self._reading)
         await asyncio.to_thread(self._threads.shutdown)
 
+    @property
+    def _hash_key(self) -> bytes:
+        return b"" if self._hashes is None else self._hashes.key
+
     def _publish_later(self, event: ExchangeEvent, size_bytes: int) -> Awaitable[None]:
         self._waiting_bytes += size_bytes
         self._metrics.add("log_uncovered_total")
@@ -74,10 +89,13 @@ class OmittingSink:
 
     async def _read_and_publish(self, event: ExchangeEvent, size_bytes: int) -> Awaitable[None]:
         """What the sink behind returned. Raises: BrokerUnavailable when it did not take the event."""
+        began_s = monotonic()
         try:
-            event = await asyncio.get_running_loop().run_in_executor(self._threads, _reduced, event)
+            event = await asyncio.get_running_loop().run_in_executor(self._threads, _reduced, event, self._hash_key)
         finally:
             self._waiting_bytes -= size_bytes
+        if event.recorded_at is not None:  # when it is handed to the log: seals go by it
+            event = replace(event, recorded_at=event.recorded_at + timedelta(seconds=monotonic() - began_s))
         try:
             return self._sink.publish(event)
         except Exception as error:
@@ -106,10 +124,10 @@ class _Durable:
         yield from self._task.result().__await__()
 
 
-def _reduced(event: ExchangeEvent) -> ExchangeEvent:
+def _reduced(event: ExchangeEvent, hash_key: bytes) -> ExchangeEvent:
     """`event` without the bodies that it omits, also where reading them fails."""
     try:
-        return without_bodies(event)
+        return without_bodies(event, hash_key)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         # Not the error's text: it may quote the body.

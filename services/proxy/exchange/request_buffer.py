@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.domain.exchange.capture import CaptureSpace
+from services.domain.exchange.captured_body import CaptureSpace
 
 MAX_UNCHECKED_BYTES: Final = 64 * 2**10  # held until the request is admitted; above it the client is paused
 

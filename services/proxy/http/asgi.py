@@ -170,7 +170,7 @@ class AppRequest:
         self._response = _Response.BEGUN
         self._expects_continue = False
         reason = HTTPStatus(status).phrase.encode("ascii")
-        if self._is_head_request:
+        if self._is_head_request or status == HTTPStatus.NO_CONTENT:
             self._client.send_head(status, reason, headers, None)
             return
         length = next((int(value) for name, value in headers if name == b"content-length"), UNKNOWN_LENGTH)

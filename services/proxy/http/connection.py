@@ -5,8 +5,10 @@ refusal. Nothing waits in here, and a request on a provider's route makes no tas
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 from time import monotonic
 from typing import Final, NamedTuple
@@ -76,6 +78,7 @@ class ProxyConnection(asyncio.Protocol):
         self._unread_bytes = 0
         self._last = False  # the server stops: no request after the current one
         self._since_s = 0.0  # when this connection came to rest, or began to leave
+        self._stop_relaying: Callable[[], None] = lambda: None  # asks what is in another protocol than HTTP to end
 
     # Called by the transport
 
@@ -84,7 +87,7 @@ class ProxyConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._transport = transport
         self._flow = FlowControl(transport)
-        self._writer = ResponseWriter(transport, self._flow, self._response_over)
+        self._writer = ResponseWriter(transport, self._flow, self._response_over, self._relay)
         self._since_s = monotonic()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -233,6 +236,16 @@ class ProxyConnection(asyncio.Protocol):
         else:
             self._rest()
 
+    def _relay(self, stop: Callable[[], None]) -> bool:
+        """The response changes the protocol, which it cannot where the client has not waited for it, or while the
+        server stops; `stop` is called when it does later.
+        """
+        if self._queue or self._last or not self._parser.relay():
+            return False
+        self._receiving = self._responding
+        self._stop_relaying = stop
+        return True
+
     def _leave(self) -> None:
         """Closes, but lets a client that may still be writing read its response first."""
         may_write = self._receiving is not None or self._parser.stopped
@@ -241,7 +254,8 @@ class ProxyConnection(asyncio.Protocol):
         self._parser.stop()
         self._since_s = monotonic()
         if may_write and not self._transport.is_closing() and self._transport.can_write_eof():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the client may have disconnected, which shows a little later
+                self._transport.write_eof()
             self._flow.resume_reading()
         else:
             self._transport.close()
@@ -268,6 +282,7 @@ class ProxyConnection(asyncio.Protocol):
         self._last = True
         if self._responding is not None:
             self._writer.close_after()
+            self._stop_relaying()
         elif not self._parser.in_head and not self._queue:
             self._transport.close()
 

@@ -55,6 +55,7 @@ class State(Enum):
     HEAD = auto()
     OFFER = auto()  # the head offers to change the protocol; httptools stops behind it
     BODY = auto()  # or what comes around it: chunk extensions, trailers
+    RELAYING = auto()  # another protocol than HTTP, which is not parsed here
     STOPPED = auto()  # nothing more is parsed
 
 
@@ -63,6 +64,7 @@ _BETWEEN: Final = State.BETWEEN
 _HEAD: Final = State.HEAD
 _OFFER: Final = State.OFFER
 _BODY: Final = State.BODY
+_RELAYING: Final = State.RELAYING
 _STOPPED: Final = State.STOPPED
 
 
@@ -108,6 +110,13 @@ class RequestParser:
         self._state = _STOPPED
         self._chunks.clear()
 
+    def relay(self) -> bool:
+        """From now on all that comes is the body of the last request. False where more than that has come already."""
+        if self._state is not _BETWEEN:
+            return False
+        self._state = _RELAYING
+        return True
+
     def close(self) -> None:
         """Stops, and lets go of what points back here, which would have to wait for the garbage collector."""
         self.stop()
@@ -115,6 +124,9 @@ class RequestParser:
 
     def feed(self, data: bytes) -> None:
         """Parses one read. Raises: whatever a fault in the handler raises, or httptools' error around it."""
+        if self._state is _RELAYING:
+            self._handler.body_chunk(data)
+            return
         self._read_bytes = len(data)
         self._head_bytes += len(data)
         rest: bytes | None = data

@@ -14,7 +14,8 @@ _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for zero seconds
 
 
 class ResponseWriter:
-    """Used for one response after the other; `on_over` is called when one is complete or was cut."""
+    """Used for one response after the other; `on_over` is called when one is complete or was cut, `on_relay` when one
+    changes the protocol: whether that is possible."""
 
     __slots__ = (
         "_chunked",
@@ -22,16 +23,24 @@ class ResponseWriter:
         "_flow",
         "_http_1_0",
         "_on_over",
+        "_on_relay",
         "_out",
         "_transport",
         "_unframed",
         "keep_alive",
     )
 
-    def __init__(self, transport: asyncio.Transport, flow: FlowControl, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        on_over: Callable[[], None],
+        on_relay: Callable[[Callable[[], None]], bool],
+    ) -> None:
         self._transport = transport
         self._flow = flow
         self._on_over = on_over
+        self._on_relay = on_relay
         self._out: list[bytes] = []
         self._chunks: list[bytes] = []
         self._http_1_0 = False
@@ -62,6 +71,13 @@ class ResponseWriter:
             lines.append(b"Content-Length: %d" % body_bytes)
         lines.append(b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
         self._out.append(b"\r\n".join(lines))
+
+    def change_protocol(self, headers: Headers, stop: Callable[[], None]) -> bool:
+        if not self._on_relay(stop):
+            return False
+        self.keep_alive = False
+        self._out += (b"HTTP/1.1 101 Switching Protocols\r\n", *[b"%b: %b\r\n" % pair for pair in headers], b"\r\n")
+        return True
 
     def send_chunk(self, chunk: bytes) -> None:
         if self._chunked:

@@ -5,10 +5,10 @@ import contextlib
 import socket
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.errors import InvalidSetting
-from services.ports import Clock, Upstream
+from services.ports import Clock
 from services.proxy.exchange.drain import Drains
 from services.proxy.exchange.key_cache import ApiKeyCache
 from services.proxy.exchange.omitting_sink import OmittingSink
@@ -19,6 +19,22 @@ SWEEP_S: Final = 0.1
 LAST_WORDS_S: Final = 0.5  # for clients to take their last responses, when the grace period is over
 BACKLOG: Final = 2048
 _POLL_S: Final = 0.01
+
+
+class Swept(Protocol):
+    """What the server does with an Upstream."""
+
+    def sweep(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Opened(Protocol):
+    """What the server begins with, before it listens, and ends with, once every event is published."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class ProxyServer:
@@ -32,10 +48,11 @@ class ProxyServer:
         port: int,
         clock: Clock,
         max_head_bytes: int,
-        upstream: Upstream,
+        upstream: Swept,
         key_cache: ApiKeyCache,
         drains: Drains,
         omitting: OmittingSink,
+        limits: Opened,
         grace_s: int,
     ) -> None:
         """Exchanges in flight have `grace_s` to end when it is stopped."""
@@ -48,6 +65,7 @@ class ProxyServer:
         self._key_cache = key_cache
         self._drains = drains
         self._omitting = omitting
+        self._limits = limits
         self._grace_s = grace_s
         self._connections: set[ProxyConnection] = set()
         self._servers: list[asyncio.Server] = []
@@ -82,6 +100,7 @@ class ProxyServer:
         When every exchange has ended, its event is with the event log, and no client is connected any more.
         Raises: InvalidSetting when the address cannot be had.
         """
+        await self._limits.open()
         await self._listen(sockets)
         await self._sweep()
         await self._shutdown()
@@ -129,6 +148,7 @@ class ProxyServer:
         await self._key_cache.close()
         await self._upstream.close()
         await self._omitting.close()
+        await self._limits.close()
         await self._wait_for_clients()
 
     async def _wait_for_clients(self) -> None:

@@ -36,13 +36,14 @@ class FirstByteTimeout:
 class TimedCall:
     """An UpstreamCall and a ResponseReceiver. With the response's head it steps aside: the rest does not pass it."""
 
-    __slots__ = ("_awaited", "_call", "_receiver", "awaited_since_s")
+    __slots__ = ("_awaited", "_call", "_receiver", "_sent_s", "awaited_since_s", "waited_s")
 
     def __init__(
         self, upstream: Upstream, awaited: "set[TimedCall]", origin: Origin, receiver: ResponseReceiver
     ) -> None:
         """`awaited` holds the calls whose response has not begun, this one among them while its own has not."""
         self.awaited_since_s = inf  # until the request is whole
+        self._sent_s = self.waited_s = 0.0
         awaited.add(self)
         self._awaited = awaited
         self._receiver = receiver
@@ -59,6 +60,7 @@ class TimedCall:
         return self._call.begun
 
     def send_head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
+        self._sent_s = monotonic()
         self._call.send_head(method, target, headers, body_bytes)
 
     def send_chunk(self, chunk: bytes) -> None:
@@ -91,6 +93,7 @@ class TimedCall:
     # The ResponseReceiver
 
     def response_head(self, status: int, reason: bytes, headers: Headers) -> None:
+        self.waited_s = monotonic() - self._sent_s
         self._awaited.discard(self)
         self._call.hand_over(self._receiver)
         self._receiver.response_head(status, reason, headers)
@@ -105,6 +108,7 @@ class TimedCall:
         self._receiver.response_flush()
 
     def upstream_failed(self, error: UpstreamUnavailable) -> None:
+        self.waited_s = monotonic() - self._sent_s
         self._awaited.discard(self)
         self._receiver.upstream_failed(error)
 

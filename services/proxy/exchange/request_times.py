@@ -1,0 +1,45 @@
+"""How long one request takes, and how much of it is Farebox's own work: for the histograms, and for a header."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from services.domain.exchange.headers import Pair
+from services.ports import UpstreamCall
+from services.proxy.exchange.recorder import Request
+
+if TYPE_CHECKING:
+    from services.proxy.exchange.context import ProxyContext
+
+
+class RequestTimes:
+    """Of a request that may turn out not to be admitted: then nothing of it is counted."""
+
+    __slots__ = ("_began_s", "_context", "_provider", "_ready_s")
+
+    def __init__(self, context: "ProxyContext") -> None:
+        self._context = context
+        self._provider = ""  # until it is admitted, and once it has ended
+        self._began_s = self._ready_s = 0.0
+
+    def admitted(self, request: Request) -> None:
+        self._context.metrics.add("proxy_requests_total")
+        self._provider = request.target.provider
+        self._began_s = self._ready_s = request.began_s
+
+    def ready(self) -> None:
+        """From now on nothing but Farebox keeps the request from its provider."""
+        self._ready_s = monotonic()
+
+    def responding(self, call: UpstreamCall | None) -> Sequence[Pair]:
+        """`call` has a response now. Returns the header that says how much Farebox added, where that is wanted."""
+        now_s, metrics = monotonic(), self._context.metrics
+        added_s = max(0.0, now_s - self._ready_s - (0.0 if call is None else call.waited_s))
+        metrics.observe("proxy_added_seconds", added_s)
+        metrics.observe_at(self._provider, "proxy_first_byte_seconds", now_s - self._began_s)
+        return ((b"Farebox-Added-Us", b"%d" % (added_s * 1e6)),) if self._context.shows_added else ()
+
+    def ended(self) -> None:
+        provider, self._provider = self._provider, ""
+        if provider:
+            self._context.metrics.observe_at(provider, "proxy_request_seconds", monotonic() - self._began_s)
