@@ -5,8 +5,8 @@ from typing import Final
 
 from cachetools import LRUCache, TTLCache
 
-from schemas.errors import FareboxError, Unauthenticated
-from schemas.key import Permission
+from schemas.errors import ExpiredKey, FareboxError, Unauthenticated
+from schemas.key import ApiKey
 from services.auth_cache import AuthCache, AuthCachePolicy
 from services.ports import Clock, KeyStore, Secrets, Warehouse
 from services.sql.compile import compile_spellings
@@ -22,8 +22,6 @@ _MAX_CHARACTERS: Final = 16_000  # of names in one parameter: a server takes 128
 _QUOTES_CHARACTERS: Final = 3  # around each of them, with a comma
 _MAX_SECRETS: Final = 16
 
-Owner = tuple[str, Permission]
-
 
 class QueryKeyCache:
     """The key store, queried once per key and few seconds.
@@ -34,22 +32,25 @@ class QueryKeyCache:
 
     def __init__(self, keys: KeyStore, clock: Clock) -> None:
         self._keys = keys
-        self._cache: AuthCache[Owner] = AuthCache(self._look_up, _POLICY, now_s=lambda: clock.now().timestamp())
+        self._cache: AuthCache[ApiKey] = AuthCache(self._look_up, _POLICY, now_s=lambda: clock.now().timestamp())
 
-    async def organization_of(self, secret: str) -> Owner | None:
-        """Whose key `secret` is, and its permission; None when unknown or revoked. Raises: StoreUnavailable, Busy."""
+    async def key_of(self, secret: str) -> ApiKey | None:
+        """The key that `secret` is; None when unknown or revoked. Raises: ExpiredKey, StoreUnavailable, Busy."""
         if len(secret) > _MAX_SECRET:
             return None
         result = await self._cache.result_of(secret.encode(errors="surrogatepass"))
-        if isinstance(result, Unauthenticated):
+        if isinstance(result, Unauthenticated) and not isinstance(result, ExpiredKey):
             return None
         if isinstance(result, FareboxError):
             raise result
         return result
 
-    async def _look_up(self, secret: bytes) -> Owner | FareboxError:
-        owner = await self._keys.organization_of(secret.decode(errors="surrogatepass"))
-        return owner or Unauthenticated("unknown or revoked")
+    async def _look_up(self, secret: bytes) -> ApiKey | FareboxError:
+        try:
+            key = await self._keys.key_of(secret.decode(errors="surrogatepass"))
+        except ExpiredKey as error:
+            return error
+        return key or Unauthenticated("unknown or revoked")
 
     async def close(self) -> None:
         await self._cache.close()

@@ -1,78 +1,92 @@
-"""The warehouse as the query service queries it: organizations take turns, and what would wait too long is refused."""
+"""The warehouse as the query service queries it: within limits, in turns, and the same query once at a time."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, Final
 
-from schemas.errors import Busy
+import msgspec
+
+from schemas.amendment import StoredAmendment
 from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
 from schemas.reprice import Correction
 from schemas.statement import Statement
-from services.domain.limits.fair_queue import FairQueue, QueueLimits
-from services.ports import AmendableWarehouse
+from schemas.value import ValueEntry
+from services.domain.limits.fair_queue import QueueLimits
+from services.ports import LedgerWarehouse
+from services.query.fair_turns import FairTurns
+from services.query.shared_queries import SharedQueries, SharedQuery
+from services.rolled_queries import cheaper
 
-# An organization has half of the places at most, and one of all is for what is cheap. An embedded warehouse has one
-# more reader than there are places here: that is the worker's.
+# An organization has half of the places at most, and one of all is for what is cheap. An embedded warehouse has other
+# readers for the worker.
 LIMITS: Final = QueueLimits(places=4, for_cheap=1, of_one=2, waiting_of_one=32, waiting=512)
 WAIT_S: Final = 30.0
 
-Turn = asyncio.Future[None]
-
 
 class FairWarehouse:
-    """An AmendableWarehouse whose queries take turns. Writes go straight through."""
+    """A LedgerWarehouse whose queries take turns, and are limited. Writes go straight through."""
 
-    def __init__(self, warehouse: AmendableWarehouse, *, limits: QueueLimits = LIMITS, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        warehouse: LedgerWarehouse,
+        *,
+        limits: QueueLimits = LIMITS,
+        wait_s: float = WAIT_S,
+        seal_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`seal_s`: the monotonic time at which the log was last looked at, for a seal of what is read next."""
         self._warehouse = warehouse
-        self._wait_s = wait_s
-        self._turns: FairQueue[Turn] = FairQueue(limits)
+        self._written_s = 0.0
+        self._queries = SharedQueries(lambda: max(seal_s(), self._written_s))
+        self._turns = FairTurns(
+            limits,
+            wait_s=wait_s,
+            full="too many queries are waiting for the warehouse; try again later",
+            late="other queries keep the warehouse busy; try again later",
+        )
 
     @property
     def is_idle(self) -> bool:
         """No query runs or waits."""
-        return self._turns.running == self._turns.waiting == 0
+        return self._turns.is_idle
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
-        """Rows by column alias. Raises: Busy when its turn does not come soon, StoreUnavailable."""
-        async with self._turn(statement.organization_id, is_cheap=statement.is_cheap):
-            return await self._warehouse.query(statement)
+        """Rows by column alias. What is patient takes its turn too, and has none of the limits of queries.
+
+        Raises: Busy when its turn does not come soon, QueryLimitExceeded, StoreUnavailable.
+        """
+        limited = statement if statement.is_patient else msgspec.structs.replace(statement, is_limited=True)
+        return await self._queries.run(limited, lambda shared: self._query(limited, shared))
+
+    async def _query(self, statement: Statement, shared: SharedQuery) -> list[dict[str, Any]]:
+        async with self._turns.turn(statement.organization_id, is_cheap=statement.is_cheap):
+            shared.begin()
+            return await self._warehouse.query(await cheaper(statement, self._warehouse))
 
     async def insert(self, records: Sequence[RequestRecord], bodies: Sequence[RequestBodies]) -> None:
         await self._warehouse.insert(records, bodies)
+        self._written_s = monotonic()
 
     async def keep_prices(self, prices: Sequence[Price]) -> None:
         await self._warehouse.keep_prices(prices)
+        self._written_s = monotonic()
 
     async def keep_corrections(self, corrections: Sequence[Correction]) -> None:
         await self._warehouse.keep_corrections(corrections)
+        self._written_s = monotonic()
+
+    async def keep_amendments(self, amendments: Sequence[StoredAmendment]) -> None:
+        await self._warehouse.keep_amendments(amendments)
+        self._written_s = monotonic()
+
+    async def keep_values(self, entries: Sequence[ValueEntry]) -> None:
+        await self._warehouse.keep_values(entries)
+        self._written_s = monotonic()
 
     async def execute(self, statement: Statement) -> None:
         await self._warehouse.execute(statement)
+        self._written_s = monotonic()
 
     async def close(self) -> None:
         await self._warehouse.close()
-
-    @asynccontextmanager
-    async def _turn(self, organization_id: str, *, is_cheap: bool) -> AsyncIterator[None]:
-        if not self._turns.has_room(organization_id):
-            raise Busy("too many queries are waiting for the warehouse; try again later")
-        turn: Turn = asyncio.get_running_loop().create_future()
-        self._turns.add(turn, organization_id, is_cheap=is_cheap)
-        self._advance()
-        try:
-            await asyncio.wait({turn}, timeout=self._wait_s)
-            if not turn.done():
-                raise Busy("other queries keep the warehouse busy; try again later")
-            yield
-        finally:
-            if turn.done():
-                self._turns.end(turn)
-            else:
-                self._turns.withdraw(turn, organization_id)
-            self._advance()
-
-    def _advance(self) -> None:
-        while (turn := self._turns.next()) is not None:
-            turn.set_result(None)

@@ -68,6 +68,18 @@ class QueryConnection(HttpToolsProtocol):
         if len(self.connections) > self._max_connections:
             self._make_room()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self.is_idle:
+            self._end_reading(self.cycle.scope["state"])
+
+    def _end_reading(self, state: dict[str, Any]) -> None:
+        """Nobody is left to read the response of a query."""
+        reading: asyncio.Task[None] | None = state.get("reading")
+        if reading is not None:
+            state["is_disconnected"] = True
+            reading.cancel()
+
     def _make_room(self) -> None:
         """Ends a connection that waits for its client: one without a key, the oldest first; else this new one."""
         waiting = [

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from schemas.api.errors import ErrorResponse, ServerErrorResponse, UnauthenticatedError, ValidationErrorResponse
 from schemas.errors import Busy, InvalidRequest, Rejected, Unauthenticated, Unavailable
 from services.query.http.responses import json_response
-from services.query.http.routing import methods_of, paths_of
+from services.query.http.routing import methods_of, paths_near
 
 _MAX_FAULTS: Final = 20  # in one response
 _MAX_CHARACTERS: Final = 500  # of one fault
@@ -51,10 +51,10 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _malformed(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    if isinstance(error.body, bytes):
+    faults = error.errors()
+    if isinstance(error.body, bytes) and any(fault["loc"] == ("body",) for fault in faults):
         text = "the body must be JSON: send Content-Type: application/json"
         return _invalid({"body": ServerErrorResponse(message=text)}, text)
-    faults = error.errors()
     details = {
         _place(fault): ServerErrorResponse(message=fault["msg"][:_MAX_CHARACTERS]) for fault in faults[:_MAX_FAULTS]
     }
@@ -79,7 +79,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
         text = f"{request.method} is not allowed for this path; {allowed} is"
         return json_response(ErrorResponse(error=text), 405, {"Allow": allowed})
     if error.status_code == 404:  # of routing only: what an organization does not have is NotFound
-        text = f"no route has this path; there are {paths_of(request.app.state.routers)}"
+        near = paths_near(request.url.path, request.app.state.routers)
+        text = f"no route has this path; the nearest are {', '.join(near)}" if near else "no route has this path"
+        text += "; /docs has all of them"
         return json_response(ErrorResponse(error=text), 404)
     return json_response(ErrorResponse(error=error.detail), error.status_code, dict(error.headers or {}))
 

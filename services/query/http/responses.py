@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from schemas.api.errors import ErrorResponse
 
 
-def data_response(data: object, status: int = 200) -> Response:
-    """`data` in Helicone's envelope."""
-    return json_response({"data": data, "error": None}, status)
+def data_response(data: object, status: int = 200, **beside: object) -> Response:
+    """`data` in Helicone's envelope, with what else stands in it, such as its seal."""
+    return json_response({"data": data, "error": None, **beside}, status)
 
 
 def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,10 +1,13 @@
 """Routers whose routes need a key and keep every digit, and what all the routes of an app take."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route, Router
 from starlette.types import Scope
 
@@ -13,6 +16,8 @@ from services.query.dependencies import service_of
 from services.query.http.auth import check_key
 from services.query.http.error_docs import error_responses
 from services.query.http.json_body import check_size, parse_apart
+
+_MAX_PATH: Final = 100  # characters that are compared
 
 
 def authenticated_router(prefix: str) -> APIRouter:
@@ -41,7 +46,10 @@ class _ExactRequest(Request):
 
 
 class _AuthenticatedRoute(APIRoute):
-    """Checks the key before the body is read, and reads numbers without loss."""
+    """Checks the key before the body is read, and reads numbers without loss.
+
+    The connection cancels what only reads when its client disconnects.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -51,7 +59,12 @@ class _AuthenticatedRoute(APIRoute):
             exact = _ExactRequest(request.scope, request.receive)
             with service_of(request).body_space.share(organization_id) as hold:
                 await exact.read(hold)
-                return await handle(exact)
+                try:
+                    return await handle(exact)
+                except asyncio.CancelledError:
+                    if not getattr(request.state, "is_disconnected", False):
+                        raise
+                    raise ClientDisconnect from None
 
         return handle_exactly
 
@@ -62,10 +75,17 @@ def methods_of(routers: Iterable[Router], scope: Scope) -> list[str]:
     return sorted({method for route in found for method in route.methods or ()})
 
 
-def paths_of(routers: Iterable[Router]) -> str:
-    """Each route of the API as `POST /v1/report`, for people."""
-    shown = (route for route in _routes(routers) if route.include_in_schema or route.path.startswith("/v1/"))
-    return ", ".join(f"{method} {route.path}" for route in shown for method in sorted(route.methods or ()))
+def paths_near(path: str, routers: Iterable[Router]) -> list[str]:
+    """The routes of the API whose paths are like `path`, as `POST /v1/report`, the nearest first."""
+    shown = [route for route in _routes(routers) if route.include_in_schema or route.path.startswith("/v1/")]
+    near = get_close_matches(path[:_MAX_PATH], {route.path for route in shown}, n=3, cutoff=0.5)
+    return [
+        f"{method} {route.path}"
+        for name in near
+        for route in shown
+        if route.path == name
+        for method in sorted(route.methods or ())
+    ]
 
 
 def _routes(routers: Iterable[Router]) -> Iterator[Route]:

@@ -1,4 +1,4 @@
-"""The operator's own prices, and what has no price. Prices are chosen and computed in `services/domain/pricing`.
+"""The operator's own prices, what has no price, and whose reported cost contradicts ours.
 
-Start with `endpoints.py`.
+Prices are chosen and computed in `services/domain/pricing`. Start with `endpoints.py`.
 """

@@ -11,7 +11,7 @@ from schemas.tables import REQUEST_RESPONSE, Operator
 from services.domain.pricing.price_book import model_matches
 from services.query.dependencies import Service
 from services.query.reports.groups import run_report
-from services.sql.measures import MEASURES
+from services.sql.measures import ROWS
 from services.sql.nodes import And, Report, comparison
 from services.sql.reprices import like_pattern
 from services.sql.sort import group_by_column
@@ -35,7 +35,7 @@ async def other_billed_models(organization_id: str, terms: PriceTerms, service: 
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
         where=And(tuple(where)),
-        measures=(MEASURES["requests"],),
+        measures=(ROWS,),
         by=(group_by_column("model"),),
         limit=_MAX_MODELS,
     )

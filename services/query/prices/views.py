@@ -6,23 +6,28 @@ from decimal import Decimal
 import msgspec
 
 from schemas.api.prices import OperatorPriceView, PriceView, TierView
-from schemas.price import OperatorPrice, Price
+from schemas.price import MS_AN_HOUR, OperatorPrice, Price
 from services.domain.pricing.price_book import price_of
 from services.domain.pricing.price_input import counted_in_tokens
 
 
 def price_view(price: Price) -> PriceView:
     # What is included in another class has no price of its own.
-    units = {name: rate.usd for name, rate in price.rates.items() if name not in price.included_in}
+    rates = {name: rate for name, rate in price.rates.items() if name not in price.included_in}
+    units = {name: rate.usd for name, rate in rates.items() if rate.per == 1}
     return PriceView(
         id=price.id,
         source=price.source,
+        page_url=price.page_url,
+        checked_on=price.checked_on,
         provider=price.provider,
         model=price.model,
         service_tier=price.tier,
         valid_from=price.valid_from,
         usd_per_million_tokens=_per_million(units),
         usd_per_unit=_per_unit(units),
+        usd_per_hour={name: rate.usd for name, rate in rates.items() if rate.per == MS_AN_HOUR},
+        billed_at_least={name: rate.at_least for name, rate in rates.items() if rate.at_least},
         usd_per_request=price.usd_per_request,
         tiers=_tiers(price),
         max_prompt_tokens=price.max_prompt_tokens,

@@ -1,4 +1,5 @@
-"""Requests added up: reports by columns, properties and time, and the summary. The measures are in `services/sql`.
+"""Requests added up: reports by columns, properties and time, what changed between periods, and the summary.
 
-Start with `report.py`.
+The measures are in `services/sql`, and what is decided about periods and reasons in `services/domain/reports`. Start
+with `report.py`, then `question.py` and `response.py`.
 """

@@ -1,132 +1,87 @@
 """Reports of measures by group, and the summary that `farebox report` prints."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Final
 
 from fastapi import Query, Response
 
-from schemas.api.reports import ByColumnRequest, ByPropertyRequest, ByTimeRequest, ReportRequest, ReportRow, ReportView
+from schemas.api.changes import ChangesView
+from schemas.api.reports import ReportRequest, ReportView
+from schemas.api.requests import UTC_NAME, TimeZone
+from schemas.api.seal import SealView, seal_view
 from schemas.errors import InvalidRequest
-from schemas.tables import REQUEST_RESPONSE
-from services.query.dependencies import ServiceDep
+from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
-from services.query.http.csv import WantsCsv, report_csv
+from services.query.http.csv import block_lines, report_csv
 from services.query.http.responses import data_response
-from services.query.reports.groups import Group, run_report
-from services.query.reports.period import period_between, period_since
+from services.query.reports.files import FileKind, WantedFile, facts_of, report_file
+from services.query.reports.period import period_of
+from services.query.reports.question import Question, dimensions_of, names_of_parts, question_of
+from services.query.reports.response import report_view
+from services.query.reports.sealed import sealed
 from services.query.reports.summary import summarize
-from services.query.reports.totals import rest_figures
-from services.sql.measures import COVERAGE, MEASURES, Measure
-from services.sql.nodes import And, ByTime, Dimension, Report
-from services.sql.parse import parse_filter
-from services.sql.sort import group_by_column, group_by_property
-from services.sql.values import shown
+from services.query.reports.value_given import with_value
+from services.query.time_zone import zone_of
+from services.sql.names import names_of
 
 Since = Annotated[str | None, Query(description="A number of minutes, hours, days or weeks: 90m, 24h, 7d, 4w")]
 Start = Annotated[str | None, Query(description="ISO 8601; instead of `since`")]
 End = Annotated[str | None, Query(description="ISO 8601; with `start`, by default now")]
 
+_NAMES: Final = {FileKind.CSV: "CSV", FileKind.JSONL: "JSON lines", FileKind.PARQUET: "Parquet"}
 
-async def report(body: ReportRequest, organization_id: Reader, service: ServiceDep, as_csv: WantsCsv) -> Response:
-    """Measures by groups, with their total; with `Accept: text/csv` as CSV. Amounts of money bring their coverage."""
-    zone = _zone(body.time_zone)
-    period = period_between(body.time_filter.start, body.time_filter.end, service.clock.now())
-    by = tuple(_dimension(part, body.time_zone) for part in body.by)
-    measures = _measures(body.measures)
-    order_by, descending = _ordering(body, by, measures)
-    query = Report(
-        table=REQUEST_RESPONSE,
-        organization_id=organization_id,
-        where=And((period.filter(), parse_filter(body.filter))),
-        measures=measures,
-        by=by,
-        order_by=order_by,
-        descending=descending,
-        limit=body.limit + 1,
+
+async def report(body: ReportRequest, organization_id: Reader, service: ServiceDep, wanted: WantedFile) -> Response:
+    """Measures by groups, with their total. Amounts of money bring their coverage.
+
+    With `Accept` as CSV, JSON lines or Parquet.
+    """
+    if wanted is not None and body.breakdowns:
+        raise InvalidRequest(f"breakdowns: {_NAMES[wanted]} is one table, so ask for each of them on its own")
+    now = service.clock.now()
+    question = question_of(body, organization_id, now, tuple(body.measures))
+    question, unknown = await with_value(question, body, service.warehouse, now)
+    by = [part for grouping in (body, *body.breakdowns) for part in dimensions_of(grouping.by, body.time_zone)]
+    (seal, view), warnings = await service.names.beside(
+        organization_id,
+        names_of(question.where, by),
+        _sealed_view(question, body, service),
+        is_empty=lambda found: not found[1].rows if body.by else found[0].priced_request_share is None,
     )
-    total, groups = await run_report(query, service.warehouse)
-    shown, truncated = groups[: body.limit], len(groups) > body.limit
-    view = ReportView(
-        start=period.start,
-        end=period.end,
-        rows=[_row(group, zone) for group in shown],
-        rest=rest_figures(total, shown) if truncated else None,
-        total=dict(total.figures),
-        truncated=truncated,
-    )
-    return report_csv(view, [_named(part) for part in body.by]) if as_csv else data_response(view)
+    warnings = [*warnings, *unknown]
+    if wanted is None:
+        return data_response(view, seal=seal, warnings=warnings)
+    facts = facts_of("report", question, rows_named(view, has_groups=bool(body.by)), seal, service)
+    if wanted is FileKind.CSV:
+        return report_csv(view, names_of_parts(body.by), block_lines(facts), warnings=warnings)
+    return report_file(view, names_of_parts(body.by), wanted, facts, seal=seal.model_dump(), warnings=warnings)
+
+
+async def _sealed_view(question: Question, body: ReportRequest, service: Service) -> tuple[SealView, ReportView]:
+    seal = await service.seals.current()
+    shares, view = await report_view(question, body, service.warehouse)
+    return sealed(seal, shares), view
 
 
 async def report_summary(
-    organization_id: Reader, service: ServiceDep, since: Since = None, start: Start = None, end: End = None
+    organization_id: Reader,
+    service: ServiceDep,
+    since: Since = None,
+    start: Start = None,
+    end: End = None,
+    timeZone: TimeZone = UTC_NAME,  # noqa: N803
 ) -> Response:
     """What traffic cost, by default in 7 days: by environment and feature, by user, and what was not priced."""
-    now = service.clock.now()
-    if start is None and end is None:
-        period = period_since("7d" if since is None else since, now)
-    elif start is None or since is not None:
-        raise InvalidRequest("give since alone, or start with or without end")
-    else:
-        period = period_between(start, end, now)
-    return data_response(await summarize(organization_id, period, service.warehouse))
+    if (since, start, end) == (None, None, None):
+        since = "7d"
+    period = period_of(since, start, end, service.clock.now(), zone_of(timeZone))
+    seal = await service.seals.current()
+    summary = await summarize(organization_id, period, service.warehouse)
+    shares = {name: getattr(summary.total, name) for name in ("priced_request_share", "priced_token_share")}
+    return data_response(summary, seal=seal_view(seal, **shares))
 
 
-def _zone(name: str) -> ZoneInfo:
-    # The database of zones also holds files that name no place.
-    if name not in available_timezones() or name == "localtime":
-        raise InvalidRequest(f"unknown timeZone {shown(name)}: it takes an IANA name such as Europe/Berlin")
-    return ZoneInfo(name)
-
-
-def _dimension(part: ByColumnRequest | ByPropertyRequest | ByTimeRequest, time_zone: str) -> Dimension:
-    match part:
-        case ByColumnRequest(column=name):
-            return group_by_column(name)
-        case ByPropertyRequest(property=name):
-            return group_by_property(name)
-        case ByTimeRequest(time=bucket):
-            return ByTime(bucket, time_zone)
-
-
-def _named(part: ByColumnRequest | ByPropertyRequest | ByTimeRequest) -> str:
-    match part:
-        case ByColumnRequest(column=name):
-            return name
-        case ByPropertyRequest(property=name):
-            return f"properties.{name}"
-        case ByTimeRequest(time=bucket):
-            return bucket
-
-
-def _measures(names: Sequence[str]) -> tuple[Measure, ...]:
-    unknown = [name for name in names if name not in MEASURES]
-    if unknown:
-        raise InvalidRequest(f"unknown measure {shown(unknown[0])}: known are {', '.join(sorted(MEASURES))}")
-    beside = (other for name in names for other in COVERAGE.get(name, ()))
-    return tuple(MEASURES[name] for name in dict.fromkeys((*names, *beside)))
-
-
-def _ordering(body: ReportRequest, by: Sequence[Dimension], measures: Sequence[Measure]) -> tuple[int | None, bool]:
-    """The position of the measure to order by, or None for the dimensions; and whether downwards."""
-    if body.order_by is None:
-        in_time = any(isinstance(part, ByTime) for part in by)
-        return (None, False) if in_time else (0, True)
-    names = [measure.name for measure in measures]
-    if body.order_by.measure not in names:
-        raise InvalidRequest(f"orderBy takes one of the measures, not {shown(body.order_by.measure)}")
-    return names.index(body.order_by.measure), body.order_by.direction == "desc"
-
-
-def _row(group: Group, zone: ZoneInfo) -> ReportRow:
-    return ReportRow(by=[_in_zone(value, zone) for value in group.by], measures=dict(group.figures))
-
-
-def _in_zone(value: object, zone: ZoneInfo) -> object:
-    """A bucket as the timestamp at which it starts there."""
-    if isinstance(value, datetime):
-        return value.astimezone(zone).isoformat()
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=zone).isoformat()
-    return value
+def rows_named(view: ReportView | ChangesView, *, has_groups: bool) -> str:
+    """What the lines of a file are."""
+    count = len(view.rows)
+    groups = [f"{count} group{'' if count == 1 else 's'}"] if has_groups else []
+    return " and ".join([*groups, *(["the rest"] if view.truncated else []), "the total"])

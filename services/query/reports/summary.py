@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.ports import Warehouse
+from services.ports import QueryableWarehouse
 from services.query.reports.groups import Group, run_report
 from services.query.reports.period import Period
 from services.query.reports.totals import SPEND, SpendTotals, rest_of, share_of, spend_of, spend_totals_of, sum_of
-from services.sql.measures import MEASURES, Measure
+from services.sql.measures import MEASURES, ROWS, Measure
 from services.sql.nodes import And, Dimension, Filter, Not, Or, Report, comparison
 from services.sql.parse import has_property
 from services.sql.sort import group_by_column, group_by_property
@@ -28,9 +28,10 @@ _CACHE = {
     "savings_usd": MEASURES["cache_savings_usd"],
     "unpriced_hits": MEASURES["unpriced_cache_hits"],
 }
+_DISPUTED = comparison("cost_disputed", Operator.EQUALS, True)
 
 
-async def summarize(organization_id: str, period: Period, warehouse: Warehouse) -> Summary:
+async def summarize(organization_id: str, period: Period, warehouse: QueryableWarehouse) -> Summary:
     """Raises: StoreUnavailable."""
 
     async def groups(
@@ -47,14 +48,16 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
         return await run_report(query, warehouse)
 
     user, tier = group_by_column("user_id"), group_by_property("UserTier")
-    (total, branches), (_, users), (_, unpriced) = await asyncio.gather(
+    (total, branches), (_, users), (_, unpriced), (disputed, _) = await asyncio.gather(
         groups((group_by_property("Environment"), group_by_property("Feature")), (*SPEND, *_CACHE.values())),
         groups((user,), SPEND, Not(comparison("user_id", Operator.EQUALS, None)), limit=TOP_USERS),
         groups(
             (group_by_column("provider"), group_by_column("model"), group_by_column("cost_state")),
-            (MEASURES["requests"],),
+            (ROWS,),
             comparison("cost_usd", Operator.EQUALS, None),
         ),
+        # Of the few with a reported cost: comparing all would take longer than the sums.
+        groups((), (ROWS,), Not(comparison("provider_cost_usd", Operator.EQUALS, None)), _DISPUTED),
     )
     _, tiers = await groups((user, tier), (MEASURES["last_request_at"],), has_property("UserTier"), _any_of(users))
     return Summary(
@@ -65,6 +68,7 @@ async def summarize(organization_id: str, period: Period, warehouse: Warehouse) 
         top_users=[_user(group, tiers) for group in users],
         cache=CacheUse(**{field: total.figures[measure.name] for field, measure in _CACHE.items()}),
         unpriced=[_unpriced(group) for group in unpriced],
+        disputed_requests=disputed.figures["requests"],
     )
 
 
@@ -73,7 +77,7 @@ def environments(total: Group, branches: Sequence[Group]) -> list[EnvironmentSpe
     whole = spend_totals_of(total)
     parts = [(branch.by, spend_totals_of(branch)) for branch in branches]
     rest = rest_of(whole, sum_of(totals for _, totals in parts))
-    if rest.requests:
+    if rest.attempts:
         parts.append(((REST, REST), rest))
     by_environment: dict[str, list[tuple[str, SpendTotals]]] = {}
     for (environment, feature), totals in parts:

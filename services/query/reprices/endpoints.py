@@ -14,6 +14,7 @@ from services.query.http.auth import Admin, Reader
 from services.query.http.responses import data_response
 from services.query.reports.period import period_from
 from services.query.reports.totals import SpendTotals, spend_of
+from services.query.time_zone import zone_of
 
 _LISTED = 100
 _UNDER_WAY = (RepriceState.RUNNING, RepriceState.UNDOING)
@@ -21,7 +22,7 @@ _UNDER_WAY = (RepriceState.RUNNING, RepriceState.UNDOING)
 
 async def begin_reprice(body: RepriceRequest, organization_id: Admin, service: ServiceDep) -> Response:
     """Charges requests again at the prices known now. Responds with 202 while it goes on: look again at its id."""
-    period = period_from(body.since, body.until, service.clock.now())
+    period = period_from(body.since, body.until, service.clock.now(), zone_of(body.time_zone, "time_zone"))
     criteria = Criteria(model=body.model, provider=body.provider, since=period.start, until=period.end)
     return _run_response(await service.repricing.begin(organization_id, criteria, dry_run=body.dry_run))
 
@@ -81,6 +82,7 @@ def _figures(one: Difference) -> dict[str, Any]:
     before = SpendTotals(
         known_usd=one.before_usd,
         requests=one.requests,
+        attempts=one.requests,  # each row is charged by itself
         unpriced_requests=one.unpriced_before,
         unpriced_requests_without_tokens=one.unweighed_before,
         all_tokens=one.all_tokens,
@@ -89,6 +91,7 @@ def _figures(one: Difference) -> dict[str, Any]:
     after = SpendTotals(
         known_usd=one.after_usd,
         requests=one.requests,
+        attempts=one.requests,  # each row is charged by itself
         unpriced_requests=one.unpriced_after,
         unpriced_requests_without_tokens=one.unweighed_after,
         all_tokens=one.all_tokens,

@@ -8,15 +8,15 @@ from typing import Any, Final
 import msgspec
 
 from schemas.errors import InvalidRequest
-from schemas.tables import REQUEST_BODY
+from schemas.tables import REQUEST_BODY, REQUEST_BODY_SIZE, Table
 from services.domain.assembly.stream import assembled
-from services.ports import Row, Warehouse
+from services.ports import QueryableWarehouse, Row, Warehouse
 from services.query.dependencies import Service
 from services.query.requests.views import ShownBodies, json_or_text
 from services.sql.compile import compile_listing, compile_report
-from services.sql.measures import BODY_BYTES
 from services.sql.nodes import Filter, HasKey, Key, Listing, Report, key_of
 from services.sql.sort import NEWEST_FIRST
+from services.sql.unnamed_measures import BODY_BYTES
 
 MAX_BODIES_BYTES: Final = 64 * 2**20  # of one response: in memory it takes several times that
 
@@ -41,9 +41,27 @@ async def bodies_of(
     """Those of each of `rows`, in their order. Raises: InvalidRequest when they are too large, StoreUnavailable."""
     if form is BodyForm.LEFT_OUT or not rows:
         return [ShownBodies() for _ in rows]
-    stored = await _stored(organization_id, rows, service)
+    if len(rows) > 1:  # one alone is bounded when it is stored
+        await _check_size(organization_id, HasKey(tuple(map(key_of, rows))), service.warehouse)
+    return await fetched_bodies(organization_id, rows, service.warehouse, form)
+
+
+async def fetched_bodies(
+    organization_id: str, rows: Sequence[Row], warehouse: QueryableWarehouse, form: BodyForm
+) -> Sequence[ShownBodies]:
+    """Those of each of `rows`, in their order, however large they are. Raises: StoreUnavailable."""
+    stored = await _stored(REQUEST_BODY, organization_id, rows, warehouse)
     # In a thread: megabytes may have to be parsed.
     return await asyncio.to_thread(lambda: [_shown(row, stored.get(key_of(row)), form) for row in rows])
+
+
+async def body_sizes(organization_id: str, rows: Sequence[Row], warehouse: QueryableWarehouse) -> Mapping[Key, int]:
+    """Bytes of request and response of those of `rows` that have bodies, as they are fetched.
+
+    Raises: StoreUnavailable.
+    """
+    stored = await _stored(REQUEST_BODY_SIZE, organization_id, rows, warehouse)
+    return {key: row["body_bytes"] for key, row in stored.items()}
 
 
 def _shown(row: Row, stored: Mapping[str, Any] | None, form: BodyForm) -> ShownBodies:
@@ -57,18 +75,17 @@ def _shown(row: Row, stored: Mapping[str, Any] | None, form: BodyForm) -> ShownB
     return ShownBodies(request, json_or_text(response))
 
 
-async def _stored(organization_id: str, rows: Sequence[Row], service: Service) -> dict[Key, Row]:
-    where = HasKey(tuple(map(key_of, rows)))
-    if len(rows) > 1:  # one alone is bounded when it is stored
-        await _check_size(organization_id, where, service.warehouse)
+async def _stored(
+    table: Table, organization_id: str, rows: Sequence[Row], warehouse: QueryableWarehouse
+) -> dict[Key, Row]:
     listing = Listing(
-        table=REQUEST_BODY,
+        table=table,
         organization_id=organization_id,
-        where=where,
+        where=HasKey(tuple(map(key_of, rows))),
         order_by=NEWEST_FIRST,
         limit=len(rows),
     )
-    return {key_of(row): row for row in await service.warehouse.query(compile_listing(listing))}
+    return {key_of(row): row for row in await warehouse.query(compile_listing(listing))}
 
 
 async def _check_size(organization_id: str, where: Filter, warehouse: Warehouse) -> None:

@@ -5,15 +5,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from fastapi import Query, Response
 
 from schemas.api.requests import MAX_OTHERS, IdsRequest, OneRequestView, RawEvents
 from schemas.errors import InvalidRequest, NotFound
+from schemas.seal import Seal, SealState
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
 from services.ports import Row
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.responses import data_response
+from services.query.reports.sealed import seal_of_rows
 from services.query.requests.bodies import BodyForm, body_form
 from services.query.requests.body_urls import BodyUrlsDep
 from services.query.requests.list import views_of
@@ -23,6 +26,7 @@ from services.sql.sort import NEWEST_FIRST
 from services.sql.values import parse_value
 
 _MAX_ROWS = 5000
+_KEY = msgspec.structs.replace(REQUEST_RESPONSE, shown=("request_created_at", "request_id"))
 
 CreatedAt = Annotated[
     str | None,
@@ -33,8 +37,9 @@ CreatedAt = Annotated[
 async def query_ids(body: IdsRequest, organization_id: Reader, service: ServiceDep, urls: BodyUrlsDep) -> Response:
     """All requests with these ids, without bodies, the newest first; several for an id that was used again."""
     ids = tuple(sorted({str(request_id) for request_id in body.request_ids}))
+    seal = await service.seals.current()
     if not ids:
-        return data_response([])
+        return data_response([], seal=seal_of_rows(seal, []))
     listing = Listing(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
@@ -45,7 +50,8 @@ async def query_ids(body: IdsRequest, organization_id: Reader, service: ServiceD
     rows = await service.warehouse.query(compile_listing(listing))
     if len(rows) > _MAX_ROWS:
         raise InvalidRequest(f"requestIds: more than {_MAX_ROWS} requests have these ids; a filter gives them in pages")
-    return data_response(await views_of(organization_id, rows, service, urls, BodyForm.LEFT_OUT))
+    views = await views_of(organization_id, rows, service, urls, BodyForm.LEFT_OUT)
+    return data_response(views, seal=seal_of_rows(seal, rows))
 
 
 async def get_request(
@@ -65,6 +71,14 @@ async def get_request(
     return data_response(OneRequestView(**dict(view), also_created_at=others))
 
 
+async def get_inputs(
+    request_id: UUID, organization_id: Reader, service: ServiceDep, created_at: CreatedAt = None
+) -> Response:
+    """The inputs of a managed prompt: prompts are not managed here, so no request has any, and this is null."""
+    await row_of(_KEY, organization_id, request_id, created_at, service)
+    return data_response(None)
+
+
 async def row_of(
     table: Table, organization_id: str, request_id: UUID, created_at: str | None, service: Service
 ) -> tuple[Row, list[datetime] | None]:
@@ -72,6 +86,7 @@ async def row_of(
 
     Those are None where `created_at` says which request is meant. Raises: NotFound, InvalidRequest, StoreUnavailable.
     """
+    seal = await service.seals.current()  # first: what waited before the look is what may be missing in it
     listing = Listing(
         table=table,
         organization_id=organization_id,
@@ -81,9 +96,14 @@ async def row_of(
     )
     rows: Sequence[Row] = await service.warehouse.query(compile_listing(listing))
     if not rows:
-        raise NotFound(f"there is no request {request_id}" + (f" of {created_at}" if created_at else ""))
+        raise NotFound(_absent(request_id, created_at, seal))
     row, *others = rows
     return row, [other["request_created_at"] for other in others] if created_at is None else None
+
+
+def _absent(request_id: UUID, created_at: str | None, seal: Seal) -> str:
+    text = f"there is no request {request_id}" + (f" of {created_at}" if created_at else "")
+    return text if seal.state is SealState.COMPLETE else f"{text}, unless it is not counted yet: {seal.reason}"
 
 
 def _named(request_id: UUID, created_at: str | None) -> Filter:

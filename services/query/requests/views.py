@@ -7,11 +7,15 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from schemas.api.requests import ReplacedView, RequestView
+from schemas.amendment import FEEDBACK
+from schemas.api.requests import ModelPartView, ReplacedView, RequestView
+from schemas.tables import ATTRIBUTION
 from schemas.timestamps import from_unix_us
 from schemas.usage import COUNTS, UsageSource
 from schemas.versions import written_us
 from services.domain.logging_api.replacement import replaced_of
+from services.domain.pricing.bill import calculated_usd_of, is_disputed
+from services.domain.pricing.other_models import decode_parts
 from services.ports import Row
 from services.sql.nodes import Key, key_of
 
@@ -42,6 +46,7 @@ _AS_STORED = (
 def view_of(
     row: Row, spellings: Mapping[str, str], bodies: ShownBodies, *, organization_id: str, body_url: str
 ) -> RequestView:
+    calculated_usd = calculated_usd_of(row["price_id"], row["cost_usd"], row["calculated_cost_usd"])
     properties = _properties(row, spellings)
     return RequestView(
         response_id=response_id_of(organization_id, key_of(row)),
@@ -67,16 +72,24 @@ def view_of(
         cost_usd=row["cost_usd"],
         cost_state=row["cost_state"],
         cache_saved_usd=row["cache_saved_usd"],
+        attempt_of=str(row["attempt_of"]) if row["attempt_of"].int else None,
         usage_source=row["usage_source"],
         outcome=row["outcome"],
         is_stream=row["is_stream"],
         price_id=row["price_id"],
+        calculated_cost_usd=calculated_usd,
+        cost_disputed=is_disputed(row["provider_cost_usd"], calculated_usd),
         **{name: row[name] for name in _AS_STORED},
+        other_models=_other_models(row["other_models"]),
         prompt_id=row["prompt_id"],
-        updated_at=from_unix_us(written_us(row["version"])),
+        updated_at=from_unix_us(max(written_us(row["version"]), row["amended_us"])),
         size_bytes=row["request_bytes"] + row["response_bytes"],
         model=row["model"],
+        scores=row["scores"],
+        feedback_created_at=from_unix_us(row["feedback_us"]) if row["feedback_us"] else None,
+        feedback_rating=row["scores"][FEEDBACK] > 0 if FEEDBACK in row["scores"] else None,
         key_id=row["key_id"],
+        **{name: row[name] for name in ATTRIBUTION},
         is_logged=row["first_logged_us"] > 0,
         replaced=_replaced(row["replaced"]),
         signed_body_url=body_url,
@@ -85,6 +98,13 @@ def view_of(
 
 def _replaced(text: str) -> list[ReplacedView]:
     return [ReplacedView(**msgspec.structs.asdict(one)) for one in replaced_of(text)]
+
+
+def _other_models(text: str) -> list[ModelPartView]:
+    return [
+        ModelPartView(**msgspec.structs.asdict(part) | {"usage": msgspec.to_builtins(part.usage)})
+        for part in decode_parts(text)
+    ]
 
 
 def response_id_of(organization_id: str, key: Key) -> str:
