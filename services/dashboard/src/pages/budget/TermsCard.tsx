@@ -1,0 +1,84 @@
+/** What a budget does, whom it tells, and by how much it can be exceeded. */
+import type { ReactNode } from "react";
+import type { Budget, Counter } from "../../api/budgets";
+import { useChannels } from "../../api/channels";
+import type { Digits } from "../../api/json";
+import { counted, exactMoney, money } from "../../format/format";
+import { absolute, clock } from "../../format/time";
+import { Card } from "../../ui/ui";
+import { actionSentence } from "../budgets/words";
+import css from "./budget.module.css";
+
+interface Props {
+  budget: Budget;
+  counter: Counter | undefined;
+  unpriced: Digits | null;
+  zone: string;
+}
+
+export function TermsCard({ budget, counter, unpriced, zone }: Props) {
+  const channels = useChannels().data?.data ?? [];
+  const names = budget.channel_ids.map((id) => channels.find((channel) => channel.id === id)?.name ?? "a removed one");
+  const percents = budget.thresholds.map((percent) => `${percent} %`);
+  const until = counter?.freshness.ledger_until;
+  const terms: (readonly [string, ReactNode] | false)[] = [
+    ["Without room", actionSentence(budget)],
+    [
+      "Cost unknown",
+      budget.unknown_cost === "block"
+        ? "A request whose cost has no upper bound is treated as one without room."
+        : "A request whose cost has no upper bound passes while anything is left.",
+    ],
+    [
+      "Reports",
+      percents.length
+        ? `At ${percents.join(", ")}, each once a window${names.length ? `, to ${names.join(", ")}` : ": to nobody, as it has no channel"}.`
+        : "Nothing: it has no thresholds.",
+    ],
+    ["How far it can overshoot", <Overshoot key="bound" budget={budget} counter={counter} unpriced={unpriced} />],
+    until
+      ? [
+          "Ledger",
+          <span key="ledger" title={absolute(until, zone)}>
+            in it until {clock(until, zone)}
+          </span>,
+        ]
+      : false,
+    ["Changed", absolute(budget.changed_at, zone)],
+  ];
+  return (
+    <Card title="What it does">
+      <dl className={css["terms"]}>
+        {terms.map(
+          (term) =>
+            term && (
+              <div key={term[0]}>
+                <dt>{term[0]}</dt>
+                <dd>{term[1]}</dd>
+              </div>
+            ),
+        )}
+      </dl>
+    </Card>
+  );
+}
+
+/** The formula of the README, with what is known of its terms now. */
+function Overshoot({ budget, counter, unpriced }: Omit<Props, "zone">) {
+  if (budget.action === "notify" || budget.mode === "shadow") return "Without bound: it refuses nothing.";
+  return (
+    <>
+      By what requests under way cost beyond their reservation
+      {counter && (
+        <>
+          {" "}
+          (<span title={exactMoney(counter.reserved_usd)}>{money(counter.reserved_usd)}</span> is reserved now)
+        </>
+      )}
+      , nothing where they set <code>max_tokens</code> and hold text only; by requests whose cost has no bound
+      {Number(unpriced ?? 0) > 0 && `, as that of ${counted(unpriced, "request")} in this window had none`}; and by what
+      a killed proxy had under way, or was spent since the ledger&apos;s seal where the counters were lost.
+      <small>spent ≤ limit + E + U + K + L</small>
+    </>
+  );
+}
