@@ -41,12 +41,15 @@ class AuthCache(Generic[Owner]):
         look_up: Callable[[bytes], Awaitable[Owner | FareboxError]],
         policy: AuthCachePolicy,
         *,
+        expired: Callable[[Owner], FareboxError | None] = lambda _: None,
         now_s: Callable[[], float] = monotonic,
     ) -> None:
         """`look_up` queries the store for a credential; it returns an error for one that is rejected.
 
-        It raises StoreUnavailable when the store is unavailable.
+        It raises StoreUnavailable when the store is unavailable. `expired` is the error of a result that an outage must
+        not prolong.
         """
+        self._expired = expired
         self._look_up = look_up
         self._policy = policy
         self._now_s = now_s
@@ -123,10 +126,14 @@ class AuthCache(Generic[Owner]):
                 callback(result)
 
     def _during_outage(self, credential: bytes) -> Owner | FareboxError:
-        """Keys that were valid stay valid where the policy has it; nothing is known about the others."""
+        """Keys that were valid stay so until they expire, where the policy has it; the others are not known."""
         known, retry_s = self._valid.get(credential), self._policy.outage_retry_s
         if known is None or retry_s is None:
             return StoreUnavailable("the key cannot be checked now; try again")
+        error = self._expired(known[0])
+        if error is not None:
+            self._remember(credential, error, self._now_s())
+            return error
         self._valid[credential] = (known[0], self._now_s() - self._policy.fresh_s + retry_s)  # fresh for `retry_s` more
         return known[0]
 

@@ -26,8 +26,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-# Their errors reach us as exceptions, and are logged once, where those are handled.
-_LOGGED_BY_US = ("aiokafka", "alembic", "clickhouse_connect", "urllib3")
+# Their errors reach us as exceptions, and are logged once, where those are handled. What HTTP clients say beside that
+# has whole URLs, which may be secrets of their receivers.
+_LOGGED_BY_US = ("aiokafka", "alembic", "clickhouse_connect", "httpcore", "httpx", "urllib3")
 
 
 def configure_logging(level: str) -> None:

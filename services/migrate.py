@@ -9,10 +9,12 @@ import os
 import sys
 
 from schemas.errors import FareboxError
+from services.hashing import KeyedHashes
 from services.json_logging import configure_logging
 from services.settings import MigrateSettings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.stores.factory import open_secrets
 from services.stores.state.migrations.run import migrate_state
 
 logger = logging.getLogger("farebox.migrate")
@@ -22,6 +24,7 @@ async def migrate(settings: MigrateSettings) -> None:
     """Raises: InvalidSetting, ChangedMigration, StoreUnavailable, BrokerUnavailable."""
     logger.info("warehouse migrated", extra={"applied": await _migrate_warehouse(settings.warehouse)})
     await migrate_state(settings.state)
+    await _draw_secret(settings.state)
     logger.info("state migrated")
     if settings.event_log.startswith("kafka://"):
         logger.info("topics created", extra={"topics": await _create_topics(settings)})
@@ -33,6 +36,15 @@ async def _migrate_warehouse(url: str) -> list[str]:
         return await migrate_warehouse(warehouse)
     finally:
         await warehouse.close()
+
+
+async def _draw_secret(state: str) -> None:
+    """What every process hashes with: drawn here, so that proxies and workers need no more than read it."""
+    secrets = open_secrets(state)
+    try:
+        await KeyedHashes(secrets).load()
+    finally:
+        await secrets.close()
 
 
 async def _create_topics(settings: MigrateSettings) -> list[str]:

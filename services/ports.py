@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from schemas.amendment import StoredAmendment
 from schemas.errors import UpstreamUnavailable
 from schemas.event import DeadLetter, Delivery, ExchangeEvent
 from schemas.key import ApiKey, Permission
 from schemas.origin import Origin
-from schemas.price import OperatorPrice, Price, PriceTerms
+from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
-from schemas.reprice import Correction, Criteria, Reprice
+from schemas.reprice import Correction
 from schemas.statement import Statement
+from schemas.value import ValueEntry
 
 Row = Mapping[str, Any]  # of the warehouse, by column alias
 
@@ -108,7 +110,11 @@ class Warehouse(QueryableWarehouse, Protocol):
 
 
 class AmendableWarehouse(Warehouse, Protocol):
-    """A warehouse whose rows can be written anew with other money."""
+    """A warehouse whose rows can be written anew: with other money, or with what was set on them later."""
+
+    async def keep_amendments(self, amendments: Sequence[StoredAmendment]) -> None:
+        """Keeps what was set, before the rows are written anew. As `keep_corrections`."""
+        ...
 
     async def keep_corrections(self, corrections: Sequence[Correction]) -> None:
         """Keeps what will change, before the rows are written anew. Keeping the same again changes nothing.
@@ -122,25 +128,29 @@ class AmendableWarehouse(Warehouse, Protocol):
         ...
 
 
+class LedgerWarehouse(AmendableWarehouse, Protocol):
+    """A warehouse that takes what was earned too."""
+
+    async def keep_values(self, entries: Sequence[ValueEntry]) -> None:
+        """Keeps versions of entries, beside those that they replace. Keeping the same again changes nothing.
+
+        Raises: StoreUnavailable.
+        """
+        ...
+
+
 class KeyStore(Protocol):
-    """API keys, stored as hashes."""
+    """API keys, stored as hashes, as those need them who are shown a key."""
 
     async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
-        """Whose key `secret` is and what it may do; None when unknown or revoked. Raises: StoreUnavailable."""
+        """Whose key `secret` is and what it may do; None when it is none in force. It counts as no use of the key.
+
+        Raises: StoreUnavailable.
+        """
         ...
 
     async def key_of(self, secret: str) -> ApiKey | None:
-        """The key that `secret` is; None when unknown or revoked. Raises: StoreUnavailable."""
-        ...
-
-    async def create_key(self, *, organization_id: str, name: str, permission: Permission) -> tuple[ApiKey, str]:
-        """The new key and its secret, which is never to be had again."""
-        ...
-
-    async def list_keys(self, organization_id: str) -> Sequence[ApiKey]: ...
-
-    async def revoke_key(self, organization_id: str, key_id: str) -> bool:
-        """False when there is no such key in force."""
+        """The key that `secret` is; None when unknown or revoked. Raises: ExpiredKey, StoreUnavailable."""
         ...
 
 
@@ -152,73 +162,11 @@ class Secrets(Protocol):
         ...
 
 
-class PriceRows(Protocol):
-    """The operator's own prices. Rows are added and ended, never deleted, so that each cost can be defended."""
-
-    async def add_price(self, organization_id: str, terms: PriceTerms) -> OperatorPrice:
-        """The new row, which counts for events recorded from soon on. Raises: StoreUnavailable."""
-        ...
-
-    async def list_prices(self, organization_id: str) -> Sequence[OperatorPrice]:
-        """Its rows, ended ones too, as they were added. Raises: StoreUnavailable."""
-        ...
-
-    async def all_prices(self) -> Sequence[OperatorPrice]:
-        """The rows of all organizations, with every one and every end that counts by now. Raises: StoreUnavailable."""
-        ...
-
-    async def end_price(self, organization_id: str, price_id: str, at: datetime) -> bool:
-        """The row holds no more from `at` on. False when there is no such row, or it ends before that anyway.
-
-        Raises: StoreUnavailable.
-        """
-        ...
-
-
-class PricingReleaseRegistry(Protocol):
-    """Which releases charge events here: each parses responses in its own way, at the prices that it ships."""
-
-    async def other_release_active_until(self) -> datetime | None:
-        """Events that were recorded later no other release has charged; None when there is no other.
-
-        On return others see that this one charges what has been recorded until now. Raises: StoreUnavailable.
-        """
-        ...
-
-
-class Reprices(Protocol):
-    """The record of every re-pricing. A lease per organization lets one run or undoing at a time go on.
-
-    A lease that was not renewed by `advance` for a minute expires, and its run is recorded as failed.
-    """
-
-    async def begin(self, organization_id: str, criteria: Criteria, *, dry_run: bool, at: datetime) -> Reprice:
-        """The new run, which holds the lease. Raises: Conflict when another one does, StoreUnavailable."""
-        ...
-
-    async def begin_undo(self, reprice: Reprice, *, at: datetime) -> Reprice:
-        """The run, whose undoing holds the lease now. Raises: Conflict when another one does, StoreUnavailable."""
-        ...
-
-    async def advance(self, reprice: Reprice, *, at: datetime) -> bool:
-        """Records its progress and renews the lease. False when the lease was lost. Raises: StoreUnavailable."""
-        ...
-
-    async def end(self, reprice: Reprice) -> None:
-        """Records how it ended, unless the lease was lost, and releases the lease. Raises: StoreUnavailable."""
-        ...
-
-    async def get_reprice(self, organization_id: str, reprice_id: str) -> Reprice | None:
-        """Raises: StoreUnavailable."""
-        ...
-
-    async def list_reprices(self, organization_id: str, *, limit: int) -> Sequence[Reprice]:
-        """The latest first. Raises: StoreUnavailable."""
-        ...
-
-
 Headers = Sequence[tuple[bytes, bytes]]  # names as spelled on the wire
 UNKNOWN_LENGTH: Final = -1  # of a body that ends when it says so; None is the length of a body that is not there
+# Of a request that offers to change the protocol. Where the provider agrees (the response's status is 101), the bodies
+# of both are what passes in the new one, until the connection ends.
+OTHER_PROTOCOL: Final = -2
 
 
 class ResponseReceiver(Protocol):
@@ -251,6 +199,11 @@ class UpstreamCall(Protocol):
     @property
     def begun(self) -> bool:
         """Whether a byte of it has been given to a connection: from then on the provider may bill it."""
+        ...
+
+    @property
+    def waited_s(self) -> float:
+        """How long it waited for the provider, once a response has begun: from its head to that of the response."""
         ...
 
     def send_head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import resource
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -11,8 +12,9 @@ from typing import Any, Final, Protocol, TypeVar
 import uvloop
 
 from schemas.errors import FareboxError
+from services.environment import service_links
 from services.json_logging import configure_logging
-from services.settings import Settings, service_links
+from services.settings import Settings
 
 GRACE_S: Final = 8  # for what is under way when a process is stopped: container engines kill after ten
 MAX_DESCRIPTORS: Final = 65_536  # beyond that some libraries waste time on walking through all that may be open
@@ -63,6 +65,11 @@ def descriptor_share(part: int) -> int:
     """How many connections a server may hold that has one `part`th of the descriptors: 16 to 512."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 512 if soft == resource.RLIM_INFINITY else max(16, min(512, soft // part))
+
+
+def process_id(configured: str, port: int) -> str:
+    """How rows name a process that listens on `port`: as `configured`, else by its host, the same after a restart."""
+    return configured or f"{socket.gethostname()}:{port}"
 
 
 def closed_by(stack: AsyncExitStack, store: AnyStore) -> AnyStore:

@@ -4,38 +4,27 @@ A field `flush_rows` of a class is the variable FAREBOX_FLUSH_ROWS. The settings
 `domain/providers`. deploy/env.example lists all settings; a test compares.
 """
 
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from schemas.errors import InvalidSetting
+from schemas.key import MissingTags
 from schemas.omission import Omission
+from schemas.query_limits import QueryLimits
+from services import budget_settings as budgets
+from services import cache_settings as cache
+from services import channel_settings as channels
+from services import limit_settings as limits
+from services import shared_settings as shared
+from services.base_url_settings import ANY_WEB, base_url_fields
 from services.domain.providers.catalog import ROUTED
+from services.environment import PREFIX, service_links
+from services.otlp_settings import OtlpSettings, standard_otlp
 
-PREFIX = "FAREBOX_"
-
-_WEB = r"^https?://[^/\s]\S*$"
-_HOSTS = r"^ *((\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)* *(, *(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)* *)*)?$"
-
-
-# Of a Service `farebox` or `farebox-proxy`. Source: https://kubernetes.io/docs/concepts/services-networking/service/
-_LINK = re.compile(
-    PREFIX + r"(\w+?_)??(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|(?P<url>PORT))"
-)
-_LINK_URL = re.compile(r"(tcp|udp|sctp)://\S+")
-
-
-def service_links(environ: Mapping[str, str]) -> list[str]:
-    """The variables that Kubernetes, or a container engine with links, adds for services whose names begin alike.
-
-    FAREBOX_PROXY_PORT is a setting of ours, and theirs only with an address as its value.
-    """
-    found = {name: _LINK.fullmatch(name) for name in environ}
-    return sorted(
-        name for name, match in found.items() if match and (not match["url"] or _LINK_URL.fullmatch(environ[name]))
-    )
+# Settings that have the value of a variable that all programs know, unless they are set themselves.
+_STANDARD = {"egress_proxy": "HTTPS_PROXY", "no_proxy": "NO_PROXY"}
 
 
 class Settings(BaseModel):
@@ -59,22 +48,19 @@ class Settings(BaseModel):
         description="SQLAlchemy URL of keys, prices and re-pricings: "
         "sqlite:///FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
     )
+    encryption_key: str = shared.ENCRYPTION_KEY
+    cache_url: str = cache.CACHE_URL
+    budgets_url: str = budgets.BUDGETS_URL
     query_url: str = Field(
         "",
-        pattern=rf"^$|{_WEB}",
+        pattern=ANY_WEB,
         description="Where clients reach the query service, for `signed_body_url` and for the proxy, which names it to "
         "clients that send queries there; when empty, the address that a client used",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the processes log, as JSON lines on standard error"
     )
-    hosts: str = Field(
-        "",
-        pattern=_HOSTS,
-        description="DNS names under which pages that need no key (/metrics, /docs, /openapi.json) are served too, as "
-        "NAME[,NAME...]; *.example.com matches every subdomain. Addresses, localhost and names without a dot always "
-        "are",
-    )
+    hosts: str = shared.HOSTS
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -93,6 +79,9 @@ class Settings(BaseModel):
         unknown = sorted(name for name in given if name not in known and not name.startswith("test_"))
         if unknown:
             raise InvalidSetting(f"unknown setting {PREFIX}{unknown[0].upper()}")
+        for name, standard in _STANDARD.items():
+            given[name] = given.get(name) or environ.get(standard) or environ.get(standard.lower()) or ""
+        given |= standard_otlp(environ, given) if issubclass(cls, OtlpSettings) else {}
         try:
             return cls.model_validate({name: value for name, value in given.items() if name in cls.model_fields})
         except ValidationError as error:
@@ -104,40 +93,10 @@ class Settings(BaseModel):
             raise InvalidSetting(f"setting {PREFIX}{field.upper()}{wrong}") from None
 
 
-# Of every process that accepts events: the query service accepts logged calls too.
-_OMIT_BODIES = Field(
-    Omission.NONE,
-    description="Bodies that are never stored, beside those that clients omit: none, request, response or both. "
-    "Their costs are computed all the same",
-)
-_CAPTURE_BYTES = Field(
-    4 * 2**20,
-    ge=0,
-    description="Bytes captured of each body, and of a larger response its end too; the rest passes and is counted",
-)
-_KAFKA_SPILL = Field("data/spill.sqlite", description="Journal file that holds events while Kafka is unavailable")
-
-
-def _base_url_fields() -> dict[str, Any]:
-    """A setting a provider that calls are forwarded to."""
-    return {
-        provider.setting: (
-            str,
-            Field(
-                provider.base_url,
-                pattern=_WEB,
-                description=f"Base URL of {provider.title}, to which /{provider.label}/* goes: scheme and host, and a "
-                "path if the API is below one",
-            ),
-        )
-        for provider in ROUTED
-    }
-
-
 if TYPE_CHECKING:
     _BaseUrls = Settings
 else:
-    _BaseUrls = create_model("_BaseUrls", __base__=Settings, **_base_url_fields())
+    _BaseUrls = create_model("_BaseUrls", __base__=Settings, **base_url_fields())
 
 
 class ProxySettings(_BaseUrls):
@@ -150,20 +109,39 @@ class ProxySettings(_BaseUrls):
     ignore_headers: str = Field(
         "",
         description="Headers to ignore, of those that are refused because they are not implemented yet "
-        "(Helicone-RateLimit-Policy and others), as NAME[,NAME...]",
+        "(Helicone-Moderations-Enabled and others), as NAME[,NAME...]",
     )
+    target_hosts: str = Field(
+        "",
+        description="Servers that clients may name by Helicone-Target-URL and Helicone-OpenAI-Api-Base, beside the "
+        "known providers': NAME, *.NAME for its subdomains, * for any name, or an address, each with :PORT where it is "
+        "not 443, as HOST[,HOST...]. Names may lead to public addresses only",
+    )
+    key_concurrency: int = Field(
+        0, ge=0, description="Most requests of one API key at once; above it 429. 0: any number"
+    )
+    allowed_origins: str = Field(
+        "",
+        pattern=r"^ *(\*|https?://[^\s,/]+( *, *https?://[^\s,/]+)*)? *$",
+        description="Web pages that browsers let call the proxy, as https://HOST[,https://HOST...], or *",
+    )
+    egress_proxy: str = shared.EGRESS_PROXY
+    no_proxy: str = shared.NO_PROXY
+    ca_file: str = shared.CA_FILE
     durability: Literal["relaxed", "standard", "strict"] = Field(
         "standard",
         description="When an event is on disk, in case the machine fails: relaxed, 50 ms and a write after the "
         "response; standard, 10 ms and a write after it; strict, before its last byte",
     )
-    capture_bytes: int = _CAPTURE_BYTES
+    capture_bytes: int = shared.CAPTURE_BYTES
     capture_total_bytes: int = Field(
         256 * 2**20,
         ge=0,
         description="Bytes captured of all bodies in flight together; above it none are captured, traffic goes on",
     )
-    omit_bodies: Omission = _OMIT_BODIES
+    omit_bodies: Omission = shared.OMIT_BODIES
+    missing_tags: MissingTags = shared.MISSING_TAGS
+    proxy_id: str = shared.PROXY_ID
     max_head_bytes: int = Field(
         32 * 2**10,
         ge=1024,
@@ -184,6 +162,9 @@ class ProxySettings(_BaseUrls):
         description="Chat and completion streams that report usage only if `include_usage` is set: set it and strip "
         "the extra chunk, unless the client sets it, or leave requests unchanged",
     )
+    added_header: Literal["off", "on"] = Field(
+        "off", description="Whether responses say in Farebox-Added-Us how many microseconds Farebox added to them"
+    )
     on_disconnect: Literal["drain", "cancel"] = Field(
         "drain", description="Responses whose client disconnected: read to the end, for their usage, or cancel"
     )
@@ -192,14 +173,24 @@ class ProxySettings(_BaseUrls):
     drain_count: int = Field(
         256, ge=0, description="Responses read without their clients at once; above it they are cancelled"
     )
-    kafka_spill: str = _KAFKA_SPILL
+    cache_bytes: int = cache.CACHE_BYTES
+    cache_entry_bytes: int = cache.CACHE_ENTRY_BYTES
+    cache_scope: Literal["credentials", "organization"] = cache.CACHE_SCOPE
+    cache_timeout_s: float = cache.CACHE_TIMEOUT_S
+    cache_wait_s: float = cache.CACHE_WAIT_S
+    limits_url: str = limits.LIMITS_URL
+    limits_failure: Literal["open", "closed"] = limits.LIMITS_FAILURE
+    limits_timeout_s: float = limits.LIMITS_TIMEOUT_S
+    budgets_failure: Literal["open", "closed"] = budgets.BUDGETS_FAILURE
+    budgets_timeout_s: float = budgets.BUDGETS_TIMEOUT_S
+    kafka_spill: str = shared.KAFKA_SPILL
 
     def base_urls(self) -> dict[str, str]:
         """The base URL of each provider that calls are forwarded to, by its stored name."""
         return {provider.name: getattr(self, provider.setting) for provider in ROUTED}
 
 
-class WorkerSettings(Settings):
+class WorkerSettings(OtlpSettings, Settings):
     flush_rows: int = Field(20_000, gt=0, description="Rows after which a batch is written")
     flush_bytes: int = Field(16 * 2**20, gt=0, description="Event bytes after which a batch is written")
     flush_s: float = Field(1, gt=0, description="Seconds after which a batch is written, full or not")
@@ -210,22 +201,73 @@ class WorkerSettings(Settings):
         description="A higher share of dead-lettered events in a batch stops the worker, with nothing lost; 1 never "
         "does. `farebox dead-letters` lists them",
     )
-    worker_group: str = Field(
-        "farebox-workers",
-        description="Kafka consumer group; the journal's consumer name. A new name reads the whole log again, which "
-        "changes nothing; a journal keeps events that a name has not read until the name is unused for 3 days",
-    )
+    worker_group: str = shared.WORKER_GROUP
     worker_port: int = Field(8790, ge=0, le=65535, description="Port of the worker's health and metrics")
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health and metrics")
+    egress_proxy: str = shared.EGRESS_PROXY
+    no_proxy: str = shared.NO_PROXY
+    ca_file: str = shared.CA_FILE
 
 
-class QuerySettings(Settings):
+class QueryingSettings(Settings):
+    """Of the processes that ask the warehouse on behalf of organizations."""
+
+    query_timeout_s: float = Field(30, gt=0, description="Seconds a query may take in the warehouse; above it 422")
+    query_max_read_rows: int = Field(
+        1_000_000_000, ge=1_000_000, description="Rows of the warehouse that a query may read; above it 422"
+    )
+    query_max_memory_bytes: int = Field(
+        2 * 2**30, ge=64 * 2**20, description="Bytes of memory that a query may take in the warehouse; above it 422"
+    )
+    query_max_result_rows: int = Field(
+        1_000_000, ge=100_000, description="Rows that a query may return from the warehouse; above it 422"
+    )
+
+    def limits(self) -> QueryLimits:
+        """Of one query."""
+        return QueryLimits(
+            time_s=self.query_timeout_s,
+            read_rows=self.query_max_read_rows,
+            memory_bytes=self.query_max_memory_bytes,
+            result_rows=self.query_max_result_rows,
+        )
+
+
+class QuerySettings(QueryingSettings):
     query_host: str = Field("127.0.0.1", description="Address the query service listens on")
-    query_port: int = Field(8788, ge=0, le=65535, description="Port the query service listens on")
-    query_timeout_s: float = Field(30, gt=0, description="Seconds a query may take in the warehouse")
-    capture_bytes: int = _CAPTURE_BYTES
-    omit_bodies: Omission = _OMIT_BODIES
-    kafka_spill: str = _KAFKA_SPILL
+    query_port: int = shared.QUERY_PORT
+    proxy_url: str = Field(
+        "",
+        pattern=ANY_WEB,
+        description="Where clients reach the proxy, which the dashboard shows before the first request; `farebox up` "
+        "knows it. When empty, port 8787 of the address that the dashboard was opened at",
+    )
+    capture_bytes: int = shared.CAPTURE_BYTES
+    omit_bodies: Omission = shared.OMIT_BODIES
+    missing_tags: MissingTags = shared.MISSING_TAGS
+    proxy_id: str = shared.PROXY_ID
+    kafka_spill: str = shared.KAFKA_SPILL
+    worker_group: str = shared.WORKER_GROUP
+
+
+class DeliverySettings(Settings):
+    """Of the process that sends notices."""
+
+    smtp_url: str = channels.SMTP_URL
+    mail_from: str = channels.MAIL_FROM
+    slack_token: str = channels.SLACK_TOKEN
+    slack_url: str = channels.SLACK_URL
+    pagerduty_url: str = channels.PAGERDUTY_URL
+    egress_proxy: str = shared.EGRESS_PROXY
+    no_proxy: str = shared.NO_PROXY
+    ca_file: str = shared.CA_FILE
+
+
+class SchedulerSettings(DeliverySettings, QueryingSettings):
+    scheduler_port: int = Field(8791, ge=0, le=65535, description="Port of the scheduler's health and metrics")
+    scheduler_host: str = Field("127.0.0.1", description="Address of the scheduler's health and metrics")
+    heartbeat_url: str = channels.HEARTBEAT_URL
+    worker_group: str = shared.WORKER_GROUP
 
 
 class MigrateSettings(Settings):
@@ -235,14 +277,24 @@ class MigrateSettings(Settings):
 
 
 class ReportSettings(Settings):
-    url: str = Field("http://127.0.0.1:8788", description="Query service that the commands use")
+    url: str = Field(
+        "",
+        description="Query service that the commands use; when empty, this machine's at FAREBOX_QUERY_PORT, as "
+        "http://127.0.0.1:8788",
+    )
+    query_port: int = shared.QUERY_PORT
     key: str = Field("", description="API key of the commands; the one in the data folder when empty")
+
+    @property
+    def service_url(self) -> str:
+        return self.url or f"http://127.0.0.1:{self.query_port}"
 
 
 ALL_SETTINGS: tuple[type[Settings], ...] = (
     ProxySettings,
     WorkerSettings,
     QuerySettings,
+    SchedulerSettings,
     MigrateSettings,
     ReportSettings,
 )

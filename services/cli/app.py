@@ -10,20 +10,28 @@ from typing import Annotated
 
 import typer
 
-from schemas.api.reports import Summary
 from schemas.errors import InvalidRequest
-from schemas.key import Permission
 from services import __version__
-from services.cli import dead_letters as dead
-from services.cli import keys as key_work
+from services.cli.alerts.commands import alerts
+from services.cli.anomalies import anomalies
+from services.cli.budgets import budgets
+from services.cli.cache import cache
+from services.cli.channels import channels
+from services.cli.distribution import distribution
 from services.cli.env_file import environment_file
+from services.cli.export.commands import export
 from services.cli.journal import journal
-from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
+from services.cli.key_commands import keys
+from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.prices.commands import prices
-from services.cli.report import compile_report, fetch_summary
+from services.cli.report_command import report
+from services.cli.reports import reports
 from services.cli.reprice.commands import doctor, reprice
-from services.cli.terminal import compile_lines, console, pluralize, sanitize
-from services.embedded.data_folder import ORGANIZATION, DataFolder, existing
+from services.cli.savings_command import savings
+from services.cli.terminal import compile_lines, console, pluralize
+from services.cli.upstreams import upstreams
+from services.cli.value.commands import value
+from services.embedded.data_folder import DataFolder, existing
 from services.json_logging import configure_logging
 from services.process import warn_of_service_links
 from services.settings import ProxySettings, Settings
@@ -37,10 +45,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(budgets, name="budgets")
+app.add_typer(upstreams, name="upstreams")
+app.add_typer(channels, name="channels")
+app.add_typer(reports, name="reports")
 app.add_typer(prices, name="prices")
+app.add_typer(value, name="value")
+app.add_typer(alerts, name="alerts")
 app.add_typer(journal, name="journal")
+app.add_typer(cache, name="cache")
 
 
 def _version(wanted: bool) -> None:
@@ -58,14 +72,12 @@ def root(
     pass
 
 
-Organization = Annotated[str, typer.Option(help="Whose keys.")]
-
 _DEMO_DATA = Path("data/demo")
 
 
 @app.command()
 def up(data: Data = DATA) -> None:
-    """Start all of Farebox: proxy, event log, worker, warehouse, query API."""
+    """Start Farebox: proxy, worker, warehouse and query API."""
     from services.cli.up import show_running
     from services.embedded.run import serve
 
@@ -85,7 +97,7 @@ def demo(
     stop: Annotated[bool, typer.Option("--exit", help="Stop once the report is printed.")] = False,
     started_at: Annotated[float, typer.Option(hidden=True, help="When the set-up began, in unix seconds.")] = 0,
 ) -> None:
-    """Start Farebox with a simulated provider, send traffic through it, and show what it cost. Costs nothing."""
+    """Start Farebox with simulated providers and traffic. Shows what it would have cost; nothing is billed."""
     from services.cli.demo.run import run_demo
 
     with errors_in_one_line():
@@ -93,20 +105,11 @@ def demo(
         run_demo(DataFolder(data), os.environ, console(), started_at=started_at or time.time(), then_stop=stop)
 
 
-@app.command()
-def report(
-    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d, 4w.")] = "7d",
-    as_data: AsJson = False,
-    url: Url = "",
-    key: Key = "",
-    data: Data = DATA,
-) -> None:
-    """Print what was spent: by environment, feature and user, what caching saved, and what has no price."""
-    with errors_in_one_line():
-        summary = fetch_summary(query_api(url, key, data), since=since)
-        show(summary, lambda console: compile_report(sanitize(Summary, summary), console), as_data=as_data)
-
-
+app.command()(report)
+app.command()(savings)
+app.command()(export)
+app.command()(anomalies)
+app.command()(distribution)
 app.command()(doctor)
 app.command()(reprice)
 
@@ -116,11 +119,16 @@ def list_dead_letters(
     retry: Annotated[bool, typer.Option("--retry", help="Put back the events that this version can read.")] = False,
     export: Annotated[Path | None, typer.Option(help="Write all of them here, prompts and responses included.")] = None,
     discard_conflicts: Annotated[
-        bool, typer.Option("--discard-conflicts", help="Delete logs that were refused: what stands stays.")
+        bool,
+        typer.Option(
+            "--discard-conflicts", help="Delete logs that were refused; the rows they would have replaced stay."
+        ),
     ] = False,
     data: Data = DATA,
 ) -> None:
-    """List events that no worker could make a row of: spend that is in no total until they are put back."""
+    """List events that could not become rows. Their spend is in no total until they are put back."""
+    from services.cli import dead_letters as dead  # the stores take longer to load than most commands to run
+
     with errors_in_one_line():
         settings = ProxySettings.from_environ(DataFolder(data).environ(os.environ))
         existing(settings.event_log)
@@ -139,44 +147,5 @@ def list_dead_letters(
 
 @app.command()
 def settings() -> None:
-    """Print every setting with its default and meaning, as an environment file."""
+    """Print all settings as an environment file. Each has its default and its meaning."""
     print(environment_file(), end="")
-
-
-@keys.command("create")
-def create_key(
-    name: Annotated[str, typer.Option(help="What people know it by.")] = "made by hand",
-    permission: Annotated[
-        Permission,
-        typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.PERMISSIONS.items()) + "."),
-    ] = Permission.READ_WRITE,
-    organization: Organization = ORGANIZATION,
-    data: Data = DATA,
-) -> None:
-    """Make a key and print it. It is shown this once; only its hash is kept."""
-    with errors_in_one_line():
-        print(key_work.create_key(_state(data), organization_id=organization, name=name, permission=permission))
-
-
-@keys.command("list")
-def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
-    """List an organization's keys, revoked ones too."""
-    with errors_in_one_line():
-        found = key_work.list_keys(existing(_state(data)), organization_id=organization)
-        compile_lines(key_work.listed_keys(found), console())
-
-
-@keys.command("revoke")
-def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="As `farebox keys list` shows it.")],
-    organization: Organization = ORGANIZATION,
-    data: Data = DATA,
-) -> None:
-    """Take a key out of force. The proxy may honour it for up to two more minutes."""
-    with errors_in_one_line():
-        key_work.revoke_key(existing(_state(data)), organization_id=organization, key_id=key_id)
-        print(f"revoked {key_id}")
-
-
-def _state(data: Path) -> str:
-    return Settings.from_environ(DataFolder(data).environ(os.environ)).state

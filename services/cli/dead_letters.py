@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -11,12 +11,16 @@ import msgspec
 from rich.text import Text
 
 from schemas.errors import InvalidSetting, LogConflict, PoisonMessage
-from schemas.event import DeadLetter, ExchangeEvent, decode_event
+from schemas.event import DeadLetter, ExchangeEvent
+from schemas.log_entry import LogEntry, decode_entry, identity_of
+from schemas.omission import Omission
 from services.cli.terminal import escape, minute, pluralize
 from services.domain.omission import omits, with_omission, without_bodies
+from services.hashing import KeyedHashes
 from services.ports import DeadLetters
+from services.process import closed_by
 from services.settings import ProxySettings
-from services.stores.factory import open_dead_letters, open_event_sink
+from services.stores.factory import open_dead_letters, open_event_sink, open_secrets
 from services.telemetry import Metrics
 
 _SHOWN: Final = 5  # of each code
@@ -67,19 +71,18 @@ async def put_back(settings: ProxySettings) -> PutBack:
     """
     back: list[DeadLetter] = []
     unreadable = 0
-    async with _letters(settings.event_log) as letters:
+    async with _letters(settings.event_log) as letters, AsyncExitStack() as stack:
+        hashes = KeyedHashes(closed_by(stack, open_secrets(settings.state)))
         sink = await open_event_sink(
-            settings.event_log, durability="strict", spill=settings.kafka_spill, metrics=Metrics()
+            settings.event_log, durability="strict", spill=settings.kafka_spill, state=settings.state, metrics=Metrics()
         )
         try:
             async for letter in letters.read():
-                event = _event(letter)
-                if event is None or letter.code == LogConflict.code:
+                entry = _entry(letter)
+                if entry is None or letter.code == LogConflict.code:
                     unreadable += 1
                     continue
-                event = with_omission(event, settings.omit_bodies)
-                # One that an older version wrote may hold bodies that are to be omitted.
-                await sink.publish(without_bodies(event) if omits(event) else event)
+                await sink.publish(await _without_omitted(entry, settings.omit_bodies, hashes))
                 back.append(msgspec.structs.replace(letter, payload=b""))
         finally:
             await sink.close()
@@ -132,24 +135,34 @@ def put_back_lines(result: PutBack) -> Iterator[Text]:
 
 
 def _view(letter: DeadLetter) -> DeadLetterView:
-    event = _event(letter)
+    entry = _entry(letter)
     return DeadLetterView(
         position=letter.position,
         code=letter.code,
         reason=letter.reason,
         payload_bytes=len(letter.payload),
-        request="" if event is None else _request(event),
+        request="" if entry is None else _request(entry),
     )
 
 
-def _request(event: ExchangeEvent) -> str:
-    request = event.request
-    return f"request {request.request_id} of {request.organization_id}, {minute(request.created_at)} (UTC)"
+def _request(entry: LogEntry) -> str:
+    organization_id, request_id = identity_of(entry)
+    if isinstance(entry, ExchangeEvent):
+        return f"request {request_id} of {organization_id}, {minute(entry.request.created_at)} (UTC)"
+    return f"amendment of request {request_id} of {organization_id}, {minute(entry.recorded_at)} (UTC)"
 
 
-def _event(letter: DeadLetter) -> ExchangeEvent | None:
+async def _without_omitted(entry: LogEntry, omission: Omission, hashes: KeyedHashes) -> LogEntry:
+    """An event that an older version wrote may hold bodies that are to be omitted."""
+    if not isinstance(entry, ExchangeEvent):
+        return entry
+    event = with_omission(entry, omission)
+    return without_bodies(event, await hashes.load()) if omits(event) else event
+
+
+def _entry(letter: DeadLetter) -> LogEntry | None:
     try:
-        return decode_event(letter.payload)
+        return decode_entry(letter.payload)
     except PoisonMessage:
         return None
 

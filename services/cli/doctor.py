@@ -7,14 +7,22 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from schemas.api.disputes import DisputedCosts, DisputedModel
 from schemas.api.reprices import UnknownModel, UnknownModels
+from schemas.api.seal import SealView
 from services.cli.probes import Part
-from services.cli.report import REASONS, model_of
-from services.cli.terminal import compile_lines, day, minute, pluralize
+from services.cli.report import REASONS, UNNAMED, model_of
+from services.cli.seal import seal_lines
+from services.cli.terminal import compile_lines, day, minute, pluralize, sanitize, usd
 from services.domain.exchange.helicone_headers import nearest_known
 
 _STATES: Final = {True: ("ok", "green"), False: ("down", "red"), None: ("unknown", "yellow")}
 _SHOWN: Final = 20  # models; the endpoint has all
+
+_BILLED: Final = "the provider's own bill, and so the cost"
+_NOT_BILLED: Final = (
+    "the cost is what we calculate: compare it with the invoice; a price of your own corrects it (farebox prices add)"
+)
 
 _TO_TYPE: Final = (
     "farebox prices add {model_typed}{provider_typed} --input USD --output USD --cached USD --from {since}",
@@ -22,16 +30,26 @@ _TO_TYPE: Final = (
 )
 
 
-def compile_findings(parts: Sequence[Part], unknown: UnknownModels | None, console: Console) -> bool:
-    """Prints them; whether all is well. `unknown` is None when the query service is unavailable."""
+def compile_findings(
+    parts: Sequence[Part], unknown: UnknownModels | None, console: Console, *, disputed: DisputedCosts | None = None
+) -> bool:
+    """Prints them; whether all is well. `unknown` and `disputed` are None when the query service is unavailable."""
     compile_lines(_lines(parts, unknown), console)
-    return all(part.ok and not part.alarms for part in parts) and unknown is not None and not unknown.unpriced_requests
+    if disputed is not None:
+        compile_lines(_disputes(disputed), console)
+    is_running = all(part.ok and not part.alarms for part in parts)
+    is_doubted = disputed is not None and any(not one.is_bill for one in disputed.models)
+    return is_running and not is_doubted and unknown is not None and not unknown.unpriced_requests
 
 
 def _lines(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[Text]:
     yield Text("What runs", style="bold")
     yield from _parts(parts)
-    alarms = [alarm for part in parts for alarm in part.alarms]
+    for part in parts:
+        if part.seal is not None:
+            yield _heading("How complete totals are")
+            yield from seal_lines(sanitize(SealView, part.seal))
+    alarms = dict.fromkeys(alarm for part in parts for alarm in part.alarms)  # `farebox up` is several of them
     if alarms:
         yield _heading("What went wrong since it was started")
         yield from (Text(f"  {alarm}.", style="yellow") for alarm in alarms)
@@ -51,6 +69,32 @@ def _lines(parts: Sequence[Part], unknown: UnknownModels | None) -> Iterator[Tex
         yield Text("    And more: `GET /v1/prices/unknown` lists them.")
     yield _heading("What to do")
     yield from _advice(unknown.models[:_SHOWN])
+
+
+def _disputes(disputed: DisputedCosts) -> Iterator[Text]:
+    """Reported costs beside ours; nothing where no cost was reported."""
+    if not disputed.compared_requests:
+        return
+    yield _heading(f"Reported costs beside those calculated, since {minute(disputed.start)} (UTC)")
+    both = pluralize(disputed.compared_requests, "request")
+    reported, calculated = usd(disputed.provider_cost_usd), usd(disputed.calculated_cost_usd)
+    yield Text(f"  {both} with both: {reported} reported, {calculated} calculated.")
+    if not disputed.disputed_requests:
+        yield Text("  No reported cost contradicts ours.")
+        return
+    yield Text(f"  {disputed.disputed_requests:,} of them contradict each other:")
+    for one in disputed.models[:_SHOWN]:
+        yield Text(f"    {one.model or UNNAMED} ({one.provider}): {_dispute(one)}")
+        yield Text(
+            f"        {_BILLED if one.is_bill else _NOT_BILLED}; such as {one.example_request_ids[0]}", style="dim"
+        )
+    if len(disputed.models) > _SHOWN or disputed.truncated:
+        yield Text("    And more: `GET /v1/prices/disputed` lists them.")
+
+
+def _dispute(one: DisputedModel) -> str:
+    reported, calculated = usd(one.provider_cost_usd), usd(one.calculated_cost_usd)
+    return f"{pluralize(one.requests, 'request')}, {reported} reported, {calculated} calculated"
 
 
 def _heading(text: str) -> Text:

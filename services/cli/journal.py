@@ -16,7 +16,7 @@ from services.settings import ProxySettings
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.salvage import Salvaged, salvage
 
-journal = typer.Typer(help="Look after the event log's own file.", no_args_is_help=True)
+journal = typer.Typer(help="Repair the file of the event log.", no_args_is_help=True)
 
 _SPILL = Annotated[
     bool, typer.Option("--spill", help="The file that keeps events while Kafka is unreachable, instead.")
@@ -25,12 +25,12 @@ _SPILL = Annotated[
 
 @journal.callback()
 def _group() -> None:
-    """Look after the event log's own file."""
+    """Repair the file of the event log."""
 
 
 @journal.command("salvage")
 def salvage_journal(spill: _SPILL = False, data: Data = DATA) -> None:
-    """Put what can be read of damaged files back into the journal, and set them aside. Farebox may run meanwhile."""
+    """Put back what can be read of damaged files. They are set aside; Farebox may run meanwhile."""
     with errors_in_one_line():
         files = JournalFiles(_file(data, spill=spill))
         if not files.newest().is_file():

@@ -1,7 +1,7 @@
 """Whether the parts of a running Farebox respond over HTTP, and what their counters show."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -28,9 +28,10 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class _Health(msgspec.Struct, frozen=True):
-    trouble: str = ""
+    reason: str = ""
     warnings: Sequence[str] = ()
-    error: _Error | str = _Error()
+    error: _Error | str | None = _Error()
+    seal: Any = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool | None  # None when nothing is known
     detail: str
     warnings: Sequence[str] = ()  # what works, and needs somebody all the same
+    seal: Any = None  # the query service's, as JSON has it
     counts: Mapping[str, int] = {}  # what it counts and how it is; empty when it shows none
     unknown_headers: Mapping[str, int] = {}  # how often requests had them, by name
 
@@ -61,8 +63,9 @@ def query_part(url: str) -> Part:
     except OSError:
         return Part(name="query", ok=False, detail=f"nothing responds at {url}")
     if status != 200:
-        return Part(name="query", ok=False, detail=f"{url} responds, but not all of it works: {_trouble(text)}")
-    return Part(name="query", ok=True, detail=url)
+        return Part(name="query", ok=False, detail=f"{url} responds, but not all of it works: {_reason(text)}")
+    health = _health(text)
+    return Part(name="query", ok=True, detail=url, warnings=health.warnings, seal=health.seal)
 
 
 def counting_part(name: str, url: str) -> Part:
@@ -103,7 +106,7 @@ def _counts(exposition: str) -> tuple[Mapping[str, int], Mapping[str, int]]:
 def _fault(name: str, url: str, status: int, health: str, shown: int, *, is_counting: bool) -> str:
     """What is wrong with the process at `url`; "" when all of it works. A broken one still shows what it counts."""
     if status == 503:
-        return f"{url} responds, but not all of it works: {_trouble(health)}"
+        return f"{url} responds, but not all of it works: {_reason(health)}"
     if shown == 403:
         return f"{url} shows its metrics under other names only: see FAREBOX_HOSTS"
     if status != 200 or not is_counting:
@@ -124,11 +127,11 @@ def _warnings(health: str, count: int) -> Sequence[str]:
     return _health(health).warnings or unnamed
 
 
-def _trouble(health: str) -> str:
+def _reason(health: str) -> str:
     """The proxy responds with an error, a worker with its health."""
     detail = _health(health)
-    error = detail.error if isinstance(detail.error, str) else detail.error.message
-    return detail.trouble or error or "it gives no reason"
+    error = detail.error.message if isinstance(detail.error, _Error) else detail.error
+    return detail.reason or error or "it gives no reason"
 
 
 def _health(text: str) -> _Health:

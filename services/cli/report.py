@@ -1,6 +1,7 @@
 """The cost report: from the query service, and laid out for people in a terminal or a file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
 from typing import Any, Final
 
 from rich.console import Console
@@ -8,8 +9,10 @@ from rich.text import Text
 
 from schemas.api.reports import Spend, Summary, Unpriced
 from schemas.api.reprices import CoverageView, UnknownModel
+from schemas.api.seal import SealView
 from schemas.price import CostState
 from services.cli.client import QueryApi
+from services.cli.seal import seal_lines
 from services.cli.terminal import columns, compile_lines, minute, percent, pluralize, usd
 
 UNNAMED: Final = "(no model named)"
@@ -24,24 +27,35 @@ REASONS = {
 }
 
 
-def fetch_summary(api: QueryApi, *, since: str) -> dict[str, Any]:
-    """The summary as the query service returns it, amounts as exact Decimals. Raises: NoResponse."""
-    summary: dict[str, Any] = api.get("/v1/report/summary", {"since": since})
-    return summary
+class SealedSummary(Summary):
+    """What is printed."""
+
+    seal: SealView
 
 
-def compile_report(summary: Summary, console: Console, *, doctor: str = "farebox doctor") -> None:
+def fetch_summary(api: QueryApi, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The summary as the query service returns it, with its seal; amounts as exact Decimals. Raises: NoResponse."""
+    summary, seal = api.get_sealed("/v1/report/summary", parameters)
+    return {**summary, "seal": seal}
+
+
+def compile_report(
+    summary: SealedSummary, console: Console, *, doctor: str = "farebox doctor", zone: tzinfo = UTC
+) -> None:
     """Prints the report in the console's width; plain text where it is no terminal.
 
-    `doctor` is what to type to learn more about what it leaves out.
+    `doctor` is what to type to learn more about what it leaves out; timestamps are shown in `zone`.
     """
-    compile_lines(_lines(summary, console.width, doctor), console)
+    compile_lines(_lines(summary, console.width, doctor, zone), console)
 
 
-def _lines(summary: Summary, width: int, doctor: str) -> Iterator[Text]:
-    yield Text(f"\nCosts from {minute(summary.start)} to {minute(summary.end)} (UTC)\n", style="bold")
+def _lines(summary: SealedSummary, width: int, doctor: str, zone: tzinfo) -> Iterator[Text]:
+    start, end = (minute(when.astimezone(zone)) for when in (summary.start, summary.end))
+    yield Text(f"\nCosts from {start} to {end} ({zone})\n", style="bold")
     yield from _tree(summary, width)
-    if not summary.total.requests:
+    yield _heading("How complete this is")
+    yield from seal_lines(summary.seal)
+    if not summary.total.attempts:
         return
     if summary.top_users:
         yield _heading(f"Top {pluralize(len(summary.top_users), 'user')} by cost")
@@ -76,7 +90,7 @@ def _branches(summary: Summary) -> Iterator[tuple[str, Spend, float | None]]:
 
 
 def _coverage(spend: Spend) -> tuple[str, str]:
-    return f"{spend.requests - spend.unpriced_requests:,} of {spend.requests:,}", tokens_priced(spend)
+    return f"{spend.attempts - spend.unpriced_requests:,} of {spend.attempts:,}", tokens_priced(spend)
 
 
 def _users(summary: Summary, width: int) -> Iterator[Text]:
@@ -96,7 +110,9 @@ def _cache(summary: Summary) -> Iterator[Text]:
         return
     share = f"{cache.hits:,} of {pluralize(cache.requests, 'request')} that allowed it"
     yield Text(f"  Hit rate:  {percent(cache.hit_rate)} ({share})")
-    unknown = f", without {pluralize(cache.unpriced_hits, 'hit')} of which it is unknown" if cache.unpriced_hits else ""
+    unknown = (
+        f", not counting {pluralize(cache.unpriced_hits, 'hit')} of unknown savings" if cache.unpriced_hits else ""
+    )
     yield Text(f"  Savings:   {usd(cache.savings_usd)}{unknown if cache.savings_usd is not None else ''}")
 
 
@@ -104,14 +120,25 @@ def _left_out(summary: Summary, doctor: str) -> Iterator[Text]:
     total = summary.total
     if not total.unpriced_requests:
         yield Text("  Nothing: every request has a known cost.")
+        yield from _disputed(summary, doctor)
         return
-    yield Text(f"  {total.unpriced_requests:,} of {pluralize(total.requests, 'request')} could not be priced.")
+    yield Text(f"  {total.unpriced_requests:,} of {pluralize(total.attempts, 'request')} could not be priced.")
     yield Text(f"  Priced: {covered(total)}.")
     for entry in summary.unpriced:
         reason = REASONS.get(entry.cost_state, entry.cost_state)
         yield Text(f"    {model_of(entry)}: {pluralize(entry.requests, 'request')}, {reason}")
     yield Text("  What to do about it:")
     yield Text(f"    {doctor}", no_wrap=True)
+    yield from _disputed(summary, "")
+
+
+def _disputed(summary: Summary, doctor: str) -> Iterator[Text]:
+    """Costs that are in the total, and that somebody should look at: with the command where it is not shown yet."""
+    if summary.disputed_requests:
+        requests = pluralize(summary.disputed_requests, "request")
+        yield Text(f"  In the total, and in doubt: {requests} whose reported cost contradicts the calculated one.")
+        if doctor:
+            yield Text(f"    {doctor}", no_wrap=True)
 
 
 def model_of(entry: Unpriced | UnknownModel) -> str:

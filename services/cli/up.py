@@ -1,11 +1,15 @@
 """`farebox up`: everything by one command, and what to know about it on the console."""
 
+from typing import Final
+
 from rich.console import Console
 from rich.text import Text
 
 from services.domain.providers.catalog import ROUTED
 from services.embedded.data_folder import DataFolder
 from services.embedded.run import Running
+
+_SHOWN: Final = tuple(one for one in ROUTED if one.log_label)  # of some twenty
 
 
 def show_running(running: Running, folder: DataFolder, console: Console, *, beside: str = "", ending: str = "") -> None:
@@ -16,7 +20,8 @@ def show_running(running: Running, folder: DataFolder, console: Console, *, besi
     """
     console.print(Text("Farebox is up.", style="bold"))
     facts = [
-        *((f"{one.title} base URL", f"{running.proxy_url}/{one.label}{one.sdk_path}") for one in ROUTED),
+        *((f"{one.title} base URL", f"{running.proxy_url}/{one.label}{one.sdk_path}") for one in _SHOWN),
+        ("Dashboard", f"{running.query_url}/dashboard/"),
         ("Query API", f"{running.query_url}/docs"),
         ("Data", str(folder.path)),
         ("Memory", f"{running.accounting.resident_mb()} MB, of both processes{beside}"),

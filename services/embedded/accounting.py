@@ -13,40 +13,29 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, get_args
 
-import msgspec
 import uvicorn
 
 from schemas.errors import FareboxError, StoreUnavailable, Unavailable
 from services.domain.exchange.host import host_names
 from services.embedded.accounting_lock import accounting_lock
+from services.embedded.accounting_stores import AccountingStores, open_stores
 from services.embedded.channel import ParentChannel
 from services.embedded.messages import CountBacklog, Failed, QueryRows, Ready, Reply, Request, Status, Stop
+from services.embedded.sockets import url_of
 from services.migrate import migrate
-from services.ports import EventSink, EventSource
-from services.process import closed_by, descriptor_share
+from services.ports import EventSource
+from services.process import descriptor_share, process_id
 from services.query.build import query_server
 from services.query.dependencies import QueryStores
-from services.settings import MigrateSettings, QuerySettings, WorkerSettings
-from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from services.scheduler.build import SchedulerStores, schedule
+from services.scheduler.delivery_build import open_deliveries
+from services.scheduler.report_build import open_reports
+from services.scheduler.seals import SchedulerSeals
+from services.settings import MigrateSettings, QuerySettings, SchedulerSettings, WorkerSettings
 from services.stores.clock import SystemClock
-from services.stores.factory import (
-    open_event_sink,
-    open_event_source,
-    open_keys,
-    open_price_rows,
-    open_pricing_releases,
-    open_reprices,
-    open_secrets,
-    open_warehouse,
-)
 from services.stores.shipped_prices.book import ShippedPrices
-from services.stores.state.api_keys import SqlKeyStore
-from services.stores.state.prices import SqlPriceRows
-from services.stores.state.releases import SqlPricingReleases
-from services.stores.state.reprices import SqlReprices
-from services.stores.state.secrets import SqlSecrets
-from services.telemetry import QUERY_METRICS, Counter, Metrics
-from services.worker.build import work
+from services.telemetry import QUERY_METRICS, SCHEDULER_METRICS, Counter, Metrics
+from services.worker.build import WorkerStores, work
 
 logger = logging.getLogger("farebox.up")
 
@@ -56,19 +45,6 @@ _STATUS_S: Final = 0.25
 
 # Calls come first: where both want the same core, the proxy's process is to have it.
 _NICENESS: Final = 5
-
-
-class _Stores(msgspec.Struct, frozen=True, kw_only=True):
-    """What accounting works on."""
-
-    source: EventSource
-    warehouse: ClickHouseWarehouse
-    keys: SqlKeyStore
-    price_rows: SqlPriceRows
-    releases: SqlPricingReleases
-    reprices: SqlReprices
-    secrets: SqlSecrets
-    sink: EventSink
 
 
 async def run_accounting(
@@ -112,12 +88,15 @@ class Accounting:
         """Raises: InvalidSetting."""
         self._worker = WorkerSettings.from_environ(environ)
         self._query = QuerySettings.from_environ(environ)
+        self._scheduler = SchedulerSettings.from_environ(environ)
         self._migrate = MigrateSettings.from_environ(environ)
         self._listening = listening
         self._channel = channel
-        self._metrics = Metrics(QUERY_METRICS)  # the others are shown by the proxy, to which they are sent
+        self._metrics = Metrics(
+            QUERY_METRICS | SCHEDULER_METRICS
+        )  # the others are shown by the proxy, to which they are sent
         self._sent: dict[str, int] = {}
-        self._stores: _Stores | None = None  # until they are open
+        self._stores: AccountingStores | None = None  # until they are open
         self._stop = asyncio.Event()
         self._replies: set[asyncio.Task[None]] = set()
         self.is_ready = False
@@ -126,13 +105,16 @@ class Accounting:
         """Returns when it was stopped, the log is drained and everything is closed. Raises: FareboxError."""
         await migrate(self._migrate)
         async with AsyncExitStack() as stack:
-            self._stores = stores = await self._open(stack)
+            self._stores = stores = await open_stores(
+                stack, self._query, self._worker, self._metrics, heartbeat_url=self._scheduler.heartbeat_url
+            )
             shipped = ShippedPrices()
             server = await stack.enter_async_context(self._query_server(stores, shipped))
             worker_stop = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve(sockets=[self._listening]))
                 tasks.create_task(self._run_worker(stores, shipped, worker_stop))
+                tasks.create_task(self._run_scheduler(stores, stack))
                 self._channel.send(Ready())
                 self.is_ready = True
                 await self._stop.wait()
@@ -140,17 +122,52 @@ class Accounting:
                 await _drained(stores.source)
                 worker_stop.set()
 
-    async def _run_worker(self, stores: _Stores, shipped: ShippedPrices, stop: asyncio.Event) -> None:
+    async def _run_worker(self, stores: AccountingStores, shipped: ShippedPrices, stop: asyncio.Event) -> None:
         await work(
             self._worker,
-            source=stores.source,
-            warehouse=stores.warehouse,
+            WorkerStores(
+                source=stores.source,
+                positions=stores.positions,
+                progress=stores.progress,
+                warehouse=stores.warehouse,
+                price_rows=stores.price_rows,
+                releases=stores.releases,
+                secrets=stores.secrets,
+                leases=stores.leases,
+                budgets=stores.budgets,
+                budget_counters=stores.budget_counters,
+                telemetry=stores.telemetry,
+            ),
             shipped=shipped,
-            price_rows=stores.price_rows,
-            releases=stores.releases,
+            clock=SystemClock(),
             metrics=self._metrics,
             stop=stop,
             drain_now=self._stop,
+        )
+
+    async def _run_scheduler(self, stores: AccountingStores, stack: AsyncExitStack) -> None:
+        clock = SystemClock()
+        deliveries = open_deliveries(
+            stack, self._scheduler, clock=clock, metrics=self._metrics, public_url=url_of(self._listening)
+        )
+        seals = SchedulerSeals(stores.positions, stores.progress, clock, self._metrics)
+        reports = open_reports(
+            stack, self._scheduler.state, warehouse=stores.warehouse, seals=seals, metrics=self._metrics
+        )
+        await schedule(
+            SchedulerStores(
+                alerts=stores.alerts,
+                warehouse=stores.warehouse,
+                leases=stores.leases,
+                positions=stores.positions,
+                progress=stores.progress,
+                heartbeat=stores.heartbeat,
+            ),
+            clock=clock,
+            metrics=self._metrics,
+            stop=self._stop,
+            deliveries=deliveries,
+            reports=reports,
         )
 
     async def report_status(self) -> None:
@@ -165,7 +182,7 @@ class Accounting:
         self._sent = counts
         self._channel.send(
             Status(
-                troubles=dict(self._metrics.health.troubles),
+                failures=dict(self._metrics.health.failures),
                 warnings={name: tuple(warnings()) for name, warnings in self._metrics.health.warnings.items()},
                 counted={name: count for name, count in counted.items() if count},
             )
@@ -198,55 +215,40 @@ class Accounting:
             return await self._stores.warehouse.query(request.statement)
         return await self._stores.source.backlog()
 
-    def _query_server(self, stores: _Stores, shipped: ShippedPrices) -> AbstractAsyncContextManager[uvicorn.Server]:
+    def _query_server(
+        self, stores: AccountingStores, shipped: ShippedPrices
+    ) -> AbstractAsyncContextManager[uvicorn.Server]:
         return query_server(
             QueryStores(
+                positions=stores.positions,
+                progress=stores.progress,
                 warehouse=stores.warehouse,
                 keys=stores.keys,
                 price_rows=stores.price_rows,
                 reprices=stores.reprices,
                 secrets=stores.secrets,
+                hidden_properties=stores.hidden_properties,
+                upstreams=stores.upstreams,
+                alerts=stores.alerts,
+                channels=stores.channels,
+                scheduled_reports=stores.scheduled_reports,
                 sink=stores.sink,
+                cache=stores.cache,
+                budgets=stores.budgets,
+                budget_counters=stores.budget_counters,
             ),
             shipped=shipped,
             clock=SystemClock(),
             metrics=self._metrics,
             capture_bytes=self._query.capture_bytes,
             omission=self._query.omit_bodies,
+            proxy_id=process_id(self._query.proxy_id, self._query.query_port),
+            missing_tags=self._query.missing_tags,
             grace_s=DRAIN_S,
             max_connections=descriptor_share(2),
             public_url=self._query.query_url,
+            proxy_url=self._query.proxy_url,
             hosts=host_names(self._query.hosts),
-        )
-
-    async def _open(self, stack: AsyncExitStack) -> _Stores:
-        """What is open closes with `stack`. Raises: FareboxError."""
-        warehouse = closed_by(
-            stack, await open_warehouse(self._query.warehouse, query_timeout_s=self._query.query_timeout_s)
-        )
-        keys = closed_by(stack, open_keys(self._query.state))
-        source = closed_by(
-            stack,
-            await open_event_source(self._worker.event_log, group=self._worker.worker_group, metrics=self._metrics),
-        )
-        price_rows = closed_by(stack, open_price_rows(self._query.state))
-        releases = closed_by(stack, open_pricing_releases(self._query.state))
-        reprices = closed_by(stack, open_reprices(self._query.state))
-        secrets = closed_by(stack, open_secrets(self._query.state))
-        # A second writer beside the proxy's: a logged call is acknowledged when it is durable.
-        sink = await open_event_sink(
-            self._query.event_log, durability="standard", spill=self._query.kafka_spill, metrics=self._metrics
-        )
-        closed_by(stack, sink)
-        return _Stores(
-            source=source,
-            warehouse=warehouse,
-            keys=keys,
-            price_rows=price_rows,
-            releases=releases,
-            reprices=reprices,
-            secrets=secrets,
-            sink=sink,
         )
 
 

@@ -33,15 +33,21 @@ class DataFolder:
         self.path = path.resolve()
         self.key_file = self.path / "api-key"
 
-    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """`environ`, with what is kept in this folder unless it says otherwise."""
-        kept = {
+    @property
+    def stores(self) -> dict[str, str]:
+        """The settings of all that is kept in this folder."""
+        return {
             "FAREBOX_EVENT_LOG": f"journal:{self.path / 'journal.sqlite'}",
             "FAREBOX_WAREHOUSE": f"chdb:{self.path / 'warehouse'}",
             "FAREBOX_KAFKA_SPILL": str(self.path / "spill.sqlite"),
+            "FAREBOX_CACHE_URL": f"sqlite:{self.path / 'cache.sqlite'}",
+            "FAREBOX_BUDGETS_URL": f"sqlite:{self.path / 'budgets.sqlite'}",
             "FAREBOX_STATE": f"sqlite:///{self.path / 'state.sqlite'}",
         }
-        return kept | dict(environ)
+
+    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """`environ`, with what is kept in this folder unless it says otherwise."""
+        return self.stores | dict(environ)
 
     def read_key(self) -> str:
         """The key that was made on the first start; '' when there was none. Raises: InvalidSetting."""

@@ -43,7 +43,7 @@ class Ready(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """To the proxy, several times a second: how accounting is, as in its `Metrics`."""
 
-    troubles: Mapping[str, str]
+    failures: Mapping[str, str]
     warnings: Mapping[str, Sequence[str]]
     counted: Mapping[str, int]  # by how much counters have grown since the last status
 

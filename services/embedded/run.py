@@ -23,13 +23,13 @@ from services.embedded.accounting_process import Launch
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.sockets import listen, url_of
 from services.embedded.supervisor import AccountingSupervisor
-from services.ports import EventSink
+from services.log_ports import LogSink
 from services.process import closed_by, raise_descriptor_limit
-from services.proxy.build import proxy_server
+from services.proxy.build import open_cache, open_limit_stores, proxy_server
 from services.proxy.http.server import ProxyServer
 from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
-from services.stores.factory import open_event_sink, open_keys
+from services.stores.factory import open_event_sink, open_keys, open_secrets, open_upstreams
 from services.stores.private_files import make_private_folder
 from services.stores.state.api_keys import SqlKeyStore
 from services.telemetry import Metrics
@@ -45,7 +45,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     key_is_new: bool
     loop: asyncio.AbstractEventLoop
-    sink: EventSink
+    sink: LogSink
     server: ProxyServer
     accounting: AccountingSupervisor
 
@@ -77,13 +77,11 @@ def serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running
 
 
 async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[Running], None]) -> None:
-    proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
-    for kind in (WorkerSettings, MigrateSettings):
-        kind.from_environ(environ)  # what is wrong with them is raised before anything is made
-    origins_of(proxy.base_urls())
+    proxy, query = _settings(environ)
     proxy_socket = listen("proxy", proxy.proxy_host, proxy.proxy_port)
     query_socket = listen("query", query.query_host, query.query_port)
     metrics, query_url = Metrics(), url_of(query_socket)
+    environ = {**environ, "FAREBOX_PROXY_URL": query.proxy_url or url_of(proxy_socket)}
     accounting = AccountingSupervisor(Launch(environ=environ, folder=folder.path, listening=query_socket), metrics)
     async with contextlib.AsyncExitStack() as stack:
         # Closed in the opposite order: the proxy, its log, and then accounting, which drains the log.
@@ -92,11 +90,11 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
         keys = closed_by(stack, open_keys(proxy.state))
         key, key_is_new = await _first_key(folder, keys)
         sink = await open_event_sink(
-            proxy.event_log, durability=proxy.durability, spill=proxy.kafka_spill, metrics=metrics
+            proxy.event_log, durability=proxy.durability, spill=proxy.kafka_spill, state=proxy.state, metrics=metrics
         )
         closed_by(stack, sink)
         proxy = proxy.model_copy(update={"query_url": proxy.query_url or query_url})
-        server = proxy_server(proxy, sink=sink, keys=keys, metrics=metrics, clock=SystemClock(), warehouse=accounting)
+        server = _open_proxy(stack, proxy, sink=sink, keys=keys, metrics=metrics, accounting=accounting)
         running = Running(
             proxy_url=url_of(proxy_socket),
             query_url=query_url,
@@ -107,10 +105,47 @@ async def _serve(folder: DataFolder, environ: Mapping[str, str], use: Callable[[
             server=server,
             accounting=accounting,
         )
-        gc.collect()
-        gc.freeze()  # what was loaded stays: looking through it again would only make requests wait
+        _keep_what_is_loaded()
         await _serve_proxy(running, proxy_socket, use)
     accounting.check()
+
+
+def _open_proxy(
+    stack: contextlib.AsyncExitStack,
+    proxy: ProxySettings,
+    *,
+    sink: LogSink,
+    keys: SqlKeyStore,
+    metrics: Metrics,
+    accounting: AccountingSupervisor,
+) -> ProxyServer:
+    return proxy_server(
+        proxy,
+        sink=sink,
+        keys=keys,
+        secrets=closed_by(stack, open_secrets(proxy.state)),
+        metrics=metrics,
+        clock=SystemClock(),
+        upstreams=closed_by(stack, open_upstreams(proxy.state, encryption_key=proxy.encryption_key)),
+        warehouse=accounting,
+        cache=open_cache(stack, proxy),
+        limit_stores=open_limit_stores(stack, proxy),
+    )
+
+
+def _keep_what_is_loaded() -> None:
+    """What was loaded stays: looking through it again would only make requests wait."""
+    gc.collect()
+    gc.freeze()
+
+
+def _settings(environ: Mapping[str, str]) -> tuple[ProxySettings, QuerySettings]:
+    """Raises: InvalidSetting, for those of the worker too, before anything is made."""
+    proxy, query = ProxySettings.from_environ(environ), QuerySettings.from_environ(environ)
+    for kind in (WorkerSettings, MigrateSettings):
+        kind.from_environ(environ)
+    origins_of(proxy.base_urls())
+    return proxy, query
 
 
 async def _serve_proxy(running: Running, listening: socket.socket, use: Callable[[Running], None]) -> None:

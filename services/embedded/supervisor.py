@@ -22,7 +22,7 @@ STABLE_S: Final = 60.0  # a run of this length ends well enough for the next del
 UNRESPONSIVE_S: Final = 60.0  # without a message, of which several a second are sent
 STOP_S: Final = 28.0  # for draining the log and closing
 
-_TROUBLE: Final = "accounting"
+_FAILURE: Final = "accounting"
 
 logger = logging.getLogger("farebox.up")
 
@@ -43,7 +43,7 @@ class AccountingSupervisor:
         self._watch: asyncio.Task[None] | None = None
         self._stand_in: StandIn | None = None
         self._stopped = ""
-        self._reported: set[str] = set()  # names of troubles and warnings that are accounting's
+        self._reported: set[str] = set()  # names of failures and warnings that are accounting's
 
     async def start(self) -> None:
         """Returns when accounting is ready. Raises: AccountingStopped when it cannot start."""
@@ -124,12 +124,12 @@ class AccountingSupervisor:
 
     async def _restart(self, ended: Ended, delay_s: float) -> AccountingProcess:
         """Its next run, which may not be ready yet."""
-        trouble = f"accounting ended ({ended.reason}) and restarts: calls pass and are kept, and are counted afterwards"
-        self._metrics.health.troubles[_TROUBLE] = trouble
+        failure = f"accounting ended ({ended.reason}) and restarts: calls pass and are kept, and are counted afterwards"
+        self._metrics.health.failures[_FAILURE] = failure
         self._metrics.add("accounting_restarts_total")
         logger.error("accounting ended and restarts", extra={"reason": ended.reason, "delay_s": delay_s})
         if self._stand_in is None:
-            self._stand_in = StandIn(trouble)
+            self._stand_in = StandIn(failure)
             await self._stand_in.start(self._launch.listening)
         while True:
             await asyncio.sleep(delay_s)
@@ -144,22 +144,22 @@ class AccountingSupervisor:
 
     def _recovered(self) -> None:
         self._close_stand_in()
-        self._metrics.health.troubles.pop(_TROUBLE, None)
+        self._metrics.health.failures.pop(_FAILURE, None)
         self._metrics.worker_inside = True
         logger.warning("accounting runs again")
 
     def _give_up(self, reason: str) -> None:
         logger.error("accounting stopped: calls pass and are kept, but not counted", extra={"reason": reason})
         self._stopped = f"accounting stopped ({reason}): calls pass and are kept, but not counted"
-        self._metrics.health.troubles[_TROUBLE] = self._stopped
+        self._metrics.health.failures[_FAILURE] = self._stopped
         self._launch.listening.close()  # clients are refused, and do not wait for a response
 
     def _take_status(self, status: Status) -> None:
         for name, count in status.counted.items():
             self._metrics.add(name, count)  # type: ignore[arg-type]  # the same names, in the same code
         self._forget_status()
-        for name, trouble in status.troubles.items():
-            self._metrics.health.troubles[self._own(name)] = trouble
+        for name, failure in status.failures.items():
+            self._metrics.health.failures[self._own(name)] = failure
         for name, warnings in status.warnings.items():
             if warnings and name not in self._metrics.health.warnings:  # both processes warn of the same journal
                 self._metrics.health.warnings[self._own(name)] = lambda warnings=warnings: warnings  # type: ignore[misc]
@@ -171,7 +171,7 @@ class AccountingSupervisor:
 
     def _forget_status(self) -> None:
         for name in self._reported:
-            self._metrics.health.troubles.pop(name, None)
+            self._metrics.health.failures.pop(name, None)
             self._metrics.health.warnings.pop(name, None)
         self._reported.clear()
 

@@ -5,6 +5,7 @@ what was written stands, is on record, and a second run does the rest.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -12,19 +13,22 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from schemas.errors import FareboxError
+from schemas.errors import FareboxError, Unavailable
 from schemas.price import Price, PriceBook
 from schemas.reprice import ChargedRow, Correction, Reprice, RepriceState
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
 from schemas.timestamps import unix_us
 from schemas.usage import USAGE_CLASSES
+from services.amending import amend_rows
+from services.domain.pricing.other_models import decode_parts
 from services.domain.pricing.price_book import RecordingPriceBook
 from services.domain.pricing.reprice import Differences, correction_of
-from services.ports import AmendableWarehouse, Clock, Reprices, Row
+from services.ports import AmendableWarehouse, Clock, Row
+from services.price_ports import Reprices
 from services.retry import RetryPolicy, retry
 from services.sql.compile import compile_report
-from services.sql.measures import MEASURES
+from services.sql.measures import ROWS
 from services.sql.nodes import Filter, Key, Report, key_of
 from services.sql.reprices import (
     CHARGED,
@@ -38,6 +42,7 @@ from services.sql.reprices import (
     criteria_filter,
 )
 
+RENEW_EVERY_S: Final = 20.0  # a third of what a lease lasts
 RETRY: Final = RetryPolicy(first_delay_s=0.2, last_delay_s=1.6, max_attempts=5)
 
 logger = logging.getLogger(__name__)
@@ -82,6 +87,7 @@ class RepriceJob:
             decided = await asyncio.to_thread(_decided, rows, book, self.run)
             if not self.run.dry_run:
                 await self._write(decided)
+                await self._amend(rows)
             differences.add_all(decided.differences)
             await self._advance(len(rows))
             after = key_of(rows[-1])
@@ -102,6 +108,7 @@ class RepriceJob:
             after = key_of(keys[-1])
             span = Span(key_of(keys[0]), after)
             await self._execute(compile_restored(run.organization_id, run.id, span, now_us))
+            await self._amend(keys)
             (count,) = await self._query(compile_not_restored_count(run.organization_id, run.id, span))
             not_restored += count["not_restored"]
             await self._advance(len(keys))
@@ -110,7 +117,7 @@ class RepriceJob:
 
     async def _count_rows(self, where: Filter) -> None:
         organization_id = self.run.organization_id
-        requests = (MEASURES["requests"],)
+        requests = (ROWS,)
         query = Report(table=REQUEST_RESPONSE, organization_id=organization_id, where=where, measures=requests)
         (total,) = await self._query(compile_report(query))
         self.run = replace(self.run, rows_total=total["m0"])
@@ -127,13 +134,27 @@ class RepriceJob:
         span = Span(_key(corrections[0]), _key(corrections[-1]))
         await self._execute(compile_corrected(self.run.organization_id, self.run.id, span))
 
+    async def _amend(self, rows: Sequence[Row]) -> None:
+        """What was set on `rows` while they were written anew, or when an earlier run broke off."""
+        keys = [key_of(row) for row in rows]
+        await _retry(lambda: amend_rows(self._warehouse, self.run.organization_id, keys, is_patient=True))
+
+    async def keep_lease(self) -> None:
+        """Renews it until cancelled, also while a query takes longer than the lease lasts."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            with contextlib.suppress(Unavailable):  # the next time
+                await self._reprices.advance(self.run, at=self._clock.now())
+
     async def _advance(self, rows: int) -> None:
         self.run = replace(self.run, rows_done=self.run.rows_done + rows)
         if not await _retry(lambda: self._reprices.advance(self.run, at=self._clock.now())):
             raise LeaseLost(f"re-pricing {self.run.id} lost its lease")
 
     async def _query(self, statement: Statement) -> Sequence[Row]:
-        return await _retry(lambda: self._warehouse.query(statement))
+        # No client waits for it: one run charges as many rows as there are.
+        patient = replace(statement, is_patient=True)
+        return await _retry(lambda: self._warehouse.query(patient))
 
     async def _execute(self, statement: Statement) -> None:
         await _retry(lambda: self._warehouse.execute(statement))
@@ -158,6 +179,7 @@ def _decided(rows: Sequence[Row], book: PriceBook, run: Reprice) -> _Decided:
         if correction is not None:
             corrections.append(correction)
     named = {correction.price_id for correction in corrections}
+    named |= {part.price_id for correction in corrections for part in decode_parts(correction.other_models)}
     used = {price_id: price for price_id, price in prices.items() if price_id in named}
     return _Decided(corrections, used, differences)
 

@@ -11,12 +11,13 @@ from schemas.errors import Conflict, FareboxError, Unavailable
 from schemas.price import PriceBook
 from schemas.reprice import Criteria, Reprice, RepriceState
 from services.domain.pricing.price_book import LayeredPrices
-from services.ports import AmendableWarehouse, Clock, PriceRows, Reprices
+from services.ports import AmendableWarehouse, Clock
+from services.price_ports import PriceRows, Reprices
 from services.repricing.job import RepriceJob
 from services.sql.reprices import compile_later_runs
 
 CHUNK_ROWS: Final = 10_000
-RESPOND_WITHIN_S: Final = 2.0  # a client waits so long for the end; later it has to look again
+RESPOND_WITHIN_S: Final = 5.0  # a client waits so long for the end; later it has to look again
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ class Repricing:
 
     async def _check_is_latest(self, run: Reprice) -> None:
         """Rows must go back the way they came: a later run took this one's costs for the prior ones."""
-        rows = await self._warehouse.query(compile_later_runs(run.organization_id, run.id))
+        later_runs = msgspec.structs.replace(compile_later_runs(run.organization_id, run.id), is_patient=True)
+        rows = await self._warehouse.query(later_runs)
         for row in rows:
             later = await self._reprices.get_reprice(run.organization_id, row["reprice_id"])
             if later is not None and later.state is not RepriceState.UNDONE:
@@ -97,9 +99,11 @@ class Repricing:
     async def _run(self, run: Reprice, steps: Steps) -> None:
         job = RepriceJob(run, self._warehouse, self._reprices, self._clock, chunk_rows=self._chunk_rows)
         failure = "the query service was stopped"
+        lease = asyncio.create_task(job.keep_lease())
         try:
             failure = await _failure_of(steps, job)
         finally:
+            lease.cancel()
             await self._record(job.run, failure)
 
     async def _record(self, run: Reprice, failure: str) -> None:

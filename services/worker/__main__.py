@@ -7,13 +7,27 @@ from contextlib import AsyncExitStack
 
 from schemas.errors import InvalidSetting
 from services.domain.exchange.host import host_names
+from services.health_page import serve_health
 from services.process import closed_by, run_process
 from services.settings import WorkerSettings
-from services.stores.factory import open_event_source, open_price_rows, open_pricing_releases, open_warehouse
+from services.stores.clock import SystemClock
+from services.stores.factory import (
+    COUNTERS_S,
+    open_budget_counters,
+    open_budgets,
+    open_event_source,
+    open_leases,
+    open_otlp_receiver,
+    open_positions,
+    open_price_rows,
+    open_pricing_releases,
+    open_progress,
+    open_secrets,
+    open_warehouse,
+)
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import WORKER_METRICS, Metrics
-from services.worker.build import work
-from services.worker.health import serve_health
+from services.worker.build import WorkerStores, work
 
 logger = logging.getLogger("farebox.worker")
 
@@ -24,27 +38,34 @@ async def run(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        # The log first: a wrong setting is an error at once, while a warehouse that is not up yet is waited for.
-        source = closed_by(
-            stack, await open_event_source(settings.event_log, group=settings.worker_group, metrics=metrics)
-        )
-        warehouse = closed_by(stack, await open_warehouse(settings.warehouse))
-        price_rows = closed_by(stack, open_price_rows(settings.state))
-        releases = closed_by(stack, open_pricing_releases(settings.state))
+        stores = await _open_stores(settings, stack, metrics)
         health = await _listen(settings, metrics)
         stack.callback(health.close)
         logger.info("worker starts", extra={"host": settings.worker_host, "port": settings.worker_port})
-        await work(
-            settings,
-            source=source,
-            warehouse=warehouse,
-            shipped=ShippedPrices(),
-            price_rows=price_rows,
-            releases=releases,
-            metrics=metrics,
-            stop=stop,
-        )
+        await work(settings, stores, shipped=ShippedPrices(), clock=SystemClock(), metrics=metrics, stop=stop)
     logger.info("worker stopped")
+
+
+async def _open_stores(settings: WorkerSettings, stack: AsyncExitStack, metrics: Metrics) -> WorkerStores:
+    """What is open closes with `stack`. Raises: FareboxError."""
+    # The log first: a wrong setting is an error at once, while a warehouse that is not up yet is waited for.
+    source = await open_event_source(settings.event_log, group=settings.worker_group, metrics=metrics)
+    telemetry = open_otlp_receiver(
+        settings, proxy=settings.egress_proxy, no_proxy=settings.no_proxy, ca_file=settings.ca_file
+    )
+    return WorkerStores(
+        source=closed_by(stack, source),
+        positions=closed_by(stack, open_positions(settings.event_log, group=settings.worker_group)),
+        progress=closed_by(stack, open_progress(settings.state)),
+        warehouse=closed_by(stack, await open_warehouse(settings.warehouse)),
+        price_rows=closed_by(stack, open_price_rows(settings.state)),
+        releases=closed_by(stack, open_pricing_releases(settings.state)),
+        secrets=closed_by(stack, open_secrets(settings.state)),
+        leases=closed_by(stack, open_leases(settings.state)),
+        budgets=closed_by(stack, open_budgets(settings.state)),
+        budget_counters=closed_by(stack, open_budget_counters(settings.budgets_url, timeout_s=COUNTERS_S)),
+        telemetry=None if telemetry is None else closed_by(stack, telemetry),
+    )
 
 
 async def _listen(settings: WorkerSettings, metrics: Metrics) -> asyncio.Server:

@@ -14,12 +14,15 @@ import msgspec
 from schemas.errors import FareboxError, PoisonMessage, Unavailable
 from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
-from services.ports import EventSource, Warehouse
+from services.hashing import KeyedHashes
+from services.ports import AmendableWarehouse, EventSource
 from services.retry import RetryPolicy, retry
 from services.telemetry import Metrics
+from services.worker.amendments import keep_amendments
 from services.worker.logged_rows import settle_logs
+from services.worker.otlp_export import OtlpExport
 from services.worker.prices import PriceCache
-from services.worker.rows import Row, dead_letter, rows_of
+from services.worker.rows import Chunk, Row, dead_letter, rows_of
 from services.worker.skip_existing import rows_to_insert
 
 RETRY: Final = RetryPolicy(first_delay_s=0.1, last_delay_s=15.0)
@@ -31,7 +34,7 @@ MAX_DEAD_LETTER_RATIO: Final = 0.01
 WINDOW_EVENTS: Final = 10_000
 MAX_DEAD_LETTERS: Final = 100  # of a window, whatever the share
 
-_TROUBLE: Final = "worker"
+_FAILURE: Final = "worker"
 
 logger = logging.getLogger("farebox.worker")
 
@@ -54,7 +57,7 @@ class Flush(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_worker(
     source: EventSource,
-    warehouse: Warehouse,
+    warehouse: AmendableWarehouse,
     prices: PriceCache,
     metrics: Metrics,
     *,
@@ -62,11 +65,14 @@ async def run_worker(
     stop: asyncio.Event,
     drain_now: asyncio.Event | None = None,
     max_dead_letter_ratio: float = MAX_DEAD_LETTER_RATIO,
+    hashes: KeyedHashes | None = None,
+    export: OtlpExport | None = None,
 ) -> None:
     """Works until `stop`, and then finishes the batch in hand. Its owner closes what it was given.
 
     From `drain_now` on no batch waits for more events: the owner knows that none will come. A larger share of dead
-    letters than `max_dead_letter_ratio` stops it.
+    letters than `max_dead_letter_ratio` stops it. Without `hashes` requests have no fingerprints. Rows are handed to
+    `export` once they are inserted.
 
     While the log, the warehouse or the store of prices is unavailable it retries. Raises: TooManyDeadLetters.
     """
@@ -79,6 +85,8 @@ async def run_worker(
         stop=stop,
         drain_now=drain_now or asyncio.Event(),
         max_dead_letter_ratio=max_dead_letter_ratio,
+        hashes=hashes,
+        export=export,
     )
     try:
         while not stop.is_set():
@@ -95,7 +103,7 @@ class _Worker:
     def __init__(
         self,
         source: EventSource,
-        warehouse: Warehouse,
+        warehouse: AmendableWarehouse,
         prices: PriceCache,
         metrics: Metrics,
         *,
@@ -103,6 +111,8 @@ class _Worker:
         stop: asyncio.Event,
         drain_now: asyncio.Event,
         max_dead_letter_ratio: float,
+        hashes: KeyedHashes | None,
+        export: OtlpExport | None,
     ) -> None:
         self._source = source
         self._warehouse = warehouse
@@ -113,6 +123,8 @@ class _Worker:
         self._stop = stop
         self._drain_now = drain_now
         self._max_dead_letter_ratio = max_dead_letter_ratio
+        self._hashes = hashes
+        self._export = export
         self._window_events = 0
         self._window_dead_letters = 0
 
@@ -143,16 +155,18 @@ class _Worker:
         letters: list[DeadLetter] = []
         books = await self._retry(self._prices.books)
         charged_until = await self._retry(self._prices.charged_by_others_until)
+        hash_key = b"" if self._hashes is None else await self._retry(self._hashes.load)
         done = 0
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
-            chunk = await asyncio.to_thread(rows_of, batch, done, books)
+            chunk = await asyncio.to_thread(rows_of, batch, done, books, hash_key)
             self._count_dead_letters(chunk.letters)
             letters += chunk.letters
             await self._keep_prices(chunk.prices)
             rows, conflicts = await self._settle_logs(chunk.rows)
             letters += conflicts
             letters += await self._insert(await self._rows_to_insert(rows, charged_until))
+            await self._amend(chunk)
             done = chunk.end
         if letters:
             await self._retry(lambda: self._source.write_dead_letters(letters))
@@ -178,6 +192,11 @@ class _Worker:
             logger.warning("refused logs that would replace what they may not", extra={"count": len(conflicts)})
         return left, conflicts
 
+    async def _amend(self, chunk: Chunk) -> None:
+        """Behind the rows of `chunk`, also those that were there before: a worker may have died between the two."""
+        await self._retry(lambda: keep_amendments(chunk.amendments, chunk.rows, self._warehouse))
+        self._metrics.add("worker_amendments_total", len(chunk.amendments))
+
     async def _rows_to_insert(self, rows: Sequence[Row], charged_until: datetime | None) -> Sequence[Row]:
         left = await self._retry(lambda: rows_to_insert(rows, self._warehouse, charged_until=charged_until))
         if len(left) < len(rows):
@@ -200,6 +219,8 @@ class _Worker:
             half = len(rows) // 2
             return await self._insert(rows[:half]) + await self._insert(rows[half:])
         self._metrics.add("worker_rows_total", len(rows))
+        if self._export is not None:
+            await self._export.take(rows)
         return []
 
     def _count_events(self, count: int) -> None:
@@ -226,10 +247,10 @@ class _Worker:
             on_failure=self._note_failure,
             stop=self._stop,
         )
-        self._metrics.health.troubles.pop(_TROUBLE, None)
+        self._metrics.health.failures.pop(_FAILURE, None)
         return done
 
     def _note_failure(self, error: Unavailable, elapsed_s: float) -> None:
         self._metrics.add("worker_retries_total")
         if elapsed_s >= UNHEALTHY_AFTER_S:
-            self._metrics.health.troubles[_TROUBLE] = f"events wait to be counted: {error}"
+            self._metrics.health.failures[_FAILURE] = f"events wait to be counted: {error}"

@@ -10,10 +10,13 @@ from typing import Final
 
 import msgspec
 
+from schemas.amendment import StoredAmendment
 from schemas.errors import PoisonMessage, UnreadableExchange
-from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
+from schemas.event import DeadLetter, Delivery, ExchangeEvent
+from schemas.log_entry import decode_entry
 from schemas.price import Price, PriceBook, PriceBooks
 from schemas.record import RequestBodies, RequestRecord
+from services.domain.amendment import to_stored
 from services.domain.enrich import recorded_at_of, to_record
 from services.domain.pricing.price_book import RecordingPriceBook
 
@@ -31,20 +34,27 @@ class Row(msgspec.Struct, frozen=True):
     delivery: Delivery
     record: RequestRecord
     bodies: RequestBodies | None
+    method: str
+    traceparent: str  # of the client
 
 
 class Chunk(msgspec.Struct, frozen=True):
     """What the deliveries up to `end` became."""
 
     rows: list[Row]
+    amendments: list[StoredAmendment]
     letters: list[DeadLetter]
     prices: dict[str, Price]  # by id: every price that was looked up
     end: int
 
 
-def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Chunk:
-    """The deliveries from `start` on, until their bodies together are large, or many are logs. Raises: MemoryError."""
+def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks, hash_key: bytes = b"") -> Chunk:
+    """The deliveries from `start` on, until their bodies together are large, or many are logs.
+
+    `hash_key` is that of `to_record`. Raises: MemoryError.
+    """
     rows: list[Row] = []
+    amendments: list[StoredAmendment] = []
     letters: list[DeadLetter] = []
     used = _UsedPrices(books)
     characters = logs = 0
@@ -52,27 +62,33 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks) -> Chunk:
     for delivery in batch[start:]:
         end += 1
         try:
-            record, bodies = _understood(decode_event(delivery.payload), used)
+            entry = decode_entry(delivery.payload)
+            if not isinstance(entry, ExchangeEvent):
+                amendments.append(to_stored(entry))
+                continue
+            record, bodies = _understood(entry, used, hash_key)
         except PoisonMessage as error:
             letters.append(dead_letter(delivery, error))
             continue
-        rows.append(Row(delivery, record, bodies))
+        rows.append(Row(delivery, record, bodies, entry.request.method, entry.request.traceparent))
         if bodies is not None:
             characters += len(bodies.request_body) + len(bodies.response_body)
         logs += record.logged_us > 0
         if characters >= MAX_CHARACTERS or logs >= MAX_LOGS:
             break
     _warn_of_faults(letters)
-    return Chunk(rows, letters, used.prices, end)
+    return Chunk(rows, amendments, letters, used.prices, end)
 
 
-def _understood(event: ExchangeEvent, books: "_UsedPrices") -> tuple[RequestRecord, RequestBodies | None]:
+def _understood(
+    event: ExchangeEvent, books: "_UsedPrices", hash_key: bytes
+) -> tuple[RequestRecord, RequestBodies | None]:
     """Raises: UnreadableExchange on a fault of ours, since one event that meets it must not hold up all others.
 
     MemoryError is no fault of the event.
     """
     try:
-        return to_record(event, books.prices_of(event.request.organization_id, recorded_at_of(event)))
+        return to_record(event, books.prices_of(event.request.organization_id, recorded_at_of(event)), hash_key)
     except MemoryError:
         raise
     except Exception as error:

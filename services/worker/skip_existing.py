@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from schemas.record import RequestRecord
-from schemas.timestamps import unix_us, whole_milliseconds
+from schemas.timestamps import whole_milliseconds
+from schemas.versions import last_version_of
 from services.ports import Warehouse
 from services.sql.nodes import Key, key_of
 from services.sql.row_versions import compile_kept_versions
@@ -34,7 +35,7 @@ async def rows_to_insert(rows: Sequence[Row], warehouse: Warehouse, *, charged_u
     if charged_until is None:
         return rows
     kept: set[int] = set()
-    for organization_id, doubtful in _together(rows, unix_us(charged_until)):
+    for organization_id, doubtful in _together(rows, last_version_of(charged_until)):
         versions = await _kept_versions(organization_id, [row.key for row in doubtful], warehouse)
         kept.update(row.place for row in doubtful if versions.get(row.key, -1) >= row.version)
     return [row for place, row in enumerate(rows) if place not in kept] if kept else rows

@@ -24,6 +24,9 @@ TOP_USERS: Weighted = {"user-789": 88, "user-456": 79, "user-123": 66, "user-234
 OTHER_USERS = 40
 FREE_USERS = frozenset({"user-123", "user-234"})
 UNPRICED_MODEL = "acme-internal-7b"
+IMPORTER = "user-813"
+IMPORT_AGE_DAYS = 3
+IMPORTED_DOCUMENTS = 60
 DOCUMENT_STEPS = (
     ("/analyze", "Summarize this document..."),
     ("/analyze/extract", "Extract key points..."),
@@ -40,6 +43,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int  # typical; single requests spread around it
     completion_tokens: int
     prompt: str
+    repeats: bool = False  # the same prompt each time; else each has a number of its own
     cached: bool = False  # whether the application lets Farebox respond from its cache
     steps: Sequence[tuple[str, str]] = ()  # of one session: path and prompt
 
@@ -79,6 +83,7 @@ FEATURES = (
         prompt_tokens=20_000,
         completion_tokens=1_300,
         prompt="What are your business hours?",
+        repeats=True,
         cached=True,
     ),
 )
@@ -101,6 +106,17 @@ def history(organization_id: str, *, until: datetime, days: int) -> Iterator[Exc
                 yield event
 
 
+def archive_import(organization_id: str, *, until: datetime) -> Iterator[ExchangeEvent]:
+    """One night, a few days before `until`, in which a user on the free plan has a whole archive analyzed.
+
+    It is what unusual patterns are for. The same day's import has the same exchanges, whenever the demo is run.
+    """
+    day = _Day(organization_id, until.date() - timedelta(days=IMPORT_AGE_DAYS), draws="import")
+    documents = next(feature for feature in FEATURES if feature.steps)
+    for number in range(IMPORTED_DOCUMENTS):
+        yield from day.visit(documents, day.at(timedelta(hours=1, minutes=2 * number)), IMPORTER, "production")
+
+
 def tier_of(user: str) -> str:
     """A user's plan; always the same one."""
     if user in TOP_USERS:
@@ -111,10 +127,10 @@ def tier_of(user: str) -> str:
 class _Day:
     """One day's draws."""
 
-    def __init__(self, organization_id: str, day: date) -> None:
+    def __init__(self, organization_id: str, day: date, *, draws: str = "farebox") -> None:
         self._organization_id = organization_id
         self._day = day
-        self._draw = random.Random(f"farebox:{day.isoformat()}")
+        self._draw = random.Random(f"{draws}:{day.isoformat()}")
         self._paid: dict[tuple[str, str], ExchangeEvent] = {}  # by feature and environment: what a cache could hold
 
     def events(self) -> Iterator[ExchangeEvent]:
@@ -123,12 +139,10 @@ class _Day:
             visits = round(feature.requests_a_day * busy / max(1, len(feature.steps)))
             # In order, since a cache can only hold what was requested before.
             for timestamp in sorted(self._timestamp() for _ in range(visits)):
-                yield from self._visit(feature, timestamp)
+                yield from self.visit(feature, timestamp, _user(self._draw), _one_of(self._draw, _ENVIRONMENTS))
 
-    def _visit(self, feature: Feature, timestamp: datetime) -> Iterator[ExchangeEvent]:
+    def visit(self, feature: Feature, timestamp: datetime, user: str, environment: str) -> Iterator[ExchangeEvent]:
         """One user's visit: a single request, or the steps of a session one after the other."""
-        user = _user(self._draw)
-        environment = _one_of(self._draw, _ENVIRONMENTS)
         properties = {"Feature": feature.name, "Environment": environment, "UserTier": tier_of(user)}
         tags = RequestTags(user_id=user, properties=properties, cache_enabled=feature.cached)
         if not feature.steps:
@@ -156,7 +170,8 @@ class _Day:
         """An exchange with the provider: completed, but for a small share."""
         model = _one_of(self._draw, feature.models)
         provider = (ANTHROPIC if model.startswith("claude") else OPENAI).name
-        body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]})
+        content = prompt if feature.repeats else f"{prompt} ({timestamp:%y%m%d%H%M%S%f})"
+        body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": content}]})
         request = RequestEvent(
             organization_id=self._organization_id,
             request_id=str(self._id()),
@@ -212,8 +227,10 @@ class _Day:
     def _timestamp(self) -> datetime:
         """Mostly in office hours."""
         second = int(self._draw.triangular(0, 86_399, 50_000))
-        whole_day = datetime.combine(self._day, time(tzinfo=UTC))
-        return whole_day + timedelta(seconds=second, milliseconds=self._draw.randrange(1000))
+        return self.at(timedelta(seconds=second, milliseconds=self._draw.randrange(1000)))
+
+    def at(self, since_midnight: timedelta) -> datetime:
+        return datetime.combine(self._day, time(tzinfo=UTC)) + since_midnight
 
     def _id(self) -> uuid.UUID:
         return uuid.UUID(int=self._draw.getrandbits(128), version=4)

@@ -5,18 +5,21 @@ from typing import Annotated, Final
 import typer
 
 from schemas.api.prices import AddedPriceView, OperatorPriceView, PricesView
-from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
+from schemas.api.requests import UTC_NAME
+from services.cli.options import DATA, AsJson, Data, Key, Url, Zone, errors_in_one_line, query_api, show
 from services.cli.prices.parse import amount_of, class_prices, tier_prices
 from services.cli.prices.render import added_price, listed_prices, shown_prices
 from services.cli.terminal import compile_lines, console, sanitize
 from services.domain.providers.catalog import PROVIDERS
 from services.domain.providers.others import CUSTOM
 
-prices = typer.Typer(help="Look at prices, and give your own.", no_args_is_help=True)
+prices = typer.Typer(help="Show prices, and add your own.", no_args_is_help=True)
 
-# Whose prices are searched when no provider is named: those with a path here whose models cost the same at any
-# seller, and the one of calls logged without a provider.
-_SOLE_SELLERS: Final = tuple(one.name for one in PROVIDERS if one.label and one.prices and one.prices.is_sole_seller)
+# Whose prices are searched when no provider is named: those with a log path whose models cost the same at any seller,
+# and the one of calls logged without a provider.
+_SOLE_SELLERS: Final = tuple(
+    one.name for one in PROVIDERS if one.log_label and one.prices and one.prices.is_sole_seller
+)
 LIKELY: Final = (*_SOLE_SELLERS, CUSTOM.name)
 
 Provider = Annotated[str, typer.Option(help=f"As requests show it: {', '.join(LIKELY)} ... Default: any.")]
@@ -33,7 +36,7 @@ def add_price(
         list[str] | None,
         typer.Option(
             metavar="CLASS=USD",
-            help="Of any usage class: per million tokens, per unit for anything that is not tokens.",
+            help="Of any usage class: per million tokens, per hour of audio (prompt_audio_ms), else for one.",
         ),
     ] = None,
     above: Annotated[
@@ -49,6 +52,7 @@ def add_price(
     valid_until: Annotated[
         str | None, typer.Option("--until", metavar="TIMESTAMP", help="ISO 8601. Default: for ever.")
     ] = None,
+    zone: Zone = UTC_NAME,
     url: Url = "",
     key: Key = "",
     data: Data = DATA,
@@ -66,6 +70,7 @@ def add_price(
             "tiers": tier_prices(above or [], classes["usd_per_million_tokens"]),
             "valid_from": valid_from,
             "valid_until": valid_until,
+            "time_zone": zone,
         }
         added = query_api(url, key, data).post("/v1/prices", body)
         compile_lines(added_price(sanitize(AddedPriceView, added)), console())
@@ -86,14 +91,15 @@ def show_price(
     provider: Annotated[str, typer.Option(help="As requests show it. Default: who is likely to sell it.")] = "",
     service_tier: ServiceTier = "",
     at: Annotated[str, typer.Option(metavar="TIMESTAMP", help="ISO 8601. Default: now.")] = "",
+    zone: Zone = UTC_NAME,
     as_data: AsJson = False,
     url: Url = "",
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Show what a request of a model is charged by, and what else is known of its price."""
+    """Show which price a model is charged by. Also what it replaces, and the rows that name the model."""
     with errors_in_one_line():
-        parameters = {"model": model, "service_tier": service_tier} | ({"at": at} if at else {})
+        parameters = {"model": model, "service_tier": service_tier, "time_zone": zone} | ({"at": at} if at else {})
         api, tried = query_api(url, key, data), [provider] if provider else list(LIKELY)
         for place, seller in enumerate(tried, 1):
             response = api.get("/v1/prices", parameters | {"provider": seller})
@@ -108,11 +114,12 @@ def show_price(
 def end_price(
     row_id: Annotated[str, typer.Argument(help="As `farebox prices list` shows it.")],
     at: Annotated[str | None, typer.Option(metavar="TIMESTAMP", help="ISO 8601. Default: now.")] = None,
+    zone: Zone = UTC_NAME,
     url: Url = "",
     key: Key = "",
     data: Data = DATA,
 ) -> None:
     """End a price from a given timestamp. It stays in the list."""
     with errors_in_one_line():
-        ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at})
+        ended = query_api(url, key, data).post(f"/v1/prices/{row_id}/end", {"at": at, "time_zone": zone})
         compile_lines(listed_prices([sanitize(OperatorPriceView, ended)]), console())

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from schemas.errors import InvalidRequest
-from services.domain.pricing.price_input import counted_in_tokens
+from services.domain.pricing.price_input import FIELDS, counted_in_tokens, price_field
 
 _TIER: Final = "TOKENS:CLASS=USD, such as 200000:prompt_tokens=5"
 
@@ -14,14 +14,14 @@ _SHORT: Final = {"--input": "prompt_tokens", "--output": "completion_tokens", "-
 
 
 def class_prices(short: Mapping[str, str], given: Iterable[str]) -> dict[str, dict[str, Decimal]]:
-    """Amounts by the option that has its class, '' for none, and CLASS=USD each, into the two fields of the request.
+    """Amounts by the option that has its class, '' for none, and CLASS=USD each, into the fields of the request.
 
     Raises: InvalidRequest.
     """
-    by_field: dict[str, dict[str, Decimal]] = {"usd_per_million_tokens": {}, "usd_per_unit": {}}
+    by_field: dict[str, dict[str, Decimal]] = {field: {} for field in FIELDS}
     named = [(_SHORT[option], amount_of(usd, option)) for option, usd in short.items() if usd]
     for name, usd in [*named, *(_named(text, "--price", "CLASS=USD, such as prompt_tokens=2.50") for text in given)]:
-        field = by_field["usd_per_million_tokens" if counted_in_tokens(name) else "usd_per_unit"]
+        field = by_field[price_field(name)]
         if name in field:
             raise InvalidRequest(f"{name} has two prices")
         field[name] = usd

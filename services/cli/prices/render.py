@@ -12,7 +12,7 @@ from services.cli.terminal import minute
 def listed_prices(rows: Sequence[OperatorPriceView]) -> Iterator[Text]:
     """The rows, those that are over too; when there are none, a sentence."""
     if not rows:
-        yield Text("No prices were added here: requests are charged by the prices that Farebox knows by itself.")
+        yield Text("No prices were added here: requests are charged by the prices that come with Farebox.")
     for row in rows:
         yield Text(row.row_id, style="bold")
         yield Text(f"  {_model(row)}, {row.provider or 'any provider'}")
@@ -48,7 +48,10 @@ def shown_prices(view: PricesView, providers: Sequence[str]) -> Iterator[Text]:
 def _section(title: str, price: PriceView) -> Iterator[Text]:
     yield Text(title, style="bold")
     yield Text(f"  {price.id}")
-    yield Text(f"  {_model(price)}, {_since(price)}, from {price.source}")
+    checked = f", checked {price.checked_on}" if price.checked_on else ""
+    yield Text(f"  {_model(price)}, {_since(price)}, from {price.source}{checked}")
+    if price.page_url:
+        yield Text(f"  {price.page_url}", no_wrap=True)
     yield from (Text(f"  {line}") for line in _terms(price))
 
 
@@ -63,6 +66,7 @@ def _model(price: PriceView) -> str:
 def _terms(price: PriceView) -> Iterator[str]:
     yield from _amounts(price.usd_per_million_tokens, "per million")
     yield from _amounts(price.usd_per_unit, "each")
+    yield from _amounts(price.usd_per_hour, "an hour of")
     if price.usd_per_request:
         yield f"{_digits(price.usd_per_request)} per request"
     for tier in price.tiers:
@@ -71,7 +75,7 @@ def _terms(price: PriceView) -> Iterator[str]:
         yield from (f"{line}, {above}" for line in _amounts(tier.usd_per_unit, "each"))
     if price.max_prompt_tokens is not None:
         yield f"prompts above {price.max_prompt_tokens} tokens cost more; rate unknown"
-    if not (price.usd_per_million_tokens or price.usd_per_unit or price.usd_per_request):
+    if not (price.usd_per_million_tokens or price.usd_per_unit or price.usd_per_hour or price.usd_per_request):
         yield "its price is unknown"
 
 

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import typer
 
+from schemas.api.disputes import DisputedCosts
 from schemas.api.reprices import RepriceView, UnknownModels
+from schemas.api.requests import UTC_NAME
 from schemas.errors import InvalidRequest
 from services.cli.client import NoResponse
 from services.cli.doctor import compile_findings
-from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
+from services.cli.options import DATA, AsJson, Data, Key, Url, Zone, errors_in_one_line, query_api, show
 from services.cli.probes import Part, counting_part, query_part, worker_inside
 from services.cli.reprice.render import compile_run, followed, listed_runs
 from services.cli.terminal import compile_lines, console, sanitize
@@ -33,13 +35,14 @@ def doctor(
         query = query_part(api.url)
         through = counting_part("proxy", proxy or _proxy_url())
         parts = [query, through, _worker(worker, through)]
-        unknown = refusal = None
+        unknown = disputed = refusal = None
         try:
             if query.ok:
                 unknown = sanitize(UnknownModels, api.get("/v1/prices/unknown", {"since": since}))
+                disputed = sanitize(DisputedCosts, api.get("/v1/prices/disputed", {"since": since}))
         except NoResponse as error:
             refusal = error
-        well = compile_findings(parts, unknown, console())
+        well = compile_findings(parts, unknown, console(), disputed=disputed)
         if refusal is not None:
             raise refusal
         if not well:
@@ -50,6 +53,7 @@ def reprice(
     model: Annotated[str, typer.Option(metavar="PATTERN", help="As billed; each * stands for any text.")] = "",
     since: Annotated[str, typer.Option(help="How far back: 24h, 7d, 4w; or a timestamp, ISO 8601.")] = "",
     until: Annotated[str | None, typer.Option(metavar="TIMESTAMP", help="ISO 8601. Default: now.")] = None,
+    zone: Zone = UTC_NAME,
     provider: Annotated[str, typer.Option(help="As requests show it. Default: any.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     undo: Annotated[str, typer.Option(metavar="ID", help="Put back what a run changed.")] = "",
@@ -70,7 +74,11 @@ def reprice(
             lines = listed_runs(sanitize(RepriceView, run) for run in runs)
             show(runs, lambda console: compile_lines(lines, console), as_data=as_data)
             return
-        run = api.post(f"/v1/reprice/{_run_id(undo)}/undo", {}) if undo else api.post("/v1/reprice", body)
+        run = (
+            api.post(f"/v1/reprice/{_run_id(undo)}/undo", {})
+            if undo
+            else api.post("/v1/reprice", body | {"time_zone": zone})
+        )
         run = followed(api, run, console(stderr=True))
         show(run, lambda console: compile_run(sanitize(RepriceView, run), console), as_data=as_data)
 

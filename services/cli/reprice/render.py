@@ -46,7 +46,7 @@ def compile_run(run: RepriceView, console: Console) -> None:
 def _told(run: RepriceView, width: int) -> Iterator[Text]:
     yield Text(_title(run), style="bold")
     if run.state is RepriceState.UNDONE:
-        yield Text(f"{pluralize(run.rows_done, 'request')} put back to what it cost before.")
+        yield Text(f"{pluralize(run.rows_done, 'request')} put back to the cost before the run.")
         if run.rows_left:
             left = f"{pluralize(run.rows_left, 'request')} not put back: logged again after the run"
             yield Text(f"{left}, and so charged anew.", style="yellow")

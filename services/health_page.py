@@ -1,4 +1,4 @@
-"""The worker's own address: `/healthz`, 200 while it works, and `/metrics` for Prometheus. Two pages, read only."""
+"""All that a process without an API serves: `/healthz` and `/readyz`, 200 while it works, and `/metrics`."""
 
 import asyncio
 import contextlib
@@ -59,10 +59,10 @@ def _shown(path: bytes, host: bytes | None, metrics: Metrics, hosts: Collection[
     if path == b"/metrics":
         check_trusted(host, hosts)
         return _page(b"200 OK", metrics.exposition(), CONTENT_TYPE)
-    if path == b"/healthz":
+    if path in (b"/healthz", b"/readyz"):
         status = b"503 Service Unavailable" if metrics.health.unhealthy_reason else b"200 OK"
         return _page(status, metrics.health.render(), "application/json")
-    return _page(b"404 Not Found", "/healthz or /metrics\n", "text/plain")
+    return _page(b"404 Not Found", "/healthz, /readyz or /metrics\n", "text/plain")
 
 
 def _page(status: bytes, text: str, content_type: str, more: bytes = b"") -> bytes:

@@ -1,0 +1,1 @@
+"""`farebox export`: the rows of an export into a file, which goes on where it was interrupted."""

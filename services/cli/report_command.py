@@ -1,0 +1,104 @@
+"""`farebox report`: what was spent, in the form of the summary or by groups of one's own choice."""
+
+from functools import partial
+from typing import Annotated, Any, Final
+
+import typer
+
+from schemas.api.requests import UTC_NAME
+from schemas.errors import InvalidRequest
+from services.cli.client import QueryApi
+from services.cli.options import (
+    DATA,
+    AsJson,
+    Data,
+    End,
+    Filters,
+    Key,
+    Month,
+    Names,
+    PeriodZone,
+    Since,
+    Start,
+    Url,
+    errors_in_one_line,
+    print_csv,
+    query_api,
+    show,
+    warn,
+)
+from services.cli.report import SealedSummary, compile_report, fetch_summary
+from services.cli.report_options import filter_given, groupings, names_given, period_given
+from services.cli.report_table import SealedReport, report_lines
+from services.cli.terminal import compile_lines, sanitize
+from services.query.time_zone import zone_of
+
+_PATH: Final = "/v1/report"
+_BY: Final = "Environment,Feature"
+_MEASURES: Final = "cost_usd"
+_GROUPS: Final = 1000
+_MAX_GROUPS: Final = 10_000  # of the endpoint: for files
+
+
+def report(
+    since: Since = "",
+    month: Month = "",
+    start: Start = "",
+    end: End = "",
+    zone: PeriodZone = UTC_NAME,
+    by: Annotated[
+        Names,
+        typer.Option(metavar="NAMES", help=f"Properties, columns, 15_minutes, day ...: Feature,model. Default: {_BY}."),
+    ] = None,
+    measures: Annotated[Names, typer.Option(metavar="NAMES", help=f"What is shown. Default: {_MEASURES}.")] = None,
+    filters: Filters = None,
+    compare: Annotated[
+        str, typer.Option(metavar="PERIOD", help="Beside it: previous, week_before, month_before or year_before.")
+    ] = "",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the groups as CSV.")] = False,
+    as_data: AsJson = False,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Print what was spent.
+
+    By default: by environment, feature and user, what caching saved, and what has no price.
+
+    With --by, --measures, --filter, --compare or --csv: by groups of your own choice.
+    """
+    with errors_in_one_line():
+        if as_csv and as_data:
+            raise InvalidRequest("pass --csv or --json, not both")
+        times, clock = period_given(month=month, since=since, start=start, end=end), zone_of(zone, "--zone")
+        api = query_api(url, key, data)
+        if not (by or measures or filters or compare or as_csv):
+            summary = fetch_summary(api, times | {"timeZone": zone})
+            show(summary, lambda to: compile_report(sanitize(SealedSummary, summary), to, zone=clock), as_data=as_data)
+            return
+        shown_by, shown_measures = names_given(by or [_BY]), names_given(measures or [_MEASURES])
+        body = {
+            "measures": shown_measures,
+            "by": groupings(shown_by),
+            "filter": filter_given(filters or []),
+            "timeFilter": times,
+            "timeZone": zone,
+            "compare": compare or None,
+            "limit": _MAX_GROUPS if as_csv or as_data else _GROUPS,
+        }
+        if as_csv:
+            print_csv(api, _PATH, body)
+            return
+        found = _fetch_report(api, body)
+        layout = partial(report_lines, by=shown_by, measures=shown_measures, zone=clock)
+        show(
+            found,
+            lambda to: compile_lines(layout(sanitize(SealedReport, found), width=to.width), to),
+            as_data=as_data,
+        )
+
+
+def _fetch_report(api: QueryApi, body: dict[str, Any]) -> Any:
+    whole = api.post_whole(_PATH, body)
+    warn([warning["message"] for warning in whole["warnings"]])
+    return {**whole["data"], "seal": whole["seal"]}

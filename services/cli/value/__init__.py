@@ -1,0 +1,1 @@
+"""`farebox value`. Start with `commands.py`."""
