@@ -11,11 +11,11 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import UsageSource
 
 ORGANIZATION = "org-1"
-MOMENT = datetime(2026, 11, 1, 12, 0, 0, 123000, tzinfo=UTC)
+TIMESTAMP = datetime(2026, 11, 1, 12, 0, 0, 123000, tzinfo=UTC)
 REQUEST_ID = "01932c07-2a00-7000-8000-000000000001"
 
 
-def chat_answer(
+def chat_response(
     *, model: str = "gpt-4o-mini-2024-07-18", prompt: int = 1000, cached: int = 400, completion: int = 200
 ) -> bytes:
     """An OpenAI chat completion with a usage block."""
@@ -39,7 +39,7 @@ def an_event(
     *,
     request_id: str = REQUEST_ID,
     organization_id: str = ORGANIZATION,
-    created_at: datetime = MOMENT,
+    created_at: datetime = TIMESTAMP,
     provider: str = "OPENAI",
     target_url: str = "https://api.openai.com/v1/chat/completions",
     tags: RequestTags | None = None,
@@ -52,8 +52,8 @@ def an_event(
     logged: bool = False,
     **response: Any,
 ) -> ExchangeEvent:
-    """A completed, plain OpenAI chat exchange unless told otherwise."""
-    body = chat_answer() if response_body is None else response_body
+    """A completed, plain OpenAI chat exchange unless reported otherwise."""
+    body = chat_response() if response_body is None else response_body
     return ExchangeEvent(
         request=RequestEvent(
             organization_id=organization_id,
@@ -86,10 +86,10 @@ def a_record(**changes: Any) -> RequestRecord:
     """The row of `an_event()`, priced, with two properties."""
     values: dict[str, Any] = {
         "organization_id": ORGANIZATION,
-        "request_created_at": MOMENT,
+        "request_created_at": TIMESTAMP,
         "request_id": REQUEST_ID,
-        "version": 1_793_534_400_973_000,
-        "response_created_at": MOMENT + timedelta(milliseconds=850),
+        "version": 1_793_534_400_973_000 << 12,
+        "response_created_at": TIMESTAMP + timedelta(milliseconds=850),
         "provider": "OPENAI",
         "model": "gpt-4o-mini-2024-07-18",
         "request_model": "gpt-4o-mini",
@@ -109,18 +109,25 @@ def a_record(**changes: Any) -> RequestRecord:
         "prompt_tokens": 600,
         "prompt_cache_read_tokens": 400,
         "prompt_cache_read_audio_tokens": 0,
+        "prompt_cache_read_image_tokens": 0,
         "prompt_cache_write_5m_tokens": 0,
         "prompt_cache_write_1h_tokens": 0,
+        "prompt_cache_write_12h_tokens": 0,
         "prompt_audio_tokens": 0,
         "prompt_image_tokens": 0,
-        "prompt_audio_seconds": 0,
+        "prompt_video_tokens": 0,
+        "prompt_audio_ms": 0,
+        "prompt_characters": 0,
         "completion_tokens": 200,
         "reasoning_tokens": 0,
         "completion_audio_tokens": 0,
         "completion_image_tokens": 0,
+        "completion_video_tokens": 0,
         "citation_tokens": 0,
         "web_searches": 0,
         "file_searches": 0,
+        "document_pages": 0,
+        "annotated_pages": 0,
         "usage_source": UsageSource.PROVIDER,
         "usage_mismatch": False,
         "usage_incomplete": False,
@@ -130,14 +137,26 @@ def a_record(**changes: Any) -> RequestRecord:
         "cost_state": CostState.PRICED,
         "price_id": "test/openai/gpt-4o-mini/2024-07-18",
         "provider_cost_usd": None,
+        "calculated_cost_usd": None,
+        "calculated_price_id": "",
+        "other_models": "",
         "reprice_id": "",
         "original_cost_usd": None,
         "cache_enabled": False,
         "cache_reference_id": None,
         "cache_saved_usd": None,
+        "attempt_of": None,
         "request_bytes": 71,
         "response_bytes": 300,
         "key_id": "",
+        "provider_key_hash": "",
+        "provider_organization": "",
+        "provider_project": "",
+        "provider_request_id": "chatcmpl-1",
+        "provider_response_id": "chatcmpl-1",
+        "request_fingerprint": "",
+        "response_model": "gpt-4o-mini-2024-07-18",
+        "proxy_id": "",
         "first_logged_us": 0,
         "logged_us": 0,
         "replaced": "",
@@ -167,7 +186,7 @@ def an_operator_price(**changes: Any) -> OperatorPrice:
             "prompt_tokens": Rate(usd=Decimal("0.0000006")),
             "completion_tokens": Rate(usd=Decimal("0.0000018")),
         },
-        "valid_from": MOMENT - timedelta(days=7),
-        "effective_for_events_since": MOMENT - timedelta(days=7),
+        "valid_from": TIMESTAMP - timedelta(days=7),
+        "effective_for_events_since": TIMESTAMP - timedelta(days=7),
     }
     return OperatorPrice(**(values | changes))

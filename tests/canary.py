@@ -13,17 +13,26 @@ import httpx
 
 from services.stores.journal.file import unpack_segment
 from tests.logged_calls import a_log
-from tests.scripted_provider import Do, ScriptedProvider, Step, answer, chunked
+from tests.plain_http import TRUSTS_NOBODY
+from tests.scripted_provider import Do, ScriptedProvider, Step, chunked, http_response
 
 SAID: Final = "canarysang"  # what people said, in requests, responses and errors
 PROVIDER_KEY: Final = "sk-provider-canarykey"
 OTHER_KEY: Final = "canaryapikey"
 QUERY_KEY: Final = "canaryquerykey"
-SECRETS: Final = (PROVIDER_KEY, OTHER_KEY, QUERY_KEY)
+SIGNING_KEY: Final = "canarysigningkey"
+SECRETS: Final = (PROVIDER_KEY, OTHER_KEY, QUERY_KEY, SIGNING_KEY)
 
 _USAGE: Final = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200, "note": SAID, SAID: 3}
 _LONG: Final = f"{SAID} " * 20_000  # read in a thread, and cut by the capture
-HEADERS: Final = {"Authorization": f"Bearer {PROVIDER_KEY}", "api-key": OTHER_KEY, "x-api-key": OTHER_KEY}
+HEADERS: Final = {
+    "Authorization": f"Bearer {PROVIDER_KEY}",
+    "api-key": OTHER_KEY,
+    "x-api-key": OTHER_KEY,
+    "aws-access-key": "AKIA",
+    "aws-secret-key": SIGNING_KEY,
+    "aws-session-token": SIGNING_KEY,
+}
 OMIT: Final = {"Helicone-Omit-Request": "true", "Helicone-Omit-Response": "true"}
 
 
@@ -52,39 +61,44 @@ _GZIP: Final = "Content-Encoding: gzip\r\n"
 
 Exchange = tuple[str, bytes, dict[str, str], list[Step]]
 EXCHANGES: Final[list[Exchange]] = [
-    ("plain", _request(), {}, [answer(_response())]),
-    ("large", _request(_LONG), {}, [answer(_response(_LONG))]),
+    ("plain", _request(), {}, [http_response(_response())]),
+    ("large", _request(_LONG), {}, [http_response(_response(_LONG))]),
     ("streamed", _request(stream=True), {}, [chunked(*_events())]),
     ("a large stream", _request(stream=True), {}, [chunked(*[_events(_LONG)[0]] * 4, *_events())]),
-    ("compressed", _request(), {}, [answer(gzip.compress(_response()), more=_GZIP)]),
+    ("compressed", _request(), {}, [http_response(gzip.compress(_response()), more=_GZIP)]),
     (
         "both compressed",
         gzip.compress(_request()),
         {"Content-Encoding": "gzip"},
-        [answer(gzip.compress(_response(_LONG)), more=_GZIP)],
+        [http_response(gzip.compress(_response(_LONG)), more=_GZIP)],
     ),
     ("cut by the provider", _request(stream=True), {}, [_BEGINNING, Do.CLOSE]),
-    ("cut while compressed", _request(), {}, [answer(gzip.compress(_response()), more=_GZIP)[:-40], Do.CLOSE]),
-    ("failed", _request(), {}, [answer(_ERROR, status="401 Unauthorized")]),
-    ("failed badly", _request(), {}, [answer(_ERROR, status="500 Internal Server Error", content_type="text/plain")]),
-    ("no JSON", f"{SAID} {{".encode(), {}, [answer(f"<{SAID}".encode(), content_type=f"text/html; {SAID}")]),
+    ("cut while compressed", _request(), {}, [http_response(gzip.compress(_response()), more=_GZIP)[:-40], Do.CLOSE]),
+    ("failed", _request(), {}, [http_response(_ERROR, status="401 Unauthorized")]),
+    (
+        "failed badly",
+        _request(),
+        {},
+        [http_response(_ERROR, status="500 Internal Server Error", content_type="text/plain")],
+    ),
+    ("no JSON", f"{SAID} {{".encode(), {}, [http_response(f"<{SAID}".encode(), content_type=f"text/html; {SAID}")]),
 ]
 
 
 async def tell(provider: ScriptedProvider, proxy_url: str, key: str, headers: dict[str, str]) -> int:
     """All exchanges through the proxy, and as logged calls; how many were recorded. `headers` omit the bodies, or the
     operator does."""
-    async with httpx.AsyncClient(base_url=proxy_url, timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=proxy_url, timeout=30, trust_env=False, verify=TRUSTS_NOBODY) as client:
         for name, body, more, script in EXCHANGES:
             provider.script = script
             await _ask(client, f"/oai/v1/chat/completions?key={QUERY_KEY}&x={name}", body, headers | more, key)
-        provider.script = [answer(_response())]
+        provider.script = [http_response(_response())]
         await _ask(client, f"/oai/{key}/v1/chat/completions?api_key={QUERY_KEY}", _request(), headers, "")
         await _hang_up(client, provider, headers, key)
         logs = _logs(key, dict(headers))
         for log in logs:
-            told = await client.post("/custom/v1/log", json=log, headers={"Authorization": f"Bearer {key}"})
-            assert told.status_code == 200, told.text
+            reported = await client.post("/custom/v1/log", json=log, headers={"Authorization": f"Bearer {key}"})
+            assert reported.status_code == 200, reported.text
         refused = await client.post("/custom/v1/log", content=json.dumps(logs[0])[:-20], headers=HEADERS)
         assert refused.status_code == 401
     return len(EXCHANGES) + 2 + len(logs)
@@ -106,16 +120,16 @@ async def _hang_up(client: httpx.AsyncClient, provider: ScriptedProvider, header
 
 
 def _logs(key: str, meta: dict[str, str]) -> list[dict[str, Any]]:
-    asked, meta = json.loads(_request()), meta | {"authorization": f"Bearer {PROVIDER_KEY}", "prompt": SAID}
+    requested, meta = json.loads(_request()), meta | {"authorization": f"Bearer {PROVIDER_KEY}", "prompt": SAID}
     url = f"https://user:{OTHER_KEY}@gateway.example/oai/{key}/v1/chat/completions?key={QUERY_KEY}#{SAID}"
     whole = json.loads(_response())
     return [
-        a_log(asked=asked, answer=whole, meta=meta, url=url),
-        a_log(asked=asked, answer={}, text=b"".join(_events()).decode(), meta=meta),
-        a_log(asked=asked, answer={}, text=b"".join(_events()[:1]).decode(), status=-3, meta=meta),
-        a_log(asked=asked, answer=json.loads(_ERROR), status=500, meta=meta),
-        a_log(asked={"input": _LONG}, answer=whole | {"service_tier": f"{SAID} {SAID}"}, meta=meta),
-        a_log(asked=[SAID], answer={}, text=f"{SAID} {{", meta=meta),
+        a_log(requested=requested, response=whole, meta=meta, url=url),
+        a_log(requested=requested, response={}, text=b"".join(_events()).decode(), meta=meta),
+        a_log(requested=requested, response={}, text=b"".join(_events()[:1]).decode(), status=-3, meta=meta),
+        a_log(requested=requested, response=json.loads(_ERROR), status=500, meta=meta),
+        a_log(requested={"input": _LONG}, response=whole | {"service_tier": f"{SAID} {SAID}"}, meta=meta),
+        a_log(requested=[SAID], response={}, text=f"{SAID} {{", meta=meta),
     ]
 
 

@@ -39,7 +39,7 @@ def clickhouse_server() -> Iterator[str]:
     given = os.environ.get("FAREBOX_TEST_CLICKHOUSE")
     if given:
         yield given.rstrip("/")
-    elif docker_answers():
+    elif docker_responses():
         with _in_docker() as address:
             yield address
     else:
@@ -47,7 +47,7 @@ def clickhouse_server() -> Iterator[str]:
             yield address
 
 
-def docker_answers() -> bool:
+def docker_responses() -> bool:
     """Whether a container engine runs, and not only its client is installed."""
     docker = shutil.which("docker")
     if docker is None:
@@ -94,7 +94,7 @@ def running(engine: Path, folder: Path, port: int) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """A port nobody listens on at the moment."""
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -103,8 +103,8 @@ def free_port() -> int:
 def _wait_for(url: str, alive: Callable[[], bool], timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while alive() and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
-            if answer.status == 200:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as response:
+            if response.status == 200:
                 return
         time.sleep(0.1)
     raise NoServer(f"the ClickHouse server at {url} does not answer")
@@ -152,7 +152,7 @@ def _serve(engine: str, folder: str, http_port: str, tcp_port: str) -> None:
         "--listen_host=127.0.0.1",
         f"--http_port={http_port}",
         f"--tcp_port={tcp_port}",
-        "--output-format=TabSeparated",  # becomes the default of HTTP answers, which clients rely on
+        "--output-format=TabSeparated",  # becomes the default of HTTP responses, which clients rely on
         "--query",
         _SERVE,
     ]

@@ -1,18 +1,29 @@
 """Fixtures that several rooms of tests share: the real engines, each started at most once a run."""
 
 import contextlib
+import gc
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer, clickhouse_server
 from tests.postgres_server import postgres_server
+from tests.redis_server import RedisProcess, redis_process
 from tests.servers import kafka_server
 from tests.warehouses import fresh_database, migrated
+
+DASHBOARD = "tests/dashboard/"
+
+# How long an example takes depends on the machine.
+settings.register_profile("farebox", deadline=None)
+settings.load_profile("farebox")
 
 
 def unavailable(what: str, reason: object) -> NoReturn:
@@ -89,7 +100,55 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisProcess]:
+    """A real Redis of this run's own, which may be stopped for a while. Tests keep apart by `organization_id`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(redis_process())
+        except NoServer as reason:
+            unavailable("Redis", reason)
+        yield server
+
+
 @pytest.fixture
 def organization_id() -> str:
     """An organization of which no other test knows."""
     return f"org-{uuid.uuid4()}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays until the end, so Python's collector need not look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what would prove the same twice: see `first_on_server` in pyproject.toml."""
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    sent: set[str] = set()
+    for item in items:
+        test, _, case = item.nodeid.partition("[")
+        is_again = test in sent and case.startswith("server-")
+        (left_out if is_again else kept).append(item)
+        if case.startswith("server-") and item.get_closest_marker("first_on_server"):
+            sent.add(test)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Where files are shared out, those of the dashboard stay together: one demo and one browser serve them all."""
+    return _Rooms(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class _Rooms(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return DASHBOARD if nodeid.startswith(DASHBOARD) else super()._split_scope(nodeid)

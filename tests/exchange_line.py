@@ -2,13 +2,15 @@
 
 import asyncio
 import socket
+import ssl
 from typing import Any
 
 from schemas.key import KeyOwner
 from schemas.origin import Origin
-from services.domain.exchange.capture import CaptureSpace
+from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
+from services.domain.routing.address import is_reachable
 from services.ports import EventSink, ResponseReceiver
 from services.proxy.admission.admission import Admission
 from services.proxy.admission.api_key import ApiKeyGate
@@ -22,11 +24,14 @@ from services.proxy.exchange.recorder import EventRecorder, Request
 from services.proxy.exchange.request_ids import RequestIds
 from services.proxy.http.flow_control import FlowControl
 from services.proxy.http.response_writer import ResponseWriter
+from services.stores.clock import SystemClock
 from services.stores.memory import MemoryLog, MemorySink
 from services.stores.upstream.connection import Connection
+from services.stores.upstream.dial import Dialer
 from services.stores.upstream.pool import Call, OriginPool
 from services.telemetry import Metrics
-from tests.builders import MOMENT, ORGANIZATION
+from tests.builders import ORGANIZATION, TIMESTAMP
+from tests.proxy_rig import an_attribution
 
 QUIET, _OTHER_END = socket.socketpair()
 
@@ -60,12 +65,16 @@ class Wire(asyncio.Transport):
         self.paused = False
 
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the provider is reached without
+
+
 class OneConnection:
     """The Upstream port over one wire."""
 
     def __init__(self) -> None:
         self.wire = Wire()
-        self.lane = OriginPool(origin_of("http://provider"), 1, 1, None)
+        dialer = Dialer(tls=NO_TLS, is_reachable=is_reachable)
+        self.lane = OriginPool(origin_of("http://provider"), 1, 1, dialer)
         self.connection = Connection(self.lane)
         self.connection.connection_made(self.wire)
 
@@ -92,11 +101,12 @@ class Line:
     def __init__(self, path: bytes = b"/oai/v1/x", *, strict_sink: EventSink | None = None) -> None:
         self.upstream, self.log, self.client, metrics = OneConnection(), MemoryLog(), Wire(), Metrics()
         self.buffer_memory = CaptureSpace(10_000)
-        self.answers = 0  # that are over
+        self.responses = 0  # that are over
         recorder = EventRecorder(
             sink=strict_sink or MemorySink(self.log, metrics=metrics),
             metrics=metrics,
             draw_id=RequestIds(bytes).draw,
+            attribution=an_attribution(),
             capture_bytes=10_000,
             capture_total_bytes=10_000,
         )
@@ -108,20 +118,22 @@ class Line:
             metrics=metrics,
             drains=Drains(recorder=recorder, metrics=metrics, limits=limits, by_default=True),
             buffer_memory=self.buffer_memory,
+            realtime_memory=CaptureSpace(10_000),
             paced=PacedWork(),
+            clock=SystemClock(),
             strict=strict_sink is not None,
             limits=Limits(max_body_bytes=100, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
         )
         target = Routes({"OPENAI": origin_of("http://provider")}).resolve(path)
         assert target is not None
         head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"3")])
-        reply = ResponseWriter(self.client, FlowControl(self.client), self._over)
+        reply = ResponseWriter(self.client, FlowControl(self.client), self._over, lambda _: False)
         reply.begin(keep_alive=True, http_1_0=False)
-        request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=0.0)
+        request = Request(method=b"POST", target=target, head=head, created_at=TIMESTAMP, began_s=0.0)
         self.exchange = Exchange(context, reply, request)
 
     def _over(self) -> None:
-        self.answers += 1
+        self.responses += 1
 
     def ask(self) -> None:
         self.exchange.begin()

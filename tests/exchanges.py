@@ -10,9 +10,9 @@ from datetime import timedelta
 import msgspec
 
 from schemas.event import ExchangeEvent, Outcome, RequestTags
-from tests.builders import MOMENT, ORGANIZATION, an_event
+from tests.builders import ORGANIZATION, TIMESTAMP, an_event
 
-_WORDS = ("cost", "users", "billing", "token", "answer", "because", "the", "of", "feature", "please", "session", "a")
+_WORDS = ("cost", "users", "billing", "token", "reply", "because", "the", "of", "feature", "please", "session", "a")
 
 
 def some_exchanges(count: int, *, seed: int = 1, organization_id: str = ORGANIZATION) -> Iterator[ExchangeEvent]:
@@ -25,7 +25,7 @@ def some_exchanges(count: int, *, seed: int = 1, organization_id: str = ORGANIZA
             event.request,
             organization_id=organization_id,
             request_id=str(uuid.UUID(int=draw.getrandbits(128), version=4)),
-            created_at=MOMENT + timedelta(milliseconds=37 * number),
+            created_at=TIMESTAMP + timedelta(milliseconds=37 * number),
             tags=_tags(draw),
         )
         recorded_at = request.created_at + timedelta(milliseconds=event.response.latency_ms)
@@ -75,7 +75,7 @@ def _chat_usage(draw: random.Random) -> dict[str, object]:
 def _chat(draw: random.Random) -> ExchangeEvent:
     model = draw.choice(("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06", "gpt-5-2025-08-07"))
     message = {"role": "assistant", "content": _words(draw, draw.randrange(300, 1500)), "refusal": None}
-    answer = {
+    reply = {
         "id": f"chatcmpl-{draw.randrange(10**9)}",
         "object": "chat.completion",
         "created": 1793534400,
@@ -84,7 +84,7 @@ def _chat(draw: random.Random) -> ExchangeEvent:
         "usage": _chat_usage(draw),
         "service_tier": "default",
     }
-    body = json.dumps(answer, indent=2).encode()
+    body = json.dumps(reply, indent=2).encode()
     if draw.random() < 0.3:
         return an_event(
             request_body=_question(draw, model), response_body=gzip.compress(body, 1), content_encoding="gzip"
@@ -119,7 +119,7 @@ def _message_usage(draw: random.Random) -> dict[str, object]:
 
 
 def _message(draw: random.Random) -> ExchangeEvent:
-    answer = {
+    reply = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -128,7 +128,7 @@ def _message(draw: random.Random) -> ExchangeEvent:
         "stop_reason": "end_turn",
         "usage": _message_usage(draw),
     }
-    return _anthropic(draw, json.dumps(answer).encode())
+    return _anthropic(draw, json.dumps(reply).encode())
 
 
 def _message_stream(draw: random.Random) -> ExchangeEvent:

@@ -1,7 +1,7 @@
 """Bodies that are dear to look at, each as large as the proxy takes it."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 CHAT_BYTES: Final = 4 * 2**20 - 64  # above it the proxy does not look at a chat
@@ -35,43 +35,37 @@ def _log(*, request: bytes = b"{}", response: bytes = b"{}", meta: bytes = b"{}"
     )
 
 
-def heavy_chats() -> Mapping[str, bytes]:
-    """By what is dear about them."""
-    names = _names(CHAT_BYTES - 200)
-    return {
-        "a long text": _chat(b'"messages":' + _text(b"x", CHAT_BYTES - 200)),
-        "many names": _chat(names[1:-1]),
-        "options of many names": _chat(b'"stream_options":' + names),
-        "many objects": _chat(b'"messages":' + _objects(CHAT_BYTES - 200)),
-        "a long name": _chat(_text(rb"\n", CHAT_BYTES - 200) + b":1"),
-    }
+# By what is dear about them; made when they are called for, which takes seconds for all.
+HEAVY_CHATS: Final[Mapping[str, Callable[[], bytes]]] = {
+    "a long text": lambda: _chat(b'"messages":' + _text(b"x", CHAT_BYTES - 200)),
+    "many names": lambda: _chat(_names(CHAT_BYTES - 200)[1:-1]),
+    "options of many names": lambda: _chat(b'"stream_options":' + _names(CHAT_BYTES - 200)),
+    "many objects": lambda: _chat(b'"messages":' + _objects(CHAT_BYTES - 200)),
+    "a long name": lambda: _chat(_text(rb"\n", CHAT_BYTES - 200) + b":1"),
+}
 
-
-def heavy_omitted() -> Mapping[str, tuple[bytes, str]]:
-    """Bodies of requests that are to be omitted, with their content encoding, by what is dear about them."""
-    return {
-        "tools of many names": (_tools(CHAT_BYTES - 200), ""),
-        "tools of many names, compressed": (gzip.compress(_tools(4 * CHAT_BYTES - 200), 1), "gzip"),
-    }
+# Bodies of requests that are to be omitted, with their content encoding.
+HEAVY_OMITTED: Final[Mapping[str, Callable[[], tuple[bytes, str]]]] = {
+    "tools of many names": lambda: (_tools(CHAT_BYTES - 200), ""),
+    "tools of many names, compressed": lambda: (gzip.compress(_tools(4 * CHAT_BYTES - 200), 1), "gzip"),
+}
 
 
 def _tools(size_bytes: int) -> bytes:
     return _chat(b'"tools":[%b]' % _names(size_bytes))
 
 
-def heavy_logs() -> Mapping[str, bytes]:
-    """By what is dear about them."""
-    room = LOG_BYTES - 600
-    return {
-        "a long text": _log(response=_text(b"x", room)),
-        "many escapes": _log(response=_text(rb"\n", room)),
-        "many objects": _log(response=_objects(room)),
-        "many names": _log(request=_names(room)),
-        "meta of many names": _log(meta=_names(room)),
-        "meta of many headers": _log(meta=_names(room, prefix=b"helicone-")),
-        "meta of many objects": _log(meta=b'{"a":%b}' % _objects(room)),
-        "a step's name of many objects": _log(request=b'{"_type":"tool","toolName":%b}' % _objects(room)),
-        "half characters": _log(response=_text(rb"\ud800", room)),
-        "backslashes": _log(response=b'"%b\\ud800"' % (b"\\" * (room // 2 * 2))),
-        "no UTF-8": _log(response=b'"\\ud800%b"' % (b"\xff" * room)),
-    }
+_ROOM: Final = LOG_BYTES - 600
+HEAVY_LOGS: Final[Mapping[str, Callable[[], bytes]]] = {
+    "a long text": lambda: _log(response=_text(b"x", _ROOM)),
+    "many escapes": lambda: _log(response=_text(rb"\n", _ROOM)),
+    "many objects": lambda: _log(response=_objects(_ROOM)),
+    "many names": lambda: _log(request=_names(_ROOM)),
+    "meta of many names": lambda: _log(meta=_names(_ROOM)),
+    "meta of many headers": lambda: _log(meta=_names(_ROOM, prefix=b"helicone-")),
+    "meta of many objects": lambda: _log(meta=b'{"a":%b}' % _objects(_ROOM)),
+    "a step's name of many objects": lambda: _log(request=b'{"_type":"tool","toolName":%b}' % _objects(_ROOM)),
+    "half characters": lambda: _log(response=_text(rb"\ud800", _ROOM)),
+    "backslashes": lambda: _log(response=b'"%b\\ud800"' % (b"\\" * (_ROOM // 2 * 2))),
+    "no UTF-8": lambda: _log(response=b'"\\ud800%b"' % (b"\xff" * _ROOM)),
+}

@@ -1,4 +1,4 @@
-"""Calls as Helicone's clients log them, byte for byte where it matters, with answers of real shapes."""
+"""Calls as Helicone's clients log them, byte for byte where it matters, with responses of real shapes."""
 
 import json
 from typing import Any
@@ -69,8 +69,8 @@ def as_events(chunks: list[dict[str, Any]]) -> str:
 
 def a_log(
     *,
-    asked: Any = None,
-    answer: Any = None,
+    requested: Any = None,
+    response: Any = None,
     text: str | None = None,
     status: Any = 200,
     meta: dict[str, Any] | None = None,
@@ -80,12 +80,12 @@ def a_log(
     url: str = "custom-model-nopath",
     **top: Any,
 ) -> dict[str, Any]:
-    """A chat completion that took 850 ms, as the npm client logs it, unless told otherwise."""
-    plain = CHAT if answer is None and text is None else answer
+    """A chat completion that took 850 ms, as the npm client logs it, unless reported otherwise."""
+    plain = CHAT if response is None and text is None else response
     return {
         "providerRequest": {
             "url": url,
-            "json": {"model": "gpt-4o-mini", "messages": []} if asked is None else asked,
+            "json": {"model": "gpt-4o-mini", "messages": []} if requested is None else requested,
             "meta": meta or {},
         },
         "providerResponse": {

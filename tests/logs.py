@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
+from services.log_ports import LogSink
 from services.ports import EventSink, EventSource
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
@@ -31,7 +32,7 @@ class EventLog(Protocol):
 
     metrics: Metrics
 
-    async def sink(self) -> EventSink: ...
+    async def sink(self) -> LogSink: ...
 
     async def source(self) -> EventSource: ...
 
@@ -43,7 +44,7 @@ class InMemory:
         self.metrics = Metrics()
         self._log = MemoryLog()
 
-    async def sink(self) -> EventSink:
+    async def sink(self) -> LogSink:
         return MemorySink(self._log, metrics=self.metrics)
 
     async def source(self) -> EventSource:
@@ -58,7 +59,7 @@ class InJournal:
         self.metrics = Metrics()
         self.path = path
 
-    async def sink(self) -> EventSink:
+    async def sink(self) -> LogSink:
         return JournalSink(self.path, metrics=self.metrics)
 
     async def source(self) -> EventSource:
@@ -85,7 +86,7 @@ class InKafka:
         await create_topics(brokers, partitions=partitions, replication=1, retention_hours=1, prefix=log.prefix)
         return log
 
-    async def sink(self, limits: SinkLimits = SinkLimits()) -> EventSink:  # noqa: B008  # a frozen value
+    async def sink(self, limits: SinkLimits = SinkLimits()) -> LogSink:  # noqa: B008  # a frozen value
         return await KafkaSink.open(
             self.brokers, spill=self.spill, metrics=self.metrics, prefix=self.prefix, limits=limits
         )

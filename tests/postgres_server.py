@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.schema import CreateSchema
 
-from tests.clickhouse_server import NoServer, docker_answers
+from tests.clickhouse_server import NoServer, docker_responses
 from tests.processes import free_port
 
 IMAGE = "postgres:17"
@@ -28,7 +28,7 @@ def postgres_server() -> Iterator[str]:
     elif binaries := _binaries():
         with _as_process(binaries) as url:
             yield url
-    elif docker_answers():
+    elif docker_responses():
         with _in_docker() as url:
             yield url
     else:

@@ -12,14 +12,14 @@ from services.worker.prices import PriceCache
 class Rows:
     """PriceRows that can be away."""
 
-    def __init__(self, *rows: OperatorPrice, away: bool = False) -> None:
+    def __init__(self, *rows: OperatorPrice, unreachable: bool = False) -> None:
         self.rows = list(rows)
-        self.away = away
-        self.asked = 0
+        self.unreachable = unreachable
+        self.requested = 0
 
     async def all_prices(self) -> Sequence[OperatorPrice]:
-        self.asked += 1
-        if self.away:
+        self.requested += 1
+        if self.unreachable:
             raise StoreUnavailable("prices: away")
         return list(self.rows)
 
@@ -34,7 +34,7 @@ class Rows:
 
 
 class OtherReleases:
-    """PricingReleaseRegistry that charged, or still do, until the timestamp that is told."""
+    """PricingReleaseRegistry that charged, or still do, until the timestamp that is reported."""
 
     def __init__(self, charge_until: datetime | None = None) -> None:
         self.charge_until = charge_until

@@ -16,7 +16,7 @@ from typing import Self
 
 
 def free_port() -> int:
-    """A port nobody listens on at the moment."""
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -38,13 +38,13 @@ class Process:
         return self
 
     def ready(self, timeout_s: float = 60) -> Self:
-        """Returns when `ready_url` answers, if only with a refusal. Raises: AssertionError with the child's output."""
+        """Returns when `ready_url` responds, if only with a refusal. Raises: AssertionError with the child's output."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             assert self._child is not None
             if self._child.poll() is not None:
                 break
-            if _answers(self.ready_url):
+            if _responses(self.ready_url):
                 return self
             time.sleep(0.05)
         raise AssertionError(f"{self.command} is not ready:\n{self.output()[-4000:]}")
@@ -106,10 +106,10 @@ def _clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("FAREBOX_")}
 
 
-def _answers(url: str) -> bool:
+def _responses(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status < 500)
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status < 500)
     except urllib.error.HTTPError as refusal:
         return refusal.code < 500
     except (urllib.error.URLError, OSError):

@@ -24,20 +24,31 @@ from schemas.omission import Omission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.exchange.host import host_names
-from services.ports import AmendableWarehouse
+from services.log_ports import LogPositions
+from services.ports import LedgerWarehouse
 from services.query.build import query_server
 from services.query.dependencies import QueryStores
 from services.query.http.server import MAX_CONNECTIONS
+from services.stores.budgets.sqlite_counters import SqliteCounters
+from services.stores.cache.sqlite_cache import SqliteCache
+from services.stores.journal.positions import JournalPositions
 from services.stores.journal.sink import JournalSink
 from services.stores.memory import ManualClock
 from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.alerts import SqlAlerts
 from services.stores.state.api_keys import SqlKeyStore
+from services.stores.state.budgets import SqlBudgets
+from services.stores.state.channels import SqlChannels
+from services.stores.state.hidden_properties import SqlHiddenProperties
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
+from services.stores.state.progress import SqlProgress
 from services.stores.state.reprices import SqlReprices
+from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.secrets import SqlSecrets
+from services.stores.state.upstreams import SqlUpstreams
 from services.telemetry import QUERY_METRICS, Metrics
-from tests.builders import MOMENT, a_record, some_bodies
+from tests.builders import TIMESTAMP, a_record, some_bodies
 
 LIST = "/v1/request/query-clickhouse"
 
@@ -48,13 +59,15 @@ class QueryService:
     def __init__(
         self,
         port: int,
-        warehouse: AmendableWarehouse,
+        warehouse: LedgerWarehouse,
         keys: SqlKeyStore,
         reprices: SqlReprices,
         clock: ManualClock,
         journal: Path,
+        state: str,
     ) -> None:
         self.journal = journal
+        self.state = state
         self.port = port
         self.reprices = reprices
         self.warehouse = warehouse
@@ -67,14 +80,19 @@ class QueryService:
         )
         return secret
 
-    def ask(self, path: str, body: object = None, *, key: str, **headers: str) -> tuple[int, Any]:
-        """Status and JSON; POST when there is a body. Bytes go as they are; fractions come back as Decimal."""
+    def ask(
+        self, path: str, body: object = None, *, key: str, method: str | None = None, **headers: str
+    ) -> tuple[int, Any]:
+        """Status and JSON; POST when there is a body, unless `method` says something else.
+
+        Bytes go as they are; fractions come back as Decimal.
+        """
         sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         common = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", sent, common | headers)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", sent, common | headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read(), parse_float=Decimal)
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, json.loads(response.read(), parse_float=Decimal)
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.loads(refusal.read(), parse_float=Decimal)
 
@@ -88,13 +106,13 @@ class Client:
     key: str
 
     def keep(self, *records: dict[str, Any], bodies: tuple[str, str] | None = None) -> list[str]:
-        """Rows of this organization, a second apart unless told otherwise, and their ids."""
+        """Rows of this organization, a second apart unless reported otherwise, and their ids."""
         rows = [
             a_record(
                 **{
                     "organization_id": self.organization_id,
                     "request_id": str(uuid.uuid4()),
-                    "request_created_at": MOMENT + timedelta(seconds=position),
+                    "request_created_at": TIMESTAMP + timedelta(seconds=position),
                 }
                 | record
             )
@@ -111,24 +129,24 @@ class Client:
         return self.service.ask(path, body, key=self.key)
 
     def page(self, filter_json: object = "all", **body: object) -> list[dict[str, Any]]:
-        status, answer = self.ask(LIST, {"filter": filter_json, **body})
-        assert (status, answer.get("error")) == (201, None), answer
-        rows: list[dict[str, Any]] = answer["data"]
+        status, response = self.ask(LIST, {"filter": filter_json, **body})
+        assert (status, response.get("error")) == (201, None), response
+        rows: list[dict[str, Any]] = response["data"]
         return rows
 
     def ids(self, filter_json: object = "all", **body: object) -> list[str]:
         return [row["request_id"] for row in self.page(filter_json, **body)]
 
     def report(self, **body: object) -> dict[str, Any]:
-        status, answer = self.ask("/v1/report", {"timeFilter": {"start": "2026-01-01T00:00:00Z"}, **body})
-        assert status == 200, answer
-        data: dict[str, Any] = answer["data"]
+        status, response = self.ask("/v1/report", {"timeFilter": {"start": "2026-01-01T00:00:00Z"}, **body})
+        assert status == 200, response
+        data: dict[str, Any] = response["data"]
         return data
 
     def summary(self, query: str = "") -> dict[str, Any]:
-        status, answer = self.ask(f"/v1/report/summary{query}")
-        assert status == 200, answer
-        data: dict[str, Any] = answer["data"]
+        status, response = self.ask(f"/v1/report/summary{query}")
+        assert status == 200, response
+        data: dict[str, Any] = response["data"]
         return data
 
 
@@ -144,6 +162,9 @@ class AwayWarehouse:
 
     async def keep_corrections(self, corrections: object) -> None: ...
 
+    async def keep_amendments(self, amendments: object) -> None: ...
+    async def keep_values(self, entries: object) -> None: ...
+
     async def execute(self, statement: Statement) -> None: ...
 
     async def close(self) -> None: ...
@@ -155,18 +176,43 @@ def leaf(**columns: object) -> dict[str, object]:
 
 @contextlib.contextmanager
 def query_service(
-    warehouse: AmendableWarehouse, folder: Path, *, public_url: str = "", max_connections: int = MAX_CONNECTIONS
+    warehouse: LedgerWarehouse,
+    folder: Path,
+    *,
+    public_url: str = "",
+    max_connections: int = MAX_CONNECTIONS,
+    positions: LogPositions | None = None,
 ) -> Iterator[QueryService]:
-    """A service on a free port, in a thread with a loop of its own."""
-    clock = ManualClock(MOMENT + timedelta(days=1))
+    """A service on a free port, in a thread with a loop of its own. Its `positions` are those of its own journal."""
+    clock = ManualClock(TIMESTAMP + timedelta(days=1))
     state = f"sqlite:///{folder}/state.sqlite"
     asyncio.run(migrate_state(state))
     keys, price_rows = SqlKeyStore(state), SqlPriceRows(state)
-    reprices, secrets = SqlReprices(state), SqlSecrets(state)
-    metrics = Metrics(QUERY_METRICS)
+    reprices, secrets, hidden = SqlReprices(state), SqlSecrets(state), SqlHiddenProperties(state)
+    upstreams, budgets = SqlUpstreams(state), SqlBudgets(state)
+    budget_counters = SqliteCounters(folder / "budgets.sqlite")
+    channels, scheduled_reports = SqlChannels(state), SqlScheduledReports(state)
+    alerts = SqlAlerts(state)
+    metrics, progress = Metrics(QUERY_METRICS), SqlProgress(state)
     sink = JournalSink(folder / "journal.sqlite", metrics=metrics)
+    cache = SqliteCache(folder / "cache.sqlite", max_bytes=0)
     stores = QueryStores(
-        warehouse=warehouse, keys=keys, price_rows=price_rows, reprices=reprices, secrets=secrets, sink=sink
+        positions=positions or JournalPositions(folder / "journal.sqlite"),
+        progress=progress,
+        warehouse=warehouse,
+        keys=keys,
+        price_rows=price_rows,
+        reprices=reprices,
+        secrets=secrets,
+        hidden_properties=hidden,
+        upstreams=upstreams,
+        channels=channels,
+        alerts=alerts,
+        scheduled_reports=scheduled_reports,
+        budgets=budgets,
+        budget_counters=budget_counters,
+        sink=sink,
+        cache=cache,
     )
     built: Future[uvicorn.Server] = Future()
 
@@ -181,6 +227,7 @@ def query_service(
             grace_s=5,
             max_connections=max_connections,
             public_url=public_url,
+            proxy_id="query-1",
             hosts=host_names("farebox.example.com,*.internal.example"),
         ) as server:
             built.set_result(server)
@@ -188,18 +235,25 @@ def query_service(
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()))
     thread.start()
-    server = built.result(timeout=10)
+    server = built.result(timeout=60)
     while not server.started:
         thread.join(0.01)
         assert thread.is_alive()
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield QueryService(port, warehouse, keys, reprices, clock, folder / "journal.sqlite")
+        yield QueryService(port, warehouse, keys, reprices, clock, folder / "journal.sqlite", state)
     finally:
         server.should_exit = True
         thread.join()
         asyncio.run(keys.close())
+        asyncio.run(progress.close())
         asyncio.run(price_rows.close())
         asyncio.run(reprices.close())
         asyncio.run(secrets.close())
+        asyncio.run(hidden.close())
+        asyncio.run(channels.close())
+        asyncio.run(scheduled_reports.close())
+        asyncio.run(budgets.close())
+        asyncio.run(budget_counters.close())
         asyncio.run(sink.close())
+        asyncio.run(cache.close())

@@ -21,13 +21,13 @@ from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.reprices import SqlReprices
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.exchanges import some_exchanges
 from tests.warehouses import ask, rows_of
 
 SHIPPED = ShippedPrices()
-LATER = MOMENT + timedelta(days=30)
-ALL = Criteria(model="*", provider="", since=MOMENT - timedelta(days=1), until=LATER)
+LATER = TIMESTAMP + timedelta(days=30)
+ALL = Criteria(model="*", provider="", since=TIMESTAMP - timedelta(days=1), until=LATER)
 CHUNK_ROWS = 37
 UNKNOWN = "acme-internal-7b"
 
@@ -75,7 +75,7 @@ class Operator:
     def use(
         self, act: Callable[[Repricing], Awaitable[Reprice]], warehouse: AmendableWarehouse | None = None
     ) -> Reprice:
-        """The run that `act` answers with, when it has ended. The clock moves on by a second."""
+        """The run that `act` responses with, when it has ended. The clock moves on by a second."""
         self.clock.advance(seconds=1)
         return asyncio.run(self._use(act, warehouse or self.warehouse))
 

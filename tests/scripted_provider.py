@@ -1,4 +1,4 @@
-"""A provider that does what it is told, down to the bytes: answers, dawdles, hangs, breaks off, resets."""
+"""A provider that does what it is reported, down to the bytes: responses, dawdles, hangs, breaks off, resets."""
 
 import asyncio
 import socket
@@ -20,7 +20,9 @@ class Do(Enum):
 Step = bytes | float | Do
 
 
-def answer(body: bytes, *, status: str = "200 OK", content_type: str = "application/json", more: str = "") -> bytes:
+def http_response(
+    body: bytes, *, status: str = "200 OK", content_type: str = "application/json", more: str = ""
+) -> bytes:
     """A whole response with a Content-Length."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
     return head.encode() + body
@@ -35,12 +37,13 @@ def chunked(
 
 
 class ScriptedProvider:
-    """Listens on loopback. Every request gets `script`, read anew each time."""
+    """Listens on loopback. Every request gets `script`, read anew each time, or the next of `scripts`."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self.script: Sequence[Step] = [answer(b"{}")]
-        self.read_bodies = True  # False: answers, or hangs, without having read the request's body
+        self.script: Sequence[Step] = [http_response(b"{}")]
+        self.scripts: list[Sequence[Step]] = []  # of the next requests; all behind them get the last one
+        self.read_bodies = True  # False: responses, or hangs, without having read the request's body
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
@@ -71,6 +74,8 @@ class ScriptedProvider:
         try:
             while True:
                 await self._read_request(reader)
+                if self.scripts:
+                    self.script = self.scripts.pop(0)
                 for step in self.script:
                     if not await self._take(step, reader, writer):
                         return

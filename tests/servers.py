@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests import clickhouse_server
-from tests.clickhouse_server import NoServer, docker_answers
+from tests.clickhouse_server import NoServer, docker_responses
 
 KAFKA = "4.1.1"
 START_TIMEOUT_S = 60
@@ -57,7 +57,7 @@ def kafka_server() -> Iterator[str]:
         given = os.environ.get("FAREBOX_TEST_KAFKA")
         if given:
             address, origin = given, "FAREBOX_TEST_KAFKA"
-        elif docker_answers():
+        elif docker_responses():
             address, origin = stack.enter_context(_in_docker()), "in Docker"
         else:
             address, origin = stack.enter_context(kafka_process()).address, f"Apache Kafka {KAFKA} as a process"
@@ -100,7 +100,7 @@ class KafkaProcess:
         self._format()
 
     def start(self) -> None:
-        """Returns when the broker answers."""
+        """Returns when the broker responses."""
         with (self._folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
                 self._java("kafka.Kafka", str(self._properties)),
@@ -109,7 +109,7 @@ class KafkaProcess:
                 stderr=output,
                 cwd=self._folder,
             )
-        self._wait_until_it_answers()
+        self._wait_until_it_responses()
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -138,7 +138,7 @@ class KafkaProcess:
         if formatted.returncode != 0:
             raise NoServer(f"Kafka's storage cannot be made: {(formatted.stdout + formatted.stderr).strip()[-300:]}")
 
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_responses(self) -> None:
         host, port = self.address.split(":")
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
@@ -187,7 +187,7 @@ def _fetch_all() -> None:
         ("Kafka", "FAREBOX_TEST_KAFKA", kafka_jars),
         ("ClickHouse", "FAREBOX_TEST_CLICKHOUSE", clickhouse_server.library),
     ):
-        if os.environ.get(given) or docker_answers():
+        if os.environ.get(given) or docker_responses():
             print(f"{name}: nothing to fetch")
             continue
         try:

@@ -1,15 +1,17 @@
 """What accounting costs the calls of `farebox up`: `python -m tests.bench.embedded`, or `make bench-embedded`.
 
-Calls go through the proxy alone; through `farebox up` that has nothing else to do; and through one whose worker drains
-100,000 events of about 3 KB while a report over all of them is requested again and again. nginx stands in for the
-provider, wrk makes the calls; both share one core. Farebox may use all cores, as it may on a machine with one command.
-p50 and p99 are medians over runs of a second. "x alone" divides a p99 by that of the proxy alone. Needs nginx, wrk and
-taskset (Debian: nginx, wrk, util-linux).
+Calls go through the proxy alone; through `farebox up` that has nothing else to do; through one whose worker drains
+100,000 events of about 3 KB while a report over all of them is requested again and again; and, once they are rows,
+while eight clients request different reports over all of them without a break, more than run at once. nginx stands in
+for the provider, wrk makes the calls; both share one core. Farebox may use all cores, as it may on a machine with one
+command. p50 and p99 are medians over runs of a second. "x alone" divides a p99 by that of the proxy alone. Needs nginx,
+wrk and taskset (Debian: nginx, wrk, util-linux).
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -33,22 +35,20 @@ from tests.exchanges import some_exchanges
 from tests.processes import Process, free_port
 
 EVENTS = 100_000
-REPORT = json.dumps(
-    {
-        "measures": ["cost_usd", "requests", "p95_latency_ms"],
-        "timeFilter": {"start": "2020-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z"},
-        "filter": "all",
-        "by": [{"column": "user_id"}, {"column": "model"}],
-        "limit": 100,
-    }
-).encode()
+RUNAWAYS = 8
+REPORT = {
+    "measures": ["cost_usd", "requests", "p95_latency_ms"],
+    "filter": "all",
+    "by": [{"column": "user_id"}, {"column": "model"}],
+    "limit": 100,
+}
 
 
 class Rig(Bench):
     """The stand-in provider, and a Farebox of either shape whose log may hold events already."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, request_bytes=256, answer_bytes=900)
+        super().__init__(folder, request_bytes=256, response_bytes=900)
         self.query_port = free_port()
 
     @contextmanager
@@ -88,7 +88,7 @@ class Rig(Bench):
 def _median(runs: Sequence[Measured]) -> Measured:
     """Of each figure: what else the machine does for a while touches few of the runs."""
     return Measured(
-        answers=sum(run.answers for run in runs),
+        responses=sum(run.responses for run in runs),
         duration_us=sum(run.duration_us for run in runs),
         errors=sum(run.errors for run in runs),
         p50_us=int(median(run.p50_us for run in runs)),
@@ -103,24 +103,29 @@ def a_rig() -> Iterator[Rig]:
 
 
 @contextmanager
-def reporting(rig: Rig) -> Iterator[list[int]]:
-    """While the block runs, one report after the other is requested; yields the statuses."""
+def reporting(rig: Rig, clients: int = 1) -> Iterator[list[int]]:
+    """While the block runs, each client requests one report after the other, none twice; yields the statuses."""
     key, stop, statuses = asyncio.run(_read_key(rig)), threading.Event(), list[int]()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"http://127.0.0.1:{rig.query_port}/v1/report", REPORT, headers)
+    numbers = itertools.count()
 
     def report() -> None:
         while not stop.is_set():
+            times = {"start": f"2020-01-01T00:00:00.{next(numbers) % 1000:03}Z", "end": "2030-01-01T00:00:00Z"}
+            body = json.dumps(REPORT | {"timeFilter": times}).encode()
+            request = urllib.request.Request(f"http://127.0.0.1:{rig.query_port}/v1/report", body, headers)
             with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=120) as response:
                 statuses.append(response.status)
 
-    thread = threading.Thread(target=report)
-    thread.start()
+    threads = [threading.Thread(target=report) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
     try:
         yield statuses
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 async def _read_key(rig: Rig) -> str:
@@ -156,7 +161,14 @@ def measure(events: int, connections: Sequence[int], seconds: int, console: Cons
         before = rig.metric("worker_rows_total")
         busy = rig.loads(connections, seconds)
         rows = rig.metric("worker_rows_total")
-    runs = {"proxy alone": alone, "farebox up, idle": idle, "farebox up, draining": busy}
+        stack.enter_context(reporting(rig, RUNAWAYS))
+        queried = rig.loads(connections, seconds)
+    runs = {
+        "proxy alone": alone,
+        "farebox up, idle": idle,
+        "farebox up, draining": busy,
+        "farebox up, queried without a break": queried,
+    }
     for place, count in enumerate(connections):
         table = Table(title=f"{count} connection{'s' if count > 1 else ''}")
         for heading in ("", "requests/s", "p50 ms", "p99 ms", "x alone", "errors"):

@@ -23,7 +23,7 @@ from rich.table import Table
 from schemas.event import ExchangeEvent, encode_event
 from services.ports import EventSink, EventSource
 from services.stores.journal.file import open_journal, pack_segment
-from tests.builders import an_event, chat_answer
+from tests.builders import an_event, chat_response
 from tests.clickhouse_server import NoServer
 from tests.logs import InJournal, InKafka, request_id
 from tests.servers import kafka_server
@@ -50,7 +50,7 @@ def some_events() -> list[ExchangeEvent]:
         an_event(
             request_id=request_id(number),
             request_body=" ".join(random.choices(words, k=160)).encode(),
-            response_body=chat_answer() + " ".join(random.choices(words, k=210)).encode(),
+            response_body=chat_response() + " ".join(random.choices(words, k=210)).encode(),
         )
         for number in range(1000)
     ]

@@ -1,10 +1,12 @@
 """What the proxy costs: `python -m tests.bench.proxy`.
 
-nginx stands in for the provider and, as `proxy_pass`, for the fastest thing that could stand in the proxy's place.
-The proxy has one core for itself; nginx and wrk, the load generator, share another. Bodies are captured and every
-event goes to a durable journal; afterwards the journal must hold as many events as wrk got answers. "core µs" is
-what one request takes of the proxy's core; it suffers less than the rates do from other work on the machine.
-`--streamed` asks for streams without asking for their usage, so that the proxy asks and takes it out again, and adds
+nginx stands in for the provider and, as `proxy_pass`, for the fastest thing that could stand in the proxy's place. The
+proxy has one core for itself; nginx and wrk, the load generator, share another. Bodies are captured and every event
+goes to a durable journal; afterwards the journal must hold as many events as wrk got responses. "core µs" is what one
+request takes of the proxy's core; it suffers less than the rates do from other work on the machine. "a rate limit" is
+one by requests in the proxy's memory, and "one budget" is of an organization whose budget is checked and settled for
+each request, in a file.
+`--streamed` requests streams without asking for their usage, so that the proxy asks and takes it out again, and adds
 the time to the first byte of a stream's body.
 Needs nginx, wrk and taskset (Debian: nginx, wrk, util-linux).
 """
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,12 +33,21 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.key import Permission
-from services.stores.factory import open_keys
+from services.stores.factory import open_budgets, open_keys
 from services.stores.state.migrations.run import migrate_state
-from tests.builders import chat_answer
+from tests.budgets import a_budget
+from tests.builders import chat_response
 from tests.processes import free_port
 
 PROXY_CORE, OTHER_CORE = "0", "1"
+RETRIED = "Farebox, retries on"
+LIMITED = "Farebox, a rate limit"
+BUDGETED = "Farebox, one budget"
+FAREBOX = ("Farebox", RETRIED, LIMITED, BUDGETED)
+HEADERS = {
+    RETRIED: "Helicone-Retry-Enabled: true",
+    LIMITED: "Helicone-RateLimit-Policy: 1000000000;w=60",  # in memory, and never used up
+}
 
 NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log crit;
@@ -46,7 +57,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   upstream provider {{ server 127.0.0.1:{provider_port}; keepalive 256; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{provider_port}; location / {{ default_type {type}; return 200 '{answer}'; }} }}
+  server {{ listen 127.0.0.1:{provider_port}; location / {{ default_type {type}; return 200 '{response}'; }} }}
   server {{ listen 127.0.0.1:{pass_port}; location / {{
     proxy_pass http://provider; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
 }}
@@ -57,11 +68,12 @@ wrk.method = "POST"
 wrk.body = '{body}'
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer sk-provider-key-of-the-benchmark"
-wrk.headers["Helicone-Auth"] = "Bearer {secret}"
+wrk.headers["Helicone-Auth"] = "Bearer " .. os.getenv("BENCH_KEY")
 wrk.headers["Helicone-User-Id"] = "user-123"
 wrk.headers["Helicone-Property-Feature"] = "chat"
+{headers}
 function done(summary, latency, requests)
-  io.write(string.format('RESULT {{"answers": %d, "duration_us": %d, "errors": %d, "p50_us": %d, "p99_us": %d}}\\n',
+  io.write(string.format('RESULT {{"responses": %d, "duration_us": %d, "errors": %d, "p50_us": %d, "p99_us": %d}}\\n',
     summary.requests, summary.duration,
     summary.errors.connect + summary.errors.read + summary.errors.write
       + summary.errors.status + summary.errors.timeout,
@@ -73,7 +85,7 @@ end
 class Measured(msgspec.Struct, frozen=True):
     """One run of wrk."""
 
-    answers: int
+    responses: int
     duration_us: int
     errors: int
     p50_us: int
@@ -81,36 +93,54 @@ class Measured(msgspec.Struct, frozen=True):
 
     @property
     def per_s(self) -> float:
-        return self.answers / (self.duration_us / 1e6)
+        return self.responses / (self.duration_us / 1e6)
 
 
 class Bench:
     """The stand-in provider, nginx as a proxy, and Farebox, ready to be loaded."""
 
-    def __init__(self, folder: Path, *, request_bytes: int, answer_bytes: int, streamed: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        request_bytes: int,
+        response_bytes: int,
+        streamed: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`headers` are sent beside those that every request has."""
         self.folder = folder
         self.provider_port, self.pass_port, self.proxy_port = free_port(), free_port(), free_port()
         self.streamed = streamed
+        self.cache_url = ""  # of a file in the folder
         config = NGINX.format(
             folder=folder,
             provider_port=self.provider_port,
             pass_port=self.pass_port,
             type="text/event-stream" if streamed else "application/json",
-            answer=_stream(answer_bytes) if streamed else _plain(answer_bytes),
+            response=_stream(response_bytes) if streamed else _plain(response_bytes),
         )
         (folder / "nginx.conf").write_text(config)
         prompt = {"model": "gpt-4o-mini", "stream": streamed, "messages": [{"role": "user", "content": ""}]}
         prompt["messages"][0]["content"] = "x" * max(0, request_bytes - len(json.dumps(prompt)))  # type: ignore[index]
-        self.body, self.secret = json.dumps(prompt), asyncio.run(self._make_key())
-        (folder / "load.lua").write_text(LOAD.format(body=self.body, secret=self.secret))
+        self.body = json.dumps(prompt)
+        self.secret, self.budgeted_secret = asyncio.run(self._make_keys())
+        more = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in (headers or {}).items())
+        (folder / "load.lua").write_text(LOAD.format(body=self.body, headers=more))
 
-    async def _make_key(self) -> str:
+    async def _make_keys(self) -> tuple[str, str]:
+        """Of an organization without budgets, and of one with a budget that is never used up."""
         state = f"sqlite:///{self.folder}/state.sqlite"
         await migrate_state(state)
-        keys = open_keys(state)
-        _, secret = await keys.create_key(organization_id="bench", name="bench", permission=Permission.READ_WRITE)
+        keys, budgets = open_keys(state), open_budgets(state)
+        plain, budgeted = [
+            (await keys.create_key(organization_id=name, name="bench", permission=Permission.READ_WRITE))[1]
+            for name in ("bench", "budgeted")
+        ]
+        await budgets.add_budget(a_budget("1000000", organization_id="budgeted"))
         await keys.close()
-        return secret
+        await budgets.close()
+        return plain, budgeted
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -119,6 +149,8 @@ class Bench:
             **os.environ,
             "FAREBOX_EVENT_LOG": f"journal:{self.folder}/journal.sqlite",
             "FAREBOX_STATE": f"sqlite:///{self.folder}/state.sqlite",
+            "FAREBOX_CACHE_URL": self.cache_url or f"sqlite:{self.folder}/cache.sqlite",
+            "FAREBOX_BUDGETS_URL": f"sqlite:{self.folder}/budgets.sqlite",
             "FAREBOX_PROXY_PORT": str(self.proxy_port),
             "FAREBOX_OPENAI_URL": f"http://127.0.0.1:{self.provider_port}",
             "FAREBOX_LOG_LEVEL": "warning",
@@ -136,10 +168,15 @@ class Bench:
                 child.terminate()
                 child.wait(20)
 
-    def load(self, url: str, *, connections: int, seconds: int) -> Measured:
+    def load(self, url: str, *, connections: int, seconds: int, header: str = "", secret: str = "") -> Measured:
+        """`header` is sent beside those that every request has. `secret` is of another key than the usual one."""
         command = ["taskset", "-c", OTHER_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
         out = subprocess.run(
-            [*command, "-s", str(self.folder / "load.lua"), url], capture_output=True, text=True, check=True
+            [*command, *(["-H", header] if header else []), "-s", str(self.folder / "load.lua"), url],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "BENCH_KEY": secret or self.secret},
         )
         for line in out.stdout.splitlines():
             if line.startswith("RESULT "):
@@ -149,7 +186,7 @@ class Bench:
     def first_bytes_us(self, url: str, *, seconds: int) -> list[float]:
         """From sending a request to the first byte of the response's body, one stream after the other; sorted."""
         parts = urlsplit(url)
-        asked = (
+        requested = (
             f"POST {parts.path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
             f"Helicone-Auth: Bearer {self.secret}\r\nContent-Length: {len(self.body)}\r\n\r\n{self.body}"
         ).encode()
@@ -157,7 +194,7 @@ class Bench:
         with socket.create_connection((parts.hostname or "", parts.port or 80)) as connection:
             while time.monotonic() < until_s:
                 began_s, got = time.perf_counter(), b""
-                connection.sendall(asked)
+                connection.sendall(requested)
                 while b"data:" not in got:
                     got += connection.recv(2**16)
                 times.append((time.perf_counter() - began_s) * 1e6)
@@ -184,11 +221,11 @@ class Bench:
 
 
 def _plain(size: int) -> str:
-    return chat_answer().decode().replace("Hello!", "Hello!" + "x" * max(0, size - len(chat_answer())))
+    return chat_response().decode().replace("Hello!", "Hello!" + "x" * max(0, size - len(chat_response())))
 
 
 def _stream(size: int) -> str:
-    """About `size` bytes of events, and the two that end a stream whose usage was asked for."""
+    """About `size` bytes of events, and the two that end a stream whose usage was requested."""
     opening = (
         '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1793534400,"model":"gpt-4o-mini","choices":['
     )
@@ -210,24 +247,28 @@ def _wait_for(url: str) -> None:
 
 
 def measure(bench: Bench, *, connections: int, seconds: int, console: Console) -> int:
-    """Prints a table; returns how many answers came through Farebox."""
+    """Prints a table; returns how many responses came through Farebox."""
     table = Table(title=f"{connections} connection{'s' if connections > 1 else ''}")
     for heading in ("", "requests/s", "p50 µs", "p99 µs", "added p50", "added p99", "errors", "core µs"):
         table.add_column(heading, justify="right" if heading else "left")
     rows: dict[str, Measured] = {}
-    for name, url in bench.targets().items():
+    targets = bench.targets()
+    for name, url in [*targets.items(), *((name, targets["Farebox"]) for name in FAREBOX[1:])]:
         before_s = bench.core_s("Farebox")
-        rows[name] = row = bench.load(url, connections=connections, seconds=seconds)
-        used = f"{(bench.core_s('Farebox') - before_s) / row.answers * 1e6:.1f}" if name == "Farebox" else ""
+        header = HEADERS.get(name, "")
+        secret = bench.budgeted_secret if name == BUDGETED else ""
+        rows[name] = row = bench.load(url, connections=connections, seconds=seconds, header=header, secret=secret)
+        is_farebox = name in FAREBOX
+        used = f"{(bench.core_s('Farebox') - before_s) / row.responses * 1e6:.1f}" if is_farebox else ""
         direct = rows["provider itself"]
         added = (str(row.p50_us - direct.p50_us), str(row.p99_us - direct.p99_us))
         table.add_row(name, f"{row.per_s:,.0f}", str(row.p50_us), str(row.p99_us), *added, str(row.errors), used)
     console.print(table)
-    return rows["Farebox"].answers
+    return sum(rows[name].responses for name in FAREBOX)
 
 
 def measure_first_bytes(bench: Bench, *, seconds: int, console: Console) -> int:
-    """Prints a table; returns how many answers came through Farebox."""
+    """Prints a table; returns how many responses came through Farebox."""
     table = Table(title="first byte of a stream")
     for heading in ("", "p50 µs", "p99 µs", "added p50", "added p99"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -247,7 +288,7 @@ def main() -> None:
     options.add_argument("--seconds", type=int, default=4, help="of each run")
     options.add_argument("--connections", type=int, nargs="+", default=[1, 32])
     options.add_argument("--request-bytes", type=int, default=256)
-    options.add_argument("--answer-bytes", type=int, default=900)
+    options.add_argument("--response-bytes", type=int, default=900)
     options.add_argument("--streamed", action="store_true")
     chosen = options.parse_args()
     console = Console(width=100)
@@ -255,19 +296,19 @@ def main() -> None:
         bench = Bench(
             Path(folder),
             request_bytes=chosen.request_bytes,
-            answer_bytes=chosen.answer_bytes,
+            response_bytes=chosen.response_bytes,
             streamed=chosen.streamed,
         )
-        answers = 0
+        responses = 0
         with bench.running():
             for connections in chosen.connections:
-                answers += measure(bench, connections=connections, seconds=chosen.seconds, console=console)
+                responses += measure(bench, connections=connections, seconds=chosen.seconds, console=console)
             if chosen.streamed:
-                answers += measure_first_bytes(bench, seconds=chosen.seconds, console=console)
-        missing = answers - bench.events()
-    # wrk does not count the answers that were on their way when it stopped.
-    console.print(f"{answers:,} answers, {answers - missing:,} events in the journal")
-    if not -sum(chosen.connections) <= missing <= 0:
+                responses += measure_first_bytes(bench, seconds=chosen.seconds, console=console)
+        missing = responses - bench.events()
+    # wrk does not count the responses that were on their way when it stopped.
+    console.print(f"{responses:,} answers, {responses - missing:,} events in the journal")
+    if not -len(FAREBOX) * sum(chosen.connections) <= missing <= 0:
         raise SystemExit(f"{missing} events are missing or too many")
 
 

@@ -25,13 +25,13 @@ from rich.table import Table
 from schemas.key import Permission
 from services.stores.factory import open_keys
 from services.stores.state.migrations.run import migrate_state
-from tests.heavy_bodies import heavy_chats, heavy_logs, heavy_omitted
+from tests.heavy_bodies import HEAVY_CHATS, HEAVY_LOGS, HEAVY_OMITTED
 from tests.processes import free_port
 
 Send = Callable[[int, str], Awaitable[None]]
 
 
-async def answered(reader: asyncio.StreamReader) -> int:
+async def responded(reader: asyncio.StreamReader) -> int:
     """The status of a response that has a length; its body is read."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     lengths = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length:")]
@@ -48,7 +48,7 @@ async def send_body(path: str, body: bytes, port: int, secret: str, *, lines: Se
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head(path, secret, f"Content-Length: {len(body)}", *lines))
     writer.write(body)
-    await answered(reader)
+    await responded(reader)
     writer.close()
 
 
@@ -68,7 +68,7 @@ async def send_chunks(port: int, secret: str) -> None:
         writer.write(b"1\r\nx\r\n" * 10_000)
         await writer.drain()
     writer.write(b"0\r\n\r\n")
-    await answered(reader)
+    await responded(reader)
     writer.close()
 
 
@@ -77,16 +77,16 @@ async def send_pipeline(port: int, secret: str, *, key: str = "") -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head("/oai/v1/embeddings", key or secret, "Content-Length: 0") * 2000)
     for _ in range(2000):
-        await answered(reader)
+        await responded(reader)
     writer.close()
 
 
 def sends() -> Mapping[str, Send]:
-    chats = {f"chat: {name}": partial(send_body, "/oai/v1/chat/completions", b) for name, b in heavy_chats().items()}
-    logs = {f"log: {name}": partial(send_body, "/oai/v1/log", body) for name, body in heavy_logs().items()}
+    chats = {f"chat: {name}": partial(send_body, "/oai/v1/chat/completions", of()) for name, of in HEAVY_CHATS.items()}
+    logs = {f"log: {name}": partial(send_body, "/oai/v1/log", body_of()) for name, body_of in HEAVY_LOGS.items()}
     omitted: dict[str, Send] = {
         f"omitted: {name}": partial(send_body, "/oai/v1/chat/completions", body, lines=omitting(encoding))
-        for name, (body, encoding) in heavy_omitted().items()
+        for name, (body, encoding) in ((name, body_of()) for name, body_of in HEAVY_OMITTED.items())
     }
     wrong = partial(send_pipeline, key="sk-helicone-of-nobody")
     return {
@@ -107,7 +107,7 @@ async def small_calls(port: int, secret: str, until: Awaitable[object]) -> list[
     while not ended.done():
         began_s = monotonic()
         writer.write(head("/oai/v1/embeddings", secret, "Content-Length: 2") + b"{}")
-        await answered(reader)
+        await responded(reader)
         took_s.append(monotonic() - began_s)
     writer.close()
     await ended
@@ -137,9 +137,9 @@ async def make_secret(state: str) -> str:
 
 
 async def provide(port: int) -> None:
-    """A provider that answers, in a process of its own, as it would hold up the small calls."""
+    """A provider that responses, in a process of its own, as it would hold up the small calls."""
 
-    async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def response_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 got = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -151,12 +151,12 @@ async def provide(port: int) -> None:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
         writer.close()
 
-    async with await asyncio.start_server(answer_all, "127.0.0.1", port, limit=16 * 2**20) as server:
+    async with await asyncio.start_server(response_all, "127.0.0.1", port, limit=16 * 2**20) as server:
         await server.serve_forever()
 
 
 async def measure(port: int, secret: str, name: str, *, connections: int, seconds: float) -> tuple[list[float], str]:
-    """Small calls meanwhile, and how often the other client was answered. It is a process of its own."""
+    """Small calls meanwhile, and how often the other client got a response. It is a process of its own."""
     if not name:
         return await small_calls(port, secret, asyncio.sleep(seconds)), ""
     options = ["--send", name, "--port", f"{port}", "--secret", secret]
@@ -184,7 +184,7 @@ async def bench(folder: Path, only: str, *, connections: int, seconds: float) ->
         "FAREBOX_PROXY_PORT": str(port),
         "FAREBOX_LOG_LEVEL": "error",
     }
-    table = Table("sent by another", "answered", "calls", "p50", "p99", "longest", "memory, MiB")
+    table = Table("sent by another", "responded", "calls", "p50", "p99", "longest", "memory, MiB")
     environ["FAREBOX_OPENAI_URL"] = f"http://127.0.0.1:{provider_port}"
     ours = ["-m", "tests.bench.stalls", "--provide", "--port", f"{provider_port}"]
     provider = await asyncio.create_subprocess_exec(sys.executable, *ours)
@@ -203,7 +203,7 @@ async def bench(folder: Path, only: str, *, connections: int, seconds: float) ->
     Console(width=110).print(table)
 
 
-def answers(url: str) -> bool:
+def responses(url: str) -> bool:
     with suppress(OSError), urlopen(url, timeout=1):
         return True
     return False
@@ -211,7 +211,7 @@ def answers(url: str) -> bool:
 
 async def wait_for(url: str) -> None:
     async with asyncio.timeout(60):
-        while not await asyncio.to_thread(answers, url):  # noqa: ASYNC110
+        while not await asyncio.to_thread(responses, url):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

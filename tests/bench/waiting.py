@@ -23,7 +23,7 @@ from rich.table import Table
 
 from schemas.key import Permission
 from services.stores.factory import open_keys
-from tests.bench.query import fill
+from tests.bench.query_rows import fill
 from tests.processes import Process, free_port
 
 LIST, REPORT = "/v1/request/query-clickhouse", "/v1/report"
@@ -66,9 +66,9 @@ class Service:
         with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
             headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
             connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            response = connection.getresponse()
+            response.read()
+            return response.status
         return 0
 
     def waits_ms(self, *, until: Callable[[], bool], at_least: int = 10) -> list[float]:

@@ -1,6 +1,6 @@
 """How many rows a second one worker makes, from journal to table: `python -m tests.bench.worker [EVENTS]`.
 
-Events are about 3 KB, four in five of them answered in full, a third streamed, some compressed; the warehouse is the
+Events are about 3 KB, four in five with a whole response, a third streamed, some compressed; the warehouse is the
 embedded engine in a temporary folder. "Per core" divides by all processor time of this process, the engine's threads
 included, so it is what a second worker would add.
 """
@@ -11,18 +11,21 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+from schemas.amendment import StoredAmendment
 from schemas.event import Delivery, decode_event, encode_event
 from schemas.price import Price
 from schemas.record import RequestBodies, RequestRecord
+from schemas.reprice import Correction
 from schemas.statement import Statement
 from services.domain.enrich import to_record
 from services.domain.pricing.price_book import PriceBookHistory
-from services.ports import Warehouse
+from services.hashing import KeyedHashes
+from services.ports import AmendableWarehouse
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.journal.sink import JournalSink
@@ -34,11 +37,13 @@ from services.worker.loop import Flush, run_worker
 from services.worker.rows import rows_of
 from tests.exchanges import some_exchanges
 from tests.price_rows import known
+from tests.proxy_rig import SharedSecrets
 
 EVENTS = 60_000
 FLOOR_ROWS_PER_S = 10_000
 
 T = TypeVar("T")
+HASH_KEY: Final = bytes(32)
 
 
 def main() -> None:
@@ -78,8 +83,13 @@ def _parts(table: Table, payloads: list[bytes]) -> None:
     sample = payloads[:20_000]
     deliveries = [Delivery(payload=payload, position="") for payload in sample]
     events = _timed(table, "decode the event", len(sample), lambda: [decode_event(payload) for payload in sample])
-    _timed(table, "enrich it", len(sample), lambda: [to_record(event, prices) for event in events])
-    _timed(table, "both, as the worker does", len(sample), lambda: rows_of(deliveries, 0, PriceBookHistory(prices)))
+    _timed(table, "enrich it", len(sample), lambda: [to_record(event, prices, HASH_KEY) for event in events])
+    _timed(
+        table,
+        "both, as the worker does",
+        len(sample),
+        lambda: rows_of(deliveries, 0, PriceBookHistory(prices), HASH_KEY),
+    )
 
 
 def _timed(table: Table, step: str, count: int, work: Callable[[], T]) -> T:
@@ -89,12 +99,12 @@ def _timed(table: Table, step: str, count: int, work: Callable[[], T]) -> T:
     return made
 
 
-async def _end_to_end(table: Table, journal: Path, warehouse: Warehouse, count: int) -> None:
+async def _end_to_end(table: Table, journal: Path, warehouse: AmendableWarehouse, count: int) -> None:
     source, metrics, stop = JournalSource(journal), Metrics(), asyncio.Event()
     timed = _TimedWarehouse(warehouse, stop, count)
     flush = Flush(max_rows=20_000, max_bytes=16 * 2**20, max_age_s=0.2)
     wall, cpu = time.perf_counter(), time.process_time()
-    await run_worker(source, timed, known(), metrics, flush=flush, stop=stop)
+    await run_worker(source, timed, known(), metrics, flush=flush, stop=stop, hashes=KeyedHashes(SharedSecrets()))
     wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
     await source.close()
     _row(table, f"insert, in {timed.batches} batches", count, timed.wall_s, timed.cpu_s)
@@ -106,7 +116,7 @@ async def _end_to_end(table: Table, journal: Path, warehouse: Warehouse, count: 
 class _TimedWarehouse:
     """A warehouse that knows how long its inserts took, and stops the worker after `count` rows."""
 
-    def __init__(self, inner: Warehouse, stop: asyncio.Event, count: int) -> None:
+    def __init__(self, inner: AmendableWarehouse, stop: asyncio.Event, count: int) -> None:
         self._inner = inner
         self._stop = stop
         self._left = count
@@ -125,6 +135,15 @@ class _TimedWarehouse:
 
     async def keep_prices(self, prices: Sequence[Price]) -> None:
         await self._inner.keep_prices(prices)
+
+    async def keep_corrections(self, corrections: Sequence[Correction]) -> None:
+        await self._inner.keep_corrections(corrections)
+
+    async def keep_amendments(self, amendments: Sequence[StoredAmendment]) -> None:
+        await self._inner.keep_amendments(amendments)
+
+    async def execute(self, statement: Statement) -> None:
+        await self._inner.execute(statement)
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         return await self._inner.query(statement)

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.key import Permission
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
+from tests.logs import EventLog, InJournal, InKafka, InMemory
 from tests.postgres_server import fresh_schema
 from tests.querying import Client, QueryService, query_service
 
@@ -43,3 +44,15 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/not/there/yet/state.sqlite"
     return fresh_schema(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=["memory", "journal", "kafka"])
+async def log(request: pytest.FixtureRequest, tmp_path: Path) -> EventLog:
+    """A fresh one of each kind."""
+    match request.param:
+        case "memory":
+            return InMemory()
+        case "journal":
+            return InJournal(tmp_path / "journal.sqlite")
+        case _:
+            return await InKafka.fresh(request.getfixturevalue("kafka"), tmp_path)

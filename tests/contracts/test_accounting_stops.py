@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ from services.simulator.server import SimulatedProvider
 from services.stores.journal.sink import JournalSink
 from services.telemetry import Metrics
 from services.worker.loop import MAX_DEAD_LETTERS
+from tests.command_line import farebox
+from tests.plain_http import TRUSTS_NOBODY
 from tests.processes import Process, free_port
 
 WHY = f"accounting stopped ({MAX_DEAD_LETTERS + 1} of the last {MAX_DEAD_LETTERS + 1} events are unusable"
@@ -47,7 +48,7 @@ class Up:
         return (self.data / "api-key").read_text().strip()
 
     def health(self) -> httpx.Response:
-        return httpx.get(f"{self.proxy_url}/healthz", trust_env=False)
+        return httpx.get(f"{self.proxy_url}/healthz", trust_env=False, verify=TRUSTS_NOBODY)
 
     def call(self) -> None:
         client = openai.OpenAI(
@@ -59,8 +60,7 @@ class Up:
         client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}])
 
     def farebox(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "services.cli", *arguments, "--data", str(self.data), "--url", self.query_url]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        return farebox(*arguments, "--data", str(self.data), "--url", self.query_url)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_what_stops_the_worker_for_good_stops_no_call_is_plain_to_see_and_loses_
         assert (health.status_code, health.json()["error"]["code"]) == (503, "unavailable")
         assert health.json()["error"]["message"].startswith(WHY)
         with pytest.raises(httpx.ConnectError):
-            httpx.get(up.query_url, trust_env=False)
+            httpx.get(up.query_url, trust_env=False, verify=TRUSTS_NOBODY)
         up.call()
         assert process.stop() == 1
         last_line = process.output().splitlines()[-1]
@@ -110,7 +110,7 @@ def _requests_counted(up: Up) -> int:
     """Once there are some."""
     deadline = time.monotonic() + 30
     while True:
-        told = up.farebox("report", "--json")
-        counted = int(json.loads(told.stdout)["total"]["requests"]) if told.returncode == 0 else 0
+        result = up.farebox("report", "--json")
+        counted = int(json.loads(result.stdout)["total"]["requests"]) if result.returncode == 0 else 0
         if counted or time.monotonic() > deadline:
             return counted

@@ -34,8 +34,8 @@ EXPORT = {
 
 def fetched(url: str) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.status, json.loads(answer.read())
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return response.status, json.loads(response.read())
     except urllib.error.HTTPError as refusal:
         return refusal.code, json.loads(refusal.read())
 
@@ -47,9 +47,9 @@ def changed(url: str, **said: object) -> str:
 
 def test_an_export_finds_the_bodies_behind_the_urls_of_its_page(client: Client) -> None:
     ids = client.keep({}, {}, bodies=('{"model": "gpt-4o"}', "plain"))
-    status, answer = client.ask(LIST, EXPORT)
-    assert (status, [row["request_id"] for row in answer["data"]]) == (201, ids[::-1])
-    for row in answer["data"]:
+    status, response = client.ask(LIST, EXPORT)
+    assert (status, [row["request_id"] for row in response["data"]]) == (201, ids[::-1])
+    for row in response["data"]:
         assert (row["request_body"], row["response_body"]) == (None, None)
         assert fetched(row["signed_body_url"]) == (200, {"request": {"model": "gpt-4o"}, "response": "plain"})
         assert client.key not in row["signed_body_url"]
@@ -148,10 +148,10 @@ def stores(state_url: str) -> Iterator[list[SqlSecrets]]:
 
 
 def test_replicas_sign_by_the_same_secret_however_many_start_at_once(stores: list[SqlSecrets]) -> None:
-    async def asked() -> list[bytes]:
+    async def requested() -> list[bytes]:
         return await asyncio.gather(*(store.secret("a test") for store in stores for _ in range(3)))
 
-    drawn = asyncio.run(asked())
+    drawn = asyncio.run(requested())
     assert (len(drawn), len(set(drawn)), len(drawn[0])) == (12, 1, 32)
     assert asyncio.run(stores[0].secret("another")) != drawn[0]
 
@@ -160,5 +160,5 @@ def test_a_configured_address_stands_in_the_urls(tmp_path: Path, embedded_wareho
     with query_service(embedded_warehouse, tmp_path, public_url="https://costs.example/api/") as service:
         client = Client(service, str(uuid.uuid4()), "")
         client.keep({})
-        _, answer = service.ask(LIST, {"filter": "all"}, key=service.key(client.organization_id))
-    assert answer["data"][0]["signed_body_url"].startswith("https://costs.example/api/v1/request/")
+        _, response = service.ask(LIST, {"filter": "all"}, key=service.key(client.organization_id))
+    assert response["data"][0]["signed_body_url"].startswith("https://costs.example/api/v1/request/")

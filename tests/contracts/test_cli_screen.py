@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.price import CostState
-from tests.contracts.test_cli import farebox
+from tests.command_line import farebox
 from tests.querying import Client
 
 HOSTILE = "[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal costs  $0.00\u202e\x9b"
@@ -36,14 +36,14 @@ def steers(text: str) -> bool:
     ],
     ids=lambda command: command[0],
 )
-def test_names_of_callers_steer_no_terminal(admin: Client, command: tuple[str, ...]) -> None:
+def test_names_of_clients_steer_no_terminal(admin: Client, command: tuple[str, ...]) -> None:
     properties = {"Environment": HOSTILE, "Feature": HOSTILE, "UserTier": HOSTILE}
     row: dict[str, Any] = {"user_id": HOSTILE, "model": HOSTILE, "properties": properties}
     admin.keep(row, row | UNKNOWN)
-    told = typed(admin, *command)
-    assert SHOWN in "".join(told.stdout.split()), told
-    assert not steers(told.stdout + told.stderr)
-    assert "\nTotal costs  $0.00" not in told.stdout
+    result = typed(admin, *command)
+    assert SHOWN in "".join(result.stdout.split()), result
+    assert not steers(result.stdout + result.stderr)
+    assert "\nTotal costs  $0.00" not in result.stdout
 
 
 def test_errors_and_names_of_keys_steer_no_terminal(tmp_path: Path) -> None:
@@ -59,10 +59,10 @@ def test_at_80_columns_a_dry_run_shows_models_days_and_amounts_whole(admin: Clie
     admin.keep({"model": LONG_MODEL, "cost_usd": Decimal("654321.09")}, {"model": LONG_MODEL} | UNKNOWN)
     priced = typed(admin, "prices", "add", LONG_MODEL, "--input", "1", "--output", "1", "--from", "2026-01-01")
     assert priced.returncode == 0, priced
-    told = typed(admin, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run").stdout
-    assert f"\n{LONG_MODEL}\n" in told
-    assert re.search(r"^  1 Nov 2026  \$654,321\.09 .* -\$654,321\.09 .* 2 of 2\b", told, re.MULTILINE), told
-    assert max(map(len, told.splitlines())) <= 80
+    result = typed(admin, "reprice", "--model", "*", "--since", "2026-10-01", "--dry-run").stdout
+    assert f"\n{LONG_MODEL}\n" in result
+    assert re.search(r"^  1 Nov 2026  \$654,321\.09 .* -\$654,321\.09 .* 2 of 2\b", result, re.MULTILINE), result
+    assert max(map(len, result.splitlines())) <= 80
     (run_id,) = re.findall(r"[0-9a-f-]{36}", typed(admin, "reprice", "--list").stdout)
     assert run_id
 
@@ -73,8 +73,8 @@ def test_at_80_columns_prices_are_listed_whole(admin: Client) -> None:
         *("--from", "2026-01-01", "--until", "2027-01-01"),
     )  # fmt: skip
     assert added.returncode == 0, added
-    told = typed(admin, "prices", "list").stdout
-    assert re.search(rf"^[0-9a-f-]{{36}}\n  {re.escape(LONG_MODEL)}, BEDROCK\n", told, re.MULTILINE), told
-    assert "\n  1234.5678 per million prompt_tokens\n" in told
-    assert "\n  since 1 Jan 2026 00:00, until 1 Jan 2027 00:00; added " in told
-    assert max(map(len, told.splitlines())) <= 80
+    result = typed(admin, "prices", "list").stdout
+    assert re.search(rf"^[0-9a-f-]{{36}}\n  {re.escape(LONG_MODEL)}, BEDROCK\n", result, re.MULTILINE), result
+    assert "\n  1234.5678 per million prompt_tokens\n" in result
+    assert "\n  since 1 Jan 2026 00:00, until 1 Jan 2027 00:00; added " in result
+    assert max(map(len, result.splitlines())) <= 80

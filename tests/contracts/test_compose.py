@@ -16,8 +16,9 @@ from services.settings import ALL_SETTINGS, ProxySettings, QuerySettings, Report
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
-PROCESSES = {"migrate", "proxy", "worker", "query"}
+PROCESSES = {"migrate", "proxy", "worker", "query", "scheduler"}
 SERVERS = {"kafka", "clickhouse", "postgres"}
+CACHE = "valkey"  # processes start and work without it, and it keeps nothing
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,8 @@ def test_compose_itself_refuses_to_start_without_a_password(given: str) -> None:
     assert (refused.returncode != 0, "set it in .env" in refused.stderr) == (True, True)
 
 
-def test_there_are_the_three_servers_and_the_four_processes(services: dict[str, dict[str, Any]]) -> None:
-    assert set(services) == PROCESSES | SERVERS
+def test_there_are_the_three_servers_the_cache_and_the_five_processes(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == PROCESSES | SERVERS | {CACHE}
     for name in PROCESSES:
         assert services[name]["command"] == [f"services.{name}"]
         assert (ROOT / f"services/{name}.py").exists() or (ROOT / f"services/{name}/__main__.py").exists()
@@ -74,24 +75,25 @@ def test_migrate_waits_for_the_servers_and_everything_waits_for_migrate(services
 
 def test_every_setting_it_gives_is_one_that_the_processes_read(services: dict[str, dict[str, Any]]) -> None:
     filled = {name: _filled(services[name]["environment"]) for name in PROCESSES}
-    for kind, name in zip(ALL_SETTINGS, ("proxy", "worker", "query", "migrate"), strict=False):
+    for kind, name in zip(ALL_SETTINGS, ("proxy", "worker", "query", "scheduler", "migrate"), strict=False):
         settings = kind.from_environ(filled[name])
         assert settings.event_log == "kafka://kafka:9092"
         assert settings.warehouse == "http://farebox:given@clickhouse:8123/farebox"
         assert settings.state == "postgresql+psycopg://farebox:given@postgres/farebox"
+        assert settings.cache_url == f"redis://{CACHE}:6379"
 
 
 def _filled(environment: dict[str, str]) -> dict[str, str]:
-    """With the defaults that compose would fill in, and `given` for what it asks for."""
+    """With the defaults that compose would fill in, and `given` for what it requests."""
     given = {name: re.sub(r"\$\{\w+:\?[^}]*}", "given", value) for name, value in environment.items()}
     return {name: re.sub(r"\$\{\w+:-([^}]*)}", r"\1", value) for name, value in given.items()}
 
 
 def test_processes_can_be_watched_and_asked_from_other_containers(services: dict[str, dict[str, Any]]) -> None:
-    for name in ("proxy", "worker", "query"):
+    for name in ("proxy", "worker", "query", "scheduler"):
         assert services[name]["environment"][f"FAREBOX_{name.upper()}_HOST"] == "0.0.0.0"
-    asked = ReportSettings.from_environ(_filled(services["query"]["environment"])).url
-    assert asked == f"http://query:{QuerySettings.from_environ({}).query_port}"
+    requested = ReportSettings.from_environ(_filled(services["query"]["environment"])).service_url
+    assert requested == f"http://query:{QuerySettings.from_environ({}).query_port}"
 
 
 def test_only_the_proxy_and_the_query_service_are_published_and_only_to_this_machine(
@@ -104,14 +106,14 @@ def test_only_the_proxy_and_the_query_service_are_published_and_only_to_this_mac
 
 def test_there_is_no_password_to_start_with(services: dict[str, dict[str, Any]]) -> None:
     """A password is what the environment gives: without it compose refuses, and says where it belongs."""
-    asked = set()
+    requested = set()
     for service in services.values():
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name or ("://" in str(value) and "@" in value):
                 (variable,) = re.findall(r"\$\{(\w+_PASSWORD):\?set it in \.env}", value)
                 assert value.count("${") == 1, name
-                asked.add(variable)
-    assert asked == {"CLICKHOUSE_PASSWORD", "POSTGRES_PASSWORD"}
+                requested.add(variable)
+    assert requested == {"CLICKHOUSE_PASSWORD", "POSTGRES_PASSWORD"}
     assert "/.env" in (ROOT / ".gitignore").read_text().split()
 
 
@@ -124,7 +126,7 @@ def test_no_container_may_gain_privileges_or_write_beside_its_volumes(services: 
         assert any(place.startswith("/tmp:") for place in service["tmpfs"]), name
         assert all("size=" in place for place in service["tmpfs"]), name
     # Whose image begins as root and then becomes another user, which takes privileges that are not there any more.
-    for name in ("clickhouse", "postgres"):
+    for name in ("clickhouse", "postgres", CACHE):
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", services[name]["user"]), name
 
 
@@ -143,7 +145,14 @@ def test_images_are_pinned_by_digest(services: dict[str, dict[str, Any]]) -> Non
     images = [services[name]["image"] for name in SERVERS] + re.findall(r"^ARG PYTHON=(\S+)", DOCKERFILE, re.MULTILINE)
     assert len(images) == 4
     assert all(re.fullmatch(r"[\w./-]+:\d[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images), images
+    assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*", services[CACHE]["image"])
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON}"}
+
+
+def test_the_cache_is_of_bounded_size_evicts_by_use_and_writes_nothing(services: dict[str, dict[str, Any]]) -> None:
+    options = " ".join(services[CACHE]["command"])
+    assert all(option in options for option in ("--maxmemory 512mb", "--maxmemory-policy allkeys-lru"))
+    assert services[CACHE]["command"][1:5] == ["--save", "", "--appendonly", "no"]
 
 
 def test_the_image_holds_what_it_names_and_runs_as_nobody_in_particular() -> None:

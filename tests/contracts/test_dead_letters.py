@@ -16,7 +16,7 @@ from services.stores.journal.file import open_journal
 from services.stores.journal.files import JournalFiles
 from services.stores.kafka.dead_letters import KafkaDeadLetters
 from tests.builders import an_event
-from tests.contracts.test_cli import farebox
+from tests.command_line import farebox
 from tests.logs import EventLog, InJournal, InKafka, close_all, take_count, take_rest
 
 NO_EVENT = DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event\x1b[2J")
@@ -43,7 +43,7 @@ async def write_dead_letters(log: EventLog, *letters: DeadLetter) -> None:
 
 
 @pytest.mark.anyio
-async def test_dead_letters_are_read_as_they_were_buried_and_forgotten_where_that_can_be(
+async def test_dead_letters_are_read_as_they_were_dead_lettered_and_forgotten_where_that_can_be(
     log: InJournal | InKafka,
 ) -> None:
     letters = await _opened(log)
@@ -66,13 +66,13 @@ def journal(tmp_path: Path) -> InJournal:
 
 
 def test_dead_letters_are_listed_by_what_is_wrong_without_what_people_said(journal: InJournal) -> None:
-    told = farebox("dead-letters", "--data", str(journal.path.parent))
-    assert told.returncode == 0, told
-    assert "undecodable: 1 event\n  here:1, 2 bytes: not an event\\x1b[2J" in told.stdout
-    assert f"here:2, {len(EVENT.payload):,} bytes: too large" in told.stdout
-    assert an_event().request.request_id in told.stdout
-    assert "This version can read 1 event" in told.stdout
-    assert "messages" not in told.stdout
+    result = farebox("dead-letters", "--data", str(journal.path.parent))
+    assert result.returncode == 0, result
+    assert "undecodable: 1 event\n  here:1, 2 bytes: not an event\\x1b[2J" in result.stdout
+    assert f"here:2, {len(EVENT.payload):,} bytes: too large" in result.stdout
+    assert an_event().request.request_id in result.stdout
+    assert "This version can read 1 event" in result.stdout
+    assert "messages" not in result.stdout
 
 
 def test_dead_letters_are_exported_whole_for_their_user_alone(journal: InJournal, tmp_path: Path) -> None:
@@ -89,9 +89,9 @@ def test_dead_letters_are_exported_whole_for_their_user_alone(journal: InJournal
 
 def test_dead_letters_that_can_be_read_are_put_back_once_and_the_rest_stays(journal: InJournal) -> None:
     here = ("--data", str(journal.path.parent))
-    told = farebox("dead-letters", "--retry", *here)
-    assert told.returncode == 0, told
-    assert "1 event put back into the log.\n1 dead letter left" in told.stdout
+    result = farebox("dead-letters", "--retry", *here)
+    assert result.returncode == 0, result
+    assert "1 event put back into the log.\n1 dead letter left" in result.stdout
     assert "0 events put back into the log." in farebox("dead-letters", "--retry", *here).stdout
 
     async def taken() -> None:
@@ -110,8 +110,8 @@ def test_a_log_that_may_replace_nothing_is_not_put_back(tmp_path: Path) -> None:
     asyncio.run(write_dead_letters(log, conflict))
     here = ("--data", str(log.path.parent))
     assert "can read" not in farebox("dead-letters", *here).stdout
-    told = farebox("dead-letters", "--retry", *here).stdout
-    assert told == "0 events put back into the log.\n1 dead letter left that no row can be made of.\n"
+    result = farebox("dead-letters", "--retry", *here).stdout
+    assert result == "0 events put back into the log.\n1 dead letter left that no row can be made of.\n"
 
 
 def test_refused_logs_are_deleted_on_request_and_nothing_else_is(journal: InJournal) -> None:
@@ -153,17 +153,17 @@ def test_no_dead_letters_are_said_to_be_none(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
     for command in (("dead-letters",), ("dead-letters", "--retry"), ("keys", "list"), ("keys", "revoke", "x")):
-        told = farebox(*command, "--data", str(tmp_path / "mistyped"))
-        assert (told.returncode, told.stdout) == (1, "")
-        assert f"{tmp_path}/mistyped/" in told.stderr
-        assert "does not exist: --data names the folder" in told.stderr
+        result = farebox(*command, "--data", str(tmp_path / "mistyped"))
+        assert (result.returncode, result.stdout) == (1, "")
+        assert f"{tmp_path}/mistyped/" in result.stderr
+        assert "does not exist: --data names the folder" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_putting_back_and_exporting_are_not_done_at_once(journal: InJournal, tmp_path: Path) -> None:
     file = tmp_path / "letters.jsonl"
-    told = farebox("dead-letters", "--retry", "--export", str(file), "--data", str(journal.path.parent))
-    assert (told.returncode, told.stdout) == (1, "")
-    assert "--retry, --export and --discard-conflicts cannot be combined; export first" in told.stderr
+    result = farebox("dead-letters", "--retry", "--export", str(file), "--data", str(journal.path.parent))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "--retry, --export and --discard-conflicts cannot be combined; export first" in result.stderr
     assert not file.exists()
     assert "2 dead letters" in farebox("dead-letters", "--export", str(file), "--data", str(journal.path.parent)).stdout

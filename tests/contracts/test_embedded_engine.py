@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import InvalidSetting, StoreUnavailable
 from services.stores.clickhouse.migrations import MIGRATIONS
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.warehouses import ask
 
 ROOT = MIGRATIONS.parent
@@ -54,12 +54,12 @@ asyncio.run(read())
 """
 
 
-def writer(url: str, *, first: int = 0, end: int = 1, timestamp: datetime = MOMENT) -> list[str]:
+def writer(url: str, *, first: int = 0, end: int = 1, timestamp: datetime = TIMESTAMP) -> list[str]:
     return [sys.executable, "-c", WRITER, url, timestamp.isoformat(), str(first), str(end)]
 
 
 def read(url: str, *questions: str, **environ: str) -> list[str]:
-    """What a process of its own is answered, a line a row."""
+    """What a process of its own gets a response, a line a row."""
     command = [sys.executable, "-c", READER, url, *questions]
     done = subprocess.run(command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -101,7 +101,7 @@ def test_a_process_is_refused_a_second_folder_by_name(embedded_warehouse: ClickH
     assert ask(embedded_warehouse, "SELECT 1 AS one") == [{"one": 1}], "and the first goes on"
 
 
-def test_moments_do_not_depend_on_where_the_machine_stands(tmp_path: Path) -> None:
+def test_timestamps_do_not_depend_on_where_the_machine_stands(tmp_path: Path) -> None:
     url = f"chdb:{tmp_path}/warehouse"
     subprocess.run(
         writer(url), cwd=ROOT, env={"TZ": "America/New_York"}, check=True, stdout=subprocess.DEVNULL, timeout=60

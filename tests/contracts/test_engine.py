@@ -1,4 +1,4 @@
-"""Facts about ClickHouse that the tables and the questions rely on. They moved between releases, so they are pinned."""
+"""Facts about ClickHouse that the tables and the queries rely on. They moved between releases, so they are pinned."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def written_with(warehouse: ClickHouseWarehouse, setting: str) -> Any:
     return asyncio.run(warehouse._writer.run(lambda handle: handle.query(sql).result_rows[0][0]))
 
 
-def test_inserts_are_not_gathered_and_questions_stay_inside_partitions(warehouse: ClickHouseWarehouse) -> None:
+def test_inserts_are_not_gathered_and_queries_stay_inside_partitions(warehouse: ClickHouseWarehouse) -> None:
     assert written_with(warehouse, "async_insert") in (0, False)
     (row,) = ask(
         warehouse,
@@ -31,7 +31,7 @@ def test_inserts_are_not_gathered_and_questions_stay_inside_partitions(warehouse
     assert row == {"within": True, "readonly": 2}
 
 
-def test_the_index_of_pairs_tells_a_pair_from_its_name_and_value_apart(
+def test_the_index_of_pairs_distinguishes_a_pair_from_its_name_and_value_apart(
     warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
     insert(
@@ -62,11 +62,11 @@ def test_lookups_by_id_user_session_and_property_name_use_their_indexes(
         "by_property_name": "mapContains(properties, {x:String})",
     }
     for index, question in questions.items():
-        plan = explain(
-            warehouse, f"organization_id = {{o:String}} AND {question}", o=organization_id, x=str(uuid.uuid4())
-        )
-        assert index in plan, plan
-        assert "Granules: 0/" in plan, plan
+        where = f"organization_id = {{o:String}} AND {question}"
+        # A filter of this kind takes one value in forty for one that it has.
+        plans = [explain(warehouse, where, o=organization_id, x=str(uuid.uuid4())) for _ in range(4)]
+        assert all(index in plan for plan in plans), plans
+        assert any("Granules: 0/" in plan for plan in plans), plans
 
 
 def test_an_index_never_brings_back_what_a_correction_replaced(
@@ -84,7 +84,7 @@ def test_an_index_never_brings_back_what_a_correction_replaced(
     assert ask(warehouse, f"{count} user_id = 'after'", o=organization_id) == [{"n": 1}]
 
 
-def test_an_absent_property_reads_as_empty_and_only_map_contains_tells(
+def test_an_absent_property_reads_as_empty_and_only_map_contains_distinguishes_them(
     warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
     insert(warehouse, [a_record(organization_id=organization_id, properties={"there": ""})])

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -13,9 +12,6 @@ from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
 from tests.logs import (
     EventLog,
-    InJournal,
-    InKafka,
-    InMemory,
     close_all,
     events,
     ids_of,
@@ -26,17 +22,6 @@ from tests.logs import (
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(params=["memory", "journal", "kafka"])
-async def log(request: pytest.FixtureRequest, tmp_path: Path) -> EventLog:
-    match request.param:
-        case "memory":
-            return InMemory()
-        case "journal":
-            return InJournal(tmp_path / "journal.sqlite")
-        case _:
-            return await InKafka.fresh(request.getfixturevalue("kafka"), tmp_path)
 
 
 async def _wait_for(promise: Awaitable[None]) -> None:
@@ -147,7 +132,7 @@ async def test_a_take_that_is_cancelled_has_taken_nothing(log: EventLog) -> None
     await close_all(sink, source)
 
 
-async def test_an_empty_take_waits_as_long_as_it_was_told(log: EventLog) -> None:
+async def test_an_empty_take_waits_as_long_as_it_was_given(log: EventLog) -> None:
     source = await log.source()
     await source.take(max_events=10, max_bytes=2**20, wait_s=0)
     started_s = time.monotonic()
@@ -187,7 +172,7 @@ async def test_large_events_pass_whole(log: EventLog) -> None:
     await close_all(sink, source)
 
 
-async def test_buried_letters_are_kept_whole_and_once(log: EventLog) -> None:
+async def test_dead_letters_are_kept_whole_and_once(log: EventLog) -> None:
     source = await log.source()
     letters = [
         DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event"),

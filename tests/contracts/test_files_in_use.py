@@ -18,6 +18,7 @@ import pytest
 
 from schemas.event import encode_event
 from schemas.key import Permission
+from schemas.seal import Held
 from services.stores.journal.dead_letters import JournalDeadLetters
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
@@ -59,7 +60,7 @@ async def a_journal(path: Path) -> AsyncIterator[Write]:
 
 @asynccontextmanager
 async def a_spill(path: Path) -> AsyncIterator[Write]:
-    """A broker that is away; a second proxy's spill in the same process comes and goes."""
+    """A broker that is unreachable; a second proxy's spill in the same process comes and goes."""
     writer = KafkaWriter(["127.0.0.1:1"], "events")
 
     def opened() -> Spill:
@@ -68,7 +69,7 @@ async def a_spill(path: Path) -> AsyncIterator[Write]:
     spill = opened()
 
     async def write() -> None:
-        await spill.keep([encode_event(events(1)[0])])
+        await spill.keep([encode_event(events(1)[0])], Held(events=1))
 
     await write()
     await opened().close()
@@ -168,7 +169,7 @@ async def test_what_is_written_beside_a_process_that_comes_and_goes_is_there_for
     assert rows_in(path, ROWS[kind]) == before + 3
 
 
-async def test_a_consumer_keeps_its_lease_while_the_file_of_it_is_asked_for_again(tmp_path: Path) -> None:
+async def test_a_consumer_keeps_its_lease_while_the_file_of_it_is_requested_again(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     source = JournalSource(path, consumer="one")
     lease = path.with_name("journal.sqlite.one.lock")

@@ -115,7 +115,7 @@ async def test_only_the_newest_segments_are_looked_through_for_what_was_durable(
     assert journal_rows(path, "SELECT sum(event_count) FROM segment") == [(older + 1,)]
 
 
-async def test_what_a_living_process_answers_for_is_left_to_it(path: Path) -> None:
+async def test_what_a_living_process_responds_for_is_left_to_it(path: Path) -> None:
     living, other = JournalSink(path, metrics=Metrics(), group_s=60), JournalSink(path, metrics=Metrics())
     ack = living.publish(events(1)[0])
     await publish_all(other, events(1, first=1))
@@ -310,12 +310,12 @@ async def test_a_proxy_that_is_stopped_without_kafka_and_without_disk_leaves_its
     assert intakes(log.spill) == []
 
 
-async def test_how_long_events_were_at_risk_is_told(path: Path) -> None:
+async def test_how_long_events_were_at_risk_is_reported(path: Path) -> None:
     metrics = Metrics()
     sink = JournalSink(path, metrics=metrics)
     await publish_all(sink, events(5))
     await sink.close()
-    told = metrics.exposition()
-    assert "\n# TYPE farebox_log_durable_seconds histogram\n" in told
-    assert 'farebox_log_durable_seconds_bucket{le="+Inf"} 5.0\n' in told
-    assert "farebox_log_durable_seconds_count 5.0\n" in told
+    reported = metrics.exposition()
+    assert "\n# TYPE farebox_log_durable_seconds histogram\n" in reported
+    assert 'farebox_log_durable_seconds_bucket{le="+Inf"} 5.0\n' in reported
+    assert "farebox_log_durable_seconds_count 5.0\n" in reported

@@ -185,7 +185,7 @@ async def test_a_full_disk_delays_events_and_loses_none(path: Path) -> None:
     assert stored_ids(path) == ids_of(events(51))
 
 
-async def test_while_the_disk_stalls_callers_go_on_and_memory_is_bounded(path: Path) -> None:
+async def test_while_the_disk_stalls_clients_go_on_and_memory_is_bounded(path: Path) -> None:
     metrics = Metrics()
     sink = a_sink(path, metrics=metrics, queue_bytes=100_000)
     with locked(path):
@@ -259,15 +259,15 @@ async def test_two_sinks_on_one_journal_each_say_that_they_cannot_write(path: Pa
     with locked(path):
         acks = [one.publish(events(1)[0]), other.publish(events(1, first=1)[0])]
         async with asyncio.timeout(30):
-            while len(metrics.health.troubles) < 2:  # noqa: ASYNC110  what is waited for has no event
+            while len(metrics.health.failures) < 2:  # noqa: ASYNC110  what is waited for has no event
                 await asyncio.sleep(0.01)
     for ack in acks:
         await ack
-    assert metrics.health.troubles == {}
+    assert metrics.health.failures == {}
     await close_all(one, other)
 
 
-async def test_close_gives_up_in_bounded_time_when_the_disk_never_answers(path: Path) -> None:
+async def test_close_gives_up_in_bounded_time_when_the_disk_never_responds(path: Path) -> None:
     metrics = Metrics()
     sink = a_sink(path, metrics=metrics, close_s=0.1)
     with locked(path):
@@ -433,7 +433,7 @@ async def test_a_consumer_that_has_been_gone_for_long_holds_nothing_back(path: P
     await sink.close()
 
 
-async def test_letters_buried_again_after_a_crash_are_kept_once(path: Path) -> None:
+async def test_dead_letters_written_again_after_a_crash_are_kept_once(path: Path) -> None:
     source = JournalSource(path)
     letter = DeadLetter(payload=b"?", position="journal:1/0", code="undecodable", reason="not an event")
     await source.write_dead_letters([letter])

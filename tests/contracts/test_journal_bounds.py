@@ -33,7 +33,7 @@ async def test_an_event_that_is_alone_is_durable_soon(path: Path, durability: st
     if durability == "by default":
         sink = JournalSink(path, metrics=Metrics())
     else:
-        opened = await open_event_sink(f"journal:{path}", durability=durability, spill="", metrics=Metrics())
+        opened = await open_event_sink(f"journal:{path}", durability=durability, spill="", state="", metrics=Metrics())
         assert isinstance(opened, JournalSink)
         sink = opened
     took_s = []

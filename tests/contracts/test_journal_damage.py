@@ -132,7 +132,7 @@ def middle_of_log(path: Path) -> None:
 
 
 def header_of_log(path: Path) -> None:
-    """All that follows the magic number: only the checksum tells."""
+    """All that follows the magic number: only the checksum reports."""
     overwrite(log_of(path), 8, os.urandom(24))
 
 
@@ -386,7 +386,7 @@ async def test_what_a_writer_commits_until_the_damaged_file_is_set_aside_is_save
     await source.close()
 
 
-PUBLISH_UNTIL_TOLD = """
+PUBLISH_UNTIL_REPORTED = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry import Metrics
@@ -412,7 +412,7 @@ async def test_salvaging_under_load_costs_no_event_that_was_durable(path: Path, 
     await fill(path)
     DAMAGES[kind](path)
     starts = [10_000, 1_000_000, 2_000_000]
-    command = [sys.executable, "-c", textwrap.dedent(PUBLISH_UNTIL_TOLD), str(path)]
+    command = [sys.executable, "-c", textwrap.dedent(PUBLISH_UNTIL_REPORTED), str(path)]
     with contextlib.ExitStack() as stack:
         writers = [
             stack.enter_context(

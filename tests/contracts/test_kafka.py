@@ -59,13 +59,13 @@ async def test_messages_are_keyed_by_organization_and_request(log: InKafka) -> N
     assert all(len(partitions) == 1 for partitions in places.values())
 
 
-async def test_an_event_too_large_for_a_message_arrives_with_its_answer_and_its_cost(log: InKafka) -> None:
+async def test_an_event_too_large_for_a_message_arrives_with_its_response_and_its_cost(log: InKafka) -> None:
     sink, source = await log.sink(), await log.source()
-    asked = b'{"messages":["%b"],"model":"gpt-4o-mini"}' % (b"a" * 10 * 2**20)
-    event = events(1, body=asked)[0]
+    requested = b'{"messages":["%b"],"model":"gpt-4o-mini"}' % (b"a" * 10 * 2**20)
+    event = events(1, body=requested)[0]
     await sink.publish(event)
     arrived = decode_event((await take_count(source, 1))[0].payload)
-    assert (len(arrived.request.body), arrived.request.body_bytes) == (BEGINNING_BYTES, len(asked))
+    assert (len(arrived.request.body), arrived.request.body_bytes) == (BEGINNING_BYTES, len(requested))
     assert to_record(arrived, PRICES)[0] == to_record(event, PRICES)[0]
     assert to_record(event, PRICES)[0].cost_usd is not None
     assert log.metrics.get("proxy_bodies_dropped_total") == 1
@@ -85,7 +85,7 @@ async def test_a_topic_made_by_hand_for_smaller_messages_still_gets_every_event(
     await close_all(source, sink)
 
 
-async def test_topics_are_made_once_however_often_and_by_how_many_they_are_asked_for(kafka: str) -> None:
+async def test_topics_are_made_once_however_often_and_by_how_many_they_are_requested(kafka: str) -> None:
     prefix = f"test-topics-{time.time_ns()}"
 
     async def create() -> list[str]:

@@ -153,7 +153,7 @@ async def test_a_silent_broker_does_not_fill_the_memory(broker: KafkaProcess, mo
         broker.thaw()
 
 
-async def test_it_starts_and_serves_while_kafka_is_away_and_a_later_process_carries_on(
+async def test_it_starts_and_serves_while_kafka_is_unreachable_and_a_later_process_carries_on(
     broker: KafkaProcess, mortal: InKafka
 ) -> None:
     broker.kill()
@@ -165,8 +165,9 @@ async def test_it_starts_and_serves_while_kafka_is_away_and_a_later_process_carr
         await asyncio.to_thread(broker.start)
     later = await mortal.sink(IMPATIENT)
     source = await mortal.source()
-    assert sorted(ids_of(await take_count(source, 20))) == ids_of(events(20))
-    assert await take_rest(source) == []
+    # At least once: what the first process could not know to be written is written again by the later one.
+    taken = [*await take_count(source, 20), *await take_rest(source)]
+    assert set(ids_of(taken)) == set(ids_of(events(20)))
     await close_all(source, later)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.event import encode_event
+from schemas.seal import Held
 from services.stores.journal.sink import JournalSink
 from services.stores.kafka import spill as kafka_spill
 from services.stores.kafka.client import Entry, broker_list, events_topic
@@ -30,7 +31,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"not an event", b"\x81\xa4kind\xa1\xff", b"\x81\xa1x" + b"\x91" * 100_000])
-async def test_a_damaged_part_of_the_spill_is_buried_and_counted_and_the_rest_goes_on(
+async def test_a_damaged_part_of_the_spill_is_dead_lettered_and_counted_and_the_rest_goes_on(
     log: InKafka, damaged: bytes
 ) -> None:
     spill = JournalSink(log.spill, metrics=Metrics())
@@ -63,10 +64,10 @@ def spill_of(log: InKafka, writer: KafkaWriter) -> Spill:
     return Spill(log.spill, writer, metrics=log.metrics, queue_bytes=2**28, delivery_timeout_s=30)
 
 
-async def test_it_closes_in_the_very_moment_of_an_acknowledgement(log: InKafka) -> None:
+async def test_it_closes_in_the_very_instant_of_an_acknowledgement(log: InKafka) -> None:
     writer = ClosingWriter(broker_list(log.brokers), events_topic(log.prefix))
     writer.spill, writer.closing = spill_of(log, writer), asyncio.Future()
-    await within(10, "an event is kept", writer.spill.keep([encode_event(events(1)[0])]))
+    await within(10, "an event is kept", writer.spill.keep([encode_event(events(1)[0])], Held(events=1)))
     source = await log.source()
     assert ids_of(await take_count(source, 1)) == ids_of(events(1))
     await within(10, "the spill closes", await within(10, "it is acknowledged", writer.closing))
@@ -81,7 +82,7 @@ async def test_an_event_that_the_carrier_came_too_early_for_travels_too(
     writer = KafkaWriter(broker_list(log.brokers), events_topic(log.prefix))
     assert await writer.connected_within(20)
     spill = spill_of(log, writer)
-    await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])]))
+    await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])], Held(events=1)))
     source = await log.source()
     assert ids_of(await take_count(source, 1)) == ids_of(events(1))
     await within(10, "the spill closes", spill.close())
@@ -122,7 +123,7 @@ class StumblingWriter(KafkaWriter):
 async def test_an_error_that_nobody_expects_does_not_end_the_carrying(log: InKafka) -> None:
     writer = StumblingWriter(broker_list(log.brokers), events_topic(log.prefix))
     spill = spill_of(log, writer)
-    await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])]))
+    await within(10, "an event is kept", spill.keep([encode_event(events(1)[0])], Held(events=1)))
     source = await log.source()
     assert ids_of(await take_count(source, 1)) == ids_of(events(1))
     assert writer.stumbled

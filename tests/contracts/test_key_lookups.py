@@ -20,9 +20,9 @@ class Database:
     """Holds "good", and takes a timestamp for each query."""
 
     def __init__(self) -> None:
-        self.queries: list[int] = []  # how many hashes each asked for
+        self.queries: list[int] = []  # how many hashes each requested
         self.running = 0
-        self.away = False
+        self.unreachable = False
 
     async def query(self, hashes: Sequence[str]) -> Mapping[str, str]:
         self.queries.append(len(hashes))
@@ -30,7 +30,7 @@ class Database:
         assert self.running <= MAX_QUERIES
         await asyncio.sleep(0.005)
         self.running -= 1
-        if self.away:
+        if self.unreachable:
             raise StoreUnavailable("keys")
         return {key_hash: "found" for key_hash in hashes if key_hash == "good"}
 
@@ -49,10 +49,10 @@ async def test_keys_that_are_looked_up_at_once_share_a_few_queries() -> None:
 async def test_an_outage_is_everybodys_and_ends() -> None:
     database = Database()
     lookups = KeyLookups(database.query)
-    database.away = True
-    told = await asyncio.gather(*(lookups.find(f"{number}") for number in range(10)), return_exceptions=True)
-    assert [type(each) for each in told] == [StoreUnavailable] * 10
-    database.away = False
+    database.unreachable = True
+    reported = await asyncio.gather(*(lookups.find(f"{number}") for number in range(10)), return_exceptions=True)
+    assert [type(each) for each in reported] == [StoreUnavailable] * 10
+    database.unreachable = False
     assert await lookups.find("good") == "found"
 
 
@@ -104,5 +104,5 @@ async def test_a_flood_of_wrong_keys_refuses_no_good_one_that_is_used_for_the_fi
             good = await first_calls()
             wrong = set().union(*await asyncio.gather(*flooding))
     await store.close()
-    assert good == [400] * 20  # let in, and told that an empty body is no log
+    assert good == [400] * 20  # let in, and reported that an empty body is no log
     assert wrong == {401}

@@ -13,8 +13,9 @@ from sqlalchemy import create_engine, text
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.key import Permission
+from services.key_secrets import hash_of
 from services.stores.sqlite_wal import switch_to_wal
-from services.stores.state.api_keys import SqlKeyStore, hash_of
+from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.migrations.run import migrate_state
 
 
@@ -95,7 +96,7 @@ def test_the_secret_is_neither_stored_nor_logged(
         asyncio.run(keys.organization_of(secret))
     engine = create_engine(state_url)
     with engine.connect() as connection:
-        rows = connection.execute(text("SELECT * FROM api_key")).all()
+        rows = connection.execute(text("SELECT * FROM api_key, api_key_secret")).all()
     engine.dispose()
     assert hash_of(secret) in str(rows)
     assert secret not in str(rows) + caplog.text

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from services.stores.state.database import Database
 from services.stores.state.leases import Lease, holder_of
 from services.stores.state.migrations.run import migrate_state
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
 MINUTE = timedelta(minutes=1)
 FIRST, SECOND = Lease(name="a job", holder="first"), Lease(name="a job", holder="second")
@@ -30,7 +30,7 @@ def close(database: Database) -> None:
     asyncio.run(database.close())
 
 
-def acquire(database: Database, lease: Lease, at: datetime = MOMENT) -> bool:
+def acquire(database: Database, lease: Lease, at: datetime = TIMESTAMP) -> bool:
     return asyncio.run(database.write(lambda connection: lease.acquire(connection, at=at, until=at + MINUTE)))
 
 
@@ -58,24 +58,24 @@ def test_a_lease_has_one_holder_until_it_is_released(database: Database) -> None
 
 def test_a_lease_expires_and_its_last_holder_learns_that_it_was_lost(database: Database) -> None:
     assert acquire(database, FIRST)
-    assert not acquire(database, SECOND, MOMENT + MINUTE), "it lasts to its last microsecond"
-    assert acquire(database, SECOND, MOMENT + MINUTE + timedelta(microseconds=1))
-    assert not renew(database, FIRST, MOMENT + 9 * MINUTE)
+    assert not acquire(database, SECOND, TIMESTAMP + MINUTE), "it lasts to its last microsecond"
+    assert acquire(database, SECOND, TIMESTAMP + MINUTE + timedelta(microseconds=1))
+    assert not renew(database, FIRST, TIMESTAMP + 9 * MINUTE)
     assert not release(database, FIRST)
     assert holder(database) == "second"
 
 
 def test_a_renewed_lease_lasts_longer_even_if_it_had_expired(database: Database) -> None:
     assert acquire(database, FIRST)
-    assert renew(database, FIRST, MOMENT + 5 * MINUTE)
-    assert not acquire(database, SECOND, MOMENT + 4 * MINUTE)
-    assert acquire(database, SECOND, MOMENT + 6 * MINUTE)
+    assert renew(database, FIRST, TIMESTAMP + 5 * MINUTE)
+    assert not acquire(database, SECOND, TIMESTAMP + 4 * MINUTE)
+    assert acquire(database, SECOND, TIMESTAMP + 6 * MINUTE)
 
 
 def test_a_holder_that_acquires_again_is_refused_like_any_other(database: Database) -> None:
     assert acquire(database, FIRST)
     assert not acquire(database, FIRST)
-    assert acquire(database, FIRST, MOMENT + 2 * MINUTE)
+    assert acquire(database, FIRST, TIMESTAMP + 2 * MINUTE)
 
 
 def test_leases_of_other_names_are_not_touched(database: Database) -> None:
@@ -87,13 +87,13 @@ def test_leases_of_other_names_are_not_touched(database: Database) -> None:
 
 
 def test_what_is_never_acquired_is_neither_renewed_nor_released(database: Database) -> None:
-    assert not renew(database, FIRST, MOMENT + MINUTE)
+    assert not renew(database, FIRST, TIMESTAMP + MINUTE)
     assert not release(database, FIRST)
 
 
 def test_a_lease_is_acquired_together_with_what_it_protects_or_not_at_all(database: Database) -> None:
     def fail(connection: Connection) -> bool:
-        assert FIRST.acquire(connection, at=MOMENT, until=MOMENT + MINUTE)
+        assert FIRST.acquire(connection, at=TIMESTAMP, until=TIMESTAMP + MINUTE)
         raise LookupError
 
     with pytest.raises(LookupError):

@@ -16,7 +16,7 @@ from schemas.event import Delivery, ExchangeEvent, RequestTags, encode_event
 from schemas.key import Permission
 from services.domain.omission import without_bodies
 from services.domain.pricing.price_book import PriceBookHistory
-from services.ports import Warehouse
+from services.ports import AmendableWarehouse
 from services.proxy import log_conflicts
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import MemoryLog, MemorySource
@@ -25,8 +25,9 @@ from services.telemetry import Metrics
 from services.worker.loop import MAX_DEAD_LETTERS, Flush, run_worker
 from services.worker.rows import MAX_LOGS
 from services.worker.rows import rows_of as piece_of
-from tests.builders import MOMENT, REQUEST_ID, an_event, chat_answer
+from tests.builders import REQUEST_ID, TIMESTAMP, an_event, chat_response
 from tests.logged_calls import CHAT, a_log
+from tests.plain_http import TRUSTS_NOBODY
 from tests.price_rows import known
 from tests.proxy_rig import SECRET, Rig, key_id_of, rig
 from tests.querying import Client
@@ -39,14 +40,16 @@ FORGED = CHAT | {"usage": CHAT["usage"] | {"prompt_tokens": 1, "completion_token
 def a_logged(organization_id: str, *, hours: float = 0, key_id: str = "key-1", prompt: int = 1000) -> ExchangeEvent:
     return an_event(
         organization_id=organization_id,
-        response_body=chat_answer(prompt=prompt, cached=0),
-        recorded_at=MOMENT + timedelta(hours=hours),
+        response_body=chat_response(prompt=prompt, cached=0),
+        recorded_at=TIMESTAMP + timedelta(hours=hours),
         key_id=key_id,
         logged=True,
     )
 
 
-def worked(warehouse: Warehouse, events: Sequence[ExchangeEvent], *, rows: int = 1000) -> tuple[MemoryLog, Metrics]:
+def worked(
+    warehouse: AmendableWarehouse, events: Sequence[ExchangeEvent], *, rows: int = 1000
+) -> tuple[MemoryLog, Metrics]:
     """One worker over `events`, in batches of `rows`: its log with dead letters, and its metrics."""
     log, metrics = MemoryLog(), Metrics()
 
@@ -72,7 +75,7 @@ def worked(warehouse: Warehouse, events: Sequence[ExchangeEvent], *, rows: int =
 def test_a_log_over_a_request_that_passed_is_dead_lettered_and_changes_nothing(
     warehouse: ClickHouseWarehouse, organization_id: str, rows: int
 ) -> None:
-    passed = an_event(organization_id=organization_id, recorded_at=MOMENT, key_id="key-1")
+    passed = an_event(organization_id=organization_id, recorded_at=TIMESTAMP, key_id="key-1")
     forged = a_logged(organization_id, hours=1, prompt=1)
     log, metrics = worked(warehouse, [passed, forged], rows=rows)
     (row,) = rows_of(warehouse, organization_id)
@@ -83,7 +86,7 @@ def test_a_log_over_a_request_that_passed_is_dead_lettered_and_changes_nothing(
 
 
 def test_many_conflicts_do_not_stop_the_worker(embedded_warehouse: ClickHouseWarehouse, organization_id: str) -> None:
-    passed = an_event(organization_id=organization_id, recorded_at=MOMENT)
+    passed = an_event(organization_id=organization_id, recorded_at=TIMESTAMP)
     forged = [a_logged(organization_id, hours=1 + number / 1000) for number in range(MAX_DEAD_LETTERS + 50)]
     log, _ = worked(embedded_warehouse, [passed, *forged])
     assert len(log.dead_letters) == len(forged)
@@ -93,7 +96,7 @@ def test_many_conflicts_do_not_stop_the_worker(embedded_warehouse: ClickHouseWar
 def test_a_request_that_passed_wins_over_logs_whichever_comes_first(
     warehouse: ClickHouseWarehouse, organization_id: str, rows: int
 ) -> None:
-    passed = an_event(organization_id=organization_id, recorded_at=MOMENT)
+    passed = an_event(organization_id=organization_id, recorded_at=TIMESTAMP)
     logs = [a_logged(organization_id, hours=hours, key_id=key) for hours, key in ((1, "key-1"), (2, "key-2"))]
     for number, order in enumerate(permutations([passed, *logs])):
         work_through(warehouse, [encode_event(_of(event, f"{organization_id}-{number}")) for event in order], rows=rows)
@@ -111,7 +114,7 @@ def _of(event: ExchangeEvent, organization_id: str) -> ExchangeEvent:
     )
 
 
-def test_logs_that_are_delivered_again_in_any_order_change_no_answer(
+def test_logs_that_are_delivered_again_in_any_order_change_no_response(
     warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
     events = [
@@ -143,6 +146,7 @@ def test_of_two_logs_of_one_key_the_later_counts_in_whatever_order_they_come(
 OMITTED = RequestTags(omit_request=True, omit_response=True)
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize("rows", [1, 1000])
 @pytest.mark.parametrize("logged", [True, False])
 @pytest.mark.parametrize("is_first", [True, False])
@@ -193,9 +197,9 @@ async def proxy(embedded_warehouse: ClickHouseWarehouse, organization_id: str) -
         yield one
 
 
-async def log(proxy: Rig, answer: Any, key: str = SECRET) -> httpx.Response:
-    payload = a_log(answer=answer, meta={"Helicone-Request-Id": REQUEST_ID})
-    async with httpx.AsyncClient(base_url=proxy.url, timeout=10, trust_env=False) as client:
+async def log(proxy: Rig, reply: Any, key: str = SECRET) -> httpx.Response:
+    payload = a_log(response=reply, meta={"Helicone-Request-Id": REQUEST_ID})
+    async with httpx.AsyncClient(base_url=proxy.url, timeout=10, trust_env=False, verify=TRUSTS_NOBODY) as client:
         return await client.post("/oai/v1/log", json=payload, headers={"Authorization": f"Bearer {key}"})
 
 
@@ -208,8 +212,8 @@ async def test_a_log_over_a_request_that_passed_is_a_conflict(
     proxy: Rig, embedded_warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
     await keep(embedded_warehouse, an_event(organization_id=organization_id))
-    answer = await log(proxy, FORGED)
-    assert (answer.status_code, "no log replaces it" in answer.text) == (409, True)
+    reply = await log(proxy, FORGED)
+    assert (reply.status_code, "no log replaces it" in reply.text) == (409, True)
     assert await proxy.events(0) == []
 
 
@@ -221,8 +225,8 @@ async def test_a_log_over_the_log_of_another_key_is_a_conflict_and_over_its_own_
     (first,) = await proxy.events(1)
     assert (first.request.key_id, first.request.logged) == (key_id_of(SECRET), True)
     await keep(embedded_warehouse, first)
-    answer = await log(proxy, FORGED, "sk-helicone-another")
-    assert (answer.status_code, "another key" in answer.text) == (409, True)
+    reply = await log(proxy, FORGED, "sk-helicone-another")
+    assert (reply.status_code, "another key" in reply.text) == (409, True)
     assert (await log(proxy, FORGED)).status_code == 200
 
 

@@ -15,6 +15,7 @@ from helicone_helpers import HeliconeManualLogger
 from schemas.errors import BrokerUnavailable
 from schemas.event import ExchangeEvent, Outcome, decode_event
 from schemas.key import Permission
+from schemas.log_entry import LogEntry
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.statement import Statement
@@ -26,8 +27,9 @@ from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry import Metrics
-from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
+from tests.builders import ORGANIZATION, REQUEST_ID, TIMESTAMP
 from tests.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, a_log, as_events, as_lines
+from tests.plain_http import TRUSTS_NOBODY
 from tests.proxy_rig import SECRET, Rig, head, rig
 
 pytestmark = pytest.mark.anyio
@@ -47,12 +49,14 @@ class Books:
     async def log(self, path: str, payload: Any, headers: dict[str, str] = KEY) -> tuple[int, str]:
         """The status, and the text of the error or the id of the call."""
         content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        async with httpx.AsyncClient(base_url=self.proxy.url, timeout=10, trust_env=False) as client:
-            answer = await client.post(path, content=content, headers=headers)
-        if answer.status_code != 200:
-            return answer.status_code, answer.json()["error"]["message"]
-        assert (answer.text, answer.headers["content-type"]) == ("ok", "text/plain; charset=utf-8")
-        return 200, answer.headers["helicone-id"]
+        async with httpx.AsyncClient(
+            base_url=self.proxy.url, timeout=10, trust_env=False, verify=TRUSTS_NOBODY
+        ) as client:
+            response = await client.post(path, content=content, headers=headers)
+        if response.status_code != 200:
+            return response.status_code, response.json()["error"]["message"]
+        assert (response.text, response.headers["content-type"]) == ("ok", "text/plain; charset=utf-8")
+        return 200, response.headers["helicone-id"]
 
     async def events(self) -> list[ExchangeEvent]:
         """All that are in the journal at this timestamp."""
@@ -82,7 +86,7 @@ LOGS: dict[str, tuple[str, dict[str, Any], str, str, bool]] = {
     "a chat without a provider": (CUSTOM, a_log(), "gpt-4o-mini-2024-07-18", "0.00024", False),
     "a chat's stream as sent": (OPENAI, a_log(text=as_events(CHUNKS)), "gpt-4o-mini-2024-07-18", "0.00024", True),
     "a chat's stream as lines": (CUSTOM, a_log(text=as_lines(CHUNKS)), "gpt-4o-mini-2024-07-18", "0.00024", True),
-    "a message": (ANTHROPIC, a_log(answer=MESSAGE), "claude-sonnet-4-20250514", "0.010575", False),
+    "a message": (ANTHROPIC, a_log(response=MESSAGE), "claude-sonnet-4-20250514", "0.010575", False),
     "a message's stream as lines": (
         CUSTOM,
         a_log(text=as_lines(MESSAGE_EVENTS)),
@@ -92,13 +96,13 @@ LOGS: dict[str, tuple[str, dict[str, Any], str, str, bool]] = {
     ),
     "a message under its provider's name": (
         CUSTOM,
-        a_log(answer=MESSAGE, provider="anthropic"),
+        a_log(response=MESSAGE, provider="anthropic"),
         "claude-sonnet-4-20250514",
         "0.010575",
         False,
     ),
     # 1000 x 0.30 + (100 + 50 thoughts) x 2.50 dollars per million, https://ai.google.dev/gemini-api/docs/pricing
-    "what Gemini generated": (GOOGLE, a_log(answer=GENERATED), "gemini-2.5-flash", "0.000675", False),
+    "what Gemini generated": (GOOGLE, a_log(response=GENERATED), "gemini-2.5-flash", "0.000675", False),
     "a trace": (
         "/v1/trace/custom/v1/log",
         a_log(started="2026-11-01T12:00:00.123Z", ended="1793534400973"),
@@ -119,7 +123,7 @@ async def test_a_logged_call_is_in_the_log_when_ok_is_said_and_costs_what_it_wou
     row = await books.row()
     assert (status, row.request_id, row.organization_id) == (200, request_id, ORGANIZATION)
     assert (row.model, row.cost_usd, row.cost_state) == (model, Decimal(cost), CostState.PRICED)
-    assert (row.request_created_at, row.latency_ms, row.is_stream) == (MOMENT, 850, streamed)
+    assert (row.request_created_at, row.latency_ms, row.is_stream) == (TIMESTAMP, 850, streamed)
     assert books.proxy.metrics.get("proxy_logged_total") == 1
 
 
@@ -155,7 +159,7 @@ async def test_a_call_that_is_logged_twice_is_one_row(
 
 
 async def test_an_error_that_is_logged_is_free(books: Books) -> None:
-    await books.log(OPENAI, a_log(status=429, answer={"error": {"message": "slow down"}}))
+    await books.log(OPENAI, a_log(status=429, response={"error": {"message": "slow down"}}))
     row = await books.row()
     assert (row.status, row.outcome, row.cost_usd) == (429, Outcome.PROVIDER_ERROR, Decimal(0))
 
@@ -175,13 +179,13 @@ async def test_the_python_client_logs_calls(books: Books, monkeypatch: pytest.Mo
     monkeypatch.setenv("NO_PROXY", "*")
     headers = {"Helicone-User-Id": "user-123"}
     client = HeliconeManualLogger(api_key=SECRET, headers=headers, logging_endpoint=books.proxy.url)
-    asked = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello!"}]}
+    requested = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello!"}]}
     more = {"Helicone-Property-Feature": "chat"}
     await asyncio.to_thread(
-        client.log_request, asked, lambda recorder: recorder.append_results(CHAT), more, provider="openai"
+        client.log_request, requested, lambda recorder: recorder.append_results(CHAT), more, provider="openai"
     )
     await asyncio.to_thread(
-        client.log_request, asked, lambda recorder: recorder.append_results(MESSAGE), provider="anthropic"
+        client.log_request, requested, lambda recorder: recorder.append_results(MESSAGE), provider="anthropic"
     )
     tool = {"_type": "tool", "toolName": "weather", "input": {"city": "Oslo"}}
     await asyncio.to_thread(client.log_request, tool, lambda recorder: recorder.append_results({"degrees": 3}))
@@ -280,8 +284,8 @@ async def test_only_a_key_that_may_write_logs_calls(
     books: Books, headers: dict[str, str], status: int, said: str
 ) -> None:
     books.proxy.keys.known["sk-helicone-readonly"] = (ORGANIZATION, Permission.READ)
-    told, text = await books.log(OPENAI, a_log(), headers)
-    assert (told, said in text) == (status, True)
+    reported, text = await books.log(OPENAI, a_log(), headers)
+    assert (reported, said in text) == (status, True)
     assert len(await books.events()) == (status == 200)
     assert books.proxy.metrics.get("proxy_refused_total") == (status != 200)
 
@@ -295,8 +299,8 @@ async def test_what_is_no_call_is_refused_by_name_and_leaves_nothing(books: Book
 
 async def test_a_log_may_only_be_posted(books: Books) -> None:
     async with books.proxy.client() as client:
-        answer = await client.get(OPENAI)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        response = await client.get(OPENAI)
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
 async def test_a_payload_that_is_announced_too_large_is_not_read(books: Books) -> None:
@@ -311,8 +315,8 @@ async def test_a_payload_that_grows_too_large_is_refused(books: Books) -> None:
             yield b" " * 2**20
 
     async with books.proxy.client() as client:
-        answer = await client.post(OPENAI, content=pieces())
-        assert (answer.status_code, (await client.get("/healthz")).status_code) == (413, 200)
+        response = await client.post(OPENAI, content=pieces())
+        assert (response.status_code, (await client.get("/healthz")).status_code) == (413, 200)
 
 
 async def test_a_connection_goes_on_after_a_log_that_was_refused_unread(books: Books) -> None:
@@ -323,7 +327,7 @@ async def test_a_connection_goes_on_after_a_log_that_was_refused_unread(books: B
     assert got.endswith(b'{"status":"ok"}\n')
 
 
-async def test_a_caller_that_leaves_midway_has_logged_nothing(books: Books) -> None:
+async def test_a_client_that_leaves_midway_has_logged_nothing(books: Books) -> None:
     reader, writer = await books.proxy.connect()
     writer.write(head(OPENAI, "Content-Length: 100") + b"{")
     await writer.drain()
@@ -340,7 +344,7 @@ async def test_a_payload_that_does_not_come_in_time_is_refused(books: Books, mon
     assert got.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_logs_beyond_what_memory_may_hold_wait_and_are_then_told_to_come_again(
+async def test_logs_beyond_what_memory_may_hold_wait_and_are_then_refused_with_retry_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manual_log, "MAX_ARRIVING_BYTES", 20_000)
@@ -353,9 +357,9 @@ async def test_logs_beyond_what_memory_may_hold_wait_and_are_then_told_to_come_a
         reader, writer = await proxy.connect()
         writer.write(head(OPENAI, "Content-Length: 9000") + b" " * 8000)
         async with asyncio.timeout(10):
-            while (answer := await books.log(OPENAI, a_log(text="x" * 9000)))[0] == 200:
+            while (response := await books.log(OPENAI, a_log(text="x" * 9000)))[0] == 200:
                 pass  # until the proxy has read the other one
-            assert answer == (503, "too many logs arrive at once; try again")
+            assert response == (503, "too many logs arrive at once; try again")
             waiting = asyncio.create_task(books.log(OPENAI, a_log(text="x" * 9000)))
             await asyncio.sleep(0.05)
             writer.close()
@@ -364,7 +368,7 @@ async def test_logs_beyond_what_memory_may_hold_wait_and_are_then_told_to_come_a
 
 
 async def test_a_key_that_cannot_be_checked_is_a_503(books: Books) -> None:
-    books.proxy.keys.away = True
+    books.proxy.keys.unreachable = True
     status, text = await books.log(OPENAI, a_log())
     assert (status, "try again" in text) == (503, True)
 
@@ -376,7 +380,8 @@ class HeldSink:
         self.promise = DurabilityAck(asyncio.get_running_loop())
         self.came = asyncio.Event()
 
-    def publish(self, event: ExchangeEvent) -> DurabilityAck:
+    def publish(self, event: LogEntry) -> DurabilityAck:
+        assert isinstance(event, ExchangeEvent)
         assert event.request.organization_id == ORGANIZATION
         self.came.set()
         return self.promise

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from schemas.event import DeadLetter, ExchangeEvent, RequestTags, decode_event, encode_event
+from schemas.log_entry import LogEntry
 from schemas.omission import Omission
 from services.cli.dead_letters import put_back
 from services.domain.enrich import to_record
@@ -21,8 +22,9 @@ from services.stores.kafka.client import events_topic
 from services.stores.kafka.sink import SinkLimits
 from services.stores.memory import MemoryLog, MemorySink
 from services.stores.shipped_prices.book import ShippedPrices
+from services.stores.state.migrations.run import migrate_state
 from services.telemetry import Metrics
-from tests.builders import an_event, chat_answer
+from tests.builders import an_event, chat_response
 from tests.canary import OMIT, SAID, assert_nothing_kept, files_in, tell
 from tests.logs import InJournal, InKafka, close_all, take_count
 from tests.proxy_rig import SECRET, rig
@@ -35,7 +37,7 @@ PRICES = ShippedPrices()
 
 def _large(bytes_each: int = 200_000, tags: RequestTags = BOTH) -> ExchangeEvent:
     request = json.dumps({"model": "gpt-4o-mini", "messages": [{"content": SAID * (bytes_each // len(SAID))}]})
-    return an_event(request_body=request.encode(), response_body=chat_answer(), tags=tags)
+    return an_event(request_body=request.encode(), response_body=chat_response(), tags=tags)
 
 
 def _sink(log: MemoryLog, metrics: Metrics, omission: Omission = Omission.NONE) -> OmittingSink:
@@ -75,7 +77,7 @@ async def test_nothing_omitted_is_in_kafka(kafka: str, tmp_path: Path) -> None:
     assert_nothing_kept(files_in(tmp_path), SECRET)
 
 
-async def test_nothing_omitted_is_in_the_spill_file_while_kafka_is_away(tmp_path: Path) -> None:
+async def test_nothing_omitted_is_in_the_spill_file_while_kafka_is_unreachable(tmp_path: Path) -> None:
     log = InKafka("127.0.0.1:1", tmp_path / "spill.sqlite", prefix="nobody")
     sink = await log.sink(SinkLimits(delivery_timeout_s=0.5, close_timeout_s=0.5, first_connect_s=0.2))
     async with rig(sink=sink, omit_bodies="both", capture_bytes=100_000) as one:
@@ -110,7 +112,7 @@ async def test_closing_waits_for_what_is_being_read() -> None:
 
 async def test_closing_does_not_wait_for_a_log_that_is_not_durable() -> None:
     class StuckLog(MemorySink):
-        def publish(self, event: ExchangeEvent) -> asyncio.Future[None]:
+        def publish(self, event: LogEntry) -> asyncio.Future[None]:
             super().publish(event)
             return asyncio.get_running_loop().create_future()
 
@@ -159,7 +161,7 @@ async def test_more_than_may_wait_is_given_up_unread_and_counted(monkeypatch: py
 async def test_a_body_that_brings_a_fault_of_ours_to_light_is_omitted_and_its_cost_unknown(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def faulty(event: ExchangeEvent) -> ExchangeEvent:
+    def faulty(event: ExchangeEvent, _: bytes) -> ExchangeEvent:
         raise ValueError(event.request.body)
 
     monkeypatch.setattr(omitting, "without_bodies", faulty)
@@ -193,7 +195,7 @@ async def test_a_small_compressed_body_that_is_large_inside_is_read_elsewhere() 
     await sink.close()
 
 
-async def test_what_an_older_version_buried_with_its_bodies_comes_back_without(tmp_path: Path) -> None:
+async def test_what_an_older_version_dead_lettered_with_its_bodies_comes_back_without(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     log = InJournal(path)
     source = await log.source()
@@ -201,8 +203,15 @@ async def test_what_an_older_version_buried_with_its_bodies_comes_back_without(t
     await source.write_dead_letters(
         [DeadLetter(payload=encode_event(event), position="here:1", code="unreadable", reason="a bug")]
     )
-    result = await put_back(ProxySettings.from_environ({"FAREBOX_EVENT_LOG": f"journal:{path}"}))
+    state = f"sqlite:///{tmp_path}/state.sqlite"
+    await migrate_state(state)
+    result = await put_back(
+        ProxySettings.from_environ({"FAREBOX_EVENT_LOG": f"journal:{path}", "FAREBOX_STATE": state})
+    )
     assert (result.back, result.forgotten) == (1, True)
     (delivery,) = await take_count(source, 1)
     assert SAID.encode() not in delivery.payload
+    hints = decode_event(delivery.payload).request.hints
+    assert hints is not None
+    assert hints.fingerprint, "as the proxies of the deployment would have computed it"
     await close_all(source)

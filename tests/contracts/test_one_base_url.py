@@ -23,6 +23,7 @@ from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.journal.source import JournalSource
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.logged_calls import CHAT, a_log
+from tests.plain_http import TRUSTS_NOBODY
 from tests.proxy_rig import SECRET, Rig, rig
 from tests.querying import Client, QueryService, query_service
 
@@ -37,10 +38,10 @@ def posted(service: QueryService, path: str, payload: object, key: str) -> tuple
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     connection.request("POST", path, body, {"Authorization": f"Bearer {key}", "Helicone-User-Id": "user-1"})
-    answer = connection.getresponse()
-    text = answer.read().decode()
+    response = connection.getresponse()
+    text = response.read().decode()
     connection.close()
-    return answer.status, text, {name.lower(): value for name, value in answer.getheaders()}
+    return response.status, text, {name.lower(): value for name, value in response.getheaders()}
 
 
 def logged(service: QueryService) -> list[ExchangeEvent]:
@@ -67,7 +68,7 @@ def test_a_call_that_is_logged_to_the_query_service_is_durable_when_ok_is_said(w
 
 def test_helicones_own_logger_needs_the_address_of_the_query_service_only(writer: Client) -> None:
     clock = writer.service.clock
-    clock.advance(seconds=(datetime.now(UTC) - clock.now()).total_seconds())  # the logger tells the real time
+    clock.advance(seconds=(datetime.now(UTC) - clock.now()).total_seconds())  # the logger reports the real time
     logger = HeliconeManualLogger(api_key=writer.key, logging_endpoint=f"http://127.0.0.1:{writer.service.port}")
 
     def call(recorder: Any) -> Any:
@@ -107,7 +108,7 @@ def test_the_typed_route_names_the_field_of_a_fault_on_both_services(
     assert refusal["errors"][0]["message"]
 
 
-def test_healthcheck_is_answered(writer: Client) -> None:
+def test_healthcheck_gets_a_response(writer: Client) -> None:
     assert writer.ask("/healthcheck") == (200, {"status": "healthy :)"})
 
 
@@ -122,11 +123,11 @@ async def test_the_proxy_names_the_address_of_every_query(proxy: Rig, embedded_s
     documentation = await asyncio.to_thread(embedded_service.ask, "/openapi.json", key="")
     paths = [path for path in documentation[1]["paths"] if path.startswith("/v1/")]
     assert {path for path in paths if any(path.startswith(query) for query in QUERIES)} == set(paths)
-    async with httpx.AsyncClient(base_url=proxy.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=proxy.url, trust_env=False, verify=TRUSTS_NOBODY) as client:
         for path in paths:
-            answer = await client.post(path, json={"filter": "all"}, headers={"Authorization": SECRET})
-            message = answer.json()["error"]["message"]
-            assert (answer.status_code, "https://costs.example/api" in message) == (421, True), path
+            response = await client.post(path, json={"filter": "all"}, headers={"Authorization": SECRET})
+            message = response.json()["error"]["message"]
+            assert (response.status_code, "https://costs.example/api" in message) == (421, True), path
         typed = await client.post(TYPED_PATH, content=b"{}", headers={"Authorization": f"Bearer {SECRET}"})
     assert (typed.status_code, typed.json()["errors"][0]["field"]) == (400, "providerRequest")
     assert proxy.provider.heads == []

@@ -15,7 +15,7 @@ from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceTerms, Rate
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import LEAD, SqlPriceRows
-from tests.builders import MOMENT, ORGANIZATION
+from tests.builders import ORGANIZATION, TIMESTAMP
 
 DAY = timedelta(days=1)
 TERMS = PriceTerms(
@@ -27,8 +27,8 @@ TERMS = PriceTerms(
         "web_searches": Rate(usd=Decimal("0.01")),
     },
     usd_per_request=Decimal("0.000000000001"),
-    valid_from=MOMENT,
-    valid_until=MOMENT + 90 * DAY,
+    valid_from=TIMESTAMP,
+    valid_until=TIMESTAMP + 90 * DAY,
 )
 
 
@@ -64,10 +64,10 @@ def test_a_row_comes_back_as_it_was_added_to_the_last_digit(rows: SqlPriceRows, 
 
 
 def test_timestamps_are_utc_in_whichever_zone_they_were_written(rows: SqlPriceRows, organization_id: str) -> None:
-    elsewhere = MOMENT.astimezone(timezone(timedelta(hours=9)))
+    elsewhere = TIMESTAMP.astimezone(timezone(timedelta(hours=9)))
     add(rows, organization_id, valid_from=elsewhere)
     (kept,) = listed(rows, organization_id)
-    assert (kept.valid_from, kept.valid_from.utcoffset()) == (MOMENT, timedelta(0))
+    assert (kept.valid_from, kept.valid_from.utcoffset()) == (TIMESTAMP, timedelta(0))
 
 
 def test_rows_are_listed_as_they_were_added_for_their_organization_only(
@@ -83,23 +83,23 @@ def test_rows_are_listed_as_they_were_added_for_their_organization_only(
 def test_ending_a_row_keeps_it_with_the_time_of_its_end(rows: SqlPriceRows, organization_id: str) -> None:
     added = add(rows, organization_id, valid_until=None)
     before = datetime.now(UTC)
-    assert end(rows, organization_id, added.id, MOMENT + DAY)
+    assert end(rows, organization_id, added.id, TIMESTAMP + DAY)
     (ended,) = listed(rows, organization_id)
-    assert ended.holds_until == ended.ends[0].at == MOMENT + DAY
+    assert ended.holds_until == ended.ends[0].at == TIMESTAMP + DAY
     assert before <= ended.ends[0].effective_for_events_since - LEAD <= datetime.now(UTC)
     assert msgspec.structs.replace(ended, ends=()) == added
 
 
 def test_an_end_may_be_moved_back_and_never_forth(rows: SqlPriceRows, organization_id: str) -> None:
     added = add(rows, organization_id)
-    assert end(rows, organization_id, added.id, MOMENT + 2 * DAY)
-    assert not end(rows, organization_id, added.id, MOMENT + 3 * DAY)
-    assert not end(rows, organization_id, added.id, MOMENT + 2 * DAY)
-    assert end(rows, organization_id, added.id, MOMENT + DAY)
+    assert end(rows, organization_id, added.id, TIMESTAMP + 2 * DAY)
+    assert not end(rows, organization_id, added.id, TIMESTAMP + 3 * DAY)
+    assert not end(rows, organization_id, added.id, TIMESTAMP + 2 * DAY)
+    assert end(rows, organization_id, added.id, TIMESTAMP + DAY)
     (ended,) = listed(rows, organization_id)
-    assert [one.at for one in ended.ends] == [MOMENT + 2 * DAY, MOMENT + DAY], "each is kept, as it was set"
+    assert [one.at for one in ended.ends] == [TIMESTAMP + 2 * DAY, TIMESTAMP + DAY], "each is kept, as it was set"
     assert ended.ends[0].effective_for_events_since < ended.ends[1].effective_for_events_since
-    assert (ended.holds_until, ended.valid_until) == (MOMENT + DAY, TERMS.valid_until)
+    assert (ended.holds_until, ended.valid_until) == (TIMESTAMP + DAY, TERMS.valid_until)
 
 
 def test_a_row_that_waits_for_another_writer_takes_effect_after_that_one(tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_nobody_ends_the_row_of_another_organization_or_one_that_is_not_there(
     rows: SqlPriceRows, organization_id: str
 ) -> None:
     added = add(rows, organization_id)
-    assert not end(rows, "somebody-else", added.id, MOMENT)
-    assert not end(rows, organization_id, "no-such-row", MOMENT)
+    assert not end(rows, "somebody-else", added.id, TIMESTAMP)
+    assert not end(rows, organization_id, "no-such-row", TIMESTAMP)
     assert listed(rows, organization_id) == [added]
 
 

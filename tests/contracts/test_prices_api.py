@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.key import Permission
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.querying import Client, QueryService
 
 MODEL = "llama-3-70b"
@@ -22,22 +22,22 @@ def operator(service: QueryService, organization_id: str) -> Client:
 
 def added(client: Client, **changes: object) -> dict[str, Any]:
     """The row, as it is listed from then on."""
-    row, _ = added_and_told(client, **changes)
+    row, _ = added_and_reported(client, **changes)
     return row
 
 
-def added_and_told(client: Client, **changes: object) -> tuple[dict[str, Any], list[str]]:
+def added_and_reported(client: Client, **changes: object) -> tuple[dict[str, Any], list[str]]:
     """The row, and the models that were billed otherwise."""
-    status, answer = client.ask("/v1/prices", BODY | changes)
-    assert status == 201, answer
-    row: dict[str, Any] = answer["data"]
+    status, response = client.ask("/v1/prices", BODY | changes)
+    assert status == 201, response
+    row: dict[str, Any] = response["data"]
     return row, row.pop("other_billed_models")
 
 
 def prices(client: Client, query: str = "") -> dict[str, Any]:
-    status, answer = client.ask(f"/v1/prices{query}")
-    assert status == 200, answer
-    found: dict[str, Any] = answer["data"]
+    status, response = client.ask(f"/v1/prices{query}")
+    assert status == 200, response
+    found: dict[str, Any] = response["data"]
     return found
 
 
@@ -46,12 +46,16 @@ def test_a_price_is_added_listed_and_charged_by(operator: Client) -> None:
     assert row == {
         "id": f"operator/{row['row_id']}",
         "source": "operator",
+        "page_url": "",
+        "checked_on": None,
         "provider": "CUSTOM",
         "model": MODEL,
         "service_tier": "",
         "valid_from": "2026-10-01T00:00:00.000Z",
         "usd_per_million_tokens": {"prompt_tokens": Decimal("0.6"), "completion_tokens": Decimal("1.8")},
         "usd_per_unit": {"web_searches": Decimal("0.01")},
+        "usd_per_hour": {},
+        "billed_at_least": {},
         "usd_per_request": Decimal("0.002"),
         "tiers": [],
         "max_prompt_tokens": None,
@@ -65,22 +69,22 @@ def test_a_price_is_added_listed_and_charged_by(operator: Client) -> None:
     assert found["in_force"] == {name: row[name] for name in found["in_force"]}
 
 
-def test_whoever_prices_a_name_that_is_asked_for_hears_by_which_names_it_is_billed(operator: Client) -> None:
-    asked = {"request_model": "gpt-4o", "request_created_at": operator.service.clock.now() - timedelta(days=6)}
+def test_whoever_prices_a_name_that_is_requested_learns_by_which_names_it_is_billed(operator: Client) -> None:
+    requested = {"request_model": "gpt-4o", "request_created_at": operator.service.clock.now() - timedelta(days=6)}
     operator.keep(
-        asked | {"model": "gpt-4o-2024-08-06"},
-        asked | {"model": "gpt-4o-2024-11-20"},
-        asked | {"model": "gpt-4o-2024-11-20"},
-        asked | {"model": "GPT-4o"},
-        asked | {"model": "gpt-4o-azure", "provider": "AZURE"},
-        asked | {"model": "gpt-4o-2024-05-13", "request_created_at": MOMENT - timedelta(days=90)},
-        asked | {"model": "gpt-4o-mini-2024-07-18", "request_model": "gpt-4o-mini"},
+        requested | {"model": "gpt-4o-2024-08-06"},
+        requested | {"model": "gpt-4o-2024-11-20"},
+        requested | {"model": "gpt-4o-2024-11-20"},
+        requested | {"model": "GPT-4o"},
+        requested | {"model": "gpt-4o-azure", "provider": "AZURE"},
+        requested | {"model": "gpt-4o-2024-05-13", "request_created_at": TIMESTAMP - timedelta(days=90)},
+        requested | {"model": "gpt-4o-mini-2024-07-18", "request_model": "gpt-4o-mini"},
     )
     dated = ["gpt-4o-2024-11-20", "gpt-4o-2024-08-06"]
-    assert added_and_told(operator, model="gpt-4o", provider="OpenAI")[1] == dated
-    assert added_and_told(operator, model="GPT-4O", provider="")[1] == [*dated, "gpt-4o-azure"]
-    assert added_and_told(operator, model="gpt-4o*", provider="")[1] == []
-    assert added_and_told(operator, model="gpt_4o", provider="")[1] == []
+    assert added_and_reported(operator, model="gpt-4o", provider="OpenAI")[1] == dated
+    assert added_and_reported(operator, model="GPT-4O", provider="")[1] == [*dated, "gpt-4o-azure"]
+    assert added_and_reported(operator, model="gpt-4o*", provider="")[1] == []
+    assert added_and_reported(operator, model="gpt_4o", provider="")[1] == []
 
 
 def test_by_default_a_price_holds_from_now_on(operator: Client) -> None:
@@ -123,19 +127,19 @@ def test_rows_are_found_by_what_they_are_about(operator: Client) -> None:
 
 def test_a_price_is_ended_and_kept(operator: Client) -> None:
     row = added(operator, valid_from="2026-10-01T00:00:00Z")
-    at = MOMENT - timedelta(days=1)
-    status, answer = operator.ask(f"/v1/prices/{row['row_id']}/end", {"at": at.isoformat()})
-    assert status == 200, answer
-    assert answer["data"]["valid_until"] == "2026-10-31T12:00:00.123Z"
-    assert answer["data"]["ended_at"] is not None
-    assert prices(operator)["rows"] == [answer["data"]]
+    at = TIMESTAMP - timedelta(days=1)
+    status, response = operator.ask(f"/v1/prices/{row['row_id']}/end", {"at": at.isoformat()})
+    assert status == 200, response
+    assert response["data"]["valid_until"] == "2026-10-31T12:00:00.123Z"
+    assert response["data"]["ended_at"] is not None
+    assert prices(operator)["rows"] == [response["data"]]
     assert prices(operator, f"?provider=CUSTOM&model={MODEL}")["in_force"] is None
 
 
 def test_a_price_is_ended_by_the_id_that_rows_show_too_and_by_default_now(operator: Client) -> None:
     row = added(operator, valid_from="2026-10-01T00:00:00Z")
-    status, answer = operator.ask(f"/v1/prices/{row['row_id']}/end", b"")
-    assert (status, answer["data"]["valid_until"]) == (200, "2026-11-02T12:00:00.123Z")
+    status, response = operator.ask(f"/v1/prices/{row['row_id']}/end", b"")
+    assert (status, response["data"]["valid_until"]) == (200, "2026-11-02T12:00:00.123Z")
 
 
 def test_what_is_not_there_cannot_be_ended(operator: Client, service: QueryService) -> None:
@@ -165,8 +169,9 @@ def test_only_the_key_of_an_admin_changes_prices(
     assert prices(operator)["rows"] == [row]
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"usd_per_million_tokens": {"prompt_tokens": -1}}, "zero or more"),
         ({"usd_per_million_tokens": {"prompt_tokens": 2_000_000}}, "exceeds the maximum"),
@@ -184,7 +189,7 @@ def test_only_the_key_of_an_admin_changes_prices(
         ({"tiers": [{"above_tokens": "1", "usd_per_million_tokens": {}}]}, "above_tokens"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_and_named(operator: Client, changes: dict[str, object], told: str) -> None:
-    status, answer = operator.ask("/v1/prices", BODY | changes)
-    assert (status, told in answer["error"]) == (422, True), answer
+def test_what_cannot_be_meant_is_refused_and_named(operator: Client, changes: dict[str, object], reported: str) -> None:
+    status, response = operator.ask("/v1/prices", BODY | changes)
+    assert (status, reported in response["error"]) == (422, True), response
     assert prices(operator)["rows"] == []

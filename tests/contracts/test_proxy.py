@@ -10,9 +10,9 @@ import pytest
 from schemas.event import Outcome
 from schemas.key import Permission
 from services.stores.memory import ManualClock
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.proxy_rig import PROVIDER_KEY, SECRET, head, rig
-from tests.scripted_provider import Do, Step, answer, chunked
+from tests.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +25,9 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}
 
 
-ANSWERS: dict[str, tuple[Sequence[Step], int, bytes, Outcome]] = {
-    "with a length": ([answer(b'{"id":1}')], 200, b'{"id":1}', Outcome.COMPLETED),
-    "of no bytes": ([answer(b"")], 200, b"", Outcome.COMPLETED),
+RESPONSES: dict[str, tuple[Sequence[Step], int, bytes, Outcome]] = {
+    "with a length": ([http_response(b'{"id":1}')], 200, b'{"id":1}', Outcome.COMPLETED),
+    "of no bytes": ([http_response(b"")], 200, b"", Outcome.COMPLETED),
     "in chunks": ([chunked(b"data: 1\n\n", b"data: 2\n\n")], 200, b"data: 1\n\ndata: 2\n\n", Outcome.COMPLETED),
     "in chunks with trailers": ([chunked(b"ab", end=b"0\r\nX-Trailer: 1\r\n\r\n")], 200, b"ab", Outcome.COMPLETED),
     "until the connection closes": (
@@ -37,22 +37,22 @@ ANSWERS: dict[str, tuple[Sequence[Step], int, bytes, Outcome]] = {
         Outcome.COMPLETED,
     ),
     "after interim answers": (
-        [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(b"ok")],
+        [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + http_response(b"ok")],
         200,
         b"ok",
         Outcome.COMPLETED,
     ),
     "without content": ([b"HTTP/1.1 204 No Content\r\n\r\n"], 204, b"", Outcome.COMPLETED),
     "not modified": ([b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"], 304, b"", Outcome.COMPLETED),
-    "cut into single bytes": ([bytes([byte]) for byte in answer(b"slow")], 200, b"slow", Outcome.COMPLETED),
-    "refused by the provider": ([answer(b"no", status="429 Slow Down")], 429, b"no", Outcome.PROVIDER_ERROR),
-    "failed by the provider": ([answer(b"oh", status="500 Oh")], 500, b"oh", Outcome.PROVIDER_ERROR),
+    "cut into single bytes": ([bytes([byte]) for byte in http_response(b"slow")], 200, b"slow", Outcome.COMPLETED),
+    "refused by the provider": ([http_response(b"no", status="429 Slow Down")], 429, b"no", Outcome.PROVIDER_ERROR),
+    "failed by the provider": ([http_response(b"oh", status="500 Oh")], 500, b"oh", Outcome.PROVIDER_ERROR),
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-async def test_a_whole_answer_reaches_the_caller_and_leaves_one_event(name: str) -> None:
-    script, status, body, outcome = ANSWERS[name]
+@pytest.mark.parametrize("name", RESPONSES)
+async def test_a_whole_response_reaches_the_client_and_leaves_one_event(name: str) -> None:
+    script, status, body, outcome = RESPONSES[name]
     async with rig() as proxy, proxy.client() as client:
         proxy.provider.script = script
         got = await client.post(CHAT, content=b'{"model":"m"}')
@@ -87,7 +87,7 @@ BREAKS: dict[str, tuple[Sequence[Step], int, Outcome]] = {
 
 
 @pytest.mark.parametrize("name", BREAKS)
-async def test_without_an_answer_from_the_provider_the_caller_is_told_why(name: str) -> None:
+async def test_without_a_response_from_the_provider_the_client_gets_the_reason(name: str) -> None:
     script, status, outcome = BREAKS[name]
     async with rig(first_byte_timeout_s=0.3) as proxy, proxy.client() as client:
         proxy.provider.script = script
@@ -118,7 +118,7 @@ BROKEN_BODIES: dict[str, tuple[Sequence[Step], Outcome]] = {
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("name", BROKEN_BODIES)
-async def test_an_answer_that_breaks_off_never_looks_whole_to_the_caller(name: str, version: str) -> None:
+async def test_a_response_that_breaks_off_never_looks_whole_to_the_client(name: str, version: str) -> None:
     script, outcome = BROKEN_BODIES[name]
     async with rig(idle_timeout_s=0.3) as proxy:
         proxy.provider.script = script
@@ -169,7 +169,7 @@ async def test_pieces_of_a_stream_travel_at_once() -> None:
 
 
 @pytest.mark.parametrize("script", [[Do.HANG], [chunked(b"half", end=b""), Do.HANG]])
-async def test_where_the_operator_says_so_a_caller_that_hangs_up_ends_the_providers_work_too(
+async def test_where_the_operator_says_so_a_client_that_hangs_up_ends_the_providers_work_too(
     script: Sequence[Step],
 ) -> None:
     async with rig(on_disconnect="cancel") as proxy:
@@ -186,7 +186,7 @@ async def test_where_the_operator_says_so_a_caller_that_hangs_up_ends_the_provid
     assert event.request.body == b"{}"
 
 
-async def test_a_caller_that_closes_its_half_is_taken_to_have_hung_up_since_both_look_the_same() -> None:
+async def test_a_client_that_closes_its_half_is_taken_to_have_disconnected_since_both_look_the_same() -> None:
     async with rig(on_disconnect="cancel") as proxy:
         proxy.provider.script = [Do.HANG]
         reader, writer = await proxy.connect()
@@ -200,7 +200,7 @@ async def test_a_caller_that_closes_its_half_is_taken_to_have_hung_up_since_both
     assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
 
 
-async def test_a_caller_that_hangs_up_in_the_middle_of_its_request_leaves_one_event() -> None:
+async def test_a_client_that_hangs_up_in_the_middle_of_its_request_leaves_one_event() -> None:
     async with rig() as proxy:
         _, writer = await proxy.connect()
         writer.write(head(CHAT, "Content-Length: 100") + b"half")
@@ -210,7 +210,7 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_its_request_leaves_one_ev
     assert (event.response.outcome, event.request.body) == (Outcome.CLIENT_DISCONNECTED, b"half")
 
 
-async def test_a_caller_that_stops_in_the_middle_of_its_request_is_told_so() -> None:
+async def test_a_client_that_stops_in_the_middle_of_its_request_gets_an_error() -> None:
     async with rig(idle_timeout_s=0.3) as proxy:
         got = await proxy.raw(head(CHAT, "Content-Length: 100") + b"half")
         event = await proxy.event()
@@ -238,10 +238,12 @@ async def test_providers_see_neither_our_headers_nor_those_of_the_hop() -> None:
     assert seen[2:] == [*kept, "Content-Length: 0", "", ""]
 
 
-async def test_callers_see_the_providers_headers_but_not_those_of_the_hop() -> None:
+async def test_clients_see_the_providers_headers_but_not_those_of_the_hop() -> None:
     more = "X-Request-Id: r\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nKeep-Alive: 9\r\nConnection: X-Own\r\nX-Own: 1\r\n"
     async with rig() as proxy, proxy.client() as client:
-        proxy.provider.script = [answer(b"\x1f\x8b\x00", more=f"{more}Helicone-Id: forged\r\nContent-Encoding: br\r\n")]
+        proxy.provider.script = [
+            http_response(b"\x1f\x8b\x00", more=f"{more}Helicone-Id: forged\r\nContent-Encoding: br\r\n")
+        ]
         async with client.stream("POST", CHAT) as got:
             raw = b"".join([piece async for piece in got.aiter_raw()])
         event = await proxy.event()
@@ -274,9 +276,9 @@ def answered_ids(said: bytes) -> list[str]:
     return [found.decode() for found in re.findall(rb"Helicone-Id: (\S+)", said)]
 
 
-async def test_requests_of_one_millisecond_that_reuse_an_id_are_told_apart() -> None:
+async def test_requests_of_one_millisecond_that_reuse_an_id_are_distinguished() -> None:
     one = head(CHAT, "Content-Length: 2", f"Helicone-Request-Id: {REUSED}")
-    async with rig(clock=ManualClock(MOMENT)) as proxy:
+    async with rig(clock=ManualClock(TIMESTAMP)) as proxy:
         proxy.keys.known["sk-helicone-neighbour"] = ("org-2", Permission.READ_WRITE)
         neighbour = one.replace(SECRET.encode(), b"sk-helicone-neighbour")
         last = head(CHAT, "Content-Length: 0", "Connection: close")
@@ -291,7 +293,7 @@ async def test_requests_of_one_millisecond_that_reuse_an_id_are_told_apart() -> 
 
 
 async def test_a_request_that_reuses_an_id_later_keeps_it_and_has_a_row_of_its_own() -> None:
-    clock = ManualClock(MOMENT)
+    clock = ManualClock(TIMESTAMP)
     async with rig(clock=clock) as proxy, proxy.client() as client:
         for _ in range(2):
             await client.post(CHAT, json={}, headers={"Helicone-Request-Id": REUSED})
@@ -311,7 +313,7 @@ async def test_connections_to_providers_are_used_again() -> None:
 
 async def test_a_connection_that_the_provider_closed_while_it_rested_is_not_used() -> None:
     async with rig() as proxy, proxy.client() as client:
-        proxy.provider.script = [answer(b"ok"), Do.CLOSE]
+        proxy.provider.script = [http_response(b"ok"), Do.CLOSE]
         for _ in range(5):
             got = await client.post(CHAT, json={})
             assert got.status_code == 200
@@ -320,9 +322,9 @@ async def test_a_connection_that_the_provider_closed_while_it_rested_is_not_used
         assert proxy.provider.connections == 5
 
 
-async def test_a_connection_with_bytes_nobody_asked_for_is_not_used_again() -> None:
+async def test_a_connection_with_bytes_nobody_requested_is_not_used_again() -> None:
     async with rig() as proxy, proxy.client() as client:
-        proxy.provider.script = [answer(b"ok") + answer(b"poison")]
+        proxy.provider.script = [http_response(b"ok") + http_response(b"poison")]
         bodies = [(await client.post(CHAT, json={})).content for _ in range(3)]
         await proxy.events(3)
     assert bodies == [b"ok", b"ok", b"ok"]
@@ -330,23 +332,29 @@ async def test_a_connection_with_bytes_nobody_asked_for_is_not_used_again() -> N
 
 async def test_above_the_most_connections_requests_wait_their_turn() -> None:
     async with rig(max_connections=2) as proxy, proxy.client() as client:
-        proxy.provider.script = [0.02, answer(b"ok")]
-        answers = await asyncio.gather(*(client.post(CHAT, json={}) for _ in range(10)))
+        proxy.provider.script = [0.02, http_response(b"ok")]
+        responses = await asyncio.gather(*(client.post(CHAT, json={}) for _ in range(10)))
         await proxy.events(10)
         assert proxy.provider.connections <= 2
-    assert {got.status_code for got in answers} == {200}
+    assert {got.status_code for got in responses} == {200}
 
 
 async def test_no_secret_reaches_an_event_an_error_or_a_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     said = b""
     async with rig(first_byte_timeout_s=0.2) as proxy, proxy.client() as client:
-        for script in ([answer(b"ok")], [answer(b"no", status="401 No")], [Do.RESET], [Do.HANG], [b"no HTTP\r\n"]):
+        for script in (
+            [http_response(b"ok")],
+            [http_response(b"no", status="401 No")],
+            [Do.RESET],
+            [Do.HANG],
+            [b"no HTTP\r\n"],
+        ):
             proxy.provider.script = script
             said += (
                 await client.post(f"{CHAT}?key={PROVIDER_KEY}", json={}, headers={"x-api-key": PROVIDER_KEY})
             ).content
-        proxy.provider.script = [answer(b"ok")]
+        proxy.provider.script = [http_response(b"ok")]
         said += (
             await client.post(f"/oai/{SECRET}/v1/x", json={}, headers={"Helicone-Auth": "Bearer wrong-key"})
         ).content

@@ -15,9 +15,9 @@ from services.domain.enrich import to_record
 from services.proxy.exchange.drain import Drain
 from services.proxy.exchange.exchange import Exchange
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import chat_answer
+from tests.builders import chat_response
 from tests.proxy_rig import Rig, head, rig
-from tests.scripted_provider import Do, Step, answer, chunked
+from tests.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ STREAMED = b'{"model":"gpt-4o-mini","stream":true,"messages":[]}'
 HEAD = b'data: {"id":"1","object":"chat.completion.chunk","model":"gpt-4o-mini-2024-07-18","choices":['
 DELTA = HEAD + b'{"index":0,"delta":{"content":"Hi"}}]}\n\n'
 USAGE = HEAD + b'],"usage":{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1010}}\n\n'
-TOLD = DELTA + USAGE + b"data: [DONE]\n\n"
+REPORTED = DELTA + USAGE + b"data: [DONE]\n\n"
 LAST = b"0\r\n\r\n"
 DROPS: list[Step] = [0.05, b"1\r\n.\r\n"] * 60
 
@@ -48,13 +48,13 @@ def chunk(piece: bytes) -> bytes:
 
 async def hang_up(proxy: Rig, body: bytes, *lines: str, after: bytes = b"") -> None:
     """Asks, and leaves when `after` was read; for nothing, as soon as the provider has the request."""
-    asked = len(proxy.provider.heads)
+    requested = len(proxy.provider.heads)
     reader, writer = await proxy.connect()
     writer.write(head(CHAT, *lines, f"Content-Length: {len(body)}") + body)
     async with asyncio.timeout(5):
         if after:
             await reader.readuntil(after)
-        while len(proxy.provider.heads) == asked:  # noqa: ASYNC110
+        while len(proxy.provider.heads) == requested:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     writer.close()
 
@@ -66,27 +66,27 @@ async def provider_is_left(proxy: Rig) -> None:
 
 
 ENDS: dict[str, tuple[bytes, Sequence[Step], bytes, bytes]] = {  # body, script, read before the end, whole response
-    "a stream": (STREAMED, [chunked(DELTA, end=b""), 0.1, chunk(TOLD[len(DELTA) :]) + LAST], DELTA, TOLD),
-    "a stream before its head": (STREAMED, [0.1, chunked(TOLD)], b"", TOLD),
-    "a plain response before its head": (PLAIN, [0.1, answer(chat_answer())], b"", chat_answer()),
+    "a stream": (STREAMED, [chunked(DELTA, end=b""), 0.1, chunk(REPORTED[len(DELTA) :]) + LAST], DELTA, REPORTED),
+    "a stream before its head": (STREAMED, [0.1, chunked(REPORTED)], b"", REPORTED),
+    "a plain response before its head": (PLAIN, [0.1, http_response(chat_response())], b"", chat_response()),
     "a plain response in its middle": (
         PLAIN,
-        [answer(chat_answer())[:-20], 0.1, chat_answer()[-20:]],
+        [http_response(chat_response())[:-20], 0.1, chat_response()[-20:]],
         b"choices",
-        chat_answer(),
+        chat_response(),
     ),
 }
 
 
 @pytest.mark.parametrize("name", ENDS)
-async def test_the_answer_is_read_on_and_the_row_knows_what_it_cost(name: str) -> None:
+async def test_the_response_is_read_on_and_the_row_knows_what_it_cost(name: str) -> None:
     body, script, after, whole = ENDS[name]
     async with rig() as proxy, proxy.client() as client:
         proxy.provider.script = script
         await hang_up(proxy, body, after=after)
         event = await proxy.event()
         assert proxy.metrics.get("proxy_drained_total") == 1
-        proxy.provider.script = [answer(b"{}")]
+        proxy.provider.script = [http_response(b"{}")]
         await client.post("/oai/v1/x")
         assert proxy.provider.connections == 1  # the drained one was left in order
     response = event.response
@@ -114,17 +114,17 @@ async def test_the_header_decides_before_the_setting(setting: str, said: str | N
     assert (row(event).cost_usd is not None) == drained
 
 
-async def test_wherever_a_provider_breaks_off_without_its_caller_the_row_is_honest() -> None:
-    cuts = range(len(DELTA), len(TOLD), 3)
+async def test_wherever_a_provider_breaks_off_without_its_client_the_row_is_honest() -> None:
+    cuts = range(len(DELTA), len(REPORTED), 3)
     async with rig() as proxy:
         for cut in cuts:
-            proxy.provider.script = [chunked(DELTA, end=b""), 0.03, chunk(TOLD[len(DELTA) : cut] or b" "), Do.CLOSE]
+            proxy.provider.script = [chunked(DELTA, end=b""), 0.15, chunk(REPORTED[len(DELTA) : cut] or b" "), Do.CLOSE]
             await hang_up(proxy, STREAMED, after=DELTA)
             await provider_is_left(proxy)
         events = await proxy.events(len(cuts))
     for cut, event in zip(cuts, events, strict=True):
         assert event.response.outcome == Outcome.CLIENT_DISCONNECTED
-        assert event.response.body.rstrip(b" ") == TOLD[:cut].rstrip(b" ")
+        assert event.response.body.rstrip(b" ") == REPORTED[:cut].rstrip(b" ")
         found = row(event)
         if cut >= len(DELTA + USAGE) - 2:
             assert (found.usage_source, found.cost_state) == (UsageSource.DRAINED, CostState.PRICED)
@@ -169,7 +169,7 @@ async def test_at_a_bound_the_provider_is_left_and_the_event_says_what_is_known(
     assert row(event).cost_usd is None
 
 
-async def test_what_could_not_be_kept_before_its_caller_went_is_not_read_on() -> None:
+async def test_what_could_not_be_kept_before_its_client_went_is_not_read_on() -> None:
     async with rig(capture_total_bytes=len(STREAMED)) as proxy:
         proxy.provider.script = [chunked(DELTA, end=b""), Do.HANG]
         await hang_up(proxy, STREAMED, after=DELTA)
@@ -178,7 +178,7 @@ async def test_what_could_not_be_kept_before_its_caller_went_is_not_read_on() ->
     assert (event.response.drained, event.response.body_bytes) == (False, len(DELTA))
 
 
-async def test_above_the_most_drains_answers_are_cancelled_and_counted() -> None:
+async def test_above_the_most_drains_responses_are_cancelled_and_counted() -> None:
     async with rig(drain_count=2) as proxy:
         proxy.provider.script = [chunked(DELTA, end=b""), 0.5, chunk(USAGE) + LAST]
         for _ in range(4):
@@ -190,7 +190,24 @@ async def test_above_the_most_drains_answers_are_cancelled_and_counted() -> None
     assert counted == [2, 2]
 
 
-async def test_a_caller_that_does_not_read_its_answer_is_cut_off_and_the_answer_read_on() -> None:
+async def test_a_failed_response_that_is_too_large_to_drain_leaves_room_for_the_next_one() -> None:
+    async with rig(drain_count=1, drain_bytes=50, drain_timeout_s=0.5) as proxy:
+        proxy.provider.script = [b"HTTP/1.1 500 X\r\nContent-Length: 200\r\n\r\n" + bytes(100), Do.HANG]
+        reader, writer = await proxy.connect()
+        writer.write(head(CHAT, "Helicone-Retry-Enabled: true", f"Content-Length: {len(PLAIN)}") + PLAIN)
+        await asyncio.sleep(0.3)  # the response is read to its end, before another attempt
+        writer.close()
+        failed = await proxy.event()
+        proxy.provider.script = [chunked(DELTA, end=b""), Do.HANG]
+        await hang_up(proxy, STREAMED, after=DELTA)
+        _, drained = await proxy.events(2)
+        counted = [proxy.metrics.get(name) for name in ("proxy_drained_total", "proxy_drain_refused_total")]
+        assert reader
+    assert [one.response.body_bytes for one in (failed, drained)] == [100, len(DELTA)]
+    assert counted == [2, 0]
+
+
+async def test_a_client_that_does_not_read_its_response_is_cut_off_and_the_response_read_on() -> None:
     piece = b"x" * 2**18
     async with rig(idle_timeout_s=0.5, capture_bytes=2**26, drain_bytes=2**26) as proxy:
         proxy.provider.script = [chunked(end=b""), *([chunk(piece)] * 64), LAST]
@@ -203,7 +220,7 @@ async def test_a_caller_that_does_not_read_its_answer_is_cut_off_and_the_answer_
     assert event.response.body_bytes == len(piece) * 64
 
 
-async def test_unlogged_answers_are_not_read_on() -> None:
+async def test_unlogged_responses_are_not_read_on() -> None:
     async with rig(unauthenticated="pass") as proxy:
         proxy.provider.script = [Do.HANG]
         proxy.keys.known.clear()
@@ -226,8 +243,8 @@ async def test_a_request_whose_provider_cannot_be_reached_was_never_sent() -> No
 
 async def test_a_request_that_still_waits_for_a_connection_is_neither_sent_nor_read_on() -> None:
     async with rig(max_connections=1) as proxy:
-        proxy.provider.script = [0.4, answer(chat_answer())]
-        asking = asyncio.create_task(
+        proxy.provider.script = [0.4, http_response(chat_response())]
+        requesting = asyncio.create_task(
             proxy.raw(head(CHAT, f"Content-Length: {len(PLAIN)}", "Connection: close") + PLAIN)
         )
         await asyncio.sleep(0.05)
@@ -235,7 +252,7 @@ async def test_a_request_that_still_waits_for_a_connection_is_neither_sent_nor_r
         writer.write(head(CHAT, f"Content-Length: {len(PLAIN)}") + PLAIN)
         await asyncio.sleep(0.05)
         writer.close()
-        await asking
+        await requesting
         gone, completed = await proxy.events(2)
         assert len(proxy.provider.heads) == 1
         assert proxy.metrics.get("proxy_drained_total") == 0
@@ -290,7 +307,7 @@ async def test_two_hundred_hang_ups_leave_two_hundred_events_and_nothing_else() 
         [chunked(DELTA, end=b""), 0.3, chunk(USAGE) + LAST],
         [chunked(DELTA, end=b""), Do.HANG],
         [chunked(DELTA, end=b""), 0.3, Do.RESET],
-        [0.3, chunked(TOLD)],
+        [0.3, chunked(REPORTED)],
     ]
     async with rig(drain_timeout_s=0.5, drain_count=30, max_connections=200) as proxy:
         await asyncio.sleep(0.05)

@@ -14,7 +14,7 @@ from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.golden.cases import GOLDEN_CASES
 from tests.proxy_rig import SECRET, Rig, rig
-from tests.scripted_provider import answer, chunked
+from tests.scripted_provider import chunked, http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ async def test_a_stream_passes_untouched_and_is_priced(prefix: str) -> None:
 async def test_a_whole_response_is_priced() -> None:
     case = CASES["groq_chat"]
     async with rig() as proxy, sdk(proxy, "/groq") as client:
-        proxy.provider.script = [answer(case.body)]
+        proxy.provider.script = [http_response(case.body)]
         got = await client.chat.completions.create(model=MODEL, messages=QUESTION)
         record = await row(proxy)
     assert got.model == case.model
@@ -70,6 +70,6 @@ async def test_a_whole_response_is_priced() -> None:
 
 async def test_reads_and_uploads_are_free() -> None:
     async with rig() as proxy, sdk(proxy, "/groq") as client:
-        proxy.provider.script = [answer(b'{"object":"list","data":[]}')]
+        proxy.provider.script = [http_response(b'{"object":"list","data":[]}')]
         assert [model async for model in client.models.list()] == []
         assert (await row(proxy)).cost_state is CostState.FREE

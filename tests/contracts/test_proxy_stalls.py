@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.heavy_bodies import heavy_chats, heavy_logs, heavy_omitted
+from tests.heavy_bodies import HEAVY_CHATS, HEAVY_LOGS, HEAVY_OMITTED
+from tests.plain_http import TRUSTS_NOBODY
 from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
 
 pytestmark = pytest.mark.anyio
@@ -19,18 +20,17 @@ LIMIT_S = 0.4
 REST_S = 0.002
 TRIES = 4
 
-CHATS = heavy_chats()
-LOGS = heavy_logs()
-OMITTED = heavy_omitted()
 HEADERS = {"Helicone-Auth": f"Bearer {SECRET}", "Authorization": f"Bearer {PROVIDER_KEY}"}
 
 
 async def worst_s(proxy: Rig, path: str, body: bytes, encoding: str) -> float:
-    """The longest that another's small call took while `body` was sent, answered and recorded."""
+    """The longest that another's small call took while `body` was sent, responded to and recorded."""
     worst = 0.0
-    async with httpx.AsyncClient(base_url=proxy.url, headers=HEADERS, timeout=30, trust_env=False) as other:
+    async with httpx.AsyncClient(
+        base_url=proxy.url, headers=HEADERS, timeout=30, trust_env=False, verify=TRUSTS_NOBODY
+    ) as other:
         await other.get("/oai/v1/models")
-        async with httpx.AsyncClient(base_url=proxy.url, timeout=30, trust_env=False) as heavy:
+        async with httpx.AsyncClient(base_url=proxy.url, timeout=30, trust_env=False, verify=TRUSTS_NOBODY) as heavy:
             key = HEADERS if path.startswith("/oai/v1/chat") else {"Authorization": f"Bearer {SECRET}"}
             headers = key | ({"Content-Encoding": encoding} if encoding else {})
             sending = asyncio.create_task(heavy.post(path, content=body, headers=headers))
@@ -56,20 +56,20 @@ async def least_s(path: str, body: bytes, encoding: str = "", **settings: Any) -
     return least
 
 
-@pytest.mark.parametrize("name", CHATS)
+@pytest.mark.parametrize("name", HEAVY_CHATS)
 async def test_a_chat_holds_up_nobody_else(name: str) -> None:
-    assert await least_s("/oai/v1/chat/completions", CHATS[name]) < LIMIT_S
+    assert await least_s("/oai/v1/chat/completions", HEAVY_CHATS[name]()) < LIMIT_S
 
 
-@pytest.mark.parametrize("name", OMITTED)
+@pytest.mark.parametrize("name", HEAVY_OMITTED)
 async def test_a_body_that_is_omitted_holds_up_nobody_else(name: str) -> None:
-    body, encoding = OMITTED[name]
+    body, encoding = HEAVY_OMITTED[name]()
     assert await least_s("/oai/v1/chat/completions", body, encoding, omit_bodies="both") < LIMIT_S
 
 
-@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("name", HEAVY_LOGS)
 async def test_a_log_holds_up_nobody_else(name: str) -> None:
-    assert await least_s("/oai/v1/log", LOGS[name]) < LIMIT_S
+    assert await least_s("/oai/v1/log", HEAVY_LOGS[name]()) < LIMIT_S
 
 
 async def test_a_body_is_not_read_before_its_key_is_known_to_be_good() -> None:
@@ -81,11 +81,11 @@ async def test_a_body_is_not_read_before_its_key_is_known_to_be_good() -> None:
             ("/v1/trace/custom/v1/log", "Authorization"),
         ):
             head = f"POST {path} HTTP/1.1\r\nHost: proxy\r\n{header}: Bearer sk-helicone-nobodys\r\n"
-            answer = await proxy.raw(f"{head}Content-Length: 10000000\r\nConnection: close\r\n\r\n".encode())
-            assert answer.startswith(b"HTTP/1.1 401 "), path
+            response = await proxy.raw(f"{head}Content-Length: 10000000\r\nConnection: close\r\n\r\n".encode())
+            assert response.startswith(b"HTTP/1.1 401 "), path
 
 
-async def test_thousands_of_requests_in_one_write_are_answered_in_order_while_others_are_served() -> None:
+async def test_thousands_of_requests_in_one_write_get_responses_in_order_while_others_are_served() -> None:
     async with rig() as proxy:
         wrong = b"GET /oai/v1/models HTTP/1.1\r\nHost: proxy\r\nHelicone-Auth: Bearer sk-helicone-nobodys\r\n\r\n"
         last = (
@@ -100,7 +100,9 @@ async def test_thousands_of_requests_in_one_write_are_answered_in_order_while_ot
 
 
 async def statuses_of_calls(proxy: Rig) -> list[int]:
-    async with httpx.AsyncClient(base_url=proxy.url, headers=HEADERS, timeout=30, trust_env=False) as other:
+    async with httpx.AsyncClient(
+        base_url=proxy.url, headers=HEADERS, timeout=30, trust_env=False, verify=TRUSTS_NOBODY
+    ) as other:
         return [(await other.get("/oai/v1/models")).status_code for _ in range(20)]
 
 

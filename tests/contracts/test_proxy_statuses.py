@@ -1,4 +1,4 @@
-"""Answers whose status is none, and interim ones: neither may be taken for the response, nor shift the next one."""
+"""Responses whose status is none, and interim ones: neither may be taken for the response, nor shift the next one."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from schemas.event import Outcome
 from tests.proxy_rig import PROVIDER_KEY, rig
-from tests.scripted_provider import answer
+from tests.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -32,11 +32,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 async def _is_broken(said: bytes) -> None:
-    """Asserts that the call behind it fails, and the next one gets its own answer."""
+    """Asserts that the call behind it fails, and the next one gets its own response."""
     async with rig() as proxy, proxy.client() as client:
-        proxy.provider.script = [said + answer(b"another's")]
+        proxy.provider.script = [said + http_response(b"another's")]
         got = await client.post("/oai/v1/x", json={})
-        proxy.provider.script = [answer(b"its own")]
+        proxy.provider.script = [http_response(b"its own")]
         after = await client.post("/oai/v1/x", json={})
         first, _ = await proxy.events(2)
         assert proxy.provider.connections == 2
@@ -47,7 +47,7 @@ async def _is_broken(said: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-async def test_an_answer_whose_status_is_none_is_broken(name: str) -> None:
+async def test_a_response_whose_status_is_none_is_broken(name: str) -> None:
     for framing in (b"Content-Length: 2\r\n\r\nok", b"\r\n"):
         await _is_broken(b"HTTP/1.1 %b Odd\r\n%b" % (BROKEN[name], framing))
 
@@ -57,18 +57,18 @@ async def test_a_protocol_that_nobody_offered_to_change_is_broken() -> None:
 
 
 @pytest.mark.parametrize("framing", FRAMED)
-async def test_an_interim_answer_with_a_body_is_broken(framing: bytes) -> None:
+async def test_an_interim_response_with_a_body_is_broken(framing: bytes) -> None:
     for status in (b"100", b"103", b"199"):
         body = b"0\r\n\r\n" if b"chunked" in framing else b"ok"
         await _is_broken(INTERIM % (status, framing) + body)
 
 
-async def test_interim_answers_without_one_are_waited_out_and_odd_final_ones_pass() -> None:
+async def test_interim_responses_without_one_are_waited_out_and_odd_final_ones_pass() -> None:
     async with rig() as proxy, proxy.client() as client:
         for status in ("200 OK", "299 Odd", "600 Odd", "999 Odd"):
             interim = [INTERIM % (number, b"") for number in (b"100", b"102", b"104", b"199")]
             interim.append(INTERIM % (b"100", b"Content-Length: 0\r\n"))
-            proxy.provider.script = [EARLY, *interim, answer(b"ok", status=status)]
+            proxy.provider.script = [EARLY, *interim, http_response(b"ok", status=status)]
             got = await client.post("/oai/v1/x", json={})
             assert (got.status_code, got.content) == (int(status[:3]), b"ok")
         assert proxy.provider.connections == 1

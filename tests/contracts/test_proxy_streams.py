@@ -19,7 +19,7 @@ from services.proxy.exchange import usage_injection
 from services.simulator.server import SimulatedProvider
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, head, rig
-from tests.scripted_provider import Do, Step, answer, chunked
+from tests.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +32,7 @@ HEAD = b'data: {"id":"1","object":"chat.completion.chunk","model":"gpt-4o-mini-2
 DELTA = HEAD + b'{"index":0,"delta":{"content":"Hi"}}]}\n\n'
 USAGE = HEAD + b'],"usage":{"prompt_tokens":1000,"completion_tokens":10,"total_tokens":1010}}\n\n'
 DONE = b"data: [DONE]\n\n"
-TOLD = DELTA.replace(b"]}\n", b'],"usage":null}\n') + USAGE + DONE
+REPORTED = DELTA.replace(b"]}\n", b'],"usage":null}\n') + USAGE + DONE
 SEEN = DELTA + DONE
 
 
@@ -52,8 +52,8 @@ def row(event: ExchangeEvent) -> RequestRecord:
     return to_record(event, PRICES)[0]
 
 
-def timeless(told: bytes) -> bytes:
-    return re.sub(rb'"created":\d+', b'"created":0', told)
+def timeless(reported: bytes) -> bytes:
+    return re.sub(rb'"created":\d+', b'"created":0', reported)
 
 
 async def _streamed(client: openai.AsyncOpenAI, **options: Any) -> list[dict[str, Any]]:
@@ -99,9 +99,9 @@ async def test_the_bytes_of_a_stream_are_those_that_would_have_come(
     assert len(event.response.body) > len(through.content)
 
 
-async def test_only_the_question_changes_in_the_request_and_only_its_answer_in_the_stream() -> None:
+async def test_only_the_option_changes_in_the_request_and_only_its_response_in_the_stream() -> None:
     async with rig() as proxy:
-        proxy.provider.script = [chunked(TOLD)]
+        proxy.provider.script = [chunked(REPORTED)]
         lines = ["Accept-Encoding: gzip, br", "X-Mine: 1", f"Content-Length: {len(BODY)}", "Connection: close"]
         got = await proxy.raw(head(CHAT, *lines) + BODY)
         event = await proxy.event()
@@ -110,20 +110,20 @@ async def test_only_the_question_changes_in_the_request_and_only_its_answer_in_t
     assert seen == ["X-Mine: 1", "Accept-Encoding: identity", f"Content-Length: {len(ASKING)}", "", ""]
     assert got.endswith(b"\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(SEEN), SEEN))
     assert (event.request.body, event.request.body_bytes) == (BODY, len(BODY))
-    assert (event.response.body, event.response.body_bytes) == (TOLD, len(TOLD))
+    assert (event.response.body, event.response.body_bytes) == (REPORTED, len(REPORTED))
     assert (event.response.usage_injected, event.response.request_sent) == (True, True)
     assert row(event).cost_state == CostState.PRICED
 
 
-async def test_an_answer_that_said_how_long_it_is_comes_without_its_length() -> None:
+async def test_a_response_that_said_how_long_it_is_comes_without_its_length() -> None:
     async with rig() as proxy, proxy.client() as client:
-        proxy.provider.script = [answer(TOLD, content_type="Text/Event-Stream; charset=utf-8")]
+        proxy.provider.script = [http_response(REPORTED, content_type="Text/Event-Stream; charset=utf-8")]
         got = await client.post(CHAT, content=BODY)
         await proxy.event()
     assert (got.content, "content-length" in got.headers) == (SEEN, False)
 
 
-WISHES = {  # setting, header -> whether usage is asked for, whether the client sees it
+WISHES = {  # setting, header -> whether usage is requested, whether the client sees it
     ("inject", None): (True, False),
     ("inject", "inject"): (True, False),
     ("inject", "off"): (False, True),
@@ -140,19 +140,19 @@ WISHES = {  # setting, header -> whether usage is asked for, whether the client 
 
 @pytest.mark.parametrize(("setting", "said"), WISHES)
 async def test_the_header_decides_before_the_setting(setting: str, said: str | None) -> None:
-    asked, shown = WISHES[setting, said]
+    requested, shown = WISHES[setting, said]
     async with rig(stream_usage=setting) as proxy, proxy.client() as client:
-        proxy.provider.script = [chunked(TOLD)]
+        proxy.provider.script = [chunked(REPORTED)]
         headers = {} if said is None else {"helicone-stream-usage": said}
         got = await client.post(CHAT, content=BODY, headers=headers)
         event = await proxy.event()
-        assert proxy.provider.bodies == [ASKING if asked else BODY]
-        assert proxy.metrics.get("proxy_stream_usage_injected_total") == int(asked and not shown)
-    assert got.content == (TOLD if shown else SEEN)
-    assert event.response.usage_injected == (asked and not shown)
+        assert proxy.provider.bodies == [ASKING if requested else BODY]
+        assert proxy.metrics.get("proxy_stream_usage_injected_total") == int(requested and not shown)
+    assert got.content == (REPORTED if shown else SEEN)
+    assert event.response.usage_injected == (requested and not shown)
 
 
-async def _asked(proxy: Rig, target: str, body: bytes, *lines: str, method: str = "POST") -> bytes:
+async def _requested(proxy: Rig, target: str, body: bytes, *lines: str, method: str = "POST") -> bytes:
     """The response's body, for requests that pass as they are."""
     got = await proxy.raw(head(target, *lines, "Connection: close", method=method) + body)
     return got.partition(b"\r\n\r\n")[2]
@@ -173,9 +173,9 @@ async def test_what_is_not_plainly_a_chat_stream_passes_untouched(monkeypatch: p
         (CHAT, twice, (f"Content-Length: {len(twice)}",), "POST"),
     ]
     async with rig() as proxy:
-        proxy.provider.script = [answer(TOLD, content_type="text/event-stream")]
+        proxy.provider.script = [http_response(REPORTED, content_type="text/event-stream")]
         for target, body, lines, method in untouched:
-            assert await _asked(proxy, target, body, *lines, method=method) == TOLD
+            assert await _requested(proxy, target, body, *lines, method=method) == REPORTED
         events = await proxy.events(len(untouched))
     assert proxy.provider.bodies == [BODY] * 5 + [large, twice]
     assert {event.response.usage_injected for event in events} == {False}
@@ -189,21 +189,21 @@ async def test_unlogged_traffic_passes_untouched_as_nobody_needs_to_know_what_it
         assert proxy.provider.bodies == [BODY]
 
 
-ANSWERS = {
-    "compressed all the same": answer(
-        gzip.compress(TOLD), content_type="text/event-stream", more="Content-Encoding: gzip\r\n"
+RESPONSES = {
+    "compressed all the same": http_response(
+        gzip.compress(REPORTED), content_type="text/event-stream", more="Content-Encoding: gzip\r\n"
     ),
-    "no stream": answer(b'{"choices":[],"usage":{"total_tokens":1}}\n\n'),
-    "a refusal": answer(b'{"error":{"message":"Unknown parameter: stream_options"}}', status="400 Bad Request"),
+    "no stream": http_response(b'{"choices":[],"usage":{"total_tokens":1}}\n\n'),
+    "a refusal": http_response(b'{"error":{"message":"Unknown parameter: stream_options"}}', status="400 Bad Request"),
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
-async def test_an_answer_that_is_not_a_plain_stream_passes_as_it_is(name: str) -> None:
-    script = ANSWERS[name]
+@pytest.mark.parametrize("name", RESPONSES)
+async def test_a_response_that_is_not_a_plain_stream_passes_as_it_is(name: str) -> None:
+    script = RESPONSES[name]
     async with rig() as proxy:
         proxy.provider.script = [script]
-        got = await _asked(proxy, CHAT, BODY, f"Content-Length: {len(BODY)}")
+        got = await _requested(proxy, CHAT, BODY, f"Content-Length: {len(BODY)}")
         event = await proxy.event()
     assert got == event.response.body == script.partition(b"\r\n\r\n")[2]
     assert event.response.usage_injected
@@ -220,11 +220,11 @@ async def test_events_travel_at_once_and_nothing_waits_for_the_next_one() -> Non
         writer.close()
 
 
-async def test_a_body_in_many_reads_is_kept_together_and_a_held_back_one_asked_for() -> None:
+async def test_a_body_in_many_reads_is_kept_together_and_a_held_back_one_requested() -> None:
     large = BODY.replace(b"[]", b'["' + b"x" * 300_000 + b'"]')
     async with rig() as proxy:
         proxy.keys.slow_s = 0.05
-        proxy.provider.script = [chunked(TOLD)]
+        proxy.provider.script = [chunked(REPORTED)]
         reader, writer = await proxy.connect()
         writer.write(head(CHAT, "Expect: 100-continue", f"Content-Length: {len(large)}", "Connection: close"))
         async with asyncio.timeout(5):
@@ -243,18 +243,18 @@ async def test_a_body_in_many_reads_is_kept_together_and_a_held_back_one_asked_f
 async def test_where_there_is_no_room_bodies_travel_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.proxy.build.BUFFER_BYTES", 20)
     async with rig() as proxy:
-        proxy.provider.script = [chunked(TOLD)]
-        asked = head(CHAT, f"Content-Length: {len(BODY)}", "Connection: close")
-        late = await proxy.raw(asked + BODY[:30], BODY[30:])
-        whole = await proxy.raw(asked + BODY[:10], BODY[10:])
+        proxy.provider.script = [chunked(REPORTED)]
+        requested = head(CHAT, f"Content-Length: {len(BODY)}", "Connection: close")
+        late = await proxy.raw(requested + BODY[:30], BODY[30:], pause_s=0.3)
+        whole = await proxy.raw(requested + BODY[:10], BODY[10:])
         first, second = await proxy.events(2)
         assert proxy.provider.bodies == [BODY, ASKING]
-    assert (TOLD in late, SEEN in whole) == (True, True)
+    assert (REPORTED in late, SEEN in whole) == (True, True)
     assert (first.request.body, second.request.body) == (BODY, BODY)
     assert (first.response.usage_injected, second.response.usage_injected) == (False, True)
 
 
-async def test_a_caller_that_leaves_before_its_body_is_whole_leaves_an_event_of_a_request_that_was_never_sent() -> None:
+async def test_a_client_that_leaves_before_its_body_is_whole_leaves_an_event_of_a_request_that_was_never_sent() -> None:
     async with rig() as proxy:
         _, writer = await proxy.connect()
         writer.write(head(CHAT, "Content-Length: 100") + b"half")
@@ -286,20 +286,20 @@ async def _answered(proxy: Rig) -> bytes:
     return got
 
 
-async def test_wherever_a_provider_breaks_off_the_caller_gets_its_part_and_the_row_is_honest() -> None:
+async def test_wherever_a_provider_breaks_off_the_client_gets_its_part_and_the_row_is_honest() -> None:
     """At every byte of the stream."""
-    usage_known = len(TOLD) - len(DONE) - 2  # blank line not included: the chunk itself is whole
+    usage_known = len(REPORTED) - len(DONE) - 2  # blank line not included: the chunk itself is whole
     async with rig() as proxy:
-        for cut in range(len(TOLD)):
-            script: list[Step] = [chunked(TOLD[:cut], end=b"") if cut else chunked(end=b""), Do.CLOSE]
+        for cut in range(len(REPORTED)):
+            script: list[Step] = [chunked(REPORTED[:cut], end=b"") if cut else chunked(end=b""), Do.CLOSE]
             proxy.provider.script = script
             got = await _answered(proxy)
             removal = UsageRemoval()
-            left = removal.feed(TOLD[:cut]) + removal.close()
+            left = removal.feed(REPORTED[:cut]) + removal.close()
             assert _unframed(got) == left
-        events = await proxy.events(len(TOLD))
+        events = await proxy.events(len(REPORTED))
     for cut, event in enumerate(events):
-        assert (event.response.outcome, event.response.body) == (Outcome.UPSTREAM_ERROR, TOLD[:cut])
+        assert (event.response.outcome, event.response.body) == (Outcome.UPSTREAM_ERROR, REPORTED[:cut])
         assert (event.response.usage_injected, event.response.request_sent) == (True, True)
         found = row(event)
         if cut >= usage_known:

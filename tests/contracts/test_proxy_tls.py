@@ -5,14 +5,16 @@ import shutil
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.event import Outcome
+from services.stores.upstream.dial import trusting_context
 from tests.proxy_rig import head, rig
-from tests.scripted_provider import ScriptedProvider, answer, chunked
+from tests.scripted_provider import ScriptedProvider, chunked, http_response
 
 pytestmark = [
     pytest.mark.anyio,
@@ -39,6 +41,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificate, key
 
 
+@pytest.fixture(autouse=True)
+def read_anew() -> Iterator[None]:
+    """The trusted authorities, which a process reads once."""
+    trusting_context.cache_clear()
+    yield
+    trusting_context.cache_clear()
+
+
 def speaking(certificate: tuple[Path, Path]) -> ScriptedProvider:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
@@ -51,7 +61,7 @@ async def test_a_provider_with_a_trusted_certificate_is_used_over_kept_connectio
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     async with speaking(certificate).listening() as provider:
         async with rig(openai_url=f"https://localhost:{provider.port}") as proxy, proxy.client() as client:
-            for script in (answer(b"x" * 500_000), chunked(b"a", b"b"), answer(b"last")):
+            for script in (http_response(b"x" * 500_000), chunked(b"a", b"b"), http_response(b"last")):
                 provider.script = [script]
                 got = await client.post(CHAT, content=b"q" * 300_000)
                 assert got.status_code == 200
@@ -61,13 +71,13 @@ async def test_a_provider_with_a_trusted_certificate_is_used_over_kept_connectio
     assert {len(body) for body in provider.bodies} == {300_000}
 
 
-async def test_a_caller_that_is_slow_for_a_moment_gets_all_of_a_large_answer(
+async def test_a_client_that_is_slow_for_a_while_gets_all_of_a_large_response(
     certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What TLS has read while the proxy did not want any comes in one piece, larger than any head may be."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     async with speaking(certificate).listening() as provider:
-        whole = answer(b"x" * 8_000_000)
+        whole = http_response(b"x" * 8_000_000)
         pieces = [whole[start : start + 50_000] for start in range(0, len(whole), 50_000)]
         provider.script = [step for piece in pieces for step in (piece, 0.002)]
         async with rig(openai_url=f"https://localhost:{provider.port}") as proxy:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from schemas.event import Outcome
-from tests.contracts.test_proxy_callers import statuses
+from tests.contracts.test_proxy_clients import statuses
 from tests.proxy_rig import head, rig
-from tests.scripted_provider import answer
+from tests.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ async def test_a_request_without_end_behind_its_body_is_refused_and_leaves_an_ev
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-async def test_one_that_was_answered_before_its_end_has_that_answer_only(name: str) -> None:
+async def test_one_that_got_a_response_before_its_end_has_that_response_only(name: str) -> None:
     async with rig() as proxy:
         got = await proxy.raw(head("/healthz", CHUNKED, method="GET"), ENDLESS[name], *parts_of(name))
     assert statuses(got) == [200]
@@ -49,7 +49,7 @@ async def test_the_limit_is_for_what_comes_between_two_pieces_of_a_body_and_not_
     extended = b"1;x=" + b"x" * 20_000, b"\r\na\r\n"
     trailers = b"0\r\nX: " + b"x" * 20_000, b"\r\n\r\n"
     async with rig() as proxy:
-        proxy.provider.script = [answer(b"ok")]
+        proxy.provider.script = [http_response(b"ok")]
         first = head("/oai/v1/x", CHUNKED), *extended * 4, *trailers
         got = await proxy.raw(*first, head("/oai/v1/x", CHUNKED, "Connection: close"), *extended * 4, *trailers)
         events = await proxy.events(2)

@@ -11,7 +11,7 @@ from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.record import RequestBodies
 from schemas.usage import UsageSource
-from tests.builders import MOMENT, a_record, some_bodies
+from tests.builders import TIMESTAMP, a_record, some_bodies
 from tests.querying import LIST, Client, leaf
 
 HELICONE_FIELDS = [
@@ -66,10 +66,10 @@ def test_the_guides_own_body_gives_the_premium_requests_and_their_cost(client: C
         ),
         "limit": 1000,
     }
-    status, answer = client.ask(LIST, printed)
+    status, response = client.ask(LIST, printed)
     assert status == 201
-    assert answer["error"] is None
-    assert sum(Decimal(row["cost_usd"]) for row in answer["data"]) == Decimal("0.3")
+    assert response["error"] is None
+    assert sum(Decimal(row["cost_usd"]) for row in response["data"]) == Decimal("0.3")
 
 
 def test_an_item_has_helicones_fields_in_helicones_order(client: Client) -> None:
@@ -127,7 +127,7 @@ def test_a_key_sees_its_organization_only(client: Client) -> None:
     assert stranger.page(leaf(organization_id={"equals": client.organization_id})) == []
     assert stranger.page({"left": leaf(request_body={"contains": "secret"}), "operator": "or", "right": "all"}) == []
     assert stranger.ask(f"/v1/request/{request_id}?includeBody=true")[0] == 404
-    assert stranger.ask("/v1/request/query-ids", {"requestIds": [request_id]}) == (200, {"data": [], "error": None})
+    assert stranger.ask("/v1/request/query-ids", {"requestIds": [request_id]})[1]["data"] == []
     assert stranger.report(measures=["requests"])["total"]["requests"] == 0
     assert client.ids(leaf(request_id={"equals": request_id})) == [request_id]
 
@@ -161,7 +161,7 @@ def test_pages_fit_together_whatever_the_order(client: Client) -> None:
         ({"properties": {"RANK": "asc"}}, "102"),
     ],
 )
-def test_rows_come_in_the_order_that_was_asked_for(client: Client, sort: object, order: str) -> None:
+def test_rows_come_in_the_order_that_was_requested(client: Client, sort: object, order: str) -> None:
     fields: list[dict[str, object]] = [
         {"latency_ms": 30, "time_to_first_token_ms": 9, "prompt_tokens": 5, "cost_usd": Decimal(1), "user_id": "b"},
         {"latency_ms": 10, "time_to_first_token_ms": None, "prompt_tokens": 9, "cost_usd": Decimal(2), "user_id": "c"},
@@ -199,19 +199,13 @@ def test_cached_requests_can_be_filtered_and_isCached_hides_none_as_in_helicone(
     assert (row["cache_reference_id"], row["cost"]) == (reference, 0)
 
 
-def test_nothing_has_scores(client: Client) -> None:
-    ids = client.keep({})
-    assert client.ids(isScored=False) == ids
-    assert client.ids(isScored=True) == []
-
-
 def test_rows_of_the_future_are_not_shown(client: Client) -> None:
     now = client.service.clock.now()
     client.keep({"request_created_at": now + timedelta(minutes=6)}, {"request_created_at": now + timedelta(minutes=4)})
     assert len(client.page()) == 1
 
 
-def test_bodies_come_when_asked_for_as_json_where_they_are_json(client: Client) -> None:
+def test_bodies_come_when_requested_as_json_where_they_are_json(client: Client) -> None:
     (request_id,) = client.keep({}, bodies=('{"n": 12345678901234567890.10}', "event: ping\n\ndata: [1"))
     (row,) = client.page(includeInputs=True)
     assert row["request_body"] == {"n": Decimal("12345678901234567890.10")}
@@ -243,17 +237,26 @@ def test_a_replayed_row_is_shown_and_counted_once(client: Client) -> None:
     for _ in range(3):
         client.insert([row], [some_bodies(row)])
     assert len(client.page(includeInputs=True)) == 1
-    assert client.ask("/v1/request/count/query", {"filter": "all"}) == (200, {"data": 1, "error": None})
+    status, counted = client.ask("/v1/request/count/query", {"filter": "all"})
+    assert (status, counted["data"], counted["error"], counted["warnings"]) == (200, 1, None, [])
     assert client.report(measures=["cost_usd"])["total"]["cost_usd"] == Decimal("0.00024")
 
 
 def test_requests_are_found_by_id(client: Client) -> None:
     ids = client.keep({}, {}, {})
-    status, answer = client.ask("/v1/request/query-ids", {"requestIds": [*ids[:2], ids[0].upper(), str(uuid.uuid4())]})
-    assert (status, [row["request_id"] for row in answer["data"]]) == (200, [ids[1], ids[0]])
+    status, response = client.ask(
+        "/v1/request/query-ids", {"requestIds": [*ids[:2], ids[0].upper(), str(uuid.uuid4())]}
+    )
+    assert (status, [row["request_id"] for row in response["data"]]) == (200, [ids[1], ids[0]])
     assert client.ask(f"/v1/request/{ids[2]}")[1]["data"]["request_id"] == ids[2]
     assert client.ask(f"/v1/request/{uuid.uuid4()}")[0] == 404
     assert client.ask("/v1/request/not-an-id")[0] == 422
+
+
+def test_no_request_has_inputs_of_a_managed_prompt(client: Client) -> None:
+    (request_id,) = client.keep({"prompt_id": "greeting"})
+    assert client.ask(f"/v1/request/{request_id}/inputs") == (200, {"data": None, "error": None})
+    assert client.ask(f"/v1/request/{uuid.uuid4()}/inputs")[0] == 404
 
 
 def keep_twice(client: Client) -> tuple[str, list[str]]:
@@ -263,7 +266,7 @@ def keep_twice(client: Client) -> tuple[str, list[str]]:
         a_record(
             organization_id=client.organization_id,
             request_id=request_id,
-            request_created_at=MOMENT + timedelta(seconds=number),
+            request_created_at=TIMESTAMP + timedelta(seconds=number),
             cost_usd=Decimal(number),
             price_id="",
             user_id=f"user-{number}",
@@ -286,7 +289,7 @@ def test_each_request_of_an_id_that_was_used_again_has_its_own_bodies(client: Cl
     ]
 
 
-def test_an_id_that_was_used_again_names_the_latest_request_or_the_one_of_a_moment(client: Client) -> None:
+def test_an_id_that_was_used_again_names_the_latest_request_or_the_one_of_a_timestamp(client: Client) -> None:
     request_id, timestamps = keep_twice(client)
     path = f"/v1/request/{request_id}"
     for query, number in (("", 2), (f"&created_at={timestamps[0]}", 1), (f"&created_at={timestamps[1]}", 2)):
@@ -305,17 +308,17 @@ def test_an_id_that_was_used_again_names_the_latest_request_or_the_one_of_a_mome
 def test_ids_find_every_request_that_has_them(client: Client) -> None:
     request_id, timestamps = keep_twice(client)
     (other,) = client.keep({})
-    status, answer = client.ask("/v1/request/query-ids", {"requestIds": [request_id, other]})
+    status, response = client.ask("/v1/request/query-ids", {"requestIds": [request_id, other]})
     assert status == 200
-    found = [(row["request_id"], row["request_created_at"]) for row in answer["data"]]
+    found = [(row["request_id"], row["request_created_at"]) for row in response["data"]]
     assert found == [(request_id, timestamps[1]), (request_id, timestamps[0]), (other, "2026-11-01T12:00:00.123Z")]
 
 
-def test_more_requests_of_few_ids_than_an_answer_holds_are_refused(client: Client) -> None:
+def test_more_requests_of_few_ids_than_a_response_holds_are_refused(client: Client) -> None:
     row = a_record(organization_id=client.organization_id)
     client.insert(
         [
-            msgspec.structs.replace(row, request_created_at=MOMENT + timedelta(milliseconds=number))
+            msgspec.structs.replace(row, request_created_at=TIMESTAMP + timedelta(milliseconds=number))
             for number in range(5001)
         ],
         [],
@@ -335,6 +338,6 @@ def test_older_clients_names_and_path_work(client: Client) -> None:
             "right": {"request": {"user_id": {"equals": "ann"}}},
         },
     ):
-        status, answer = client.ask("/v1/request/query", {"filter": old, "limit": 100, "offset": 0})
-        assert (status, [row["request_id"] for row in answer["data"]]) == (201, [first])
-        assert answer["data"][0]["costUSD"] == Decimal("0.5")
+        status, response = client.ask("/v1/request/query", {"filter": old, "limit": 100, "offset": 0})
+        assert (status, [row["request_id"] for row in response["data"]]) == (201, [first])
+        assert response["data"][0]["costUSD"] == Decimal("0.5")

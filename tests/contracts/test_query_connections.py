@@ -45,7 +45,7 @@ def post(key: str, more: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("sent", "answer"),
+    ("sent", "response"),
     [
         (b"", b""),
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"HTTP/1.1 408 "),
@@ -53,10 +53,10 @@ def post(key: str, more: str) -> bytes:
     ],
     ids=["nothing", "half a head", "no second request"],
 )
-def test_a_client_that_sends_no_request_is_not_kept(quick: QueryService, sent: bytes, answer: bytes) -> None:
+def test_a_client_that_sends_no_request_is_not_kept(quick: QueryService, sent: bytes, response: bytes) -> None:
     with connected(quick) as connection:
         connection.sendall(sent)
-        assert read_all(connection).startswith(answer)
+        assert read_all(connection).startswith(response)
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(quick: QueryService) -> None:
@@ -120,9 +120,9 @@ def test_what_is_no_valid_http_gets_400_and_no_traceback(
 ) -> None:
     with caplog.at_level(logging.INFO), connected(embedded_service) as connection:
         connection.sendall(request_)
-        answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["data"] is None
+        response = read_all(connection)
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(response.partition(b"\r\n\r\n")[2])["data"] is None
     assert not any(record.exc_info for record in caplog.records)
 
 
@@ -154,40 +154,41 @@ def test_an_offer_of_another_protocol_is_declined_and_the_body_read(embedded_ser
     with connected(embedded_service) as connection:
         connection.sendall(post(embedded_service.key("org-1"), offer) + b'{"filter": "all"}')
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 201 ")
-    assert answer.count(b"HTTP/1.1 200 ") == 1
+        response = read_all(connection)
+    assert response.startswith(b"HTTP/1.1 201 ")
+    assert response.count(b"HTTP/1.1 200 ") == 1
 
 
-def asked(service: QueryService, method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+def requested(service: QueryService, method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
     with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
         connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        return answer, answer.read()
+        response = connection.getresponse()
+        return response, response.read()
 
 
 PLACEHOLDER = "01932c07-2a00-7000-8000-000000000009"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def test_a_405_allows_exactly_what_is_not_answered_with_405(embedded_service: QueryService) -> None:
-    documentation = json.loads(asked(embedded_service, "GET", "/openapi.json")[1])
+def test_a_405_allows_exactly_what_is_not_refused_with_405(embedded_service: QueryService) -> None:
+    documentation = json.loads(requested(embedded_service, "GET", "/openapi.json")[1])
     key = embedded_service.key("org-1", Permission.WRITE)
     for path in (*documentation["paths"], "/", "/docs", "/openapi.json"):
         filled = "/".join(PLACEHOLDER if part.startswith("{") else part for part in path.split("/"))
-        answers = {method: asked(embedded_service, method, filled, Authorization=key)[0] for method in METHODS}
-        served = {method for method, answer in answers.items() if answer.status != 405}
+        responses = {method: requested(embedded_service, method, filled, Authorization=key)[0] for method in METHODS}
+        served = {method for method, response in responses.items() if response.status != 405}
         assert served, path
-        for method, answer in answers.items():
-            if answer.status == 405:
-                assert set((answer.headers["Allow"] or "").split(", ")) == served, (method, path)
+        for method, response in responses.items():
+            if response.status == 405:
+                assert set((response.headers["Allow"] or "").split(", ")) == served, (method, path)
 
 
-def test_a_404_says_which_routes_there_are(client: Client) -> None:
-    status, refusal = client.ask("/v1/nothing")
-    assert (status, refusal["data"]) == (404, None)
-    assert f"POST {LIST}" in refusal["error"]
-    assert "GET /v1/request/{request_id}/cost" in refusal["error"]
+def test_a_404_names_the_nearest_routes(client: Client) -> None:
+    for path, near in ((f"/v2{LIST}", f"POST {LIST}"), ("/v1/request/x/costs", "GET /v1/request/{request_id}/cost")):
+        status, refusal = client.ask(path)
+        assert (status, refusal["data"]) == (404, None)
+        assert near in refusal["error"]
+        assert "/docs" in refusal["error"]
 
 
 @pytest.mark.parametrize(
@@ -207,4 +208,4 @@ def test_a_404_says_which_routes_there_are(client: Client) -> None:
 def test_open_pages_are_not_shown_under_a_name_that_others_may_own(
     embedded_service: QueryService, host: str, path: str, status: int
 ) -> None:
-    assert asked(embedded_service, "GET", path, Host=host)[0].status == status
+    assert requested(embedded_service, "GET", path, Host=host)[0].status == status

@@ -20,22 +20,22 @@ Schema = dict[str, Any]
 
 
 def shown_at(client: Client, path: str) -> tuple[http.client.HTTPResponse, str]:
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.service.port, timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", client.service.port, timeout=60)) as connection:
         connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer, answer.read().decode()
+        response = connection.getresponse()
+        return response, response.read().decode()
 
 
 def test_it_needs_no_internet(client: Client) -> None:
-    answer, page = shown_at(client, "/docs")
-    assert answer.status == 200
+    response, page = shown_at(client, "/docs")
+    assert response.status == 200
     assert "swagger-ui-bundle.js" in page
     assert "https://" not in page
 
 
-def test_who_opens_the_address_alone_is_led_to_it(client: Client) -> None:
-    answer, _ = shown_at(client, "/")
-    assert (answer.status, answer.headers["Location"]) == (307, "/docs")
+def test_who_opens_the_address_alone_is_led_to_the_dashboard(client: Client) -> None:
+    response, _ = shown_at(client, "/")
+    assert (response.status, response.headers["Location"]) == (307, "/dashboard/")
 
 
 def fits(value: object, schema: Schema, documentation: Schema) -> bool:
@@ -74,25 +74,25 @@ REFUSED: list[tuple[int, str, str, object]] = [
 def test_a_refusal_looks_as_it_says(client: Client, status: int, method: str, path: str, body: object) -> None:
     permission = Permission.WRITE if status == 403 else Permission.ADMIN
     key = "" if status == 401 else client.service.key(client.organization_id, permission)
-    asked = path.replace("{request_id}", NOBODY).replace("{price_id}", NOBODY).replace("{reprice_id}", NOBODY)
-    answered, refusal = client.service.ask(asked, body, key=key)
-    assert answered == status
+    requested = path.replace("{request_id}", NOBODY).replace("{price_id}", NOBODY).replace("{reprice_id}", NOBODY)
+    responded, refusal = client.service.ask(requested, body, key=key)
+    assert responded == status
     documentation = json.loads(shown_at(client, "/openapi.json")[1])
-    told = documentation["paths"][path.partition("?")[0]][method]["responses"][str(status)]
-    assert fits(refusal, told["content"]["application/json"]["schema"], documentation), refusal
+    reported = documentation["paths"][path.partition("?")[0]][method]["responses"][str(status)]
+    assert fits(refusal, reported["content"]["application/json"]["schema"], documentation), refusal
 
 
-def test_a_run_that_changed_nothing_cannot_be_undone_which_is_told_as_it_says(client: Client) -> None:
+def test_a_run_that_changed_nothing_cannot_be_undone_which_is_reported_as_it_says(client: Client) -> None:
     key = client.service.key(client.organization_id, Permission.ADMIN)
     _, run = client.service.ask("/v1/reprice", RUN, key=key)
     status, refusal = client.service.ask(f"/v1/reprice/{run['data']['id']}/undo", {}, key=key)
     documentation = json.loads(shown_at(client, "/openapi.json")[1])
-    told = documentation["paths"]["/v1/reprice/{reprice_id}/undo"]["post"]["responses"]["409"]
+    reported = documentation["paths"]["/v1/reprice/{reprice_id}/undo"]["post"]["responses"]["409"]
     assert status == 409
-    assert fits(refusal, told["content"]["application/json"]["schema"], documentation), refusal
+    assert fits(refusal, reported["content"]["application/json"]["schema"], documentation), refusal
 
 
-def test_each_path_says_all_that_any_question_may_be_answered(client: Client) -> None:
+def test_each_path_says_all_that_any_query_may_return(client: Client) -> None:
     documentation = json.loads(shown_at(client, "/openapi.json")[1])
     for path, methods in documentation["paths"].items():
         for operation in methods.values():
@@ -113,11 +113,11 @@ class SilentWarehouse(AwayWarehouse):
         return []
 
 
-def test_a_run_that_goes_on_is_answered_with_202_as_it_says(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_run_that_goes_on_gets_a_response_with_202_as_it_says(tmp_path_factory: pytest.TempPathFactory) -> None:
     with query_service(SilentWarehouse(), tmp_path_factory.mktemp("state")) as service:
         key = service.key("org-1", Permission.ADMIN)
         status, run = service.ask("/v1/reprice", RUN, key=key)
         _, documentation = service.ask("/openapi.json", key="")
-    told = documentation["paths"]["/v1/reprice"]["post"]["responses"]
+    reported = documentation["paths"]["/v1/reprice"]["post"]["responses"]
     assert (status, run["data"]["state"]) == (202, "running")
-    assert told["202"]["content"] == told["200"]["content"]
+    assert reported["202"]["content"] == reported["200"]["content"]

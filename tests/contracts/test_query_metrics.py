@@ -23,7 +23,7 @@ HOSTS = {  # Host -> whether metrics are shown under it
 
 
 def fetch(service: QueryService, host: str) -> tuple[int, str, str]:
-    """Status, content type and text of `/metrics`, which asks for no key."""
+    """Status, content type and text of `/metrics`, which requests no key."""
     request = urllib.request.Request(f"http://127.0.0.1:{service.port}/metrics", headers={"Host": host})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:

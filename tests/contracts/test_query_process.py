@@ -1,4 +1,4 @@
-"""The query service as a process: it stops when told to, whoever is connected."""
+"""The query service as a process: it stops when asked to, whoever is connected."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ async def a_key(state: str) -> str:
     return secret
 
 
-def test_a_caller_that_stalls_cannot_hold_up_the_stop(tmp_path: Path) -> None:
+def test_a_client_that_stalls_cannot_hold_up_the_stop(tmp_path: Path) -> None:
     port = free_port()
     env = {
         "FAREBOX_QUERY_PORT": str(port),

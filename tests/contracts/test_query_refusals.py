@@ -1,4 +1,4 @@
-"""What wrong, absurd and hostile questions are answered, on both shapes of the warehouse. Never with a 500."""
+"""The responses to wrong, absurd and hostile queries, on both shapes of the warehouse. Never with a 500."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,7 @@ GROUPED_BY_NOTHING: list[object] = ["user_id", None, [], {}, {"colour": "red"}]
 BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize(
     ("path", "body", "culprit"),
     [
@@ -72,6 +73,7 @@ def test_a_wrong_question_is_refused_by_name(client: Client, path: str, body: ob
     assert culprit in refusal["error"]
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize(
     "body",
     [
@@ -121,7 +123,7 @@ def test_a_name_that_comes_twice_is_refused_since_one_of_the_two_would_be_droppe
     assert len(refusal["error"]) < 200
 
 
-def test_a_body_that_does_not_say_it_is_json_is_told_so(client: Client) -> None:
+def test_a_body_that_does_not_say_it_is_json_gets_an_error(client: Client) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     status, refusal = client.service.ask(LIST, {"filter": "all"}, key=client.key, **form)
     assert (status, "application/json" in refusal["error"]) == (422, True)
@@ -139,13 +141,13 @@ def test_a_body_beyond_one_mebibyte_is_refused_like_anything_else(client: Client
     head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: {client.key}\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", client.service.port), timeout=20) as connection:
         connection.sendall(head.encode() + body)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    refusal = json.loads(answer.partition(b"\r\n\r\n")[2])
+        response = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert response.startswith(b"HTTP/1.1 413 ")
+    refusal = json.loads(response.partition(b"\r\n\r\n")[2])
     assert (refusal["data"], "1,048,576" in refusal["error"]) == (None, True)
 
 
-def test_whoever_has_no_key_is_told_so_before_a_body_is_read(client: Client) -> None:
+def test_whoever_has_no_key_gets_an_error_before_a_body_is_read(client: Client) -> None:
     head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", client.service.port), timeout=20) as connection:
         connection.sendall(head.encode())  # and no body
@@ -169,15 +171,15 @@ def test_what_has_no_end_around_a_body_is_not_waited_for(client: Client, sent: b
     authorization = client.key if key == "right" else "sk-wrong"
     head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: {authorization}\r\n"
     with socket.create_connection(("127.0.0.1", client.service.port), timeout=5) as connection:
-        answer = b""
+        response = b""
         with contextlib.suppress(ConnectionError):
             connection.sendall(head.encode() + sent)
             while part := connection.recv(65536):
-                answer += part
-    assert answer[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 401 ", b"HTTP/1.1 431 ")
+                response += part
+    assert response[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 401 ", b"HTTP/1.1 431 ")
 
 
-def test_bodies_that_no_process_should_hold_at_once_are_asked_for_in_smaller_pages(client: Client) -> None:
+def test_bodies_that_no_process_should_hold_at_once_are_requested_in_smaller_pages(client: Client) -> None:
     client.keep(*({} for _ in range(17)), bodies=("x" * (MAX_BODIES_BYTES // 16), "{}"))
     status, refusal = client.ask(LIST, {"filter": "all", "limit": 17, "includeInputs": True})
     assert (status, "fewer rows with includeInputs" in refusal["error"]) == (422, True)
@@ -196,7 +198,7 @@ def test_every_value_of_text_is_data(client: Client) -> None:
         assert client.report(measures=["requests"], by=[{"property": text}])["total"]["requests"] == len(hostile)
 
 
-def test_the_largest_filter_that_is_allowed_is_answered(client: Client) -> None:
+def test_the_largest_filter_that_is_allowed_gets_a_response(client: Client) -> None:
     (request_id,) = client.keep({})
     condition = leaf(user_id={"not-equals": "%" * 250})
     filter_json: object = condition
@@ -226,7 +228,7 @@ MANY: dict[str, list[dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("conditions", MANY.values(), ids=MANY)
-def test_as_many_conditions_as_may_be_are_answered(client: Client, conditions: list[dict[str, object]]) -> None:
+def test_as_many_conditions_as_may_be_get_responses(client: Client, conditions: list[dict[str, object]]) -> None:
     client.keep({}, bodies=("text 1", "{}"))
     assert isinstance(client.ids(chained(conditions, "or")), list)
     assert client.report(measures=["requests"], filter=chained(conditions, "and"))["total"]["requests"] in (0, 1)
@@ -284,16 +286,22 @@ def test_asking_needs_the_permission_to_read(client: Client) -> None:
 
 def test_unknown_paths_and_methods_have_the_envelope(client: Client) -> None:
     status, refusal = client.ask("/v1/nothing")
-    assert (status, refusal["data"], refusal["error"][:26]) == (404, None, "no route has this path; th")
+    assert (status, refusal["data"], refusal["error"][:23]) == (404, None, "no route has this path;")
+    near = client.ask("/v1/user/metric/query", {})[1]["error"]
+    assert near.startswith("no route has this path; the nearest are POST /v1/user/metrics/query")
+    assert len(near) < 300
     assert client.ask(LIST) == (422, client.ask(LIST)[1])
     assert client.ask("/v1/report/summary", {})[0] == 405
 
 
-def test_it_says_that_it_lives_and_that_it_can_answer(client: Client) -> None:
-    assert client.ask("/healthz") == client.ask("/readyz") == (200, {"data": "ok", "error": None})
+def test_it_says_that_it_lives_and_that_it_can_respond(client: Client) -> None:
+    assert client.ask("/healthz") == (200, {"data": "ok", "error": None})
+    status, ready = client.ask("/readyz")
+    assert (status, ready["data"], ready["error"], ready["warnings"]) == (200, "ok", None, [])
+    assert (ready["seal"]["state"], ready["seal"]["events_waiting"]) == ("complete", 0)
 
 
-def test_a_warehouse_that_is_away_is_said_without_its_address(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_warehouse_that_is_unreachable_is_said_without_its_address(tmp_path_factory: pytest.TempPathFactory) -> None:
     with query_service(AwayWarehouse(), tmp_path_factory.mktemp("state")) as service:
         status, refusal = service.ask(LIST, {"filter": "all"}, key=service.key("org-1"))
         assert (status, refusal["data"]) == (503, None)

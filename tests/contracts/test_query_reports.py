@@ -9,7 +9,7 @@ from schemas.price import CostState
 from schemas.usage import COUNTS, UsageSource
 from services.sql.measures import COVERAGE, MEASURES
 from services.sql.sort import groupable_columns
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.querying import Client, leaf
 
 
@@ -29,6 +29,7 @@ def test_a_report_has_groups_a_total_and_its_coverage(client: Client) -> None:
     assert report["total"] == {
         "cost_usd": 1,
         "requests": 4,
+        "attempts": 4,
         "unpriced_requests": 1,
         "priced_request_share": Decimal("0.75"),
         "priced_token_share": Decimal("0.75"),
@@ -52,7 +53,8 @@ def test_savings_say_how_many_hits_they_leave_out_and_not_how_many_costs(client:
 
 
 def test_every_amount_and_every_count_of_use_comes_with_its_coverage() -> None:
-    assert COVERAGE.keys() == COUNTS.keys() | {name for name, measure in MEASURES.items() if measure.unit == "USD"}
+    amounts = {name for name, measure in MEASURES.items() if measure.unit == "USD"}
+    assert COVERAGE.keys() == COUNTS.keys() | amounts | {"return_ratio", "margin_ratio"}
 
 
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
@@ -68,12 +70,12 @@ def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_o
         {"model": "priced", "cost_usd": Decimal("0.1")},
     )
     report = client.report(measures=["cost_usd"], by=[{"column": "model"}])
-    told = [(row["by"][0], *row["measures"].values()) for row in report["rows"]]
+    reported = [(row["by"][0], *row["measures"].values()) for row in report["rows"]]
     half = Decimal("0.5")
-    assert told == [
-        ("priced", Decimal("0.1"), 1, 0, 1, 1, 0),
-        ("present", 0, 2, 1, half, half, 0),
-        ("mystery", None, 2, 2, 0, 0, 0),
+    assert reported == [
+        ("priced", Decimal("0.1"), 1, 0, 1, 1, 0, 1),
+        ("present", 0, 2, 1, half, half, 0, 2),
+        ("mystery", None, 2, 2, 0, 0, 0, 2),
     ]
     assert (report["total"]["cost_usd"], report["total"]["unpriced_requests"]) == (Decimal("0.1"), 3)
     upwards = client.report(
@@ -82,7 +84,7 @@ def test_a_group_in_which_nothing_is_priced_costs_an_unknown_amount_and_a_free_o
     assert [row["by"][0] for row in upwards["rows"]] == ["present", "priced", "mystery"]
 
 
-UNTOLD = {
+MISSING = {
     "cost_usd": None,
     "cost_state": CostState.NO_USAGE,
     "usage_source": UsageSource.NONE,
@@ -91,8 +93,8 @@ UNTOLD = {
 
 
 def test_a_share_of_tokens_says_how_many_requests_have_none_that_are_known(client: Client) -> None:
-    refused = {**UNTOLD, **FREE, "outcome": Outcome.PROVIDER_ERROR}
-    client.keep({}, {**UNTOLD, "user_id": "ann"}, UNTOLD, refused, {**UNKNOWN, **UNTOLD, "prompt_audio_seconds": 30})
+    refused = {**MISSING, **FREE, "outcome": Outcome.PROVIDER_ERROR}
+    client.keep({}, {**MISSING, "user_id": "ann"}, MISSING, refused, {**UNKNOWN, **MISSING, "prompt_audio_ms": 30_000})
     figures = {"priced_token_share": 1, "unpriced_requests_without_tokens": 3}
     total = client.report(measures=["cost_usd"])["total"]
     assert (total["requests"], total["unpriced_requests"], total | figures) == (5, 3, total)
@@ -101,23 +103,29 @@ def test_a_share_of_tokens_says_how_many_requests_have_none_that_are_known(clien
     (environment,) = summary["environments"]
     assert environment | figures == environment
     assert environment["features"][0] | figures == environment["features"][0]
-    untold = [(user["user_id"], user["unpriced_requests_without_tokens"]) for user in summary["top_users"]]
-    assert untold == [("user-123", 2), ("ann", 1)]
+    missing = [(user["user_id"], user["unpriced_requests_without_tokens"]) for user in summary["top_users"]]
+    assert missing == [("user-123", 2), ("ann", 1)]
 
 
-def test_counts_of_use_are_unknown_where_nobody_told_any_and_zero_where_there_is_nothing(client: Client) -> None:
+def usage_of(requests: int, without: int) -> dict[str, int]:
+    return {"requests": requests, "attempts": requests, "requests_without_usage": without}
+
+
+def test_counts_of_use_are_unknown_where_nobody_reported_any_and_zero_where_there_is_nothing(client: Client) -> None:
     measures = ["total_tokens", "prompt_tokens", "web_searches"]
     assert client.report(measures=measures)["total"] == dict.fromkeys([*measures, *COVERAGE["total_tokens"]], 0)
-    client.keep({"model": "told"}, {"model": "told", **UNTOLD}, {"model": "a", **UNTOLD}, {"model": "b", **UNTOLD})
+    client.keep(
+        {"model": "reported"}, {"model": "reported", **MISSING}, {"model": "a", **MISSING}, {"model": "b", **MISSING}
+    )
     report = client.report(measures=measures, by=[{"column": "model"}], limit=1)
     assert [row["measures"] for row in report["rows"]] == [
-        {"total_tokens": 800, "prompt_tokens": 600, "web_searches": 0, "requests": 2, "requests_without_usage": 1}
+        {"total_tokens": 800, "prompt_tokens": 600, "web_searches": 0, **usage_of(2, 1)}
     ]
     unknown = dict.fromkeys(measures)
-    assert report["rest"] == unknown | {"requests": 2, "requests_without_usage": 2}
-    assert report["total"] == report["rows"][0]["measures"] | {"requests": 4, "requests_without_usage": 3}
+    assert report["rest"] == unknown | usage_of(2, 2)
+    assert report["total"] == report["rows"][0]["measures"] | usage_of(4, 3)
     alone = client.report(measures=measures, filter=leaf(model={"equals": "a"}))["total"]
-    assert alone == unknown | {"requests": 1, "requests_without_usage": 1}
+    assert alone == unknown | usage_of(1, 1)
     assert client.page(leaf(model={"equals": "a"}))[0]["total_tokens"] is None
 
 
@@ -130,8 +138,8 @@ def test_the_summary_says_unknown_where_nothing_is_priced(client: Client) -> Non
         "priced_token_share": 0,
         "unpriced_requests_without_tokens": 0,
     }
-    of_two = unknown | {"requests": 2, "unpriced_requests": 2}
-    of_one = unknown | {"requests": 1, "unpriced_requests": 1}
+    of_two = unknown | {"requests": 2, "attempts": 2, "unpriced_requests": 2}
+    of_one = unknown | {"requests": 1, "attempts": 1, "unpriced_requests": 1}
     assert summary["total"] == of_two
     (environment,) = summary["environments"]
     assert environment | of_two | {"share": None} == environment
@@ -164,7 +172,7 @@ def test_what_is_unknown_comes_last_in_the_tree_and_has_no_share(client: Client)
     assert [part["priced_token_share"] for part in tree[0]["features"]] == [1, Decimal("0.6")]
 
 
-def test_every_measure_answers_for_some_rows_and_for_none(client: Client) -> None:
+def test_every_measure_has_a_value_for_some_rows_and_for_none(client: Client) -> None:
     measures = sorted(MEASURES)
     assert client.report(measures=measures)["total"]["average_cost_usd"] is None
     client.keep({"latency_ms": 100}, {"latency_ms": 300, "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL})
@@ -178,9 +186,10 @@ def test_every_measure_answers_for_some_rows_and_for_none(client: Client) -> Non
     assert (total["priced_token_share"], total["first_request_at"]) == (Decimal("0.5"), "2026-11-01T12:00:00.123Z")
 
 
-def test_days_begin_at_midnight_of_the_callers_zone(client: Client) -> None:
+def test_days_begin_at_midnight_of_the_clients_zone(client: Client) -> None:
     client.keep(
-        {"request_created_at": MOMENT.replace(hour=22, minute=59)}, {"request_created_at": MOMENT.replace(hour=23)}
+        {"request_created_at": TIMESTAMP.replace(hour=22, minute=59)},
+        {"request_created_at": TIMESTAMP.replace(hour=23)},
     )
     days = {"measures": ["requests"], "by": [{"time": "day"}]}
     assert [row["by"] for row in client.report(**days)["rows"]] == [["2026-11-01T00:00:00+00:00"]]
@@ -198,11 +207,11 @@ def test_days_begin_at_midnight_of_the_callers_zone(client: Client) -> None:
 
 def test_a_report_says_when_it_is_not_whole(client: Client) -> None:
     client.keep(*({"user_id": f"user-{number}"} for number in range(5)))
-    asked = {"measures": ["requests"], "by": [{"column": "user_id"}]}
-    cut = client.report(**asked, limit=4)
+    requested = {"measures": ["requests"], "by": [{"column": "user_id"}]}
+    cut = client.report(**requested, limit=4)
     assert (len(cut["rows"]), cut["truncated"], cut["total"]["requests"]) == (4, True, 5)
     assert cut["rest"] == {"requests": 1}
-    whole = client.report(**asked, limit=5, orderBy={"measure": "requests", "direction": "asc"})
+    whole = client.report(**requested, limit=5, orderBy={"measure": "requests", "direction": "asc"})
     assert (len(whole["rows"]), whole["truncated"], whole["rest"]) == (5, False, None)
 
 

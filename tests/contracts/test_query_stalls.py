@@ -1,4 +1,4 @@
-"""Whatever one client of the query service sends, the others are answered meanwhile."""
+"""Whatever one client of the query service sends, the others get responses meanwhile."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import Busy
-from schemas.key import Permission
+from schemas.key import ApiKey, Permission
 from schemas.statement import Statement
 from services.domain.limits.fair_queue import QueueLimits
 from services.query.caches import QueryKeyCache
@@ -18,7 +18,7 @@ from services.query.fair_warehouse import FairWarehouse
 from services.query.http.json_body import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import ManualClock
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.querying import LIST, AwayWarehouse, QueryService
 
 HUGE = {
@@ -93,12 +93,12 @@ def test_the_question_of_one_does_not_wait_for_eight_of_another(embedded_warehou
         fair = FairWarehouse(embedded_warehouse)
         dear = Statement(sql=SLEEP, parameters={}, organization_id="org-1")
         plain = Statement(sql="SELECT 1 AS one", parameters={}, organization_id="org-2")
-        asked = [asyncio.create_task(fair.query(dear)) for _ in range(8)]
+        requested = [asyncio.create_task(fair.query(dear)) for _ in range(8)]
         await asyncio.sleep(0.1)
         assert await fair.query(plain) == [{"one": 1}]
-        done = sum(task.done() for task in asked)
-        await asyncio.gather(*asked)
-        return done, len(asked)
+        done = sum(task.done() for task in requested)
+        await asyncio.gather(*requested)
+        return done, len(requested)
 
     assert asyncio.run(story()) == (0, 8)
 
@@ -114,40 +114,47 @@ class SlowWarehouse(AwayWarehouse):
 LIMITS = QueueLimits(places=2, for_cheap=0, of_one=1, waiting_of_one=2, waiting=4)
 
 
-def test_questions_that_cannot_be_answered_soon_are_refused() -> None:
+def test_queries_that_cannot_be_responded_to_soon_are_refused() -> None:
     async def story() -> None:
         fair = FairWarehouse(SlowWarehouse(), limits=LIMITS, wait_s=0.2)
-        asked = [asyncio.create_task(fair.query(a_question("org-1"))) for _ in range(4)]
-        done, running = await asyncio.wait(asked, timeout=2)
+        requested = [asyncio.create_task(fair.query(a_question("org-1", number))) for number in range(4)]
+        done, running = await asyncio.wait(requested, timeout=2)
         assert (len(done), len(running)) == (3, 1)
         assert all(isinstance(task.exception(), Busy) for task in done)
         for task in running:
             task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.gather(*requested, return_exceptions=True)
         assert fair.is_idle
 
     asyncio.run(story())
 
 
-def a_question(organization_id: str) -> Statement:
-    return Statement(sql="SELECT 1", parameters={}, organization_id=organization_id)
+def a_question(organization_id: str, number: int) -> Statement:
+    """`number` makes it one of its own: equal ones would be one query."""
+    return Statement(sql="SELECT 1", parameters={"p0": number}, organization_id=organization_id)
 
 
 # Keys
+
+
+def a_key(secret: str) -> ApiKey:
+    return ApiKey(
+        id=secret, organization_id=secret, name="", permission=Permission.READ, hint=secret[-4:], created_at=TIMESTAMP
+    )
 
 
 class SlowKeys:
     """A key store that knows keys by `good` and takes its time with others."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.at_once = self.most_at_once = 0
         self.slow = asyncio.Event()
 
-    async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
-        self.asked.append(secret)
+    async def key_of(self, secret: str) -> ApiKey | None:
+        self.requested.append(secret)
         if secret.startswith("good"):
-            return secret, Permission.READ
+            return a_key(secret)
         self.at_once += 1
         self.most_at_once = max(self.at_once, self.most_at_once)
         await self.slow.wait()
@@ -156,43 +163,43 @@ class SlowKeys:
 
 
 def with_keys(story: Callable[[SlowKeys, QueryKeyCache, ManualClock], Awaitable[None]]) -> None:
-    async def told() -> None:
-        store, clock = SlowKeys(), ManualClock(MOMENT)
-        await story(store, QueryKeyCache(store, clock), clock)  # type: ignore[arg-type]  # one method is asked
+    async def reported() -> None:
+        store, clock = SlowKeys(), ManualClock(TIMESTAMP)
+        await story(store, QueryKeyCache(store, clock), clock)  # type: ignore[arg-type]  # one method is called
 
-    asyncio.run(told())
+    asyncio.run(reported())
 
 
 def test_a_flood_of_wrong_keys_neither_delays_nor_evicts_a_known_one() -> None:
     async def story(store: SlowKeys, known: QueryKeyCache, clock: ManualClock) -> None:
-        good = ("good", Permission.READ)
-        assert await known.organization_of("good") == good
-        flood = [asyncio.create_task(known.organization_of(f"wrong-{number}")) for number in range(12_000)]
+        good = a_key("good")
+        assert await known.key_of("good") == good
+        flood = [asyncio.create_task(known.key_of(f"wrong-{number}")) for number in range(12_000)]
         await asyncio.sleep(0)
-        assert await asyncio.wait_for(known.organization_of("good"), 1) == good
+        assert await asyncio.wait_for(known.key_of("good"), 1) == good
         clock.advance(seconds=6)  # it has to be looked up again
-        assert await asyncio.wait_for(known.organization_of("good"), 1) == good
+        assert await asyncio.wait_for(known.key_of("good"), 1) == good
         assert store.most_at_once == 64, "which the store puts into one query"
         store.slow.set()
         outcomes = await asyncio.gather(*flood, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {type(None), Busy}
-        assert await known.organization_of("good") == good
-        assert store.asked.count("good") == 2
+        assert await known.key_of("good") == good
+        assert store.requested.count("good") == 2
 
     with_keys(story)
 
 
 def test_a_key_is_looked_up_once_however_many_ask() -> None:
     async def story(store: SlowKeys, known: QueryKeyCache, _: ManualClock) -> None:
-        await asyncio.gather(*(known.organization_of("good") for _ in range(50)))
-        assert store.asked == ["good"]
+        await asyncio.gather(*(known.key_of("good") for _ in range(50)))
+        assert store.requested == ["good"]
 
     with_keys(story)
 
 
 def test_a_key_longer_than_any_is_not_looked_up() -> None:
     async def story(store: SlowKeys, known: QueryKeyCache, _: ManualClock) -> None:
-        assert await known.organization_of("good" * 1000) is None
-        assert store.asked == []
+        assert await known.key_of("good" * 1000) is None
+        assert store.requested == []
 
     with_keys(story)

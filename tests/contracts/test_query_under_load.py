@@ -19,10 +19,10 @@ from services.proxy.log_conflicts import LogConflicts
 from services.query.caches import PropertyNameCache
 from services.query.http import connection as connections
 from services.query.readiness import Readiness
-from services.sql.prices import compile_price
+from services.sql.prices import compile_prices
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import ManualClock
-from tests.builders import MOMENT, an_event
+from tests.builders import TIMESTAMP, an_event
 from tests.contracts.test_query_connections import connected, post, read_all
 from tests.querying import LIST, AwayWarehouse, QueryService, query_service
 
@@ -108,7 +108,7 @@ def test_who_sends_far_too_much_is_no_longer_read_and_can_read_the_413(embedded_
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_broken_request_is_not_answered_before_the_one_ahead_of_it(
+def test_a_broken_request_is_not_responded_to_before_the_one_ahead_of_it(
     embedded_service: QueryService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "LINGER_S", 0.5)
@@ -162,7 +162,7 @@ def test_a_queue_of_reports_does_not_make_the_service_unready(tmp_path_factory: 
 
 
 class Keys:
-    """A key store that counts, and is away at first."""
+    """A key store that counts, and is unreachable at first."""
 
     def __init__(self) -> None:
         self.queries = 0
@@ -194,11 +194,11 @@ def test_readiness_is_checked_once_for_all_who_want_to_know(monkeypatch: pytest.
 
 
 def test_a_price_is_looked_up_in_the_turn_of_its_organization() -> None:
-    assert compile_price("org-1", "operator/1").organization_id == "org-1"
+    assert compile_prices("org-1", ["operator/1"]).organization_id == "org-1"
 
 
 class CountingWarehouse(AwayWarehouse):
-    """A warehouse that takes its time, and counts how much it is asked at once."""
+    """A warehouse that takes its time, and counts how much it is called at once."""
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
@@ -242,7 +242,7 @@ def test_logs_are_looked_up_one_at_a_time_and_those_that_wait_too_long_are_taken
 
 def test_spellings_are_looked_up_by_name_and_remembered() -> None:
     async def story() -> None:
-        warehouse, clock = CountingWarehouse(), ManualClock(MOMENT)
+        warehouse, clock = CountingWarehouse(), ManualClock(TIMESTAMP)
         names = PropertyNameCache(warehouse, clock)
         assert await names.spellings_of("org-1", {"a", "b"}) == {"a": "A", "b": "B"}
         assert await names.spellings_of("org-1", {"a"}) == {"a": "A"}
@@ -262,7 +262,9 @@ def test_many_long_names_are_looked_up_in_parts() -> None:
     async def story() -> None:
         warehouse = CountingWarehouse()
         names = {f"{number:04}" + "x" * 4000 for number in range(10)}
-        found = await PropertyNameCache(warehouse, ManualClock(MOMENT)).spellings_of("org-1", names | {"y" * 100_000})
+        found = await PropertyNameCache(warehouse, ManualClock(TIMESTAMP)).spellings_of(
+            "org-1", names | {"y" * 100_000}
+        )
         assert found.keys() == names
         assert len(warehouse.statements) == 4
 

@@ -14,7 +14,7 @@ from schemas.reprice import Criteria
 from schemas.unpriced import Cause
 from schemas.usage import UsageSource
 from services.stores.state.reprices import LEASE_FOR
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.querying import Client
 
 UNKNOWN = {"model": "acme-7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
@@ -27,9 +27,9 @@ def operator(client: Client) -> Client:
     return Client(client.service, client.organization_id, client.service.key(client.organization_id, Permission.ADMIN))
 
 
-def data(answer: tuple[int, Any], status: int = 200) -> Any:
-    assert (answer[0], answer[1].get("error")) == (status, None), answer
-    return answer[1]["data"]
+def data(response: tuple[int, Any], status: int = 200) -> Any:
+    assert (response[0], response[1].get("error")) == (status, None), response
+    return response[1]["data"]
 
 
 def price(operator: Client, model: str, usd: float) -> None:
@@ -44,12 +44,12 @@ def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(client
         {},
         *(UNKNOWN | {"prompt_cache_write_5m_tokens": 7, "reasoning_tokens": 3} for _ in range(4)),
         {"cost_usd": None, "cost_state": CostState.NO_USAGE, "usage_source": UsageSource.NONE, "price_id": ""},
-        UNKNOWN | {"request_created_at": MOMENT - timedelta(days=30)},
+        UNKNOWN | {"request_created_at": TIMESTAMP - timedelta(days=30)},
     )
     unknown = data(client.ask("/v1/prices/unknown"))
     assert (unknown["requests"], unknown["unpriced_requests"], unknown["truncated"]) == (6, 5, False)
     advice = [model.pop("advice") for model in unknown["models"]]
-    assert ["`farebox prices add`" in told for told in advice] == [True, False]
+    assert ["`farebox prices add`" in reported for reported in advice] == [True, False]
     assert unknown["models"] == [
         {
             "provider": "OPENAI",
@@ -63,6 +63,7 @@ def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(client
             "first_seen_at": "2026-11-01T12:00:01.123Z",
             "last_seen_at": "2026-11-01T12:00:04.123Z",
             "example_request_ids": [ids[4], ids[3], ids[2]],
+            "nearest": None,
         },
         {
             "provider": "OPENAI",
@@ -76,6 +77,7 @@ def test_unknown_models_are_listed_with_what_somebody_needs_to_price_them(client
             "first_seen_at": "2026-11-01T12:00:05.123Z",
             "last_seen_at": "2026-11-01T12:00:05.123Z",
             "example_request_ids": [ids[5]],
+            "nearest": None,
         },
     ]
     assert data(client.ask("/v1/prices/unknown?since=9w"))["models"][0]["requests"] == 5
@@ -129,10 +131,10 @@ def test_what_the_shipped_prices_do_not_say_comes_with_what_does(client: Client)
     assert "more than 200,000 tokens cost more" in advice["claude-sonnet-4-20250514"]
     assert "`--above 200000:CLASS=USD`" in advice["claude-sonnet-4-20250514"]
     assert "The shipped price ended on 2025-09-05 at 16:00 UTC" in advice["deepseek-chat"]
-    assert all("`farebox prices add`" in told or "add a price" in told for told in advice.values())
+    assert all("`farebox prices add`" in reported or "add a price" in reported for reported in advice.values())
 
 
-def test_a_price_for_each_request_prices_what_told_no_usage(operator: Client) -> None:
+def test_a_price_for_each_request_prices_what_reported_no_usage(operator: Client) -> None:
     silent = {"cost_usd": None, "usage_source": UsageSource.NONE, "cost_state": CostState.NO_USAGE, "price_id": ""}
     none = dict.fromkeys(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens"), 0)
     (picture,) = operator.keep(silent | none | {"model": "dall-e-3"})
@@ -140,13 +142,14 @@ def test_a_price_for_each_request_prices_what_told_no_usage(operator: Client) ->
     assert operator.ask("/v1/prices", each)[0] == 201
     run = data(operator.ask("/v1/reprice", ALL | {"dry_run": False}))
     assert (run["total"]["newly_priced"], run["total"]["after_usd"]) == (1, Decimal("0.04"))
-    told = [run["total"][f"{when}_coverage"]["unpriced_requests_without_tokens"] for when in ("before", "after")]
-    assert told == [1, 0]
+    reported = [run["total"][f"{when}_coverage"]["unpriced_requests_without_tokens"] for when in ("before", "after")]
+    assert reported == [1, 0]
     receipt = data(operator.ask(f"/v1/request/{picture}/cost"))
     assert [(line["usage_class"], line["amount_usd"]) for line in receipt["lines"]] == [("request", Decimal("0.04"))]
     assert (receipt["cost_usd"], receipt["reconciles"], receipt["why"]) == (Decimal("0.04"), True, None)
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize("cause", UNKNOWN_FOR)
 def test_a_price_helps_exactly_where_it_is_advised(operator: Client, cause: str) -> None:
     operator.keep(UNKNOWN | {"model": "acme-7b"} | UNKNOWN_FOR[cause][0])
@@ -189,7 +192,7 @@ def test_a_price_added_later_changes_nothing_until_somebody_charges_again(operat
     after = data(operator.ask(path))
     assert (after["cost_usd"], after["cost_state"]) == (Decimal("0.0024"), "priced")
     assert {name for name in before if before[name] != after[name]} == {
-        "cost", "costUSD", "cost_usd", "cost_state", "price_id", "reprice_id", "updated_at",
+        "cost", "costUSD", "cost_usd", "calculated_cost_usd", "cost_state", "price_id", "reprice_id", "updated_at",
     }  # fmt: skip
 
     undone = data(operator.ask(f"/v1/reprice/{run['id']}/undo", {}))
@@ -239,6 +242,7 @@ def test_the_receipt_of_a_corrected_cost_agrees_and_shows_what_was_charged(opera
     assert (receipt["original_cost_usd"], receipt["reprice_id"]) == (Decimal("0.00024"), run["id"])
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize(
     ("wrong", "culprit"),
     [
@@ -280,7 +284,7 @@ def test_another_organizations_run_is_not_there(operator: Client) -> None:
 
 
 def test_two_runs_at_once_are_refused_until_the_first_has_not_been_heard_of_for_a_minute(operator: Client) -> None:
-    service, criteria = operator.service, Criteria(model="*", provider="", since=MOMENT, until=MOMENT)
+    service, criteria = operator.service, Criteria(model="*", provider="", since=TIMESTAMP, until=TIMESTAMP)
     begun = service.reprices.begin(operator.organization_id, criteria, dry_run=False, at=service.clock.now())
     first = asyncio.run(begun).id
     status, refusal = operator.ask("/v1/reprice", ALL | {"dry_run": True})

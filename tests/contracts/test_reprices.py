@@ -12,16 +12,16 @@ from schemas.errors import Conflict, StoreUnavailable
 from schemas.reprice import Criteria, DayDifference, Difference, Reprice, RepriceResult, RepriceState
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.reprices import LEASE_FOR, SqlReprices
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
-CRITERIA = Criteria(model="gpt-4o*", provider="OPENAI", since=MOMENT - timedelta(days=7), until=MOMENT)
+CRITERIA = Criteria(model="gpt-4o*", provider="OPENAI", since=TIMESTAMP - timedelta(days=7), until=TIMESTAMP)
 DIFFERENCE = Difference(
     requests=3, changed=2, newly_priced=1, before_usd=Decimal("0.000000000001"), after_usd=Decimal(7)
 )
 OUTCOME = RepriceResult(
     total=DIFFERENCE, days=(DayDifference(model="gpt-4o", day=date(2026, 11, 1), difference=DIFFERENCE),)
 )
-LATER = MOMENT + LEASE_FOR + timedelta(seconds=1)
+LATER = TIMESTAMP + LEASE_FOR + timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def reprices(state_url: str) -> Iterator[SqlReprices]:
 
 
 def begin(reprices: SqlReprices, organization_id: str, *, dry_run: bool = False) -> Reprice:
-    return asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=dry_run, at=MOMENT))
+    return asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=dry_run, at=TIMESTAMP))
 
 
 def known(reprices: SqlReprices, run: Reprice) -> Reprice | None:
@@ -41,7 +41,7 @@ def known(reprices: SqlReprices, run: Reprice) -> Reprice | None:
 
 
 def ended(run: Reprice) -> Reprice:
-    return replace(run, state=RepriceState.DONE, rows_total=3, rows_done=3, result=OUTCOME, ended_at=MOMENT)
+    return replace(run, state=RepriceState.DONE, rows_total=3, rows_done=3, result=OUTCOME, ended_at=TIMESTAMP)
 
 
 def test_a_run_is_kept_to_the_last_digit(reprices: SqlReprices, organization_id: str) -> None:
@@ -53,7 +53,7 @@ def test_a_run_is_kept_to_the_last_digit(reprices: SqlReprices, organization_id:
 
 def test_how_far_a_run_is_can_be_seen_while_it_goes_on(reprices: SqlReprices, organization_id: str) -> None:
     run = replace(begin(reprices, organization_id), rows_total=10, rows_done=4)
-    assert asyncio.run(reprices.advance(run, at=MOMENT))
+    assert asyncio.run(reprices.advance(run, at=TIMESTAMP))
     assert known(reprices, run) == run
 
 
@@ -61,7 +61,7 @@ def test_of_many_that_begin_at_once_one_is_let_in(state_url: str, reprices: SqlR
     async def all_at_once() -> list[Reprice | BaseException]:
         stores = [SqlReprices(state_url) for _ in range(3)]
         attempts = (
-            store.begin(organization_id, CRITERIA, dry_run=False, at=MOMENT) for store in stores for _ in range(3)
+            store.begin(organization_id, CRITERIA, dry_run=False, at=TIMESTAMP) for store in stores for _ in range(3)
         )
         results = await asyncio.gather(*attempts, return_exceptions=True)
         for store in stores:
@@ -83,7 +83,7 @@ def test_organizations_do_not_wait_for_each_other(reprices: SqlReprices, organiz
 
 def test_a_lease_lasts_as_long_as_it_is_renewed(reprices: SqlReprices, organization_id: str) -> None:
     run = begin(reprices, organization_id)
-    almost = MOMENT + LEASE_FOR
+    almost = TIMESTAMP + LEASE_FOR
     assert asyncio.run(reprices.advance(run, at=almost))
     with pytest.raises(Conflict, match=run.id):
         asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=True, at=LATER))
@@ -105,28 +105,28 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(reprices: SqlReprices, or
 def test_undoing_takes_the_lease_too_and_is_done_once(reprices: SqlReprices, organization_id: str) -> None:
     run = begin(reprices, organization_id)
     with pytest.raises(Conflict, match=run.id):
-        asyncio.run(reprices.begin_undo(run, at=MOMENT))
+        asyncio.run(reprices.begin_undo(run, at=TIMESTAMP))
     asyncio.run(reprices.end(ended(run)))
-    undoing = asyncio.run(reprices.begin_undo(ended(run), at=MOMENT))
+    undoing = asyncio.run(reprices.begin_undo(ended(run), at=TIMESTAMP))
     assert (undoing.state, undoing.rows_done, undoing.result) == (RepriceState.UNDOING, 0, OUTCOME)
     with pytest.raises(Conflict, match=run.id):
         begin(reprices, organization_id)
-    asyncio.run(reprices.end(replace(undoing, state=RepriceState.UNDONE, undone_at=MOMENT)))
+    asyncio.run(reprices.end(replace(undoing, state=RepriceState.UNDONE, undone_at=TIMESTAMP)))
     with pytest.raises(Conflict, match="has been undone"):
-        asyncio.run(reprices.begin_undo(ended(run), at=MOMENT))
+        asyncio.run(reprices.begin_undo(ended(run), at=TIMESTAMP))
 
 
 def test_an_undoing_that_was_broken_off_can_be_begun_again(reprices: SqlReprices, organization_id: str) -> None:
     run = begin(reprices, organization_id)
     asyncio.run(reprices.end(ended(run)))
-    asyncio.run(reprices.begin_undo(ended(run), at=MOMENT))
+    asyncio.run(reprices.begin_undo(ended(run), at=TIMESTAMP))
     assert asyncio.run(reprices.begin_undo(ended(run), at=LATER)).state is RepriceState.UNDOING
 
 
 def test_the_latest_runs_are_listed_first(reprices: SqlReprices, organization_id: str) -> None:
     runs = []
     for seconds in range(3):
-        at = MOMENT + timedelta(seconds=seconds)
+        at = TIMESTAMP + timedelta(seconds=seconds)
         runs.append(asyncio.run(reprices.begin(organization_id, CRITERIA, dry_run=True, at=at)))
         asyncio.run(reprices.end(ended(runs[-1])))
     listed = asyncio.run(reprices.list_reprices(organization_id, limit=2))

@@ -29,30 +29,32 @@ def _anthropic(provider: SimulatedProvider) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=provider.url, api_key="sk-x", max_retries=0)
 
 
-def test_a_chat_answer_names_the_dated_model_and_its_usage(provider: SimulatedProvider) -> None:
-    answer = _openai(provider).chat.completions.create(
+def test_a_chat_response_names_the_dated_model_and_its_usage(provider: SimulatedProvider) -> None:
+    response = _openai(provider).chat.completions.create(
         model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}]
     )
     (line,) = provider.ledger
-    assert (answer.id, answer.model) == (line.id, "gpt-4o-mini-2024-07-18")
-    assert answer.choices[0].message.content
-    assert answer.usage
+    assert (response.id, response.model) == (line.id, "gpt-4o-mini-2024-07-18")
+    assert response.choices[0].message.content
+    assert response.usage
     assert line.usage
-    assert answer.usage.prompt_tokens == line.usage.prompt_tokens + line.usage.prompt_cache_read_tokens
-    assert answer.usage.completion_tokens == line.usage.completion_tokens > 0
+    assert response.usage.prompt_tokens == line.usage.prompt_tokens + line.usage.prompt_cache_read_tokens
+    assert response.usage.completion_tokens == line.usage.completion_tokens > 0
 
 
-@pytest.mark.parametrize("asks_for_usage", [True, False])
-def test_a_chat_stream_ends_with_its_usage_only_when_asked(provider: SimulatedProvider, asks_for_usage: bool) -> None:
-    given = {"stream_options": {"include_usage": True}} if asks_for_usage else {}
+@pytest.mark.parametrize("requests_for_usage", [True, False])
+def test_a_chat_stream_ends_with_its_usage_only_when_asked(
+    provider: SimulatedProvider, requests_for_usage: bool
+) -> None:
+    given = {"stream_options": {"include_usage": True}} if requests_for_usage else {}
     chunks = list(
         _openai(provider).chat.completions.create(
             model="gpt-4o", messages=[{"role": "user", "content": LONG}], stream=True, extra_body=given
         )
     )
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert [bool(chunk.usage) for chunk in chunks].count(True) == asks_for_usage
-    if asks_for_usage:
+    assert [bool(chunk.usage) for chunk in chunks].count(True) == requests_for_usage
+    if requests_for_usage:
         usage, billed = chunks[-1].usage, provider.ledger[0].usage
         assert usage
         assert billed
@@ -60,39 +62,39 @@ def test_a_chat_stream_ends_with_its_usage_only_when_asked(provider: SimulatedPr
 
 
 def test_a_reasoning_model_bills_its_reasoning(provider: SimulatedProvider) -> None:
-    answer = _openai(provider).responses.create(model="o4-mini", input="Why?")
+    response = _openai(provider).responses.create(model="o4-mini", input="Why?")
     billed = provider.ledger[0].usage
-    assert answer.usage
+    assert response.usage
     assert billed
-    assert answer.usage.output_tokens_details.reasoning_tokens == billed.reasoning_tokens > 0
-    assert answer.usage.output_tokens == billed.completion_tokens + billed.reasoning_tokens
+    assert response.usage.output_tokens_details.reasoning_tokens == billed.reasoning_tokens > 0
+    assert response.usage.output_tokens == billed.completion_tokens + billed.reasoning_tokens
 
 
 def test_a_streamed_response_ends_with_the_whole_response(provider: SimulatedProvider) -> None:
     with _openai(provider).responses.stream(model="gpt-4o", input="Hello!") as stream:
-        told = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
-        answer = stream.get_final_response()
-    assert answer.output_text == told != ""
-    assert answer.usage
-    assert answer.usage.total_tokens > 0
+        reported = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        response = stream.get_final_response()
+    assert response.output_text == reported != ""
+    assert response.usage
+    assert response.usage.total_tokens > 0
 
 
 def test_embeddings_have_one_vector_for_each_text(provider: SimulatedProvider) -> None:
-    answer = _openai(provider).embeddings.create(model="text-embedding-3-small", input=["one", "two"])
-    assert [len(entry.embedding) for entry in answer.data] == [1536, 1536]
-    assert answer.usage.prompt_tokens == answer.usage.total_tokens > 0
+    response = _openai(provider).embeddings.create(model="text-embedding-3-small", input=["one", "two"])
+    assert [len(entry.embedding) for entry in response.data] == [1536, 1536]
+    assert response.usage.prompt_tokens == response.usage.total_tokens > 0
 
 
 def test_anthropic_writes_a_marked_prompt_to_its_cache_once_and_then_reads_it(provider: SimulatedProvider) -> None:
     def ask(question: str, ttl: str) -> anthropic.types.Usage:
-        answer = _anthropic(provider).messages.create(
+        response = _anthropic(provider).messages.create(
             model="claude-haiku-4-5",
             max_tokens=50,
             system=[{"type": "text", "text": LONG + ttl, "cache_control": {"type": "ephemeral", "ttl": ttl}}],  # type: ignore[typeddict-item]
             messages=[{"role": "user", "content": question}],
         )
-        assert answer.model == "claude-haiku-4-5-20251001"
-        return answer.usage
+        assert response.model == "claude-haiku-4-5-20251001"
+        return response.usage
 
     written, read, written_1h = ask("First?", "5m"), ask("Second?", "5m"), ask("Third?", "1h")
     assert written.cache_creation
@@ -108,11 +110,14 @@ def test_an_anthropic_stream_gives_input_first_and_output_last(provider: Simulat
         model="claude-haiku-4-5", max_tokens=50, messages=[{"role": "user", "content": "Hello!"}]
     ) as stream:
         kinds = [event.type for event in stream if event.type in ("message_start", "message_delta", "message_stop")]
-        answer = stream.get_final_message()
+        response = stream.get_final_message()
     billed = provider.ledger[0].usage
     assert kinds == ["message_start", "message_delta", "message_stop"]
     assert billed
-    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (billed.prompt_tokens, billed.completion_tokens)
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (
+        billed.prompt_tokens,
+        billed.completion_tokens,
+    )
 
 
 def test_the_asked_share_of_requests_fails_in_each_providers_own_way() -> None:
@@ -131,7 +136,7 @@ def test_the_asked_share_of_requests_fails_in_each_providers_own_way() -> None:
     assert all(line.usage is None for line in provider.ledger)
 
 
-def test_one_seed_gives_the_same_answers_again() -> None:
+def test_one_seed_gives_the_same_responses_again() -> None:
     ledgers = []
     for _ in range(2):
         with SimulatedProvider(seed=3, error_share=0.3) as provider:
@@ -156,13 +161,13 @@ def test_one_seed_gives_the_same_answers_again() -> None:
         ("/v1/chat/completions", b"{}", "", 401),
     ],
 )
-def test_what_it_cannot_answer_is_refused_as_a_provider_would(
+def test_what_it_cannot_respond_to_is_refused_as_a_provider_would(
     provider: SimulatedProvider, path: str, body: bytes, key: str, status: int
 ) -> None:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    answer = httpx.post(provider.url + path, content=body, headers=headers)
-    assert answer.status_code == status
-    assert answer.json()["error"]["message"]
+    response = httpx.post(provider.url + path, content=body, headers=headers)
+    assert response.status_code == status
+    assert response.json()["error"]["message"]
 
 
 def test_control_headers_that_reach_it_are_noticed(provider: SimulatedProvider) -> None:
@@ -177,10 +182,10 @@ def test_latency_is_scaled() -> None:
         assert time.monotonic() - began >= 0.1
 
 
-def test_many_callers_at_once_are_all_in_the_ledger(provider: SimulatedProvider) -> None:
+def test_many_clients_at_once_are_all_in_the_ledger(provider: SimulatedProvider) -> None:
     def ask(number: int) -> str:
         with httpx.Client() as client:
-            answers = [
+            responses = [
                 client.post(
                     f"{provider.url}/v1/chat/completions",
                     json={"model": "gpt-4o", "messages": [{"role": "user", "content": f"{number} {turn}"}]},
@@ -188,7 +193,7 @@ def test_many_callers_at_once_are_all_in_the_ledger(provider: SimulatedProvider)
                 ).json()["id"]
                 for turn in range(20)
             ]
-        return " ".join(answers)
+        return " ".join(responses)
 
     with ThreadPoolExecutor(8) as pool:
         seen = " ".join(pool.map(ask, range(8))).split()

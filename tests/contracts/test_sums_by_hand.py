@@ -1,15 +1,13 @@
 """What is shown of a request is enough to work out its cost again, and says the same everywhere."""
 
-import csv
-import io
-import urllib.request
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from schemas.price import CostState
-from schemas.usage import CACHE_READ, CACHE_WRITE, COUNTS, TOTAL, USAGE_CLASSES, UsageSource
-from tests.querying import Client, leaf
+from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, COUNTS, PROMPT, TOTAL, USAGE_CLASSES, UsageSource
+from tests.contracts.test_query_csv import lines_of
+from tests.querying import LIST, Client, leaf
 
 USED = {name: 10 ** (position // 5) * (position % 5 + 1) for position, name in enumerate(USAGE_CLASSES)}
 UNPRICED = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
@@ -17,18 +15,14 @@ UNPRICED = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id":
 
 def by_class(shown: Mapping[str, Any]) -> dict[str, int]:
     """The disjoint classes, from what a row shows."""
-    told = {name: int(shown[name]) for name in COUNTS}
-    told["prompt_tokens"] -= told["prompt_audio_tokens"] + told["prompt_image_tokens"]
-    told["completion_tokens"] -= told["completion_audio_tokens"] + told["completion_image_tokens"]
-    told["prompt_cache_read_tokens"] -= told["prompt_cache_read_audio_tokens"]
-    return {name: told[name] for name in USAGE_CLASSES}
+    reported = {name: int(shown[name]) for name in COUNTS}
+    for whole in (PROMPT, COMPLETION, CACHE_READ):
+        reported[whole[0]] -= sum(reported[name] for name in whole[1:])
+    return {name: reported[name] for name in USAGE_CLASSES}
 
 
 def csv_row(client: Client) -> dict[str, str]:
-    headers = {"Authorization": client.key, "Content-Type": "application/json", "Accept": "text/csv"}
-    url = f"http://127.0.0.1:{client.service.port}/v1/request/query"
-    with urllib.request.urlopen(urllib.request.Request(url, b'{"filter": "all"}', headers), timeout=30) as answer:
-        (row,) = csv.DictReader(io.StringIO(answer.read().decode(), newline=""), strict=True)
+    (row,) = lines_of(client, LIST, {"filter": "all"})
     return row
 
 
@@ -40,7 +34,7 @@ def test_every_class_of_use_can_be_read_from_a_row_its_line_and_a_report(client:
     assert {name: row[name] for name in COUNTS} == {name: total[name] for name in COUNTS}
 
 
-def test_every_count_that_is_shown_can_be_asked_for(client: Client) -> None:
+def test_every_count_that_is_shown_can_be_requested(client: Client) -> None:
     (request_id, _) = client.keep(USED, {"usage_source": UsageSource.NONE})
     row = next(row for row in client.page() if row["request_id"] == request_id)
     for name in COUNTS:
@@ -78,7 +72,7 @@ def test_what_decided_a_cost_is_shown_beside_it(client: Client) -> None:
     assert [line[name] for name in facts] == ["flex", "true", "true", "0.25", "run-1", "0.125"]
 
 
-def test_counts_that_nobody_told_are_empty(client: Client) -> None:
+def test_counts_that_nobody_reported_are_empty(client: Client) -> None:
     client.keep({"usage_source": UsageSource.NONE})
     (row,), line = client.page(), csv_row(client)
     assert {(row[name], line[name]) for name in COUNTS} == {(None, "")}

@@ -11,11 +11,14 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from schemas.amendment import StoredAmendment
 from schemas.errors import ChangedMigration
 from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.record import RequestBodies, RequestRecord
 from schemas.usage import Usage, UsageSource
+from schemas.value import ValueEntry
+from services.sql.amendments import STORED
 from services.stores.clickhouse.migrations import MIGRATIONS, migrate_warehouse, read_migrations
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
@@ -39,12 +42,21 @@ def names_of(struct: type[msgspec.Struct]) -> list[str]:
 
 def test_the_columns_are_the_fields_of_the_record_in_order(warehouse: ClickHouseWarehouse) -> None:
     columns = list(columns_of(warehouse, "request_response_rmt"))
-    assert columns == [*names_of(RequestRecord), "is_deleted", "property_pairs", "all_tokens"]
+    assert columns == [*STORED, "is_deleted", "property_pairs", "all_tokens", "is_call", "inserted_us"]
+    assert list(STORED) == [*names_of(RequestRecord), "scores", "feedback_us", "amended_us"]
     assert set(names_of(Usage)) <= set(columns)
 
 
 def test_the_columns_of_bodies_are_the_fields_of_bodies_in_order(warehouse: ClickHouseWarehouse) -> None:
     assert list(columns_of(warehouse, "request_response_body")) == [*names_of(RequestBodies), "is_deleted"]
+
+
+def test_the_columns_of_amendments_are_their_fields_in_order(warehouse: ClickHouseWarehouse) -> None:
+    assert list(columns_of(warehouse, "amendment")) == names_of(StoredAmendment)
+
+
+def test_the_columns_of_value_are_the_fields_of_an_entry_in_order(warehouse: ClickHouseWarehouse) -> None:
+    assert list(columns_of(warehouse, "value")) == [*names_of(ValueEntry), "property_pairs"]
 
 
 class Named(NamedTuple):
@@ -78,11 +90,15 @@ def test_every_insert_is_on_disk_when_it_returns(warehouse: ClickHouseWarehouse)
     assert set(engines) == {
         "request_response_rmt",
         "request_response_body",
+        "amendment",
         "property_spelling",
         "price",
         "cost_correction",
+        "value",
+        "rollup",
         "schema_migration",
     }
+    engines.pop("rollup")  # what is lost of it is computed again from the rows
     for name, engine in engines.items():
         assert "fsync_after_insert = 1, fsync_part_directory = 1" in engine, name
 

@@ -12,9 +12,11 @@ import pytest
 
 from schemas.errors import UpstreamUnavailable
 from services.domain.exchange.routes import origin_of
+from services.domain.routing.address import is_reachable
 from services.ports import UNKNOWN_LENGTH, Headers
+from services.stores.upstream.dial import Dialer, trusting_context
 from services.stores.upstream.pool import Call, UpstreamPool
-from tests.scripted_provider import answer
+from tests.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +27,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 class RequestInfo:
-    """An ResponseReceiver that remembers what it was told."""
+    """An ResponseReceiver that remembers what it was given."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -34,7 +36,7 @@ class RequestInfo:
         self.at_end: Callable[[], None] = lambda: None
         self._over = asyncio.Event()
 
-    async def told(self) -> bytes:
+    async def reported(self) -> bytes:
         """The body of the response, once it is whole."""
         async with asyncio.timeout(5):
             await self._over.wait()
@@ -99,14 +101,14 @@ class Provider:
         return peer
 
     async def next_goes_elsewhere(self) -> None:
-        """Asserts that the next question comes by a connection of its own, and gets its own answer."""
-        await self.answers_elsewhere(self.ask())
+        """Asserts that the next request comes by a connection of its own, and gets its own response."""
+        await self.responses_elsewhere(self.ask())
 
-    async def answers_elsewhere(self, question: RequestInfo) -> None:
-        """Asserts the same of a question that was asked before."""
+    async def responses_elsewhere(self, question: RequestInfo) -> None:
+        """Asserts the same of a question that was requested before."""
         other = await self.accept()
-        other.sendall(answer(b"2"))
-        assert await question.told() == b"2"
+        other.sendall(http_response(b"2"))
+        assert await question.reported() == b"2"
         other.close()
 
     async def is_left_alone(self, for_s: float) -> bool:
@@ -126,7 +128,8 @@ class Provider:
 
 @asynccontextmanager
 async def a_provider(**limits: Any) -> AsyncIterator[Provider]:
-    pool = UpstreamPool(**{"max_connections": 10, "connect_timeout_s": 5, **limits})
+    dialer = Dialer(tls=trusting_context(), is_reachable=is_reachable)
+    pool = UpstreamPool(**{"max_connections": 10, "connect_timeout_s": 5, "dialer": dialer, **limits})
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         yield Provider(listener, pool)
@@ -137,12 +140,12 @@ async def test_a_connection_carries_one_question_after_the_other() -> None:
     async with a_provider() as provider:
         first = provider.ask()
         peer = await provider.accept()
-        peer.sendall(answer(b"1"))
-        assert await first.told() == b"1"
+        peer.sendall(http_response(b"1"))
+        assert await first.reported() == b"1"
         second = provider.ask()
         await provider.read(peer)
-        peer.sendall(answer(b"2"))
-        assert await second.told() == b"2"
+        peer.sendall(http_response(b"2"))
+        assert await second.reported() == b"2"
         peer.close()
 
 
@@ -150,42 +153,42 @@ async def test_a_connection_that_was_closed_while_it_rested_costs_no_question() 
     async with a_provider() as provider:
         first = provider.ask()
         peer = await provider.accept()
-        peer.sendall(answer(b"1"))
-        await first.told()
+        peer.sendall(http_response(b"1"))
+        await first.reported()
         peer.close()  # and the pool is not given the time to notice
         await provider.next_goes_elsewhere()
 
 
-async def test_an_answer_that_nobody_asked_for_is_not_given_to_the_next_question() -> None:
+async def test_a_response_that_nobody_requested_is_not_given_to_the_next_request() -> None:
     async with a_provider() as provider:
         first = provider.ask()
         peer = await provider.accept()
-        peer.sendall(answer(b"1"))
-        await first.told()
-        peer.sendall(answer(b"forged"))
+        peer.sendall(http_response(b"1"))
+        await first.reported()
+        peer.sendall(http_response(b"forged"))
         await provider.next_goes_elsewhere()
         peer.close()
 
 
-async def test_a_forged_answer_is_not_given_to_a_question_that_waits_for_the_connection() -> None:
+async def test_a_forged_response_is_not_given_to_a_request_that_waits_for_the_connection() -> None:
     async with a_provider(max_connections=1) as provider:
         first = provider.ask()
         peer = await provider.accept()
         second = provider.ask()
-        first.at_end = lambda: peer.sendall(answer(b"forged"))
-        peer.sendall(answer(b"1"))
-        assert await first.told() == b"1"
-        await provider.answers_elsewhere(second)
+        first.at_end = lambda: peer.sendall(http_response(b"forged"))
+        peer.sendall(http_response(b"1"))
+        assert await first.reported() == b"1"
+        await provider.responses_elsewhere(second)
         peer.close()
 
 
-async def test_a_forged_answer_that_began_behind_a_true_one_is_not_ended_for_the_next_question() -> None:
+async def test_a_forged_response_that_began_behind_a_true_one_is_not_ended_for_the_next_request() -> None:
     async with a_provider() as provider:
         first = provider.ask()
         peer = await provider.accept()
-        whole, forged = answer(b"1"), answer(b"forged")
+        whole, forged = http_response(b"1"), http_response(b"forged")
         peer.sendall(whole + forged[:-6])
-        assert await first.told() == b"1"
+        assert await first.reported() == b"1"
         await provider.next_goes_elsewhere()
         peer.close()
 
@@ -194,23 +197,23 @@ async def test_a_connection_whose_question_was_not_sent_whole_is_not_used_again(
     async with a_provider() as provider:
         first = provider.ask(whole=False)
         peer = await provider.accept()
-        peer.sendall(answer(b"enough"))
-        assert await first.told() == b"enough"
+        peer.sendall(http_response(b"enough"))
+        assert await first.reported() == b"enough"
         await provider.next_goes_elsewhere()
         peer.close()
 
 
-async def test_a_connection_whose_question_was_answered_before_it_was_read_is_not_used_again() -> None:
+async def test_a_connection_whose_request_got_a_response_before_it_was_read_is_not_used_again() -> None:
     async with a_provider() as provider:
         first, _ = provider.ask_at_length(20 * 2**20)
         peer = await provider.accept()
-        peer.sendall(answer(b"enough"))
-        assert await first.told() == b"enough"
+        peer.sendall(http_response(b"enough"))
+        assert await first.reported() == b"enough"
         await provider.next_goes_elsewhere()
         peer.close()
 
 
-async def test_questions_that_are_given_up_before_they_could_travel_leave_nothing_behind() -> None:
+async def test_queries_that_are_given_up_before_they_could_travel_leave_nothing_behind() -> None:
     async with a_provider(max_connections=1) as provider:
         first = provider.ask()
         peer = await provider.accept()
@@ -223,15 +226,15 @@ async def test_questions_that_are_given_up_before_they_could_travel_leave_nothin
         tracemalloc.stop()
         assert (held_bytes > 200 * 2**20, kept_bytes < 2**20) == (True, True)
         last = provider.ask()
-        peer.sendall(answer(b"1"))
-        assert await first.told() == b"1"
+        peer.sendall(http_response(b"1"))
+        assert await first.reported() == b"1"
         await provider.read(peer)
-        peer.sendall(answer(b"2"))
-        assert await last.told() == b"2"
+        peer.sendall(http_response(b"2"))
+        assert await last.reported() == b"2"
         peer.close()
 
 
-async def test_nobody_connects_for_questions_that_were_given_up() -> None:
+async def test_nobody_connects_for_queries_that_were_given_up() -> None:
     async with a_provider(max_connections=1) as provider:
         first = provider.ask()
         peer = await provider.accept()

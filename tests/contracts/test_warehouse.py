@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT, a_record, some_bodies
+from tests.builders import TIMESTAMP, a_record, some_bodies
 from tests.warehouses import EXAMPLES, LARGEST_USD, ask, insert, ledger, many, rows_of, total_of
 
 
@@ -22,6 +22,10 @@ def test_what_was_inserted_is_read_back_as_it_was(warehouse: ClickHouseWarehouse
         **{name: getattr(record, name) for name in record.__struct_fields__},
         "request_id": uuid.UUID(record.request_id),
         "cache_reference_id": uuid.UUID(int=0),
+        "attempt_of": uuid.UUID(int=0),
+        "scores": {},
+        "feedback_us": 0,
+        "amended_us": 0,
         "is_deleted": 0,
     }
     assert (row["request_created_at"].tzinfo, row["response_created_at"].tzinfo) == (UTC, UTC)
@@ -62,7 +66,7 @@ def test_sums_are_those_of_an_exact_ledger(warehouse: ClickHouseWarehouse, organ
     assert total_of(warehouse, organization_id) == ledger(records)
 
 
-def test_nothing_to_insert_is_no_trouble(warehouse: ClickHouseWarehouse) -> None:
+def test_nothing_to_insert_is_no_reason(warehouse: ClickHouseWarehouse) -> None:
     insert(warehouse, [])
 
 
@@ -71,7 +75,7 @@ def test_one_batch_may_hold_years_of_history(warehouse: ClickHouseWarehouse, org
         a_record(
             organization_id=organization_id,
             request_id=str(uuid.UUID(int=week)),
-            request_created_at=MOMENT - timedelta(weeks=week),
+            request_created_at=TIMESTAMP - timedelta(weeks=week),
         )
         for week in range(150)
     ]

@@ -24,13 +24,13 @@ from services.stores.state.releases import SqlPricingReleases
 from services.worker.prices import PriceCache
 from services.worker.rows import Row
 from services.worker.skip_existing import KEYS_PER_QUERY, rows_to_insert
-from tests.builders import MOMENT, a_record, an_event, an_operator_price, chat_answer, some_bodies
+from tests.builders import TIMESTAMP, a_record, an_event, an_operator_price, chat_response, some_bodies
 from tests.exchanges import some_exchanges
 from tests.price_rows import Rows, known
 from tests.warehouses import EXAMPLES, insert, ledger, many, rows_of, spellings_of, total_of
 from tests.working import work_through
 
-YESTERDAY, TOMORROW = MOMENT - timedelta(days=1), MOMENT + timedelta(days=1)
+YESTERDAY, TOMORROW = TIMESTAMP - timedelta(days=1), TIMESTAMP + timedelta(days=1)
 
 
 def test_replaying_in_another_order_and_other_batches_changes_nothing(
@@ -139,8 +139,10 @@ def test_events_of_before_an_upgrade_that_were_never_counted_are(
 def test_a_call_that_is_logged_again_after_an_upgrade_is_charged_by_the_release_of_the_later_log(
     warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
-    first = an_event(organization_id=organization_id, response_body=chat_answer(model="gpt-4o"), recorded_at=MOMENT)
-    again = replace(first, recorded_at=MOMENT + timedelta(hours=1))
+    first = an_event(
+        organization_id=organization_id, response_body=chat_response(model="gpt-4o"), recorded_at=TIMESTAMP
+    )
+    again = replace(first, recorded_at=TIMESTAMP + timedelta(hours=1))
     work_through(warehouse, [encode_event(first)])
     new = known(shipped=DearerPrices(), others_until=TOMORROW)
     work_through(warehouse, [encode_event(first), encode_event(again)], prices=new)
@@ -156,7 +158,7 @@ def test_as_many_rows_as_a_batch_has_are_looked_for_at_once_on_a_real_server_too
     unaskable = [replace(records[0], request_id="no id"), replace(records[0], request_created_at=_YEAR_ONE)]
     later = replace(records[0], version=records[0].version + 1)
     delivery = Delivery(payload=b"", position="")
-    rows = [Row(delivery, record, None) for record in (*records, *unaskable, later)]
+    rows = [Row(delivery, record, None, "POST", "") for record in (*records, *unaskable, later)]
     left = asyncio.run(rows_to_insert(rows, warehouse, charged_until=TOMORROW))
     assert [row.record for row in left] == [*records[1::2], *unaskable, later]
     assert len(asyncio.run(rows_to_insert(rows, warehouse, charged_until=YESTERDAY))) == len(rows)
@@ -176,7 +178,7 @@ def test_whatever_was_delivered_however_often_and_in_whatever_order_the_highest_
     records = [
         a_record(
             organization_id=organization_id,
-            request_created_at=MOMENT - timedelta(days=20 * number),
+            request_created_at=TIMESTAMP - timedelta(days=20 * number),
             request_id=str(uuid.UUID(int=number)),
             version=version,
             cost_usd=None if number == version else Decimal(number * 7 + version).scaleb(-12),
@@ -247,7 +249,7 @@ def test_the_most_used_spelling_with_capitals_counts_in_whatever_order_it_arrive
     records = [
         a_record(
             organization_id=organization_id,
-            request_created_at=MOMENT + timedelta(milliseconds=late),
+            request_created_at=TIMESTAMP + timedelta(milliseconds=late),
             request_id=str(uuid.UUID(int=number)),
             property_spellings=[spelling],
         )

@@ -16,6 +16,7 @@ from schemas.price import Price, PriceBook
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.pricing.price_book import PriceBookHistory
+from services.health_page import serve_health
 from services.ports import EventSource
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
@@ -24,7 +25,6 @@ from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
 from services.telemetry import Metrics
 from services.worker import loop, rows
-from services.worker.health import serve_health
 from services.worker.loop import Flush, TooManyDeadLetters, run_worker
 from tests.builders import an_event
 from tests.logs import events, request_id
@@ -39,11 +39,11 @@ LARGE = Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.02)
 class InMemoryWarehouse:
     """Keeps rows by identity, and can be away, refuse a row, or have a bug."""
 
-    def __init__(self, *, away: int = 0, refused: Sequence[str] = (), bug: Exception | None = None) -> None:
+    def __init__(self, *, unreachable: int = 0, refused: Sequence[str] = (), bug: Exception | None = None) -> None:
         self.rows: dict[str, RequestRecord] = {}
         self.prices: dict[str, Price] = {}
         self.batches: list[int] = []
-        self._away = away
+        self._away = unreachable
         self._refused = set(refused)
         self._bug = bug
 
@@ -62,8 +62,18 @@ class InMemoryWarehouse:
     async def keep_prices(self, prices: Sequence[Price]) -> None:
         self.prices.update((price.id, price) for price in prices)
 
-    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+    async def keep_corrections(self, corrections: object) -> None:
+        raise NotImplementedError(corrections)
+
+    async def keep_amendments(self, amendments: object) -> None:
+        raise NotImplementedError(amendments)
+
+    async def execute(self, statement: Statement) -> None:
         raise NotImplementedError(statement)
+
+    async def query(self, _: Statement) -> list[dict[str, Any]]:
+        """No rows, and no amendments."""
+        return []
 
     async def close(self) -> None: ...
 
@@ -115,7 +125,7 @@ class Bench:
         return self.log.committed.get("farebox-workers", 0)
 
     @property
-    def buried(self) -> list[tuple[str, str]]:
+    def dead_lettered(self) -> list[tuple[str, str]]:
         return [(letter.position, letter.code) for letter in self.log.dead_letters.values()]
 
 
@@ -141,21 +151,21 @@ async def test_events_become_rows_and_then_are_committed() -> None:
     assert bench.metrics.get("worker_events_total") == bench.metrics.get("worker_rows_total") == 50
 
 
-async def test_a_batch_is_no_larger_than_told() -> None:
+async def test_a_batch_is_no_larger_than_configured() -> None:
     bench = Bench(payloads(95))
     await bench.run(flush=Flush(max_rows=10, max_bytes=2**30, max_age_s=1))
     assert max(bench.warehouse.batches) <= 10
     assert len(bench.warehouse.rows) == 95
 
 
-async def test_a_batch_is_no_heavier_than_told() -> None:
+async def test_a_batch_is_no_heavier_than_configured() -> None:
     one = payloads(1)[0]
     bench = Bench(payloads(20))
     await bench.run(flush=Flush(max_rows=10_000, max_bytes=4 * len(one), max_age_s=1))
     assert max(bench.warehouse.batches) == 4
 
 
-async def test_a_batch_waits_no_longer_than_told() -> None:
+async def test_a_batch_waits_no_longer_than_configured() -> None:
     bench = Bench(payloads(3))
     await asyncio.wait_for(bench.run(flush=Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.05)), 2)
     assert bench.committed == 3
@@ -189,15 +199,15 @@ async def test_events_that_come_while_a_batch_waits_join_it() -> None:
     assert bench.warehouse.batches == [6]
 
 
-async def test_while_the_warehouse_is_away_the_batch_is_tried_again_and_nothing_is_committed() -> None:
-    bench = Bench(payloads(5), InMemoryWarehouse(away=3))
+async def test_while_the_warehouse_is_unreachable_the_batch_is_tried_again_and_nothing_is_committed() -> None:
+    bench = Bench(payloads(5), InMemoryWarehouse(unreachable=3))
     await bench.run()
     assert len(bench.warehouse.rows) == bench.committed == 5
     assert bench.metrics.get("worker_retries_total") == 3
 
 
-async def test_a_worker_told_to_stop_while_the_warehouse_is_away_leaves_the_batch_to_its_successor() -> None:
-    bench = Bench(payloads(5), InMemoryWarehouse(away=10**6))
+async def test_a_worker_stopped_while_the_warehouse_is_unreachable_leaves_the_batch_to_its_successor() -> None:
+    bench = Bench(payloads(5), InMemoryWarehouse(unreachable=10**6))
     await bench.run(until=lambda: bench.metrics.get("worker_retries_total") > 2)
     assert bench.committed == 0
 
@@ -207,9 +217,9 @@ async def test_a_worker_told_to_stop_while_the_warehouse_is_away_leaves_the_batc
     assert len(successor.warehouse.rows) == successor.committed == 5
 
 
-async def test_while_the_log_is_away_the_worker_waits() -> None:
+async def test_while_the_log_is_unreachable_the_worker_waits() -> None:
     class AwayAtFirst(MemorySource):
-        away = 4
+        unreachable = 4
 
         async def take(self, *, max_events: int, max_bytes: int, wait_s: float) -> Sequence[Delivery]:
             self._be_away()
@@ -220,8 +230,8 @@ async def test_while_the_log_is_away_the_worker_waits() -> None:
             await super().commit()
 
         def _be_away(self) -> None:
-            self.away -= 1
-            if self.away % 2:
+            self.unreachable -= 1
+            if self.unreachable % 2:
                 raise BrokerUnavailable("the log is away")
 
     bench = Bench(payloads(5))
@@ -233,13 +243,13 @@ async def test_while_the_log_is_away_the_worker_waits() -> None:
     assert len(bench.warehouse.rows) == 5
 
 
-async def test_what_is_no_event_is_buried_whole_and_its_neighbours_live() -> None:
+async def test_what_is_no_event_is_dead_lettered_whole_and_its_neighbours_live() -> None:
     good = payloads(4)
     newer = encode_event(ExchangeEvent(request=an_event().request, response=an_event().response, schema_version=99))
     bench = Bench([good[0], b"\xc1 junk", good[1], newer, b"", good[2], good[3]])
     await bench.run()
     assert sorted(bench.warehouse.rows) == [request_id(number) for number in range(4)]
-    assert bench.buried == [
+    assert bench.dead_lettered == [
         ("memory:1", "undecodable"),
         ("memory:3", "unsupported_version"),
         ("memory:4", "undecodable"),
@@ -248,39 +258,39 @@ async def test_what_is_no_event_is_buried_whole_and_its_neighbours_live() -> Non
     assert (bench.committed, bench.metrics.get("worker_dead_letters_total")) == (7, 3)
 
 
-async def test_a_row_that_the_warehouse_cannot_hold_is_found_and_buried_alone() -> None:
+async def test_a_row_that_the_warehouse_cannot_hold_is_found_and_dead_lettered_alone() -> None:
     bench = Bench(payloads(100), InMemoryWarehouse(refused=[request_id(37), request_id(99)]))
     await bench.run()
     assert len(bench.warehouse.rows) == 98
-    assert bench.buried == [("memory:37", "unstorable"), ("memory:99", "unstorable")]
+    assert bench.dead_lettered == [("memory:37", "unstorable"), ("memory:99", "unstorable")]
     assert bench.committed == 100
 
 
 @pytest.mark.parametrize("spoilt", ["bytes", "rows"])
-async def test_the_worker_stops_rather_than_bury_a_stream_of_events(spoilt: str) -> None:
+async def test_the_worker_stops_rather_than_dead_letter_a_stream_of_events(spoilt: str) -> None:
     entries = [b"junk"] * 300 if spoilt == "bytes" else payloads(300)
     refused = [] if spoilt == "bytes" else [request_id(number) for number in range(300)]
     bench = Bench(entries, InMemoryWarehouse(refused=refused))
     with pytest.raises(TooManyDeadLetters, match="FAREBOX_MAX_DEAD_LETTER_RATIO") as stopped:
         await bench.run()
     assert ("not an event" if spoilt == "bytes" else "does not fit its column") in str(stopped.value)
-    assert (bench.committed, bench.buried) == (0, [])
+    assert (bench.committed, bench.dead_lettered) == (0, [])
 
 
-async def test_a_worker_that_is_told_to_buries_a_stream_of_events_and_goes_on() -> None:
+async def test_a_worker_that_may_dead_letter_goes_through_a_stream_of_events_and_goes_on() -> None:
     bench = Bench([b"junk"] * 300 + payloads(1))
     await bench.run(max_dead_letter_ratio=1)
-    assert (bench.committed, len(bench.buried), len(bench.warehouse.rows)) == (301, 300, 1)
+    assert (bench.committed, len(bench.dead_lettered), len(bench.warehouse.rows)) == (301, 300, 1)
 
 
 async def test_a_bug_stops_the_worker_before_it_commits() -> None:
     bench = Bench(payloads(5), InMemoryWarehouse(bug=RuntimeError("a bug")))
     with pytest.raises(RuntimeError, match="a bug"):
         await bench.run()
-    assert (bench.committed, bench.buried) == (0, [])
+    assert (bench.committed, bench.dead_lettered) == (0, [])
 
 
-async def test_told_to_stop_the_worker_finishes_the_batch_in_hand() -> None:
+async def test_on_stop_the_worker_finishes_the_batch_in_hand() -> None:
     bench = Bench(payloads(30))
     source = MemorySource(bench.log)
     work = asyncio.ensure_future(bench.work(source, Flush(max_rows=10_000, max_bytes=2**30, max_age_s=0.2)))
@@ -320,7 +330,7 @@ def deliveries_of(*organizations: str) -> list[Delivery]:
     return [Delivery(payload=encode_event(event), position=f"memory:{at}") for at, event in enumerate(events)]
 
 
-def test_an_event_that_meets_a_bug_of_ours_is_buried_without_its_text_and_its_neighbours_live() -> None:
+def test_an_event_that_meets_a_bug_of_ours_is_dead_lettered_without_its_text_and_its_neighbours_live() -> None:
     batch = deliveries_of("org-1", "org-broken", "org-2")
     piece = rows.rows_of(batch, 0, BrokenBooks())
     assert [row.record.organization_id for row in piece.rows] == ["org-1", "org-2"]
@@ -329,7 +339,7 @@ def test_an_event_that_meets_a_bug_of_ours_is_buried_without_its_text_and_its_ne
     assert letter.reason.startswith("KeyError in test_worker.py, line ")
 
 
-def test_of_the_bugs_that_a_batch_meets_one_line_tells(caplog: pytest.LogCaptureFixture) -> None:
+def test_of_the_bugs_that_a_batch_meets_one_line_reports(caplog: pytest.LogCaptureFixture) -> None:
     batch = [*deliveries_of("org-broken", "org-1", "org-mistaken", "org-broken"), Delivery(payload=b"", position="")]
     assert len(rows.rows_of(batch, 0, BrokenBooks()).letters) == 4
     (line,) = caplog.records
@@ -340,7 +350,7 @@ def test_of_the_bugs_that_a_batch_meets_one_line_tells(caplog: pytest.LogCapture
     assert len(caplog.records) == 1
 
 
-def test_where_memory_is_short_no_event_is_buried_for_it() -> None:
+def test_where_memory_is_short_no_event_is_dead_lettered_for_it() -> None:
     with pytest.raises(MemoryError):
         rows.rows_of(deliveries_of("org-huge"), 0, BrokenBooks())
 
@@ -348,9 +358,9 @@ def test_where_memory_is_short_no_event_is_buried_for_it() -> None:
 async def _get(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    reply = await asyncio.wait_for(reader.read(), 5)
     writer.close()
-    return answer
+    return reply
 
 
 @pytest.mark.parametrize(
@@ -364,14 +374,14 @@ async def _get(port: int, request: bytes) -> bytes:
         (b"\xff\xfe", b"405", b"only GET"),
     ],
 )
-async def test_the_worker_tells_how_it_is(request_line: bytes, status: bytes, text: bytes) -> None:
+async def test_the_worker_reports_how_it_is(request_line: bytes, status: bytes, text: bytes) -> None:
     metrics = Metrics()
     metrics.add("worker_events_total", 7)
     server = await serve_health(metrics, host="127.0.0.1", port=0)
     port = server.sockets[0].getsockname()[1]
-    answer = await _get(port, request_line + b"\r\nHost: x\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 " + status)
-    assert text in answer
+    reply = await _get(port, request_line + b"\r\nHost: x\r\n\r\n")
+    assert reply.startswith(b"HTTP/1.1 " + status)
+    assert text in reply
     assert await _get(port, b"x" * 100_000) == b""
     server.close()
 
@@ -385,7 +395,7 @@ with migrated(sys.argv[1]) as warehouse:
 """
 
 
-def test_the_process_works_tells_and_stops_when_asked(tmp_path: Path) -> None:
+def test_the_process_works_reports_and_stops_when_asked(tmp_path: Path) -> None:
     journal, warehouse = tmp_path / "journal.sqlite", f"chdb:{tmp_path / 'warehouse'}"
     state = f"sqlite:///{tmp_path / 'state.sqlite'}"
     asyncio.run(_publish(journal, 500))

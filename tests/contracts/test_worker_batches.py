@@ -19,7 +19,7 @@ class OneByOne(MemorySource):
 
 
 @pytest.mark.parametrize("bound", ["bytes", "rows"])
-async def test_a_batch_that_is_gathered_piece_by_piece_is_no_larger_than_told(bound: str) -> None:
+async def test_a_batch_that_is_gathered_piece_by_piece_is_no_larger_than_configured(bound: str) -> None:
     entries = payloads(9)
     max_rows, max_bytes = (3, 2**30) if bound == "rows" else (100, 3 * len(entries[0]))
     flush = Flush(max_rows=max_rows, max_bytes=max_bytes, max_age_s=1)

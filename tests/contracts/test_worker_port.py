@@ -5,18 +5,18 @@ from collections.abc import Collection
 
 import pytest
 
+from services.health_page import serve_health
 from services.telemetry import Metrics
-from services.worker.health import serve_health
 
 
-async def answered(request: bytes, hosts: Collection[str]) -> bytes:
+async def responded(request: bytes, hosts: Collection[str]) -> bytes:
     server = await serve_health(Metrics(), host="127.0.0.1", port=0, hosts=hosts)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(request)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        response = await asyncio.wait_for(reader.read(), 10)
         writer.close()
-    return answer
+    return response
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ async def answered(request: bytes, hosts: Collection[str]) -> bytes:
     ],
 )
 def test_metrics_are_shown_under_names_that_no_web_page_can_have(head: bytes, status: bytes) -> None:
-    answer = asyncio.run(answered(head, {"metrics.corp.example"}))
-    assert answer.startswith(b"HTTP/1.1 %b " % status)
-    assert (b"\r\nAllow: GET, HEAD\r\n" in answer) == (status == b"405")
+    response = asyncio.run(responded(head, {"metrics.corp.example"}))
+    assert response.startswith(b"HTTP/1.1 %b " % status)
+    assert (b"\r\nAllow: GET, HEAD\r\n" in response) == (status == b"405")
 
 
 def test_head_gets_the_head_alone() -> None:
-    answer = asyncio.run(answered(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", ()))
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert answer.endswith(b"\r\n\r\n")
+    response = asyncio.run(responded(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", ()))
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.endswith(b"\r\n\r\n")

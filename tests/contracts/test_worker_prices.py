@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.event import ExchangeEvent, encode_event
 from schemas.price import CostState, OperatorPrice, PriceTerms, Rate
-from services.ports import PriceRows
+from schemas.statement import Statement
+from services.price_ports import PriceRows
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state import prices as price_rows
@@ -20,7 +22,7 @@ from services.telemetry import Metrics
 from services.worker import loop
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import PriceCache
-from tests.builders import MOMENT, ORGANIZATION, an_event, an_operator_price, chat_answer
+from tests.builders import ORGANIZATION, TIMESTAMP, an_event, an_operator_price, chat_response
 from tests.contracts.test_worker import InMemoryWarehouse
 from tests.logs import request_id
 from tests.price_rows import OtherReleases, Rows, known
@@ -44,7 +46,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unpriced_event(number: int, recorded_at: datetime | None = None) -> ExchangeEvent:
-    return an_event(request_id=request_id(number), response_body=chat_answer(model=MODEL), recorded_at=recorded_at)
+    return an_event(request_id=request_id(number), response_body=chat_response(model=MODEL), recorded_at=recorded_at)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -93,7 +95,7 @@ async def test_a_price_that_is_added_counts_for_new_requests_and_changes_no_old_
     await rows.add_price("another organization", TERMS)
     await bench.keep(unpriced_event(2, added.effective_for_events_since - timedelta(microseconds=1)))
     await bench.keep(unpriced_event(3, added.effective_for_events_since))
-    assert await rows.end_price(ORGANIZATION, added.id, MOMENT)
+    assert await rows.end_price(ORGANIZATION, added.id, TIMESTAMP)
     await bench.keep(unpriced_event(4, added.effective_for_events_since))
     await bench.keep(unpriced_event(5, datetime.now(UTC) + timedelta(seconds=1)))
     await bench.stop()
@@ -106,10 +108,10 @@ async def test_a_price_that_is_added_counts_for_new_requests_and_changes_no_old_
 
 
 async def test_what_was_recorded_before_a_price_was_known_is_not_charged_by_it_however_late_it_comes() -> None:
-    rows = Rows(an_operator_price(model=MODEL, effective_for_events_since=MOMENT + timedelta(hours=1)))
+    rows = Rows(an_operator_price(model=MODEL, effective_for_events_since=TIMESTAMP + timedelta(hours=1)))
     bench = Bench(rows)
-    await bench.keep(unpriced_event(1, MOMENT + timedelta(minutes=59)))
-    await bench.keep(unpriced_event(2, MOMENT + timedelta(minutes=61)))
+    await bench.keep(unpriced_event(1, TIMESTAMP + timedelta(minutes=59)))
+    await bench.keep(unpriced_event(2, TIMESTAMP + timedelta(minutes=61)))
     await bench.stop()
     assert (bench.state_of(1), bench.state_of(2)) == (CostState.UNKNOWN_MODEL, CostState.PARTIAL)
 
@@ -127,22 +129,22 @@ async def test_no_batch_is_charged_by_rows_that_were_read_before_it_came() -> No
     assert states == [CostState.UNKNOWN_MODEL, CostState.PARTIAL, CostState.UNKNOWN_MODEL]
 
 
-async def test_while_the_store_of_prices_is_away_nothing_is_charged_and_nothing_committed() -> None:
+async def test_while_the_store_of_prices_is_unreachable_nothing_is_charged_and_nothing_committed() -> None:
     rows = Rows(an_operator_price(model=MODEL))
     bench = Bench(rows)
     await bench.keep(unpriced_event(1))
-    rows.away = True
+    rows.unreachable = True
     bench.add(unpriced_event(2))
     await until(lambda: bench.metrics.get("worker_retries_total") > 3)
     assert (len(bench.warehouse.rows), bench.log.committed) == (1, {"farebox-workers": 1})
-    rows.away = False
+    rows.unreachable = False
     await until(lambda: len(bench.warehouse.rows) == 2)
     await bench.stop()
     assert bench.state_of(2) is CostState.PARTIAL
 
 
-async def test_a_worker_that_waits_for_its_prices_stops_when_told() -> None:
-    bench = Bench(Rows(away=True))
+async def test_a_worker_that_waits_for_its_prices_stops_when_asked() -> None:
+    bench = Bench(Rows(unreachable=True))
     bench.add(unpriced_event(1))
     await until(lambda: bench.metrics.get("worker_retries_total") > 0)
     await bench.stop()
@@ -160,14 +162,23 @@ async def test_a_bug_in_reading_prices_stops_the_worker() -> None:
         await asyncio.wait_for(bench.work, 20)
 
 
+class WarehouseWithoutVersions(InMemoryWarehouse):
+    """It cannot be asked which rows it has."""
+
+    async def query(self, statement: Statement) -> list[dict[str, Any]]:
+        if "kept_version" in statement.sql:
+            raise NotImplementedError(statement)
+        return []
+
+
 async def test_what_only_this_release_can_have_charged_is_not_looked_for() -> None:
-    log, warehouse, stop = MemoryLog(), InMemoryWarehouse(), asyncio.Event()  # which cannot be asked
+    log, warehouse, stop = MemoryLog(), WarehouseWithoutVersions(), asyncio.Event()
     source = MemorySource(log)
-    prices = known(others_until=MOMENT - timedelta(microseconds=1))
+    prices = known(others_until=TIMESTAMP - timedelta(microseconds=1))
     worker = asyncio.create_task(run_worker(source, warehouse, prices, Metrics(), flush=FLUSH, stop=stop))
-    log.entries.extend(encode_event(an_event(request_id=request_id(n), recorded_at=MOMENT)) for n in range(3))
+    log.entries.extend(encode_event(an_event(request_id=request_id(n), recorded_at=TIMESTAMP)) for n in range(3))
     await until(lambda: len(warehouse.rows) == 3)
-    log.entries.append(encode_event(an_event(request_id=request_id(4), recorded_at=MOMENT - timedelta(seconds=1))))
+    log.entries.append(encode_event(an_event(request_id=request_id(4), recorded_at=TIMESTAMP - timedelta(seconds=1))))
     with pytest.raises(NotImplementedError):
         await asyncio.wait_for(worker, 20)
     await source.close()
@@ -177,7 +188,7 @@ class WarehouseInOrder(InMemoryWarehouse):
     """Notes what comes when."""
 
     def __init__(self) -> None:
-        super().__init__(away=2)
+        super().__init__(unreachable=2)
         self.calls: list[str] = []
 
     async def insert(self, *given: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InvalidFilter
-from services.sql.compile import compile_filter
+from services.sql.filters import compile_filter
 from services.sql.parse import parse_filter
 from services.sql.scope import Scope
 

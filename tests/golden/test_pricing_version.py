@@ -11,13 +11,15 @@ from typing import Any
 import genai_prices
 
 from schemas.price import PRICING_VERSION
+from schemas.tables import ATTRIBUTION
+from schemas.usage import USAGE_CLASSES
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.golden.cases import GOLDEN_CASES
 
 FILE = Path(__file__).parent / "pricing_version.json"
 VERSIONS = {"pricing": PRICING_VERSION, "genai_prices": genai_prices.__version__}
-WEIGHED = ("usage", "tokens", "seconds", "searches", "cost", "price", "service_tier", "model")
+WEIGHED = ("usage", "cost", "price", "service_tier", "model")
 
 
 def results() -> dict[str, dict[str, Any]]:
@@ -28,7 +30,9 @@ def results() -> dict[str, dict[str, Any]]:
         name: {
             field: str(value)
             for field in row.__struct_fields__
-            if any(word in field for word in WEIGHED) and (value := getattr(row, field)) not in (0, "", None, False)
+            if field not in ATTRIBUTION
+            and (field in USAGE_CLASSES or any(word in field for word in WEIGHED))
+            and (value := getattr(row, field)) not in (0, "", None, False)
         }
         for name, row in rows.items()
     }

@@ -29,8 +29,9 @@ from tests.journeys.story import Story
 from tests.processes import Process, children_of, free_port
 
 CONNECTIONS = 8
+PAUSE_S = 0.002  # of a connection between two calls
 REQUESTS = 10_000_000  # more than there is time for
-UNDER_LOAD_S = (0.05, 1.0)  # from when it answers until it is killed
+UNDER_LOAD_S = (0.05, 1.0)  # from when it responses until it is killed
 STARVED_S = 3.0
 START_S = 180  # on a machine that has other work too
 
@@ -77,9 +78,9 @@ class Victim:
         self.killed_s: list[float] = []
 
     @contextmanager
-    def loaded(self) -> Iterator[Load]:
-        """Calls run while the block does."""
-        load = Load([self.proxy_port], key=self.key, requests=REQUESTS, connections=CONNECTIONS, pause_s=0.002)
+    def loaded(self, pause_s: float = PAUSE_S) -> Iterator[Load]:
+        """Calls run while the block does; each connection rests `pause_s` between two of them."""
+        load = Load([self.proxy_port], key=self.key, requests=REQUESTS, connections=CONNECTIONS, pause_s=pause_s)
         thread = threading.Thread(target=lambda: asyncio.run(load.run()))
         thread.start()
         try:
@@ -97,13 +98,17 @@ class Victim:
         story = Story(proxy_url=self.proxy_url, query_url=self.query_url, key=self.key)
         deadline_s = time.monotonic() + within_s
         rows: dict[str, Decimal | None] = {}
-        listed = 0
+        listed, counted = 0, -1
         while time.monotonic() < deadline_s:
-            found = list(story.paged())
-            if len(found) == listed and (set(load.ledger) <= set(rows) or time.monotonic() > deadline_s - within_s / 2):
-                break
-            listed = len(found)
-            rows = {row["request_id"]: None if row["cost_usd"] is None else Decimal(row["cost_usd"]) for row in found}
+            if counted == (counted := story.count()):  # no more come: now all pages are worth reading
+                found = list(story.paged())
+                listed = len(found)
+                rows = {
+                    row["request_id"]: None if row["cost_usd"] is None else Decimal(row["cost_usd"]) for row in found
+                }
+                is_late = time.monotonic() > deadline_s - within_s / 2
+                if listed == counted and (set(load.ledger) <= set(rows) or is_late):
+                    break
             time.sleep(1)
         story.close()
         lost = load.ledger.keys() - rows.keys()

@@ -19,7 +19,7 @@ class BrokenOff(Exception):
 class Load:
     """`requests` calls over `connections` connections, spread over the proxies in turn.
 
-    `ledger` holds the cost of every call whose answer arrived whole, `completed_s` when; `at` runs a deed once so many
+    `ledger` holds the cost of every call whose response arrived, `completed_s` when; `at` runs a deed once so many
     are completed. Each connection rests `pause_s` between two calls. `stop` ends it early, also from another thread.
     """
 
@@ -43,9 +43,9 @@ class Load:
 
     async def run(self) -> None:
         ports = itertools.islice(itertools.cycle(self._ports), self._connections)
-        await asyncio.gather(*(self._caller(port) for port in ports))
+        await asyncio.gather(*(self._client(port) for port in ports))
 
-    async def _caller(self, port: int) -> None:
+    async def _client(self, port: int) -> None:
         """One connection's calls; it connects again whenever the proxy goes away."""
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         for number in self._numbers:
@@ -60,7 +60,7 @@ class Load:
                 if streams:
                     streams[1].close()
                 streams = None
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.25)  # so that a proxy that starts again slowly breaks no more calls than it must
             if self._pause_s:
                 await asyncio.sleep(self._pause_s)
         if streams:
@@ -75,11 +75,11 @@ class Load:
         request_id = str(uuid.uuid4())
         stream = number % 5 == 0
         writer.write(_request(self._key, request_id, number, stream=stream))
-        status, body = await _answer(reader)
+        status, body = await _response(reader)
         completed_s = time.monotonic()
         if status == 200:
-            answer = _last_chunk(body) if stream else json.loads(body)
-            self.ledger[request_id] = cost_of(answer["model"], answer["usage"])
+            response = _last_chunk(body) if stream else json.loads(body)
+            self.ledger[request_id] = cost_of(response["model"], response["usage"])
         elif status in (429, 500, 529):
             self.ledger[request_id] = Decimal(0)
         else:
@@ -88,13 +88,13 @@ class Load:
 
 
 def _request(key: str, request_id: str, number: int, *, stream: bool) -> bytes:
-    asked: dict[str, object] = {
+    requested: dict[str, object] = {
         "model": "gpt-4o-mini" if number % 3 else "gpt-4o",
         "messages": [{"role": "user", "content": f"Question {number}: " + "why? " * (number % 40)}],
     }
     if stream:
-        asked |= {"stream": True, "stream_options": {"include_usage": True}}
-    body = json.dumps(asked).encode()
+        requested |= {"stream": True, "stream_options": {"include_usage": True}}
+    body = json.dumps(requested).encode()
     head = (
         "POST /oai/v1/chat/completions HTTP/1.1\r\nHost: farebox\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer sk-provider\r\nHelicone-Auth: Bearer {key}\r\nHelicone-Request-Id: {request_id}\r\n"
@@ -105,7 +105,7 @@ def _request(key: str, request_id: str, number: int, *, stream: bool) -> bytes:
     return head.encode() + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def _response(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     status = int(head.split(" ", 2)[1])
     length = next((line.split(":")[1] for line in head.split("\r\n") if line.startswith("content-length:")), None)

@@ -22,22 +22,22 @@ def every_cost_can_be_redone_by_hand(story: Story) -> None:
     story.message()
     rows = story.rows(story.ledger)
     for request_id, cost in story.ledger.items():
-        told = receipt(story, request_id)
-        assert told["reconciles"], told
-        by_hand = sum(Decimal(line["quantity"]) * Decimal(line["unit_usd"]) for line in told["lines"])
-        assert by_hand == cost == Decimal(rows[request_id]["cost_usd"]), told
+        reported = receipt(story, request_id)
+        assert reported["reconciles"], reported
+        by_hand = sum(Decimal(line["quantity"]) * Decimal(line["unit_usd"]) / line["per"] for line in reported["lines"])
+        assert by_hand == cost == Decimal(rows[request_id]["cost_usd"]), reported
 
 
 def a_price_counts_for_new_requests_within_seconds_and_for_no_old_one(story: Story) -> None:
     before = dict(story.ledger)
     price = {"model": f"{MODEL}-20*", "usd_per_million_tokens": USD_PER_MILLION, "valid_from": "2020-01-01T00:00:00Z"}
-    status, answer = story.ask("/v1/prices", price)
-    assert status == 201, answer
-    row = answer["data"]
-    told = _first_receipt_by(row["id"], story)
-    amounts = [line["quantity"] * Decimal(USD_PER_MILLION[line["usage_class"]]) / 10**6 for line in told["lines"]]
-    assert Decimal(told["cost_usd"]) == sum(amounts) > 0
-    assert told["price"]["source"] == "operator"
+    status, response = story.ask("/v1/prices", price)
+    assert status == 201, response
+    row = response["data"]
+    reported = _first_receipt_by(row["id"], story)
+    amounts = [line["quantity"] * Decimal(USD_PER_MILLION[line["usage_class"]]) / 10**6 for line in reported["lines"]]
+    assert Decimal(reported["cost_usd"]) == sum(amounts) > 0
+    assert reported["price"]["source"] == "operator"
     costs = {request_id: Decimal(row["cost_usd"]) for request_id, row in story.rows(before).items()}
     assert costs == before
     assert story.ask(f"/v1/prices/{row['row_id']}/end", {"at": "2020-01-01T00:00:00Z"})[0] == 200
@@ -48,14 +48,14 @@ def _first_receipt_by(price_id: str, story: Story) -> dict[str, Any]:
     while time.monotonic() < deadline:
         request_id = story.chat(MODEL)
         story.rows([request_id])
-        told = receipt(story, request_id)
-        if told["price"]["id"] == price_id:
-            return told
+        reported = receipt(story, request_id)
+        if reported["price"]["id"] == price_id:
+            return reported
     raise AssertionError(f"no request is charged by {price_id} after {WITHIN_S} s")
 
 
 def receipt(story: Story, request_id: str) -> dict[str, Any]:
-    status, answer = story.ask(f"/v1/request/{request_id}/cost")
-    assert status == 200, answer
-    told: dict[str, Any] = answer["data"]
-    return told
+    status, response = story.ask(f"/v1/request/{request_id}/cost")
+    assert status == 200, response
+    reported: dict[str, Any] = response["data"]
+    return reported

@@ -1,6 +1,6 @@
 """The walkthrough of the two documents the project was made from, in order, through the providers' own SDKs.
 
-It needs only addresses and a key, so the same story is told on every shape of Farebox.
+It needs only addresses and a key, so the same story is reported on every shape of Farebox.
 """
 
 import asyncio
@@ -47,14 +47,14 @@ class Story:
         """One plain OpenAI chat call; its request id."""
         request_id, headers = _tagged(tags)
         given: dict[str, Any] = {"user": user} if user else {}
-        answer = self._openai.chat.completions.create(
+        response = self._openai.chat.completions.create(
             model=model, messages=[{"role": "user", "content": text}], extra_headers=headers, **given
         )
-        self._saw(request_id, answer)
+        self._saw(request_id, response)
         return request_id
 
     def chat_streamed(self, **tags: str) -> str:
-        """A streamed chat call that asks for its usage."""
+        """A streamed chat call that requests its usage."""
         request_id, headers = _tagged(tags)
         stream = self._openai.chat.completions.create(
             model="gpt-4o-mini",
@@ -68,7 +68,7 @@ class Story:
         return request_id
 
     def chat_streamed_plainly(self, **tags: str) -> str:
-        """A streamed chat call that does not ask for its usage, and so is told nothing about it.
+        """A streamed chat call that does not ask for its usage, and so is reported nothing about it.
 
         The provider counts its tokens from the text, which the client can do as well.
         """
@@ -81,8 +81,8 @@ class Story:
         )
         chunks = list(stream)
         assert all(chunk.choices and chunk.usage is None for chunk in chunks)
-        told = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-        usage = {"prompt_tokens": tokens_in("Tell me a story."), "completion_tokens": tokens_in(told)}
+        reported = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        usage = {"prompt_tokens": tokens_in("Tell me a story."), "completion_tokens": tokens_in(reported)}
         self.ledger[request_id] = cost_of(chunks[0].model, usage)
         return request_id
 
@@ -91,10 +91,10 @@ class Story:
 
         async def one() -> str:
             request_id, headers = _tagged(tags)
-            answer = await self._async_openai.chat.completions.create(
+            response = await self._async_openai.chat.completions.create(
                 model="gpt-4o", messages=[{"role": "user", "content": "What is new?"}], extra_headers=headers
             )
-            self._saw(request_id, answer)
+            self._saw(request_id, response)
             return request_id
 
         async def all_of_them() -> list[str]:
@@ -105,28 +105,28 @@ class Story:
 
     def responses(self, **tags: str) -> str:
         request_id, headers = _tagged(tags)
-        answer = self._openai.responses.create(model="gpt-4o-mini", input="Hello!", extra_headers=headers)
-        self._saw(request_id, answer)
+        response = self._openai.responses.create(model="gpt-4o-mini", input="Hello!", extra_headers=headers)
+        self._saw(request_id, response)
         return request_id
 
     def embeddings(self, **tags: str) -> str:
         request_id, headers = _tagged(tags)
-        answer = self._openai.embeddings.create(
+        response = self._openai.embeddings.create(
             model="text-embedding-3-small", input="Where are the tickets?", extra_headers=headers
         )
-        self._saw(request_id, answer)
+        self._saw(request_id, response)
         return request_id
 
     def message(self, **tags: str) -> str:
         """One plain Anthropic call."""
         request_id, headers = _tagged(tags)
-        answer = self._anthropic.messages.create(
+        response = self._anthropic.messages.create(
             model="claude-sonnet-4-5",
             max_tokens=200,
             messages=[{"role": "user", "content": "Hello!"}],
             extra_headers=headers,
         )
-        self._saw(request_id, answer)
+        self._saw(request_id, response)
         return request_id
 
     def message_streamed(self, **tags: str) -> str:
@@ -137,42 +137,42 @@ class Story:
             messages=[{"role": "user", "content": "Hello!"}],
             extra_headers=headers,
         ) as stream:
-            answer = stream.get_final_message()
-        self._saw(request_id, answer)
+            response = stream.get_final_message()
+        self._saw(request_id, response)
         return request_id
 
     def log_at_the_query_service(self, **tags: str) -> str:
-        """A call made elsewhere, logged by Helicone's own client at the address that answers queries."""
+        """A call made elsewhere, logged by Helicone's own client at the address that responses queries."""
         request_id, headers = _tagged(tags)
         usage = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
-        answer = {"object": "chat.completion", "model": "gpt-4o-mini", "usage": usage}
+        response = {"object": "chat.completion", "model": "gpt-4o-mini", "usage": usage}
         logger = HeliconeManualLogger(api_key=self.key, logging_endpoint=self.query_url)
-        asked = {"model": "gpt-4o-mini", "messages": []}
-        logger.log_request(asked, lambda recorder: recorder.append_results(answer), headers, provider="openai")
+        requested = {"model": "gpt-4o-mini", "messages": []}
+        logger.log_request(requested, lambda recorder: recorder.append_results(response), headers, provider="openai")
         self.ledger[request_id] = cost_of("gpt-4o-mini", usage)
         return request_id
 
     def fetched(self, url: str) -> tuple[int, Any]:
         """Status and JSON of what is at `url`, without a key."""
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                return answer.status, json.loads(answer.read(), parse_float=Decimal)
+            with urllib.request.urlopen(url, timeout=30) as response:
+                return response.status, json.loads(response.read(), parse_float=Decimal)
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.loads(refusal.read())
 
-    def _saw(self, request_id: str, answer: Any) -> None:
-        self.ledger[request_id] = cost_of(answer.model, answer.usage.model_dump())
+    def _saw(self, request_id: str, response: Any) -> None:
+        self.ledger[request_id] = cost_of(response.model, response.usage.model_dump())
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None, key: str | None = None) -> tuple[int, Any]:
-        """Status and JSON of the query service's answer; POST when there is a body."""
+        """Status and JSON of the query service's response; POST when there is a body."""
         request = urllib.request.Request(
             self.query_url + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read(), parse_float=Decimal)
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, json.loads(response.read(), parse_float=Decimal)
         except urllib.error.HTTPError as refusal:
             return refusal.code, json.loads(refusal.read())
 
@@ -181,8 +181,10 @@ class Story:
         wanted = set(request_ids)
         deadline = time.monotonic() + within_s
         while True:
-            # Rows that arrive between two pages push others on to the next one, so one may be seen twice here.
-            found = {row["request_id"]: row for row in self.paged()}
+            # Counting is cheap beside reading all pages. Rows that arrive between two pages push others on to the next
+            # one, so one may be seen twice here.
+            pages = self.paged() if self.count() >= len(wanted) else ()
+            found = {row["request_id"]: row for row in pages}
             if wanted <= set(found):
                 return {request_id: found[request_id] for request_id in wanted}
             missing = sorted(wanted - set(found))
@@ -195,14 +197,15 @@ class Story:
         Raises: AssertionError when a request has two rows.
         """
         count = -1
-        while count != (count := self._count()):
+        while count != (count := self.count()):
             time.sleep(still_s)
         rows = list(self.paged())
         found = {row["request_id"]: row for row in rows}
         assert len(rows) == len(found) == count
         return found
 
-    def _count(self) -> int:
+    def count(self) -> int:
+        """How many rows the organization has."""
         return int(self.ask("/v1/request/count/query", {"filter": "all"})[1]["data"])
 
     def paged(self) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Where bodies are omitted nothing that people said is kept, and no key: in no file, table, log or answer."""
+"""Where bodies are omitted nothing that people said is kept, and no key: in no file, table, log or response."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.canary import OMIT, assert_nothing_kept, eventually, files_in, tell
+from tests.plain_http import TRUSTS_NOBODY
 from tests.processes import Process, free_port
 from tests.scripted_provider import ScriptedProvider
 
@@ -66,7 +67,7 @@ async def test_nothing_of_omitted_bodies_and_no_key_is_kept(
             key_file = tmp_path / "data/api-key"
             key = key_file.read_text().strip()
             count = await tell(provider, f"http://127.0.0.1:{ports[0]}", key, headers)
-            answers = await _answers(query_url, key, count)
+            responses = await _responses(query_url, key, count)
         finally:
             assert await asyncio.to_thread(process.stop) == 0
     key_file.unlink()
@@ -74,24 +75,24 @@ async def test_nothing_of_omitted_bodies_and_no_key_is_kept(
     places = assert_nothing_kept(files_in(tmp_path), key)
     assert any("journal.sqlite: segment" in place for place in places)
     assert_nothing_kept(_tables(tmp_path), key)
-    assert_nothing_kept(iter(answers), key)
-    _all_charged(json.loads(dict(answers)["/v1/request/query-clickhouse"])["data"], count)
+    assert_nothing_kept(iter(responses), key)
+    _all_charged(json.loads(dict(responses)["/v1/request/query-clickhouse"])["data"], count)
 
 
 def _all_charged(rows: list[dict[str, Any]], count: int) -> None:
-    """What tells its usage has its cost, and what does not says why, as if everything had been kept."""
+    """What reports its usage has its cost, and what does not says why, as if everything had been kept."""
     assert len(rows) == count
     assert Counter(row["cost_state"] for row in rows) == STATES
 
 
-async def _answers(query_url: str, key: str, count: int) -> list[tuple[str, bytes]]:
+async def _responses(query_url: str, key: str, count: int) -> list[tuple[str, bytes]]:
     """All that the query service says about `count` requests, once it has them."""
-    async with httpx.AsyncClient(base_url=query_url, timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=query_url, timeout=30, trust_env=False, verify=TRUSTS_NOBODY) as client:
         client.headers["Authorization"] = f"Bearer {key}"
 
         async def all_there() -> bool:
-            answer = await client.post("/v1/request/count/query", json={"filter": "all"})
-            return int(answer.json()["data"]) >= count
+            response = await client.post("/v1/request/count/query", json={"filter": "all"})
+            return int(response.json()["data"]) >= count
 
         await eventually(all_there, f"there are {count} rows")
         listing = await client.post("/v1/request/query-clickhouse", json=EVERYTHING | {"includeInputs": True})
@@ -99,8 +100,8 @@ async def _answers(query_url: str, key: str, count: int) -> list[tuple[str, byte
         paths = [f"/v1/request/{request_id}{rest}" for request_id in ids for rest in ("", "/cost")]
         paths += ["/v1/report/summary?since=1d", "/v1/prices/unknown?since=1d", "/metrics"]
         csv = await client.post("/v1/request/query-clickhouse", json=EVERYTHING, headers={"Accept": "text/csv"})
-        told = [(path, (await client.get(path)).content) for path in paths]
-        return [("/v1/request/query-clickhouse", listing.content), ("CSV", csv.content), *told]
+        reported = [(path, (await client.get(path)).content) for path in paths]
+        return [("/v1/request/query-clickhouse", listing.content), ("CSV", csv.content), *reported]
 
 
 def _tables(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -29,7 +29,7 @@ def test_no_command_is_left_out() -> None:
 @contextmanager
 def loaded(ports: list[int], key: str) -> Iterator[Load]:
     """Calls run while the block does; on leaving it, all of them have ended."""
-    load = Load(ports, key=key, requests=REQUESTS, connections=4, pause_s=0.02)
+    load = Load(ports, key=key, requests=REQUESTS, connections=4, pause_s=0.5)
     thread = threading.Thread(target=lambda: asyncio.run(load.run()))
     thread.start()
     try:
@@ -46,7 +46,7 @@ def type_all(operator: Operator, commands: Mapping[str, Callable[[Operator], Non
 
 def assert_nothing_lost(story: Story, load: Load) -> None:
     assert load.broken == 0
-    assert len(load.ledger) > 100
+    assert len(load.ledger) > 20
     rows = story.rows(load.ledger, within_s=60)
     assert {request_id: Decimal(row["cost_usd"]) for request_id, row in rows.items()} == load.ledger
 
@@ -77,7 +77,7 @@ def test_every_command_beside_a_loaded_farebox_up(tmp_path: Path) -> None:
             process.kill()
             process.start().ready()
             assert_nothing_lost(story, load)
-            operator.all_is_as_it_was_told()
+            operator.all_is_as_it_was_given()
             story.close()
 
 
@@ -107,5 +107,5 @@ def _type_beside(fleet: Fleet, data: Path) -> None:
     for process in (*(proxy for proxy, _ in fleet.proxies), *fleet.workers, fleet.query):
         fleet.restart(process)
     assert_nothing_lost(story, load)
-    operator.all_is_as_it_was_told()
+    operator.all_is_as_it_was_given()
     story.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys import receipts, walkthrough
+from tests.journeys import free_tier, receipts, walkthrough
 from tests.journeys.story import Story
 from tests.processes import Process, free_port
 from tests.simulated import simulated_provider
@@ -43,3 +43,7 @@ def test_the_walkthrough_comes_true_in_one_process(embedded: tuple[Story, dict[s
 
 def test_costs_are_defended_in_one_process(embedded: tuple[Story, dict[str, str]]) -> None:
     receipts.tell(embedded[0])
+
+
+def test_free_users_are_limited_by_their_monthly_cost(embedded: tuple[Story, dict[str, str]]) -> None:
+    free_tier.tell(*embedded)

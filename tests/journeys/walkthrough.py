@@ -1,4 +1,4 @@
-"""The chapters of the walkthrough. Each is one step of the two documents, told on whatever shape of Farebox runs."""
+"""The chapters of the walkthrough. Each is one step of the two documents, on whatever shape of Farebox runs."""
 
 import subprocess
 import sys
@@ -35,6 +35,34 @@ def user_metrics_quick_start(story: Story) -> None:
     assert users == ["user-123", "user-456", "user-789"]
 
 
+def user_metrics_use_case(story: Story) -> None:
+    """The document's call for billing, and what it wants to know: the cost of a user, and by plan."""
+    calls = {user: story.chat(User_Id=user, Property_Plan=plan, Property_Feature="chat") for user, plan in _PLANS}
+    story.rows(list(calls.values()))
+    only = {"left": _has_user("ann@example.com"), "operator": "or", "right": _has_user("bob@example.com")}
+    body = {"filter": only, "offset": 0, "limit": 100, "sort": {"user_id": "asc"}}
+    status, response = story.ask("/v1/user/metrics/query", body)
+    assert status == 200
+    assert [(user["user_id"], user["total_requests"]) for user in response["data"]["users"]] == [
+        ("ann@example.com", 1),
+        ("bob@example.com", 1),
+    ]
+    for user in response["data"]["users"]:
+        assert Decimal(user["cost"]) == story.ledger[calls[user["user_id"]]] > 0
+    period = {"timeFilter": {"start": "2020-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}}
+    _, plans = story.ask("/v1/property/Plan/top-costs/query", period)
+    by_plan = {row["value"]: Decimal(row["cost"]) for row in plans["data"]}
+    assert by_plan["premium"] == story.ledger[calls["ann@example.com"]]
+    assert by_plan["free"] == story.ledger[calls["bob@example.com"]]
+
+
+_PLANS = (("ann@example.com", "premium"), ("bob@example.com", "free"))
+
+
+def _has_user(user_id: str) -> dict[str, object]:
+    return {"request_response_rmt": {"user_id": {"equals": user_id}}}
+
+
 def step_2_sessions(story: Story) -> None:
     """Two steps of one workflow add up to one session's cost."""
     session = {"Session_Id": "11111111-2222-4333-8444-555555555555", "Session_Name": "Document Analysis"}
@@ -46,6 +74,13 @@ def step_2_sessions(story: Story) -> None:
     _, page = story.ask("/v1/request/query-clickhouse", {"filter": leaf})
     assert {row["properties"]["Helicone-Session-Path"] for row in page["data"]} == {"/analyze", "/analyze/extract"}
     assert sum(Decimal(row["cost"]) for row in page["data"]) == story.ledger[first] + story.ledger[second]
+    names = {"nameContains": "Document Analysis", "timezoneDifference": 0, "filter": leaf}
+    _, metrics = story.ask("/v1/session/metrics/query", names)
+    assert metrics["data"]["average"]["session_cost"] == [{"average": story.ledger[first] + story.ledger[second]}]
+    _, tree = story.ask(f"/v1/session/{session['Session_Id']}", None)
+    (analyze,) = tree["data"]["root"]["steps"]
+    assert Decimal(analyze["own"]["cost"]) == story.ledger[first]
+    assert Decimal(analyze["steps"][0]["own"]["cost"]) == story.ledger[second]
 
 
 def every_sdk_and_shape(story: Story) -> None:
@@ -88,21 +123,21 @@ def step_6_query_costs_programmatically(story: Story) -> None:
         },
         "limit": 1000,
     }
-    status, answer = story.ask("/v1/request/query-clickhouse", body)
+    status, response = story.ask("/v1/request/query-clickhouse", body)
     assert status == 201
-    assert answer["error"] is None
-    premium = {row["request_id"] for row in answer["data"]}
+    assert response["error"] is None
+    premium = {row["request_id"] for row in response["data"]}
     assert premium
-    assert all(properties(row)["usertier"] == "premium" for row in answer["data"])
-    total = sum(Decimal(row["cost_usd"] or 0) for row in answer["data"])
+    assert all(properties(row)["usertier"] == "premium" for row in response["data"])
+    total = sum(Decimal(row["cost_usd"] or 0) for row in response["data"])
     assert total == sum(story.ledger[request_id] for request_id in premium)
 
 
 def the_report_agrees(story: Story, report_env: dict[str, str]) -> None:
     """The report's total is the ledger's, and its tree adds up to it."""
-    status, answer = story.ask("/v1/report/summary?since=1d")
+    status, response = story.ask("/v1/report/summary?since=1d")
     assert status == 200
-    summary = answer["data"]
+    summary = response["data"]
     total = sum(story.ledger.values())
     assert Decimal(str(summary["total"]["cost_usd"])) == total
     assert sum(Decimal(str(branch["cost_usd"])) for branch in summary["environments"]) == total
@@ -119,7 +154,7 @@ def the_report_agrees(story: Story, report_env: dict[str, str]) -> None:
 
 
 def bad_questions_are_refused(story: Story) -> None:
-    """A wrong key, an unknown column and an absurd limit each get a clear answer that names the culprit."""
+    """A wrong key, an unknown column and an absurd limit each get a clear response that names the culprit."""
     path = "/v1/request/query-clickhouse"
     assert story.ask(path, {"filter": "all"}, key="sk-helicone-aaaaaaa-bbbbbbb-ccccccc-ddddddd")[0] == 401
     status, refusal = story.ask(path, {"filter": {"request_response_rmt": {"colour": {"equals": "red"}}}})
@@ -148,6 +183,7 @@ def tell(story: Story, report_env: dict[str, str]) -> None:
     """The whole walkthrough, in the order of the documents."""
     step_1_cost_tracking_headers(story)
     user_metrics_quick_start(story)
+    user_metrics_use_case(story)
     step_2_sessions(story)
     every_sdk_and_shape(story)
     step_3_filter_by_property(story)

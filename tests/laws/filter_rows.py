@@ -13,11 +13,12 @@ import msgspec
 from hypothesis import strategies as st
 
 from schemas.event import Outcome
-from schemas.price import CostState
+from schemas.price import CostState, ModelCharge
 from schemas.record import RequestBodies, RequestRecord
-from schemas.tables import OPERATORS, REQUEST_RESPONSE, Kind
-from schemas.usage import UsageSource
-from tests.builders import MOMENT, a_record, some_bodies
+from schemas.tables import ATTRIBUTION, OPERATORS, REQUEST_RESPONSE, Kind
+from schemas.usage import Usage, UsageSource
+from services.domain.pricing.other_models import encode_parts
+from tests.builders import TIMESTAMP, a_record, some_bodies
 
 ORGANIZATION = f"org-{uuid.UUID(int=7)}-filters"
 STRANGER = f"{ORGANIZATION}-stranger"
@@ -26,7 +27,7 @@ TEXTS = ("", "a", "A", "ab", "Ba%", "a_b", "é", "É", "a\\b", "null", "__empty_
 KEYS = ("feature", "usertier", "x y", "é", "null", "Helicone-Session-Id", "helicone-prompt-id", "absent")
 NUMBERS = (0, 1, 2, 100, 200, 4_294_967_295)
 AMOUNTS = tuple(map(Decimal, ("0", "0.000000000001", "0.1", "0.3", "123456.123456789012")))
-MOMENTS = tuple(MOMENT + timedelta(milliseconds=step) for step in (-1, 0, 1, 86_400_000))
+TIMESTAMPS = tuple(TIMESTAMP + timedelta(milliseconds=step) for step in (-1, 0, 1, 86_400_000))
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ def _stored(chance: random.Random, number: int) -> Stored:
     record = a_record(
         organization_id=ORGANIZATION,
         request_id=str(uuid.UUID(int=chance.getrandbits(128), version=4)),
-        request_created_at=chance.choice(MOMENTS),
-        response_created_at=chance.choice(MOMENTS),
+        request_created_at=chance.choice(TIMESTAMPS),
+        response_created_at=chance.choice(TIMESTAMPS),
         status=chance.choice((-3, -2, 0, 1, 200)),
         latency_ms=chance.choice(NUMBERS),
         time_to_first_token_ms=chance.choice((*NUMBERS, None)),
@@ -69,6 +70,9 @@ def _stored(chance: random.Random, number: int) -> Stored:
         service_tier=chance.choice(TEXTS),
         cost_usd=None if unknown else chance.choice(AMOUNTS),
         provider_cost_usd=chance.choice((*AMOUNTS, None)),
+        calculated_cost_usd=chance.choice((*AMOUNTS, None)),
+        price_id=chance.choice(("bill/OPENROUTER", "test/price")),
+        other_models=encode_parts(tuple(_part(chance.choice(TEXTS)) for _ in range(chance.choice((0, 0, 1, 2))))),
         cost_state=CostState.UNKNOWN_MODEL if unknown else CostState.PRICED,
         outcome=Outcome.CACHED
         if cached
@@ -76,15 +80,20 @@ def _stored(chance: random.Random, number: int) -> Stored:
         cache_enabled=chance.random() < 0.5,
         cache_reference_id=str(uuid.UUID(int=number + 1)) if cached else None,
         cache_saved_usd=chance.choice(AMOUNTS) if cached else None,
+        attempt_of=None if cached or chance.random() < 0.8 else str(uuid.UUID(int=number + 7)),
         key_id=chance.choice(TEXTS),
         first_logged_us=chance.choice((0, 1)),
         logged_us=0,
         replaced=chance.choice(("", "[]")),
-        **{name: chance.choice(TEXTS) for name in texts},
+        **{name: chance.choice(TEXTS) for name in (*texts, *ATTRIBUTION)},
         **{name: chance.choice(NUMBERS) for name in counts},
     )
     bodies = some_bodies(record, request_body=chance.choice(TEXTS), response_body=chance.choice(TEXTS))
     return Stored(record, bodies if chance.random() < 0.7 else None)
+
+
+def _part(model: str) -> ModelCharge:
+    return ModelCharge(model=model, usage=Usage(), cost_usd=None, cost_state=CostState.UNKNOWN_MODEL)
 
 
 ROWS = stored_rows()
@@ -143,6 +152,8 @@ def _column(name: str, mark: str) -> st.SearchStrategy[Any]:
     column = REQUEST_RESPONSE.columns[name]
     if column.kind is Kind.TEXT_MAP:
         return _by_key(mark)
+    if column.kind is Kind.NUMBER_MAP:
+        return _by_score(mark)
     values = _values(name, column.kind, mark)
     if not column.nullable:
         return _conditions(column.kind, values)
@@ -153,6 +164,16 @@ def _column(name: str, mark: str) -> st.SearchStrategy[Any]:
 def _by_key(mark: str) -> st.SearchStrategy[Any]:
     keys = st.sampled_from([key + mark for key in KEYS] if mark else [*KEYS, "FEATURE", "UserTier"])
     return st.dictionaries(keys, _conditions(Kind.TEXT_MAP, _texts(mark)), min_size=1, max_size=2)
+
+
+@functools.cache
+def _by_score(mark: str) -> st.SearchStrategy[Any]:
+    """Whole numbers, also as text, and texts to search for in those of numbers."""
+    numbers = _conditions(Kind.NUMBER, st.sampled_from((*NUMBERS, -3, "80", "-1")))
+    searches = st.sampled_from(("like", "ilike", "contains", "not-contains"))
+    texts = st.dictionaries(searches, _texts(mark), min_size=1, max_size=2).filter(_is_allowed)
+    keys = st.sampled_from([key + mark for key in KEYS])
+    return st.dictionaries(keys, numbers | texts, min_size=1, max_size=2)
 
 
 def _conditions(kind: Kind, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -178,8 +199,8 @@ def _values(name: str, kind: Kind, mark: str) -> st.SearchStrategy[Any]:
         case Kind.MONEY:
             return st.sampled_from((0, 0.1, 0.3, -1, Decimal("123456.123456789012"), 10**25, 1e-12))
         case Kind.TIMESTAMP:
-            finer = st.sampled_from([timestamp + timedelta(microseconds=1) for timestamp in MOMENTS])
-            return (st.sampled_from(MOMENTS) | finer).map(lambda timestamp: timestamp.isoformat())
+            finer = st.sampled_from([timestamp + timedelta(microseconds=1) for timestamp in TIMESTAMPS])
+            return (st.sampled_from(TIMESTAMPS) | finer).map(lambda timestamp: timestamp.isoformat())
         case Kind.FLAG:
             return st.booleans()
         case Kind.UUID:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from schemas.event import Outcome
 from schemas.usage import UsageSource
+from services.domain.pricing.bill import calculated_usd_of, is_disputed
+from services.domain.pricing.other_models import decode_parts
 from tests.laws.filter_rows import Stored
 
 NIL = "00000000-0000-0000-0000-000000000000"
@@ -30,23 +32,35 @@ def _always(value: object) -> Callable[[Stored], Any]:
     return lambda _: value
 
 
-_PROMPT = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens")
-_COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens")
+_PROMPT = ("prompt_tokens", "prompt_audio_tokens", "prompt_image_tokens", "prompt_video_tokens")
+_COMPLETION = ("completion_tokens", "completion_audio_tokens", "completion_image_tokens", "completion_video_tokens")
 
 _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
     "outcome is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
     "usage_mismatch usage_incomplete service_tier provider_cost_usd original_cost_usd reprice_id "
-    "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes key_id"
+    "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes key_id provider_key_hash "
+    "provider_organization provider_project provider_request_id provider_response_id request_fingerprint "
+    "response_model proxy_id"
 )
 
 _COUNTED = (
     "reasoning_tokens citation_tokens prompt_audio_tokens prompt_image_tokens completion_audio_tokens "
     "completion_image_tokens prompt_cache_read_audio_tokens prompt_cache_write_5m_tokens prompt_cache_write_1h_tokens "
-    "prompt_audio_seconds web_searches file_searches"
+    "prompt_cache_read_image_tokens prompt_cache_write_12h_tokens prompt_video_tokens completion_video_tokens "
+    "prompt_audio_ms prompt_characters web_searches file_searches document_pages annotated_pages"
 )
 
+
+def _calculated_usd(row: Stored) -> Decimal | None:
+    record = row.record
+    return calculated_usd_of(record.price_id, record.cost_usd, record.calculated_cost_usd)
+
+
 VALUES: Mapping[str, Callable[[Stored], Any]] = {
+    "calculated_cost_usd": _calculated_usd,
+    "other_models": lambda row: ", ".join(sorted({part.model for part in decode_parts(row.record.other_models)})),
+    "cost_disputed": lambda row: is_disputed(row.record.provider_cost_usd, _calculated_usd(row)),
     **{name: _field(name) for name in _SAME.split()},
     "latency": _field("latency_ms"),
     "time_to_first_token": _field("time_to_first_token_ms"),
@@ -55,14 +69,20 @@ VALUES: Mapping[str, Callable[[Stored], Any]] = {
     "prompt_tokens": _sum(*_PROMPT),
     "completion_tokens": _sum(*_COMPLETION),
     **{name: _sum(name) for name in _COUNTED.split()},
-    "prompt_cache_read_tokens": _sum("prompt_cache_read_tokens", "prompt_cache_read_audio_tokens"),
-    "prompt_cache_write_tokens": _sum("prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens"),
+    "prompt_cache_read_tokens": _sum(
+        "prompt_cache_read_tokens", "prompt_cache_read_audio_tokens", "prompt_cache_read_image_tokens"
+    ),
+    "prompt_cache_write_tokens": _sum(
+        "prompt_cache_write_5m_tokens", "prompt_cache_write_1h_tokens", "prompt_cache_write_12h_tokens"
+    ),
     "total_tokens": _sum(*_PROMPT, *_COMPLETION, "reasoning_tokens", "citation_tokens"),
     "cost": _field("cost_usd"),
     "cached": lambda row: row.record.outcome is Outcome.CACHED,
     "is_logged": lambda row: row.record.first_logged_us > 0,
     "is_replaced": lambda row: row.record.replaced != "",
     "cache_reference_id": lambda row: row.record.cache_reference_id or NIL,
+    "attempt_of": lambda row: row.record.attempt_of or NIL,
+    "is_attempt": lambda row: row.record.attempt_of is not None,
     "request_body": lambda row: row.bodies and row.bodies.request_body,
     "response_body": lambda row: row.bodies and row.bodies.response_body,
     "country_code": _always(""),
@@ -137,7 +157,7 @@ def _column_holds(name: str, operator: str, given: Any, row: Stored) -> bool:
         has = bool(there) if given.lower() in _AS_PROPERTIES else there is not None
         return has == (operator == "equals")
     value = VALUES[name](row)
-    if operator == "equals" and name in ("request_id", "cache_reference_id"):
+    if operator == "equals" and name in ("request_id", "cache_reference_id", "attempt_of"):
         given = given.lower()
     if name in ("user_id", "model", "request_body", "response_body") or isinstance(value, str):
         return compare(value, operator, given, empty_is_none=True)

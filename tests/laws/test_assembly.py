@@ -74,10 +74,10 @@ def test_a_stream_cut_anywhere_makes_what_there_is_of_it_and_says_so(case: Golde
         if found is None:
             assert not ended
             continue
-        answer = json.loads(found)
-        assert answer.get(TRUNCATED) is True or set(answer) <= set(whole)
-        assert not (ended and answer.get(TRUNCATED))
-        ended = TRUNCATED not in answer
+        reply = json.loads(found)
+        assert reply.get(TRUNCATED) is True or set(reply) <= set(whole)
+        assert not (ended and reply.get(TRUNCATED))
+        ended = TRUNCATED not in reply
     assert ended != whole.get(TRUNCATED, False)
 
 

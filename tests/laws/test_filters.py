@@ -1,8 +1,10 @@
-"""Laws of filters: the engine answers what a plain reading of the JSON answers, and the algebra of conditions holds."""
+"""Laws of filters: the engine returns what a plain reading of the JSON returns, and the algebra of conditions holds."""
 
 import asyncio
 import copy
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,14 +13,32 @@ from hypothesis import strategies as st
 
 from schemas.errors import InvalidFilter
 from schemas.statement import Statement
-from schemas.tables import REQUEST_RESPONSE
+from schemas.tables import PROPERTY_SPELLING, REQUEST_RESPONSE
+from schemas.timestamps import MILLISECOND
 from services.ports import Warehouse
-from services.query.requests.paging import page_of
+from services.query.requests.paging import RECENT, Page, page_of
 from services.sql.compile import compile_listing, compile_report
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, ByProperty, Compare, Everything, Filter, HasKey, Listing, Not, Or, Order, Report
+from services.sql.names import Names, compile_nearest_property, compile_nearest_value, compile_seen, names_of
+from services.sql.nodes import (
+    And,
+    Behind,
+    ByProperty,
+    Compare,
+    Everything,
+    Filter,
+    HasKey,
+    Listing,
+    Not,
+    Or,
+    Order,
+    Report,
+    UsesModel,
+)
 from services.sql.parse import parse_filter
+from services.sql.scope import searches_bodies
 from services.sql.sort import NEWEST_FIRST, OLDEST_FIRST, SORTS
+from tests.builders import TIMESTAMP
 from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, filters, kept_rows, leaf_conditions
 from tests.laws.plain_filters import VALUES, holds
 
@@ -37,9 +57,8 @@ class Asker:
         listing = Listing(table=REQUEST_RESPONSE, organization_id=ORGANIZATION, where=where, order_by=order, limit=1000)
         return [str(row["request_id"]) for row in self.ask(compile_listing(listing))]
 
-    def page(self, listing: Listing) -> list[str]:
-        rows = self._runner.run(page_of(listing, self._warehouse))
-        return [str(row["request_id"]) for row in rows]
+    def page(self, listing: Listing) -> Page:
+        return self._runner.run(page_of(listing, self._warehouse))
 
     def count(self, where: Filter) -> int:
         return int(self.ask(compile_report(_counting(where)))[0]["m0"])
@@ -50,7 +69,7 @@ def _counting(where: Filter, *by: ByProperty) -> Report:
         table=REQUEST_RESPONSE,
         organization_id=ORGANIZATION,
         where=where,
-        measures=(MEASURES["requests"], MEASURES["cost_usd"]),
+        measures=(MEASURES["attempts"], MEASURES["cost_usd"]),
         by=by,
     )
 
@@ -69,11 +88,11 @@ def test_the_plain_reading_knows_every_column() -> None:
 
 @given(filter_json=filters())
 @settings(max_examples=200, deadline=None)
-def test_the_engine_answers_what_a_plain_reading_answers(asker: Asker, filter_json: object) -> None:
+def test_the_engine_returns_what_a_plain_reading_returns(asker: Asker, filter_json: object) -> None:
     expected = {row.record.request_id for row in ROWS if holds(filter_json, row)}
-    answered = asker.ids(parse_filter(filter_json))
-    assert len(answered) == len(expected)
-    assert set(answered) == expected
+    responded = asker.ids(parse_filter(filter_json))
+    assert len(responded) == len(expected)
+    assert set(responded) == expected
 
 
 @given(a=filters(), b=filters())
@@ -119,16 +138,45 @@ def test_an_order_is_total_and_its_reverse_is_exact(
     limit=st.integers(0, 8),
     offset=st.integers(0, 70),
     order=st.sampled_from([NEWEST_FIRST, OLDEST_FIRST]),
+    after=st.none() | st.sampled_from([-RECENT, timedelta(0), RECENT, RECENT + MILLISECOND, 2 * RECENT]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_page_is_the_same_wherever_it_is_looked_for_first(
-    asker: Asker, filter_json: object, limit: int, offset: int, order: Order
+    asker: Asker, filter_json: object, limit: int, offset: int, order: Order, after: timedelta | None
 ) -> None:
     where = parse_filter(filter_json)
     listing = Listing(
-        table=REQUEST_RESPONSE, organization_id=ORGANIZATION, where=where, order_by=order, limit=limit, offset=offset
+        table=REQUEST_RESPONSE,
+        organization_id=ORGANIZATION,
+        where=where,
+        order_by=order,
+        limit=limit,
+        offset=offset,
+        latest=None if after is None else TIMESTAMP + after,
     )
-    assert asker.page(listing) == asker.ids(where, order)[offset : offset + limit]
+    page, ids = asker.page(listing), asker.ids(listing.shown, order)
+    assert [str(row["request_id"]) for row in page.rows] == ids[offset : offset + limit]
+    assert page.has_more == (len(ids) > offset + limit)
+    is_uncounted = searches_bodies(where) and (page.has_more or (offset > 0 and not page.rows))
+    assert page.total_rows == (None if is_uncounted else len(ids))
+
+
+@given(filter_json=filters())
+@settings(max_examples=40, deadline=None)
+def test_a_value_was_seen_when_some_row_has_it(asker: Asker, filter_json: object) -> None:
+    names = names_of(parse_filter(filter_json))
+    values = names.values + names.searched
+    if values:
+        seen = {row["place"] for row in asker.ask(compile_seen(ORGANIZATION, values))}
+        assert seen == {place for place, value in enumerate(values) if asker.count(value)}
+    for statement in _nearest(names, ORGANIZATION):
+        assert all(0 <= row["distance"] <= 8 for row in asker.ask(statement))
+
+
+def _nearest(names: Names, organization_id: str) -> list[Statement]:
+    found = [compile_nearest_property(organization_id, key) for key in names.properties]
+    found += [compile_nearest_value(organization_id, value) for value in names.values]
+    return [statement for statement in found if statement is not None]
 
 
 MARK = "zq7"
@@ -136,7 +184,7 @@ MARK = "zq7"
 
 @given(filter_json=filters(MARK), data=st.data())
 @settings(max_examples=150, deadline=None)
-def test_no_value_of_a_caller_is_sql_and_every_reading_names_the_tenant(
+def test_no_value_of_a_client_is_sql_and_every_reading_names_the_tenant(
     filter_json: object, data: st.DataObject
 ) -> None:
     key = data.draw(st.sampled_from(["feature", f"{MARK}' OR 1"]))
@@ -145,16 +193,23 @@ def test_no_value_of_a_caller_is_sql_and_every_reading_names_the_tenant(
     listing = Listing(table=REQUEST_RESPONSE, organization_id=MARK, where=where, order_by=order, limit=1)
     for statement in (compile_listing(listing), compile_report(_counting(where, ByProperty(key)))):
         assert MARK not in statement.sql
-        assert statement.sql.count("FROM ") == statement.sql.count("WHERE organization_id = {p0:String} AND ")
+        tables = len(re.findall(r"FROM (?!\()", statement.sql))
+        assert tables == statement.sql.count("WHERE organization_id = {p0:String} AND ") > 0
         assert statement.parameters["p0"] == listing.organization_id or statement.parameters["p0"] == ORGANIZATION
         assert "%" not in statement.sql
+    names = names_of(where, [ByProperty(key)])
+    for statement in (compile_seen(MARK, names.values + names.searched), *_nearest(names, MARK)):
+        assert MARK not in statement.sql
+        tables = sum(statement.sql.count(f"FROM {table.name}") for table in (REQUEST_RESPONSE, PROPERTY_SPELLING))
+        assert tables == statement.sql.count("WHERE organization_id = {p0:String} AND ")
+        assert statement.parameters["p0"] == MARK
 
 
 def conditions(node: Filter) -> int:
     match node:
         case Everything():
             return 0
-        case Compare() | HasKey():
+        case Compare() | HasKey() | Behind() | UsesModel():
             return 1
         case Not(term):
             return conditions(term)
@@ -204,7 +259,7 @@ def test_any_json_is_a_filter_or_refused_with_a_reason(filter_json: object) -> N
 
 def test_a_strangers_rows_are_there_but_never_seen(asker: Asker) -> None:
     stranger = Report(
-        table=REQUEST_RESPONSE, organization_id=STRANGER, where=Everything(), measures=(MEASURES["requests"],)
+        table=REQUEST_RESPONSE, organization_id=STRANGER, where=Everything(), measures=(MEASURES["attempts"],)
     )
     assert asker.ask(compile_report(stranger))[0]["m0"] == len(ROWS)
     assert asker.count(parse_filter({"request": {"org_id": {"equals": STRANGER}}})) == 0

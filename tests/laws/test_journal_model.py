@@ -75,6 +75,6 @@ class JournalAgainstModel(RuleBasedStateMachine):
 
 
 JournalAgainstModel.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_a_journal_behaves_like_its_model = JournalAgainstModel.TestCase

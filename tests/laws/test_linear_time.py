@@ -66,7 +66,7 @@ def record_of_cut(text: bytes) -> None:
     to_record(replace(event, request=replace(event.request, body_bytes=len(text) + 1)), PRICES)
 
 
-def record_of_cut_answer(text: bytes) -> None:
+def record_of_cut_response(text: bytes) -> None:
     event = an_event(request_body=text, response_body=b'{"model":"m",%b' % text, body_tail=b'%b"usage":{}}' % text)
     to_record(replace(event, response=replace(event.response, body_bytes=10**9)), PRICES)
 
@@ -100,7 +100,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
     "JSON": partial(record, content_type="application/json"),
     "form": partial(record, content_type=FORM),
     "cut JSON": record_of_cut,
-    "cut answer": record_of_cut_answer,
+    "cut answer": record_of_cut_response,
     "body to ask in": ask_usage,
     "stream to take usage out of": take_out_usage,
     "logged call": logged,

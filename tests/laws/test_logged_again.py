@@ -13,7 +13,7 @@ from schemas.event import ExchangeEvent, encode_event
 from schemas.versions import LOGGED_BELOW
 from services.domain.logging_api.replacement import replaced_of
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import an_event, chat_answer
+from tests.builders import an_event, chat_response
 from tests.repricing import LATER, Operator
 from tests.warehouses import EXAMPLES, rows_of
 from tests.working import work_through
@@ -24,7 +24,7 @@ def an_exchange(organization_id: str, minutes: int, *, key_id: str = "key-1", lo
     return an_event(
         organization_id=organization_id,
         created_at=LATER - timedelta(hours=2),
-        response_body=chat_answer(prompt=1000 + minutes, cached=0),
+        response_body=chat_response(prompt=1000 + minutes, cached=0),
         recorded_at=LATER + timedelta(minutes=minutes),
         key_id=key_id,
         logged=logged,

@@ -40,12 +40,11 @@ REQUESTS: list[dict[str, Any]] = [
 
 
 def _request(case: GoldenCase, more: dict[str, Any]) -> bytes:
-    said = {"model": case.asked_model, "stream": case.streamed, "messages": [{"role": "user", "content": SAID}]}
-    return json.dumps(said | more).encode()
+    return case.request(SAID, **more)
 
 
 def _ways(case: GoldenCase, more: dict[str, Any]) -> Iterator[ExchangeEvent]:
-    """The exchange of a golden answer: whole, compressed, cut by the capture, broken off, refused."""
+    """The exchange of a golden response: whole, compressed, cut by the capture, broken off, refused."""
     request = _request(case, more)
     whole = _with_request(case.event(), request)
     yield whole
@@ -104,10 +103,10 @@ def test_a_golden_response_costs_the_same_when_its_bodies_are_omitted(case: Gold
 
 
 def test_the_depth_of_a_search_that_only_the_request_states_is_known_without_the_request() -> None:
-    asked = {"model": "sonar", "messages": [], "web_search_options": {"search_context_size": "high"}}
-    answer = {"model": "sonar", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 9}}
+    requested = {"model": "sonar", "messages": [], "web_search_options": {"search_context_size": "high"}}
+    reply = {"model": "sonar", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 9}}
     event = an_event(
-        provider="PERPLEXITY", request_body=json.dumps(asked).encode(), response_body=json.dumps(answer).encode()
+        provider="PERPLEXITY", request_body=json.dumps(requested).encode(), response_body=json.dumps(reply).encode()
     )
     assert to_record(event, ShippedPrices())[0].service_tier == "search-high"
     _charged_alike(event, ShippedPrices())
@@ -115,8 +114,8 @@ def test_the_depth_of_a_search_that_only_the_request_states_is_known_without_the
 
 def test_a_cache_that_a_log_folds_into_its_input_is_known_without_the_bodies() -> None:
     usage = {"input_tokens": 900, "output_tokens": 9}
-    answer = {"type": "message", "id": "chatcmpl-1", "model": "claude-sonnet-4-5", "content": [], "usage": usage}
-    event = an_event(request_body=json.dumps(REQUESTS[2]).encode(), response_body=json.dumps(answer).encode())
+    reply = {"type": "message", "id": "chatcmpl-1", "model": "claude-sonnet-4-5", "content": [], "usage": usage}
+    event = an_event(request_body=json.dumps(REQUESTS[2]).encode(), response_body=json.dumps(reply).encode())
     event = replace(event, request=replace(event.request, provider="ANTHROPIC", logged=True))
     assert to_record(event, ShippedPrices())[0].usage_mismatch
     _charged_alike(event, ShippedPrices())

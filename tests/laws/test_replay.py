@@ -17,7 +17,7 @@ from services.domain.enrich import recorded_at_of
 from services.domain.pricing.price_book import effective_at
 from services.ports import Warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 from tests.exchanges import some_exchanges
 from tests.price_rows import known
 from tests.repricing import SHIPPED, all_sorts
@@ -34,7 +34,7 @@ QUESTIONS = (
 )
 
 
-def _answers(warehouse: Warehouse, organization_id: str) -> list[object]:
+def _responses(warehouse: Warehouse, organization_id: str) -> list[object]:
     return [
         total_of(warehouse, organization_id),
         rows_of(warehouse, organization_id),
@@ -49,13 +49,13 @@ def test_events_delivered_three_times_in_any_order_count_once(
 ) -> None:
     entries = [encode_event(event) for event in some_exchanges(600, seed=seed, organization_id=organization_id)]
     work_through(warehouse, entries, rows=250)
-    before = _answers(warehouse, organization_id)
+    before = _responses(warehouse, organization_id)
     assert total_of(warehouse, organization_id)[0] == len(entries)
 
     again = entries * 3
     Random(seed).shuffle(again)
     work_through(warehouse, again, rows=170)
-    assert _answers(warehouse, organization_id) == before
+    assert _responses(warehouse, organization_id) == before
 
 
 def test_an_event_twice_in_one_batch_counts_once(warehouse: ClickHouseWarehouse, organization_id: str) -> None:
@@ -64,7 +64,7 @@ def test_an_event_twice_in_one_batch_counts_once(warehouse: ClickHouseWarehouse,
     assert total_of(warehouse, organization_id)[0] == len(entries)
 
 
-timestamps = st.integers(0, 96).map(lambda hours: MOMENT + timedelta(hours=hours))  # in which `all_sorts` happens
+timestamps = st.integers(0, 96).map(lambda hours: TIMESTAMP + timedelta(hours=hours))  # in which `all_sorts` happens
 
 
 @st.composite
@@ -86,7 +86,7 @@ def price_rows(draw: st.DrawFn, organization_id: str) -> OperatorPrice:
     )
 
 
-@settings(EXAMPLES, max_examples=8, phases=[Phase.generate])  # smaller examples would take minutes to find
+@settings(EXAMPLES, phases=[Phase.generate])  # smaller examples would take minutes to find
 @given(data=st.data())
 def test_prices_that_are_added_and_ended_between_deliveries_change_no_total(
     embedded_warehouse: ClickHouseWarehouse, data: st.DataObject
@@ -122,7 +122,7 @@ class TimesAsDear:
         return replace(price, id=f"{self._factor}x-{price.id}", rates=rates)
 
 
-@settings(EXAMPLES, max_examples=8, phases=[Phase.generate])
+@settings(EXAMPLES, phases=[Phase.generate])
 @given(data=st.data())
 def test_releases_that_take_turns_change_no_total(embedded_warehouse: ClickHouseWarehouse, data: st.DataObject) -> None:
     organization_id = f"org-{uuid.uuid4()}"
@@ -155,14 +155,14 @@ def test_of_a_call_that_was_logged_twice_the_later_log_counts_in_whatever_order_
     embedded_warehouse: ClickHouseWarehouse, organization_id: str
 ) -> None:
     (event,) = some_exchanges(1, organization_id=organization_id)
-    logs = [replace(event, recorded_at=MOMENT + timedelta(hours=hours)) for hours in (1, 3)]
+    logs = [replace(event, recorded_at=TIMESTAMP + timedelta(hours=hours)) for hours in (1, 3)]
     row = OperatorPrice(
         id=str(uuid.UUID(int=1)),
         organization_id=organization_id,
         model="*",
         rates=dict.fromkeys(USAGE_CLASSES, Rate(usd=Decimal("0.001"))),
-        valid_from=MOMENT,
-        effective_for_events_since=MOMENT + timedelta(hours=2),
+        valid_from=TIMESTAMP,
+        effective_for_events_since=TIMESTAMP + timedelta(hours=2),
     )
     for order in (logs, logs[::-1]):
         for log in order:

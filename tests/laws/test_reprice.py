@@ -26,7 +26,7 @@ from services.ports import AmendableWarehouse
 from services.repricing.runner import Repricing
 from services.sql.reprices import compile_charged_rows, criteria_filter
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import MOMENT, a_record
+from tests.builders import TIMESTAMP, a_record
 from tests.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
 
@@ -214,18 +214,18 @@ def test_replaying_the_whole_log_after_charging_again_moves_no_cost(operator: Op
 def test_only_what_was_requested_is_repriced(operator: Operator) -> None:
     events = kept(operator)
     operator.add_price("*", "0.0000017")
-    until = MOMENT + timedelta(days=2)
+    until = TIMESTAMP + timedelta(days=2)
     criteria = Criteria(model="GPT-4o-M*-07-18", provider="openai", since=ALL.since, until=until)
     run = operator.charge_again(criteria)
-    asked = {
+    requested = {
         row.request_id
         for row in (to_record(event, SHIPPED)[0] for event in events)
         if row.model == "gpt-4o-mini-2024-07-18" and row.request_created_at < until
     }
     changed = {str(row["request_id"]) for row in operator.rows() if row["reprice_id"]}
-    assert run.rows_done == len(asked)
-    assert 0 < len(changed) < len(asked)
-    assert changed <= asked
+    assert run.rows_done == len(requested)
+    assert 0 < len(changed) < len(requested)
+    assert changed <= requested
 
 
 @EXAMPLES
@@ -274,6 +274,7 @@ class Struck:
         self._left = writes
         self._before = before
         self.query, self.insert, self.close = warehouse.query, warehouse.insert, warehouse.close
+        self.keep_amendments = warehouse.keep_amendments
 
     async def keep_prices(self, prices: Sequence[Price]) -> None:
         await self._strike(lambda: self._warehouse.keep_prices(prices))
@@ -370,12 +371,12 @@ def test_a_dry_run_has_nothing_to_undo(operator: Operator) -> None:
         operator.undo(run)
 
 
-def test_a_store_that_is_away_for_a_timestamp_is_waited_for(operator: Operator) -> None:
+def test_a_store_that_is_unreachable_for_a_timestamp_is_waited_for(operator: Operator) -> None:
     events = kept(operator, 60)
     operator.add_price("*", "0.0000017")
-    away = Away(operator.warehouse)
-    run = operator.use(lambda repricing: repricing.begin(operator.organization_id, ALL, dry_run=False), away)
-    assert (run.state, away.refused) == (RepriceState.DONE, 3)
+    unreachable = Away(operator.warehouse)
+    run = operator.use(lambda repricing: repricing.begin(operator.organization_id, ALL, dry_run=False), unreachable)
+    assert (run.state, unreachable.refused) == (RepriceState.DONE, 3)
     assert costs(operator.rows()) == from_the_start(operator, events)
 
 
@@ -415,6 +416,7 @@ class Gated:
         self._warehouse = warehouse
         self.gate = asyncio.Event()
         self.query, self.insert, self.close = warehouse.query, warehouse.insert, warehouse.close
+        self.keep_amendments = warehouse.keep_amendments
         self.keep_prices, self.keep_corrections = warehouse.keep_prices, warehouse.keep_corrections
 
     async def execute(self, statement: Statement) -> None:

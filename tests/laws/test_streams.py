@@ -15,7 +15,7 @@ from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.usage import USAGE_CLASSES, UsageSource
 from services.domain.enrich import to_record
-from services.domain.exchange.capture import CapturedBody, CaptureSpace
+from services.domain.exchange.captured_body import CapturedBody, CaptureSpace
 from services.domain.exchange.decompress import MAX_BYTES, MAX_MEMBERS, decompressed
 from services.domain.exchange.sse import events_of, looks_like_events
 from services.domain.usage.parse import parse_response
@@ -44,8 +44,14 @@ streams = st.lists(
 
 STREAMED = [case for case in GOLDEN_CASES if case.streamed]
 EVENT_STREAMS = [case for case in STREAMED if looks_like_events(case.body)]
-# What they put out is no text, and has no estimate.
-WORDLESS = ("openai_image_stream", "openai_image_edit_stream", "openai_speech_stream")
+# What they put out is no text, or comes with its usage in a single event: cut off, there is nothing to estimate from.
+WORDLESS = (
+    "openai_image_stream",
+    "openai_image_edit_stream",
+    "openai_speech_stream",
+    "openai_realtime_transcription",
+    "openai_realtime_transcription_by_duration",
+)
 WRITERS = {
     "gzip": gzip.compress,
     "br": brotli.compress,
@@ -68,7 +74,7 @@ def _line_by_line(stream: bytes) -> list[bytes]:
 
 
 @given(streams)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_events_of_a_stream_are_those_that_the_standard_finds_in_it(stream: bytes) -> None:
     assert events_of(stream) == _line_by_line(stream)
 
@@ -95,7 +101,7 @@ def _captured(stream: bytes, places: Sequence[int], *, limit: int, tail: int) ->
     st.integers(0, 60),
     st.integers(0, 20),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_cutting_a_stream_anywhere_keeps_the_same_of_it(stream: bytes, cuts: list[int], limit: int, tail: int) -> None:
     places = sorted(cut % (len(stream) + 1) for cut in cuts)
     rest = stream[limit:]
@@ -131,7 +137,7 @@ def test_a_stream_that_breaks_off_at_any_byte_is_charged_in_full_or_estimated_an
         sources.add(row.usage_source)
         match row.usage_source:
             case UsageSource.PROVIDER:
-                assert (row.cost_usd, row.cost_state) == (case.cost_usd, case.state)
+                assert (row.cost_usd, row.cost_state) == (case.charged_usd, case.state)
             case UsageSource.ESTIMATED:
                 assert (row.cost_usd, row.cost_state, used > 0) == (None, CostState.PARTIAL, True)
             case _:

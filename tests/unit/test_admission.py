@@ -1,4 +1,4 @@
-"""Gates in their order: what each finds out, who is asked, and when the request may pass."""
+"""Gates in their order: what each finds out, who is called, and when the request may pass."""
 
 import pytest
 
@@ -12,18 +12,18 @@ from services.proxy.admission.unsupported_headers import UnsupportedHeadersGate
 from services.proxy.exchange.key_cache import AuthCallback, AuthResult
 from services.proxy.exchange.recorder import Request
 from services.telemetry import Metrics
-from tests.builders import MOMENT, ORGANIZATION
+from tests.builders import ORGANIZATION, TIMESTAMP
 
 OWNER = KeyOwner(organization_id=ORGANIZATION, key_id="key-1")
 WRONG = Unauthenticated("wrong key")
-REFUSED = (b"Helicone-Retry-Enabled", b"true")
+REFUSED = (b"Helicone-Moderations-Enabled", b"true")
 UNKNOWN = (b"Helicone-Nonsense", b"x")
 
 
 def a_request(*headers: Pair, path: bytes = b"/oai/v1/x") -> Request:
     target = Routes({"OPENAI": origin_of("http://provider")}).resolve(path)
     assert target is not None
-    return Request(method=b"POST", target=target, head=parse_head(headers), created_at=MOMENT, began_s=0.0)
+    return Request(method=b"POST", target=target, head=parse_head(headers), created_at=TIMESTAMP, began_s=0.0)
 
 
 class SlowGate:
@@ -31,10 +31,10 @@ class SlowGate:
 
     def __init__(self, *, by_header: bool = False) -> None:
         self.by_header = by_header
-        self.asked: list[tuple[KeyOwner | None, AdmissionCallback]] = []
+        self.requested: list[tuple[KeyOwner | None, AdmissionCallback]] = []
 
     def check(self, request: Request, owner: KeyOwner | None, callback: AdmissionCallback) -> None:  # noqa: ARG002
-        self.asked.append((owner, callback))
+        self.requested.append((owner, callback))
 
 
 class OneKey:
@@ -58,32 +58,32 @@ def admitted(key: AuthResult, *headers: Pair, pass_unauthenticated: bool = False
     return result
 
 
-def test_each_gate_is_asked_after_the_one_before_and_told_whose_request_it_is() -> None:
+def test_each_gate_is_called_after_the_one_before_and_given_its_key() -> None:
     first, second, results = SlowGate(), SlowGate(), list[AdmissionResult]()
     Admission([first, second]).check(a_request(), results.append)
-    ((nobody, callback),) = first.asked
-    assert (nobody, second.asked, results) == (None, [], [])
+    ((nobody, callback),) = first.requested
+    assert (nobody, second.requested, results) == (None, [], [])
     callback(OWNER)
-    ((owner, callback),) = second.asked
+    ((owner, callback),) = second.requested
     assert (owner, results) == (OWNER, [])
     callback(owner)
     assert results == [OWNER]
 
 
-def test_behind_a_refusal_no_gate_is_asked() -> None:
+def test_behind_a_refusal_no_gate_is_called() -> None:
     first, second, results = SlowGate(), SlowGate(), list[AdmissionResult]()
     Admission([first, second]).check(a_request(), results.append)
-    first.asked[0][1](WRONG)
-    assert (second.asked, results) == ([], [WRONG])
+    first.requested[0][1](WRONG)
+    assert (second.requested, results) == ([], [WRONG])
 
 
-@pytest.mark.parametrize(("headers", "asked"), [((), 0), ((UNKNOWN,), 1)])
-def test_a_gate_by_header_is_asked_only_where_a_header_means_it(headers: tuple[Pair, ...], asked: int) -> None:
+@pytest.mark.parametrize(("headers", "requested"), [((), 0), ((UNKNOWN,), 1)])
+def test_a_gate_by_header_is_called_only_where_a_header_means_it(headers: tuple[Pair, ...], requested: int) -> None:
     gate = SlowGate(by_header=True)
     Admission([ApiKeyGate(OneKey(OWNER), pass_unauthenticated=False), gate]).check(
         a_request(*headers), list[AdmissionResult]().append
     )
-    assert len(gate.asked) == asked
+    assert len(gate.requested) == requested
 
 
 CASES: list[tuple[AuthResult, tuple[Pair, ...], bool, KeyOwner | type[FareboxError] | str | None]] = [

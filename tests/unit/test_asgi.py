@@ -27,6 +27,9 @@ class Client:
     def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
         self.calls.append((status, reason, list(headers), body_bytes))
 
+    def change_protocol(self, headers: Headers, stop: Callable[[], None]) -> bool:
+        raise NotImplementedError
+
     def send_chunk(self, chunk: bytes) -> None:
         self.calls.append(chunk)
 

@@ -12,17 +12,17 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, chat_answer
+from tests.builders import an_event, chat_response
 
 PRICES = ShippedPrices()
-CHAT_USD = Decimal("0.00024")  # of the builders' answer
+CHAT_USD = Decimal("0.00024")  # of the builders' response
 
 RESPONSE: dict[str, Any] = {
     "id": "resp_1", "object": "response", "background": True, "status": "completed", "model": "gpt-5",
     "output": [], "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
 }  # fmt: skip
 BATCH_LINE: dict[str, Any] = {
-    "custom_id": "1", "response": {"status_code": 200, "body": json.loads(chat_answer())}, "error": None,
+    "custom_id": "1", "response": {"status_code": 200, "body": json.loads(chat_response())}, "error": None,
 }  # fmt: skip
 
 
@@ -84,14 +84,14 @@ def test_what_a_provider_keeps_counts_or_judges_is_free(provider: str, url: str)
     ],
 )
 def test_a_path_that_only_holds_such_a_name_is_not_free(provider: str, url: str) -> None:
-    silent, speaking = a_row(url, provider=provider), a_row(url, chat_answer())
+    silent, speaking = a_row(url, provider=provider), a_row(url, chat_response())
     assert (silent.cost_state, silent.cost_usd) == (CostState.NO_USAGE, None)
     assert (speaking.cost_usd, speaking.prompt_tokens) == (CHAT_USD, 600)
 
 
 @pytest.mark.parametrize("path", ["files", "moderations", "uploads", "messages/count_tokens", "responses/input_tokens"])
 def test_a_response_that_reports_usage_is_never_free(path: str) -> None:
-    row = a_row(f"https://api.openai.com/v1/{path}", chat_answer())
+    row = a_row(f"https://api.openai.com/v1/{path}", chat_response())
     assert (row.cost_state, row.cost_usd, row.prompt_tokens) == (CostState.PRICED, CHAT_USD, 600)
 
 
@@ -108,7 +108,7 @@ def test_a_response_that_reports_usage_is_never_free(path: str) -> None:
     ],
 )
 def test_what_makes_a_provider_go_on_is_billed(path: str) -> None:
-    row = a_row(f"https://api.openai.com/v1/{path}", chat_answer())
+    row = a_row(f"https://api.openai.com/v1/{path}", chat_response())
     assert (row.cost_state, row.cost_usd) == (CostState.PRICED, CHAT_USD)
 
 
@@ -131,11 +131,11 @@ def test_the_request_that_begins_a_batch_is_unknown(url: str) -> None:
         ("GET", "responses/resp_1", json.dumps(RESPONSE).encode()),
         ("GET", "files/file-1/content", json.dumps(BATCH_LINE).encode() + b"\n"),
         ("GET", "batches/batch_1", json.dumps({"id": "batch_1", "usage": RESPONSE["usage"]}).encode()),
-        ("GET", "chat/completions/chatcmpl-1", chat_answer()),
+        ("GET", "chat/completions/chatcmpl-1", chat_response()),
         ("POST", "responses/resp_1/cancel", json.dumps(RESPONSE).encode()),
         ("POST", "interactions/v1_1/cancel", json.dumps(RESPONSE).encode()),
-        ("POST", "chat/completions/chatcmpl-1", chat_answer()),
-        ("POST", "chat/completions/chat_abc123/", chat_answer()),
+        ("POST", "chat/completions/chatcmpl-1", chat_response()),
+        ("POST", "chat/completions/chat_abc123/", chat_response()),
         ("POST", "threads/thread_1/runs/run_1", json.dumps(RESPONSE).encode()),
         ("POST", "threads/thread_1/runs/run_1/cancel", json.dumps(RESPONSE).encode()),
     ],
@@ -183,7 +183,7 @@ def test_a_logged_stream_that_broke_after_its_first_chunk_is_unknown(chunk: dict
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         {"error": {"message": "overloaded", "type": "server_error"}},
         {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
@@ -195,14 +195,14 @@ def test_a_logged_stream_that_broke_after_its_first_chunk_is_unknown(chunk: dict
         {"candidates": [{"finishReason": "SAFETY"}]},
     ],
 )
-def test_an_error_that_is_no_chunk_is_free_as_ever(answer: dict[str, Any]) -> None:
-    event = an_event(response_body=json.dumps(answer).encode(), status=500, outcome=Outcome.PROVIDER_ERROR)
+def test_an_error_that_is_no_chunk_is_free_as_ever(reply: dict[str, Any]) -> None:
+    event = an_event(response_body=json.dumps(reply).encode(), status=500, outcome=Outcome.PROVIDER_ERROR)
     row = to_record(event, PRICES)[0]
     assert (row.cost_state, row.is_stream) == (CostState.FREE, False)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         {"choices": [{"message": {"content": [{"type": "text", "text": "no"}]}, "delta": None}]},
         {"choices": [{"message": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}]},
@@ -213,8 +213,8 @@ def test_an_error_that_is_no_chunk_is_free_as_ever(answer: dict[str, Any]) -> No
         {"output": [{"type": "message", "content": [{"type": "output_text", "text": "no"}]}]},
     ],
 )
-def test_an_error_that_holds_what_was_generated_is_unknown(answer: dict[str, Any]) -> None:
-    event = an_event(response_body=json.dumps(answer).encode(), status=500, outcome=Outcome.PROVIDER_ERROR)
+def test_an_error_that_holds_what_was_generated_is_unknown(reply: dict[str, Any]) -> None:
+    event = an_event(response_body=json.dumps(reply).encode(), status=500, outcome=Outcome.PROVIDER_ERROR)
     row = to_record(event, PRICES)[0]
     assert (row.cost_state, row.cost_usd, row.is_stream) == (CostState.NO_USAGE, None, False)
 
@@ -259,7 +259,7 @@ def test_a_logged_stream_that_ended_in_an_error_before_it_said_anything_is_free(
 
 
 def test_a_stream_of_one_chunk_that_ends_is_priced() -> None:
-    answer = json.loads(chat_answer())
-    answer["choices"] = [{"index": 0, "delta": {"content": "Hello!"}, "finish_reason": "stop"}]
-    row = to_record(an_event(response_body=json.dumps(answer).encode()), PRICES)[0]
+    reply = json.loads(chat_response())
+    reply["choices"] = [{"index": 0, "delta": {"content": "Hello!"}, "finish_reason": "stop"}]
+    row = to_record(an_event(response_body=json.dumps(reply).encode()), PRICES)[0]
     assert (row.cost_usd, row.is_stream) == (CHAT_USD, True)

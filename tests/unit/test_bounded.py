@@ -10,14 +10,14 @@ from services.domain.enrich import to_record
 from services.domain.exchange.bounded import MAX_CONTENT_BYTES, MAX_MARKS, bounded_request, bounded_response
 from services.domain.omission import without_bodies
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, chat_answer
+from tests.builders import an_event, chat_response
 
 PRICES = ShippedPrices()
 OMIT = RequestTags(omit_request=True, omit_response=True)
 MANY = b",".join(b'"%07d":1' % number for number in range(MAX_MARKS))
 OBJECTS = b"[%b]" % b",".join([b"{}"] * MAX_MARKS)
 CHAT = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hi"}]'
-ANSWER = chat_answer()
+RESPONSE = chat_response()
 
 HEAVY_REQUESTS = {
     "many names": CHAT + b"," + MANY + b"}",
@@ -33,7 +33,7 @@ LIGHT_REQUESTS = {
 }
 
 
-def event_of(request: bytes = CHAT + b"}", response: bytes = ANSWER, *, encoding: str = "") -> ExchangeEvent:
+def event_of(request: bytes = CHAT + b"}", response: bytes = RESPONSE, *, encoding: str = "") -> ExchangeEvent:
     return an_event(request_body=request, response_body=response, content_encoding=encoding, tags=OMIT)
 
 

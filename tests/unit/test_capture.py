@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.event import Outcome, RequestTags
-from services.domain.exchange.capture import MAX_LOOSE, Capture, CapturedBody, CaptureSpace
+from schemas.event import Outcome, ProviderAccount, RequestTags
+from services.domain.exchange.capture import Capture
+from services.domain.exchange.captured_body import MAX_LOOSE, CapturedBody, CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
 from tests.builders import ORGANIZATION, REQUEST_ID
@@ -27,6 +28,8 @@ def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Captur
         target=target,
         head=parse_head([(b"Content-Type", b"application/json"), (b"Content-Encoding", b"gzip")]),
         tags=RequestTags(user_id="u"),
+        account=ProviderAccount(organization="org-asked"),
+        proxy_id="proxy-1",
         limit=limit,
         space=space or CaptureSpace(10_000),
     )

@@ -11,10 +11,17 @@ import pytest
 from schemas.errors import InvalidSetting
 from services.domain.exchange.routes import Routes, origin_of, origins_of
 from services.domain.logging_api.event import LOG_PATHS
-from services.domain.providers.catalog import PROVIDERS, ROUTED, has_quirk, price_list_of, provider_named
+from services.domain.providers.catalog import (
+    PROVIDERS,
+    ROUTED,
+    has_quirk,
+    price_list_of,
+    provider_named,
+    provider_of_host,
+)
 from services.domain.providers.record import Provider, Quirk
 from services.settings import ProxySettings
-from services.stores.shipped_prices.book import SELLERS
+from services.stores.shipped_prices.names import seller_of
 
 SERVICES = Path(__file__).parents[2] / "services"
 NAMES = {name for provider in PROVIDERS for name in provider.names}
@@ -67,7 +74,8 @@ def test_every_record_in_the_package_is_in_the_catalog() -> None:
 def test_no_two_providers_share_a_name_a_label_or_the_seller_of_different_lists() -> None:
     names = Counter(name for provider in PROVIDERS for name in provider.names)
     labels = Counter(provider.label for provider in PROVIDERS if provider.label)
-    assert {count for counted in (names, labels) for count in counted.values()} == {1}
+    log_labels = Counter(provider.log_label for provider in PROVIDERS if provider.log_label)
+    assert {count for counted in (names, labels, log_labels) for count in counted.values()} == {1}
     lists = {provider.prices.seller: provider.prices for provider in PROVIDERS if provider.prices}
     assert all(provider.prices == lists[provider.prices.seller] for provider in PROVIDERS if provider.prices)
 
@@ -77,9 +85,12 @@ def test_a_record_holds_together(provider: Provider) -> None:
     assert provider.title
     assert all(name == name.upper() for name in provider.names)
     assert provider.label == provider.label.lower()
+    assert re.compile(provider.hosts)
     if provider.base_url:
         assert provider.label
         assert provider.credential_headers
+        host = origin_of(provider.base_url.replace("{region}", "us-east-1")).host
+        assert provider_of_host(host) is provider
         assert origin_of(provider.base_url).tls
     for name in provider.names:
         assert provider_named(name) is provider
@@ -96,7 +107,8 @@ def test_routes_settings_and_log_paths_are_made_from_the_record(provider: Provid
         target = routes.resolve(f"{prefix}/v1/models".encode())
         assert target is not None
         assert (target.provider, target.url) == (provider.name, "https://host.example/base/v1/models")
-    assert LOG_PATHS[f"/{provider.label}/v1/log"] == provider.name
+    if provider.log_label:
+        assert LOG_PATHS[f"/{provider.log_label}/v1/log"] == provider.name
 
 
 @pytest.mark.parametrize("provider", ROUTED, ids=lambda provider: provider.name)
@@ -107,7 +119,7 @@ def test_a_wrong_base_url_is_refused_by_the_name_of_its_setting(provider: Provid
         ProxySettings.from_environ({f"FAREBOX_{provider.setting.upper()}": "host"})
 
 
-def test_streams_are_asked_for_usage_only_where_they_need_it() -> None:
+def test_usage_is_requested_of_streams_only_where_they_need_it() -> None:
     routes = Routes(origins_of(ProxySettings.from_environ({}).base_urls()))
     needing = {
         path: target.stream_usage_on_request
@@ -119,5 +131,5 @@ def test_streams_are_asked_for_usage_only_where_they_need_it() -> None:
 
 def test_of_a_name_that_nobody_knows_nothing_is_assumed() -> None:
     unknown = provider_named("ACME")
-    assert (unknown, unknown.prices, "ACME" in SELLERS) == (Provider(name="ACME"), None, False)
+    assert (unknown, unknown.prices, seller_of("ACME")) == (Provider(name="ACME"), None, None)
     assert not any(has_quirk("ACME", quirk) for quirk in Quirk)

@@ -1,16 +1,35 @@
 """The SQL of listings and reports; that of filters is in tests/golden/filters.jsonl."""
 
 import re
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
 
 from schemas.statement import Statement
-from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE
-from services.sql.compile import compile_filter, compile_listing, compile_report, compile_spellings
+from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator
+from services.sql.compile import compile_listing, compile_report, compile_spellings
+from services.sql.filters import compile_filter
 from services.sql.measures import MEASURES
-from services.sql.nodes import And, ByColumn, ByProperty, ByTime, Everything, HasKey, Key, Listing, Or, Order, Report
+from services.sql.nodes import (
+    And,
+    ByColumn,
+    ByProperty,
+    ByTime,
+    Everything,
+    HasKey,
+    Key,
+    Listing,
+    Or,
+    Order,
+    Report,
+    comparison,
+)
 from services.sql.parse import parse_filter
 from services.sql.scope import Scope
 from services.sql.sort import NEWEST_FIRST
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
 KEY = "organization_id, request_created_at, request_id"
 
@@ -49,8 +68,35 @@ def test_a_listing_finds_narrow_keys_first_and_reads_wide_rows_for_one_page() ->
     assert statement.parameters == {"p0": "org-1", "p1": "a", "p2": 10, "p3": 20}
 
 
+@pytest.mark.parametrize(
+    ("changes", "reads"),
+    [
+        ({"reach": 20}, 2),  # candidates without FINAL, and the rows of the page
+        ({"reach": 60, "offset": 20}, 3),  # many candidates for each row
+        ({"where": comparison("request_id", Operator.EQUALS, str(uuid.UUID(int=1)))}, 2),
+        ({}, 2),
+    ],
+)
+def test_a_short_page_is_read_without_finding_its_keys_first(changes: dict[str, Any], reads: int) -> None:
+    page = Listing(table=REQUEST_RESPONSE, organization_id="org-1", where=Everything(), order_by=NEWEST_FIRST, limit=10)
+    sql = compile_listing(msgspec.structs.replace(page, **changes)).sql
+    assert sql.count("FROM request_response_rmt") == reads
+    is_short = bool(changes) and "offset" not in changes
+    assert sql.startswith("SELECT * FROM (") is not is_short
+
+
+def test_only_candidates_are_read_in_the_order_of_the_table() -> None:
+    page = Listing(
+        table=REQUEST_RESPONSE, organization_id="org-1", where=Everything(), order_by=NEWEST_FIRST, limit=10, reach=20
+    )
+    assert re.findall(r"ORDER BY (\S+) DESC", compile_listing(page).sql) == [
+        "request_created_at",
+        "identity(request_created_at)",
+    ]
+
+
 def test_a_listing_shows_a_row_once_that_lies_in_two_parts() -> None:
-    assert listing().sql.endswith(f" LIMIT 1 BY {KEY}")
+    assert listing().sql.endswith(f" LIMIT 1 BY {KEY}) ORDER BY request_created_at DESC, request_id DESC")
 
 
 def test_an_order_ends_with_the_key_so_that_ties_are_settled() -> None:
@@ -67,20 +113,20 @@ def test_a_random_order_is_the_engines() -> None:
 
 
 def test_bodies_are_found_by_the_whole_key_of_their_requests() -> None:
-    where = HasKey((Key(MOMENT, "a"), Key(MOMENT, "b")))
+    where = HasKey((Key(TIMESTAMP, "a"), Key(TIMESTAMP, "b")))
     statement = compile_listing(
         Listing(table=REQUEST_BODY, organization_id="org-1", where=where, order_by=NEWEST_FIRST, limit=2)
     )
     keys = "(request_created_at, request_id) IN (arrayZip({p1:Array(DateTime64(3, 'UTC'))}, {p2:Array(UUID)}))"
     assert keys in statement.sql
-    assert (statement.parameters["p1"], statement.parameters["p2"]) == ((MOMENT, MOMENT), ("a", "b"))
+    assert (statement.parameters["p1"], statement.parameters["p2"]) == ((TIMESTAMP, TIMESTAMP), ("a", "b"))
     deduplicating = re.findall(r"SELECT ((?:(?!SELECT).)*?) FROM \w+ FINAL", statement.sql)
     assert deduplicating == [f"{KEY}, version"]
 
 
 def test_a_report_without_groups_is_one_total() -> None:
     assert report().sql == (
-        "SELECT 1 AS total, count() AS m0, countIf(cost_usd IS NULL) AS m1"
+        "SELECT 1 AS total, countIf(is_call) AS m0, countIf(cost_usd IS NULL) AS m1"
         " FROM request_response_rmt FINAL WHERE organization_id = {p0:String} AND 1"
     )
 
@@ -89,7 +135,7 @@ def test_a_report_counts_groups_and_total_in_one_reading() -> None:
     statement = report(ByColumn(REQUEST_RESPONSE.columns["model"]), ByProperty("feature"), ByTime("day", "Asia/Tokyo"))
     assert statement.sql == (
         "SELECT grouping(d0) AS total, model AS d0, properties[{p1:String}] AS d1,"
-        " toDate(request_created_at, {p2:String}) AS d2, count() AS m0, countIf(cost_usd IS NULL) AS m1"
+        " toDate(request_created_at, {p2:String}) AS d2, countIf(is_call) AS m0, countIf(cost_usd IS NULL) AS m1"
         " FROM request_response_rmt FINAL WHERE organization_id = {p0:String} AND 1"
         " GROUP BY GROUPING SETS ((d0, d1, d2), ()) ORDER BY total DESC, m0 DESC NULLS LAST, d0, d1, d2"
         " LIMIT {p3:UInt64}"

@@ -16,7 +16,7 @@ from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.domain.pricing.price_book import LayeredPrices
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import MOMENT, an_event, an_operator_price, chat_answer
+from tests.builders import TIMESTAMP, an_event, an_operator_price, chat_response
 
 PRICES = ShippedPrices()
 
@@ -41,16 +41,16 @@ def test_a_completed_exchange_becomes_a_priced_row() -> None:
     assert (row.prompt_tokens, row.prompt_cache_read_tokens, row.completion_tokens) == (600, 400, 200)
     assert (row.model, row.request_model) == ("gpt-4o-mini-2024-07-18", "gpt-4o-mini")
     assert ":openai/gpt-4o-mini@always#" in row.price_id
-    assert row.response_created_at == MOMENT + timedelta(milliseconds=850)
-    assert row.version == 1_793_534_400_973_000
-    assert a_row(an_event(recorded_at=MOMENT + timedelta(seconds=7))).version == 1_793_534_407_123_000
+    assert row.response_created_at == TIMESTAMP + timedelta(milliseconds=850)
+    assert row.version == 1_793_534_400_973_000 << 12
+    assert a_row(an_event(recorded_at=TIMESTAMP + timedelta(seconds=7))).version == 1_793_534_407_123_000 << 12
 
 
 def test_a_timestamp_without_a_zone_is_utc_for_prices_too() -> None:
-    row = an_operator_price(model="*", valid_from=MOMENT, rates={}, usd_per_request=Decimal(1))
-    event = an_event(created_at=MOMENT.replace(tzinfo=None))
+    row = an_operator_price(model="*", valid_from=TIMESTAMP, rates={}, usd_per_request=Decimal(1))
+    event = an_event(created_at=TIMESTAMP.replace(tzinfo=None))
     record = to_record(event, LayeredPrices(PRICES, [row]))[0]
-    assert (record.price_id, record.request_created_at) == (f"operator/{row.id}", MOMENT)
+    assert (record.price_id, record.request_created_at) == (f"operator/{row.id}", TIMESTAMP)
 
 
 def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:
@@ -58,18 +58,18 @@ def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:
         provider="MISTRAL",
         response_body=b'{"model":"mistral-small-latest","usage":{"prompt_tokens":1000000,"completion_tokens":0}}',
     )
-    before = with_request(dated, created_at=MOMENT.replace(year=2025))
+    before = with_request(dated, created_at=TIMESTAMP.replace(year=2025))
     assert a_row(dated).cost_usd == Decimal("0.15")
     assert a_row(before).cost_usd != a_row(dated).cost_usd
     assert "@2026-03-16#" in a_row(dated).price_id
 
 
 @pytest.mark.parametrize(
-    ("override", "answered", "asked", "path", "model"),
+    ("override", "responded", "requested", "path", "model"),
     [
-        ("over", "answered", "asked", "/v1/x", "over"),
-        (None, "answered", "asked", "/v1/x", "answered"),
-        (None, None, "asked", "/v1/x", "asked"),
+        ("over", "responded", "requested", "/v1/x", "over"),
+        (None, "responded", "requested", "/v1/x", "responded"),
+        (None, None, "requested", "/v1/x", "requested"),
         (None, None, None, "/v1/engines/davinci/completions", "davinci"),
         (None, None, None, "/v1beta/models/gemini-2.5-pro:generateContent", "gemini-2.5-pro"),
         (None, None, None, "/model/anthropic.claude-v2/invoke", "anthropic.claude-v2"),
@@ -77,12 +77,12 @@ def test_the_price_is_the_one_in_force_when_the_request_was_made() -> None:
     ],
 )
 def test_the_model_is_the_first_that_is_named(
-    override: str | None, answered: str | None, asked: str | None, path: str, model: str
+    override: str | None, responded: str | None, requested: str | None, path: str, model: str
 ) -> None:
     event = an_event(
         tags=RequestTags(model_override=override),
-        request_body=json.dumps({"model": asked}).encode(),
-        response_body=json.dumps({"model": answered}).encode(),
+        request_body=json.dumps({"model": requested}).encode(),
+        response_body=json.dumps({"model": responded}).encode(),
         target_url=f"https://api.openai.com{path}",
     )
     assert a_row(event).model == model
@@ -164,7 +164,7 @@ def test_without_usage_a_cost_is_unknown_unless_nothing_can_have_been_generated(
         ({"outcome": Outcome.UPSTREAM_ERROR}, None),
         ({"outcome": Outcome.CLIENT_DISCONNECTED}, None),
         ({"response_body": b'data: {"error": {"message": "no"}}\n\n', "content_type": "text/event-stream"}, None),
-        ({"response_body": chat_answer()}, None),
+        ({"response_body": chat_response()}, None),
     ],
     ids=str,
 )
@@ -206,7 +206,7 @@ def test_fetching_a_response_again_is_not_billed_again() -> None:
 
 
 def test_an_unknown_model_is_unknown_and_keeps_its_tokens() -> None:
-    row = a_row(an_event(response_body=chat_answer(model="no-such-model")))
+    row = a_row(an_event(response_body=chat_response(model="no-such-model")))
     assert (row.cost_usd, row.cost_state, row.price_id) == (None, CostState.UNKNOWN_MODEL, "")
     assert row.prompt_tokens == 600
 
@@ -272,7 +272,7 @@ def test_what_is_inconsistent_is_distinguished_from_what_no_class_holds() -> Non
 
 
 def test_what_the_provider_reports_as_cost_is_kept_beside_what_it_costs() -> None:
-    body = json.loads(chat_answer())
+    body = json.loads(chat_response())
     body["usage"]["cost"] = 0.5
     row = a_row(an_event(response_body=json.dumps(body).encode(), reported_cost_usd=Decimal("0.7")))
     assert (row.cost_usd, row.provider_cost_usd) == (Decimal("0.00024"), Decimal("0.5"))

@@ -63,7 +63,7 @@ def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "tokens"),
+    ("requested", "tokens"),
     [
         ({"messages": [{"role": "user", "content": "Hello"}]}, 2),
         ({"messages": [{"content": [{"type": "text", "text": "Hello"}, {"image_url": {"url": "data:..."}}]}]}, 2),
@@ -75,15 +75,15 @@ def test_chunks_of_any_kind_put_out_nothing_at_worst(chunk: bytes) -> None:
         ([1], 0),
     ],
 )
-def test_the_text_of_a_request_is_what_was_sent(asked: object, tokens: int) -> None:
-    usage = estimated_usage(ParsedResponse(output_characters=1), _hints(json.dumps(asked).encode()))
+def test_the_text_of_a_request_is_what_was_sent(requested: object, tokens: int) -> None:
+    usage = estimated_usage(ParsedResponse(output_characters=1), _hints(json.dumps(requested).encode()))
     assert usage == Usage(prompt_tokens=tokens, completion_tokens=1)
 
 
 @pytest.mark.parametrize(("brackets", "tokens"), [(MAX_BRACKETS, 2), (MAX_BRACKETS + 1, 0)])
 def test_a_request_of_more_lists_than_anybody_means_counts_nothing(brackets: int, tokens: int) -> None:
-    asked = b'[{"content":"Hello"},' + b"[]," * (brackets - 2) + b"1]"
-    assert estimated_usage(ParsedResponse(output_characters=1), _hints(asked)) == Usage(
+    requested = b'[{"content":"Hello"},' + b"[]," * (brackets - 2) + b"1]"
+    assert estimated_usage(ParsedResponse(output_characters=1), _hints(requested)) == Usage(
         prompt_tokens=tokens, completion_tokens=1
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.event import ExchangeEvent, Outcome, decode_event
 from services.proxy.exchange.deadlines import HOLD_S
 from tests.exchange_line import Line
-from tests.scripted_provider import answer, chunked
+from tests.scripted_provider import chunked, http_response
 
 
 async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:
@@ -41,14 +41,14 @@ def unframed(said: bytes) -> tuple[bytes, bytes]:
     return head, body
 
 
-ANSWERS = {
-    "length": (answer(b'{"id": "x", "usage": {}}'), False),
+RESPONSES = {
+    "length": (http_response(b'{"id": "x", "usage": {}}'), False),
     "chunks": (chunked(b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n", end=b"0\r\nX-T: 1\r\n\r\n"), False),
     "interim": (b"HTTP/1.1 103 Early\r\nLink: <x>\r\n\r\nHTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok", False),
     "close": (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nuntil the end", True),
-    "error": (answer(b"slow down", status="429 Too Many Requests", more="Retry-After: 1\r\n"), False),
+    "error": (http_response(b"slow down", status="429 Too Many Requests", more="Retry-After: 1\r\n"), False),
     "nothing": (b"HTTP/1.1 204 No Content\r\n\r\n", False),
-    "broken off": (answer(b"twelve bytes")[:-4], True),
+    "broken off": (http_response(b"twelve bytes")[:-4], True),
 }
 
 
@@ -57,11 +57,11 @@ def _cuts(data: bytes, places: list[int]) -> Iterator[bytes]:
     return (data[start:stop] for start, stop in pairwise(edges))
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", RESPONSES)
 @given(places=st.lists(st.integers(0, 10_000), max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_however_the_providers_bytes_are_cut_caller_and_event_get_the_same(name: str, places: list[int]) -> None:
-    data, ends = ANSWERS[name]
+def test_however_the_providers_bytes_are_cut_client_and_event_get_the_same(name: str, places: list[int]) -> None:
+    data, ends = RESPONSES[name]
     whole, whole_event = asyncio.run(exchanged([data], ends=ends))
     cut, cut_event = asyncio.run(exchanged(list(_cuts(data, places)), ends=ends))
     assert unframed(cut) == unframed(whole)
@@ -75,7 +75,7 @@ def test_however_the_providers_bytes_are_cut_caller_and_event_get_the_same(name:
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", ["length", "chunks", "close", "error", "nothing"])
 async def test_the_end_of_a_response_leaves_after_its_event(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    line, (data, ends) = Line(), ANSWERS[name]
+    line, (data, ends) = Line(), RESPONSES[name]
     published: list[int] = []
     write = line.client.write
 
@@ -89,23 +89,23 @@ async def test_the_end_of_a_response_leaves_after_its_event(name: str, monkeypat
         line.upstream.connection.data_received(data[place : place + 1])
     if ends:
         line.upstream.connection.connection_lost(None)
-    assert line.answers == 1
+    assert line.responses == 1
     assert published[-1] == 1
 
 
-def test_what_does_not_end_well_is_told_apart() -> None:
+def test_what_does_not_end_well_is_distinguished() -> None:
     endings = {
-        name: asyncio.run(exchanged([data], ends=ends))[1].response.outcome for name, (data, ends) in ANSWERS.items()
+        name: asyncio.run(exchanged([data], ends=ends))[1].response.outcome for name, (data, ends) in RESPONSES.items()
     }
     odd = {"error": Outcome.PROVIDER_ERROR, "broken off": Outcome.UPSTREAM_ERROR}
-    assert endings == dict.fromkeys(ANSWERS, Outcome.COMPLETED) | odd
+    assert endings == dict.fromkeys(RESPONSES, Outcome.COMPLETED) | odd
 
 
 @pytest.mark.anyio
-async def test_the_time_that_a_caller_took_is_not_held_against_the_provider() -> None:
+async def test_the_time_that_a_client_took_is_not_held_against_the_provider() -> None:
     line = Line()
     line.ask()
-    line.upstream.connection.data_received(answer(b"twelve bytes")[:-4])
+    line.upstream.connection.data_received(http_response(b"twelve bytes")[:-4])
     answered_s = monotonic()
     line.exchange.client_slow()
     assert line.upstream.wire.paused
@@ -119,7 +119,7 @@ async def test_the_time_that_a_caller_took_is_not_held_against_the_provider() ->
 
 
 @pytest.mark.anyio
-async def test_for_a_caller_that_still_takes_an_earlier_answer_the_provider_is_not_read() -> None:
+async def test_for_a_client_that_still_takes_an_earlier_response_the_provider_is_not_read() -> None:
     line = Line()
     line.exchange.client_slow()
     line.ask()
@@ -155,15 +155,15 @@ class HeldSink:
 
 
 @pytest.mark.anyio
-async def test_an_answer_that_was_cut_off_for_want_of_a_receipt_is_over_once_though_the_receipt_comes_late() -> None:
+async def test_a_response_that_was_cut_off_for_want_of_a_receipt_is_over_once_though_the_receipt_comes_late() -> None:
     sink = HeldSink()
     line = Line(strict_sink=sink)
     line.ask()
-    line.upstream.connection.data_received(answer(b"whole"))
+    line.upstream.connection.data_received(http_response(b"whole"))
     late_s = monotonic() + HOLD_S + 1
     for _ in range(2):
         line.exchange.check(late_s)
-        assert (line.answers, line.client.closed) == (1, True)
+        assert (line.responses, line.client.closed) == (1, True)
     sink.verdict.set_result(None)
     await asyncio.sleep(0)
-    assert line.answers == 1
+    assert line.responses == 1

@@ -1,7 +1,7 @@
 """The life of an exchange, whatever happens in whatever order on either side of it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
@@ -13,7 +13,7 @@ from schemas.errors import BrokerUnavailable, Unauthenticated, UpstreamUnavailab
 from schemas.event import ExchangeEvent
 from schemas.key import KeyOwner
 from schemas.origin import Origin
-from services.domain.exchange.capture import CaptureSpace
+from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
 from services.ports import Headers, ResponseReceiver
@@ -26,8 +26,10 @@ from services.proxy.exchange.exchange import TRANSITIONS, Exchange, State
 from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.recorder import EventRecorder, Request
 from services.proxy.exchange.request_ids import RequestIds
+from services.stores.clock import SystemClock
 from services.telemetry import Metrics
-from tests.builders import MOMENT, ORGANIZATION
+from tests.builders import ORGANIZATION, TIMESTAMP
+from tests.proxy_rig import an_attribution
 
 OWNER = KeyOwner(organization_id=ORGANIZATION, key_id="key-1")
 STREAM = [(b"Content-Type", b"text/event-stream")]
@@ -79,6 +81,9 @@ class Client:
     def close_after(self) -> None:
         assert not self.heads
 
+    def change_protocol(self, headers: Headers, stop: Callable[[], None]) -> bool:
+        raise NotImplementedError
+
     def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:  # noqa: ARG002
         assert not self.over
         self.heads += 1
@@ -111,6 +116,7 @@ class Provider:
     """The Upstream of one call, and that call."""
 
     receiver: ResponseReceiver | None = None  # while the call is open
+    waited_s = 0.0
 
     def __init__(self) -> None:
         self.calls = 0
@@ -190,6 +196,7 @@ class Life(RuleBasedStateMachine):
             sink=self.sink,
             metrics=metrics,
             draw_id=RequestIds(bytes).draw,
+            attribution=an_attribution(),
             capture_bytes=10_000,
             capture_total_bytes=10_000,
         )
@@ -201,7 +208,9 @@ class Life(RuleBasedStateMachine):
             metrics=metrics,
             drains=Drains(recorder=recorder, metrics=metrics, limits=limits, by_default=drains),
             buffer_memory=self.memory,
+            realtime_memory=CaptureSpace(10_000),
             paced=PacedWork(),
+            clock=SystemClock(),
             strict=strict,
             limits=Limits(max_body_bytes=30, first_byte_timeout_s=1, idle_timeout_s=1, total_timeout_s=1e9),
         )
@@ -210,11 +219,11 @@ class Life(RuleBasedStateMachine):
         )
         assert target is not None
         head = parse_head([(b"Helicone-Auth", b"Bearer k"), (b"Content-Length", b"30")])
-        request = Request(method=b"POST", target=target, head=head, created_at=MOMENT, began_s=monotonic())
+        request = Request(method=b"POST", target=target, head=head, created_at=TIMESTAMP, began_s=monotonic())
         self.exchange = CheckedExchange(context, self.client, request)
         if admitted:
             self.begins()
-            self.gate_answers(OWNER)
+            self.gate_responses(OWNER)
 
     def teardown(self) -> None:
         if hasattr(self, "sink"):
@@ -279,7 +288,7 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.gate.callback is not None)
     @rule(result=st.sampled_from([OWNER] * 6 + [None, Unauthenticated("no")]))
-    def gate_answers(self, result: Any) -> None:
+    def gate_responses(self, result: Any) -> None:
         callback, self.gate.callback = self.gate.callback, None
         assert callback is not None
         self.owned = result is OWNER and self.exchange.state is State.ADMISSION

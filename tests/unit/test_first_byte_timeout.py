@@ -17,6 +17,7 @@ class Next:
     """The upstream behind the decorator, its one call, and a record of what was called."""
 
     receiver: ResponseReceiver
+    waited_s = 0.0
 
     def __init__(self) -> None:
         self.record: Record = []

@@ -26,11 +26,11 @@ FULL_USD = Decimal("0.0153")
 
 
 def a_row(response: dict[str, Any], content: object) -> RequestRecord:
-    asked = {"model": "claude-sonnet-4-20250514", "messages": [{"role": "user", "content": content}]}
+    requested = {"model": "claude-sonnet-4-20250514", "messages": [{"role": "user", "content": content}]}
     event = an_event(
         provider="ANTHROPIC",
         target_url="https://api.anthropic.com/v1/messages",
-        request_body=json.dumps(asked).encode(),
+        request_body=json.dumps(requested).encode(),
         response_body=json.dumps(response).encode(),
         logged=True,
     )

@@ -23,8 +23,8 @@ def test_warnings_degrade_a_process_that_works() -> None:
 def test_a_process_is_unavailable_for_all_its_reasons_until_they_are_withdrawn() -> None:
     health = Health()
     health.warnings["journal"] = lambda: ["a file is damaged"]
-    health.troubles |= {"log": "the disk is full", "worker": "no warehouse"}
+    health.failures |= {"log": "the disk is full", "worker": "no warehouse"}
     assert health.unhealthy_reason == "the disk is full; no warehouse"
-    assert json.loads(health.render()) == {"status": "unavailable", "trouble": "the disk is full; no warehouse"}
-    del health.troubles["log"]
+    assert json.loads(health.render()) == {"status": "unavailable", "reason": "the disk is full; no warehouse"}
+    del health.failures["log"]
     assert health.unhealthy_reason == "no warehouse"

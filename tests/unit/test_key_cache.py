@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from schemas.errors import Busy, Forbidden, StoreUnavailable, Unauthenticated
+from schemas.errors import Busy, ExpiredKey, Forbidden, StoreUnavailable, Unauthenticated
 from schemas.key import KeyOwner, Permission
 from services.auth_cache import AuthCachePolicy
 from services.proxy.exchange.key_cache import POLICY, ApiKeyCache, AuthResult
+from services.stores.clock import SystemClock
 from tests.builders import ORGANIZATION
 from tests.proxy_rig import SECRET, Keys, key_id_of
 
@@ -50,7 +52,7 @@ def run(
 ) -> None:
     async def played() -> None:
         store = Keys()
-        cache = ApiKeyCache(store, policy, now_s=time or Time())
+        cache = ApiKeyCache(store, policy, clock=SystemClock(), now_s=time or Time())
         await story(store, cache)
         await cache.close()
 
@@ -59,13 +61,13 @@ def run(
 
 def test_a_valid_key_is_looked_up_once_a_minute_in_the_background(time: Time) -> None:
     async def story(store: Keys, cache: ApiKeyCache) -> None:
-        for seconds, asked in [(0, 1), (59, 1), (60, 2), (61, 2), (119, 2)]:
+        for seconds, requested in [(0, 1), (59, 1), (60, 2), (61, 2), (119, 2)]:
             time.now_s = 1000.0 + seconds
             results: Results = []
             cache.check(BEARER, results.append)
             assert (results == [OWNER]) == (seconds > 0)  # at once, but for the first time
             await asyncio.sleep(0.01)
-            assert store.asked == asked
+            assert store.requested == requested
 
     run(story, time=time)
 
@@ -94,11 +96,23 @@ def test_a_key_that_was_idle_for_long_is_looked_up_before_it_is_used(time: Time)
 def test_known_keys_work_however_long_the_store_is_unavailable(time: Time) -> None:
     async def story(store: Keys, cache: ApiKeyCache) -> None:
         assert await result_of(cache) == OWNER
-        store.away = True
+        store.unreachable = True
         for _ in range(5):
             time.now_s += 100_000
             assert await result_of(cache) == OWNER
         assert isinstance(await result_of(cache, b"Bearer sk-helicone-somebody"), StoreUnavailable)
+
+    run(story, time=time)
+
+
+def test_an_outage_prolongs_no_key_that_expires(time: Time) -> None:
+    async def story(store: Keys, cache: ApiKeyCache) -> None:
+        store.expires_at = datetime.now(UTC) + timedelta(milliseconds=100)
+        assert isinstance(await result_of(cache), KeyOwner)
+        store.unreachable = True
+        await asyncio.sleep(0.1)
+        time.now_s += 121
+        assert isinstance(await result_of(cache), ExpiredKey)
 
     run(story, time=time)
 
@@ -135,11 +149,11 @@ def test_unknown_keys_neither_fill_the_memory_nor_flood_the_store() -> None:
                 cache.check(b"Bearer sk-helicone-%d-%d" % (batch, number), results.append)
             await asyncio.sleep(0.005)
             assert [type(each) for each in results] == [Busy] * 4 + [Unauthenticated] * 4
-        assert store.asked == 40
+        assert store.requested == 40
         assert isinstance(await result_of(cache, b"Bearer sk-helicone-9-3"), Unauthenticated)
-        assert store.asked == 40, "the latest are cached"
+        assert store.requested == 40, "the latest are cached"
         assert isinstance(await result_of(cache, b"Bearer sk-helicone-0-3"), Unauthenticated)
-        assert store.asked == 41, "the oldest are evicted"
+        assert store.requested == 41, "the oldest are evicted"
 
     run(story, policy=policy)
 
@@ -153,7 +167,7 @@ def test_wrong_keys_do_not_evict_a_good_one() -> None:
         for number in range(100):
             cache.check(b"Bearer sk-helicone-%d" % number, results.append)
         await asyncio.sleep(0.01)
-        store.away = True
+        store.unreachable = True
         assert await result_of(cache) == OWNER
         assert len(results) == 100
 
@@ -183,6 +197,6 @@ def test_a_key_takes_one_place_however_it_is_spelled() -> None:
             for scheme in (b"bearer", b"Bearer"):
                 assert await result_of(cache, scheme + b" " * spaces + SECRET.encode()) == OWNER
         await result_of(cache, b"Bearer sk-helicone-other")
-        assert store.asked == 2
+        assert store.requested == 2
 
     run(story, policy=replace(POLICY, max_valid=2))

@@ -15,13 +15,13 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.domain.exchange.headers import Pair
-from services.domain.logging_api.event import LOG_PATHS, LoggedBy, parse_log
+from services.domain.logging_api.event import LOG_PATHS, LoggedBy, parse_log_steps, result_of
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import MOMENT, ORGANIZATION, REQUEST_ID
+from tests.builders import ORGANIZATION, REQUEST_ID, TIMESTAMP
 from tests.logged_calls import CHAT, CHUNKS, MESSAGE, STARTED_S, a_log, as_events, as_lines
 
 PRICES = ShippedPrices()
-NOW = MOMENT + timedelta(minutes=5)
+NOW = TIMESTAMP + timedelta(minutes=5)
 DRAWN = "01932c07-2a00-7000-8000-00000000d4a1"
 
 
@@ -30,7 +30,7 @@ def read(
 ) -> ExchangeEvent:
     payload = log if isinstance(log, bytes) else json.dumps(log).encode()
     by = LoggedBy(organization_id=ORGANIZATION, key_id="key-1", provider=provider, helicone_headers=labels)
-    return parse_log(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes)
+    return result_of(parse_log_steps(payload, by, drawn_id=DRAWN, now=NOW, capture_bytes=capture_bytes))
 
 
 def row(log: dict[str, Any], *, provider: str = "OPENAI") -> RequestRecord:
@@ -43,7 +43,7 @@ def row(log: dict[str, Any], *, provider: str = "OPENAI") -> RequestRecord:
 def test_a_log_becomes_the_event_that_the_proxy_would_have_made() -> None:
     event = read(a_log(url="https://api.openai.com/v1/chat/completions"))
     assert (event.request.organization_id, event.request.request_id) == (ORGANIZATION, DRAWN)
-    assert (event.request.created_at, event.request.provider, event.request.method) == (MOMENT, "OPENAI", "POST")
+    assert (event.request.created_at, event.request.provider, event.request.method) == (TIMESTAMP, "OPENAI", "POST")
     assert event.request.target_url == "https://api.openai.com/v1/chat/completions"
     assert json.loads(event.request.body)["model"] == "gpt-4o-mini"
     assert (event.response.outcome, event.response.status) == (Outcome.COMPLETED, 200)
@@ -62,7 +62,7 @@ def test_a_call_that_names_its_id_keeps_it_and_the_real_header_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         {"seconds": STARTED_S, "milliseconds": 123},
         {"seconds": STARTED_S, "milliseconds": 123.4},
@@ -76,9 +76,9 @@ def test_a_call_that_names_its_id_keeps_it_and_the_real_header_wins() -> None:
         "2026-11-01T13:30:00.123+01:30",
     ],
 )
-def test_a_timestamp_may_be_written_in_many_ways(told: Any) -> None:
-    event = read(a_log(started=told, ended="2026-11-01T12:00:01Z"))
-    assert event.request.created_at == MOMENT
+def test_a_timestamp_may_be_written_in_many_ways(reported: Any) -> None:
+    event = read(a_log(started=reported, ended="2026-11-01T12:00:01Z"))
+    assert event.request.created_at == TIMESTAMP
     assert event.request.created_at.utcoffset() == timedelta(0)
     assert event.response.latency_ms == 877
 
@@ -154,7 +154,7 @@ def test_a_cost_that_cannot_be_is_refused(cost: float) -> None:
 
 def test_too_deep_a_payload_is_refused() -> None:
     deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
-    log = json.dumps(a_log(answer={"x": "HERE"})).encode().replace(b'"HERE"', deep)
+    log = json.dumps(a_log(response={"x": "HERE"})).encode().replace(b'"HERE"', deep)
     with pytest.raises(InvalidRequest, match="nested too deeply"):
         read(log)
 
@@ -229,7 +229,7 @@ def test_names_in_snake_case_are_read_as_headers_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("route", "told", "provider"),
+    ("route", "reported", "provider"),
     [
         ("/custom/v1/log", None, "CUSTOM"),
         ("/oai/v1/log", None, "OPENAI"),
@@ -240,8 +240,8 @@ def test_names_in_snake_case_are_read_as_headers_too() -> None:
         ("/custom/v1/log", "My own.LLM", "MY OWN.LLM"),
     ],
 )
-def test_the_path_names_the_provider_unless_the_payload_does(route: str, told: str | None, provider: str) -> None:
-    assert read(a_log(provider=told), provider=LOG_PATHS[route]).request.provider == provider
+def test_the_path_names_the_provider_unless_the_payload_does(route: str, reported: str | None, provider: str) -> None:
+    assert read(a_log(provider=reported), provider=LOG_PATHS[route]).request.provider == provider
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_the_url_is_kept_without_what_may_hold_keys(url: str, kept: str) -> None
     ],
 )
 def test_the_status_shows_how_the_call_ended(status: int, outcome: Outcome, kept: int) -> None:
-    kept_row = row(a_log(status=status, answer={"id": "x"}))
+    kept_row = row(a_log(status=status, response={"id": "x"}))
     assert (kept_row.outcome, kept_row.status) == (outcome, kept)
 
 
@@ -300,13 +300,13 @@ def test_both_bodies_are_kept_as_written() -> None:
     [(as_events(CHUNKS), "text/event-stream"), (as_lines(CHUNKS), "text/plain"), ("so be it", "text/plain")],
 )
 def test_a_text_is_the_response_whatever_json_holds(text: str, content_type: str) -> None:
-    event = read(a_log(text=text, answer={"_type": "unknown"}, first_token_ms=119.6))
+    event = read(a_log(text=text, response={"_type": "unknown"}, first_token_ms=119.6))
     assert (event.response.body, event.response.content_type) == (text.encode(), content_type)
     assert event.response.first_byte_ms == 120
 
 
 def test_json_that_was_encoded_twice_is_read() -> None:
-    assert row(a_log(answer=json.dumps(CHAT))).cost_usd == Decimal("0.00024")
+    assert row(a_log(response=json.dumps(CHAT))).cost_usd == Decimal("0.00024")
 
 
 @pytest.mark.parametrize("nothing", [{"json": None}, {}, {"json": None, "textBody": None}, {"textBody": ""}])
@@ -317,7 +317,7 @@ def test_a_response_without_a_body_has_an_unknown_cost(nothing: dict[str, Any]) 
 
 
 def test_large_bodies_are_cut_and_their_size_is_kept() -> None:
-    event = read(a_log(text="é" * 100, asked={"model": "m" * 100}), capture_bytes=50)
+    event = read(a_log(text="é" * 100, requested={"model": "m" * 100}), capture_bytes=50)
     assert (len(event.response.body), event.response.body_bytes) == (50, 200)
     assert (len(event.request.body), event.request.body_bytes) == (50, 113)
 
@@ -336,8 +336,8 @@ def test_large_bodies_are_cut_and_their_size_is_kept() -> None:
     ],
 )
 def test_text_cut_within_a_character_is_no_reason_to_lose_a_call(written: str, read_as: str) -> None:
-    asked = json.dumps(a_log(asked={"model": "gpt-4o-mini", "user": "HERE"})).replace("HERE", written)
-    assert json.loads(read(asked.encode()).request.body)["user"] == read_as
+    requested = json.dumps(a_log(requested={"model": "gpt-4o-mini", "user": "HERE"})).replace("HERE", written)
+    assert json.loads(read(requested.encode()).request.body)["user"] == read_as
 
 
 def test_bytes_that_are_no_text_are_no_reason_to_lose_a_call() -> None:
@@ -349,7 +349,7 @@ def test_bytes_that_are_no_text_are_no_reason_to_lose_a_call() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "name"),
+    ("requested", "reply", "name"),
     [
         ({}, {"_type": "tool", "toolName": "weather", "degrees": 3}, "tool:weather"),
         ({"_type": "tool", "toolName": "weather"}, None, "tool:weather"),
@@ -364,34 +364,38 @@ def test_bytes_that_are_no_text_are_no_reason_to_lose_a_call() -> None:
         ({"_type": "tool", "toolName": "weather"}, {"_type": "tool", "toolName": "unknown"}, "tool:weather"),
     ],
 )
-def test_a_non_llm_step_has_its_name_and_is_free(asked: Any, answer: Any, name: str) -> None:
-    log = a_log(asked=asked, answer=answer, text="done" if answer is None else None)
+def test_a_non_llm_step_has_its_name_and_is_free(requested: Any, reply: Any, name: str) -> None:
+    log = a_log(requested=requested, response=reply, text="done" if reply is None else None)
     stepped = row(log, provider="CUSTOM")
     assert (stepped.model, stepped.cost_usd, stepped.cost_state) == (name, Decimal(0), CostState.FREE)
 
 
 def test_a_step_that_responded_in_lines_is_no_stream_of_a_model() -> None:
-    found = row(a_log(asked={"_type": "data", "name": "orders"}, text=as_lines([{"id": 1, "text": "a"}, {"id": 2}])))
+    found = row(
+        a_log(requested={"_type": "data", "name": "orders"}, text=as_lines([{"id": 1, "text": "a"}, {"id": 2}]))
+    )
     assert (found.model, found.cost_state) == ("data:orders", CostState.FREE)
 
 
 def test_a_step_whose_response_holds_usage_costs_what_its_model_costs() -> None:
-    stepped = row(a_log(answer=CHAT | {"_type": "tool", "toolName": "summarize"}))
+    stepped = row(a_log(response=CHAT | {"_type": "tool", "toolName": "summarize"}))
     assert (stepped.model, stepped.cost_usd) == ("gpt-4o-mini-2024-07-18", Decimal("0.00024"))
 
 
 def test_an_unknown_type_is_a_call_of_a_model() -> None:
-    log = a_log(asked={"model": "gpt-4o-mini", "_type": "unknown"}, answer={"_type": "unknown", "toolName": "unknown"})
+    log = a_log(
+        requested={"model": "gpt-4o-mini", "_type": "unknown"}, response={"_type": "unknown", "toolName": "unknown"}
+    )
     assert (row(log).model, row(log).cost_state) == ("gpt-4o-mini", CostState.NO_USAGE)
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini-2024-07-18", "no-such-model"])
 def test_a_cost_that_the_client_reports_is_shown_and_never_ours(model: str) -> None:
-    log = a_log(answer=CHAT | {"model": model})
+    log = a_log(response=CHAT | {"model": model})
     log["providerResponse"]["cost"] = 0.1
-    told = row(log)
-    assert told.provider_cost_usd == Decimal("0.1")
-    assert told.cost_usd == (None if model == "no-such-model" else Decimal("0.00024"))
+    reported = row(log)
+    assert reported.provider_cost_usd == Decimal("0.1")
+    assert reported.cost_usd == (None if model == "no-such-model" else Decimal("0.00024"))
 
 
 @pytest.mark.parametrize(
@@ -410,17 +414,17 @@ def test_a_stream_that_ended_in_an_error_is_not_free_when_something_was_generate
 
 
 def test_a_custom_call_has_the_price_of_its_models_only_seller() -> None:
-    logged = row(a_log(answer=MESSAGE), provider="CUSTOM")
+    logged = row(a_log(response=MESSAGE), provider="CUSTOM")
     assert (logged.provider, logged.cost_usd) == ("CUSTOM", Decimal("0.010575"))
-    assert row(a_log(answer=MESSAGE, provider="my-llm"), provider="CUSTOM").cost_state is CostState.UNKNOWN_MODEL
+    assert row(a_log(response=MESSAGE, provider="my-llm"), provider="CUSTOM").cost_state is CostState.UNKNOWN_MODEL
 
 
 def test_the_timestamp_of_the_call_and_not_of_its_log_chooses_the_price() -> None:
-    answer = {"model": "mistral-small-latest", "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
+    reply = {"model": "mistral-small-latest", "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 0}}
     early = datetime.fromisoformat("2025-03-01T00:00:00Z").isoformat()
     now, then = (
-        row(a_log(answer=answer, provider="mistral")),
-        row(a_log(answer=answer, provider="mistral", started=early, ended=early)),
+        row(a_log(response=reply, provider="mistral")),
+        row(a_log(response=reply, provider="mistral", started=early, ended=early)),
     )
     assert now.cost_usd == Decimal("0.15")
     assert then.cost_usd not in (None, now.cost_usd)

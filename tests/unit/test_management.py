@@ -11,7 +11,7 @@ import pytest
 from schemas.price import CostState
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, chat_answer
+from tests.builders import an_event, chat_response
 
 PRICES = ShippedPrices()
 
@@ -88,13 +88,13 @@ def routes(sdk: str) -> list[str]:
 def _posted(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VERBS:
-            told = {word.arg: word.value for word in node.keywords}
-            if node.func.attr == "_post" or ast.unparse(told.get("method", ast.Constant("get"))) == "'post'":
-                yield _path(node.args[0] if node.args else told["path"])
+            reported = {word.arg: word.value for word in node.keywords}
+            if node.func.attr == "_post" or ast.unparse(reported.get("method", ast.Constant("get"))) == "'post'":
+                yield _path(node.args[0] if node.args else reported["path"])
 
 
 def _path(node: ast.expr) -> str:
-    """Of a text, of `path_template(text, ...)`, or of a choice that tells two forms of one path."""
+    """Of a text, of `path_template(text, ...)`, or of a choice that reports two forms of one path."""
     texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
     paths = [text for text in texts if text.startswith("/")]
     assert paths, ast.unparse(node)
@@ -148,5 +148,5 @@ def test_a_management_path_is_free_with_its_own_provider_only(provider: str, pat
 
 @pytest.mark.parametrize("path", ["threads/thread_1/messages", "organization/projects", "skills"])
 def test_a_management_call_that_reports_usage_is_charged(path: str) -> None:
-    event = an_event(target_url=f"https://api.openai.com/v1/{path}", response_body=chat_answer())
+    event = an_event(target_url=f"https://api.openai.com/v1/{path}", response_body=chat_response())
     assert to_record(event, PRICES)[0].cost_state is CostState.PRICED

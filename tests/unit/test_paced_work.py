@@ -14,11 +14,11 @@ PIECE_S = 0.02
 
 
 def run(story: Callable[[PacedWork], Coroutine[Any, Any, None]]) -> None:
-    async def told() -> None:
+    async def reported() -> None:
         async with asyncio.timeout(10):
             await story(PacedWork())
 
-    asyncio.run(told())
+    asyncio.run(reported())
 
 
 def steps(*, count: int, result: str) -> Generator[None, None, str]:

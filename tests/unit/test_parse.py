@@ -138,7 +138,7 @@ def test_groups_are_by_columns_with_values_and_by_properties() -> None:
     assert group_by_column("user_id") == ByColumn(REQUEST_RESPONSE.columns["user_id"])
     assert group_by_property("UserTier") == ByProperty("usertier")
     assert group_by_property("Helicone-Session-Name") == ByColumn(REQUEST_RESPONSE.columns["session_name"])
-    for name in ("properties", "request_body", "scores", "country_code", "cost", "nothing"):
+    for name in ("properties", "request_body", "scores", "country_code", "property_key", "nothing"):
         assert name not in groupable_columns()
         with pytest.raises(InvalidRequest, match=name):
             group_by_column(name)

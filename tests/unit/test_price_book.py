@@ -16,16 +16,16 @@ from schemas.usage import Usage
 from services.domain.pricing.charge import charge
 from services.domain.pricing.price_book import LayeredPrices, PriceBookHistory, effective_at, model_matches
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import MOMENT, an_operator_price
+from tests.builders import TIMESTAMP, an_operator_price
 
 SHIPPED = ShippedPrices()
 DAY = timedelta(days=1)
 
 
-def chosen(*rows: OperatorPrice, model: str = "llama-3-70b", provider: str = "CUSTOM", **asked: Any) -> str:
+def chosen(*rows: OperatorPrice, model: str = "llama-3-70b", provider: str = "CUSTOM", **requested: Any) -> str:
     """The id of the row that prices a request, or of the shipped price; '' when nothing does."""
     price = LayeredPrices(SHIPPED, rows).price_at(
-        provider, model, asked.pop("timestamp", MOMENT), asked.pop("tier", "")
+        provider, model, requested.pop("timestamp", TIMESTAMP), requested.pop("tier", "")
     )
     return "" if price is None else price.id.removeprefix("operator/")
 
@@ -37,44 +37,44 @@ def test_a_row_prices_what_has_no_other_price() -> None:
 
 def test_a_row_replaces_the_shipped_price_whole() -> None:
     row = an_operator_price(model="gpt-4o-mini", rates={"prompt_tokens": Rate(usd=Decimal("0.000001"))})
-    price = LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-4o-mini", MOMENT)
+    price = LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-4o-mini", TIMESTAMP)
     assert price is not None
     assert (price.id, price.source, price.rates) == (f"operator/{row.id}", "operator", row.rates)
     assert charge(Usage(prompt_tokens=1, completion_tokens=1), price).state is CostState.PARTIAL
 
 
 def test_where_no_row_holds_the_shipped_price_does() -> None:
-    shipped = SHIPPED.price_at("OPENAI", "gpt-4o-mini", MOMENT)
-    rows = [an_operator_price(model="gpt-4o-mini", valid_from=MOMENT + DAY), an_operator_price(model="gpt-5")]
-    assert LayeredPrices(SHIPPED, rows).price_at("OPENAI", "gpt-4o-mini", MOMENT) == shipped
+    shipped = SHIPPED.price_at("OPENAI", "gpt-4o-mini", TIMESTAMP)
+    rows = [an_operator_price(model="gpt-4o-mini", valid_from=TIMESTAMP + DAY), an_operator_price(model="gpt-5")]
+    assert LayeredPrices(SHIPPED, rows).price_at("OPENAI", "gpt-4o-mini", TIMESTAMP) == shipped
 
 
 def test_a_row_holds_from_its_start_to_before_its_end() -> None:
-    row = an_operator_price(id="a", valid_from=MOMENT, valid_until=MOMENT + DAY)
+    row = an_operator_price(id="a", valid_from=TIMESTAMP, valid_until=TIMESTAMP + DAY)
     tick = timedelta(microseconds=1)
     for timestamp, expected in [
-        (MOMENT - tick, ""),
-        (MOMENT, "a"),
-        (MOMENT + DAY - tick, "a"),
-        (MOMENT + DAY, ""),
+        (TIMESTAMP - tick, ""),
+        (TIMESTAMP, "a"),
+        (TIMESTAMP + DAY - tick, "a"),
+        (TIMESTAMP + DAY, ""),
     ]:
         assert chosen(row, timestamp=timestamp) == expected, timestamp
 
 
 def test_a_row_that_ends_before_it_starts_holds_never() -> None:
-    assert chosen(an_operator_price(valid_from=MOMENT, valid_until=MOMENT - DAY)) == ""
+    assert chosen(an_operator_price(valid_from=TIMESTAMP, valid_until=TIMESTAMP - DAY)) == ""
 
 
 BY_PRECEDENCE = [
-    {"model": "llama-3-70b", "provider": "CUSTOM", "valid_from": MOMENT - 2 * DAY},
-    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "effective_for_events_since": MOMENT - DAY},
-    {"model": "llama-3-70b", "valid_from": MOMENT - DAY, "effective_for_events_since": MOMENT - 2 * DAY},
-    {"model": "llama-3-70b", "valid_from": MOMENT - 2 * DAY, "effective_for_events_since": MOMENT},
-    {"model": "llama-3-*b", "provider": "custom", "valid_from": MOMENT - 2 * DAY},
-    {"model": "llama-3-*b", "valid_from": MOMENT},
-    {"model": "llama-*", "provider": "custom", "valid_from": MOMENT},
-    {"model": "*", "provider": "CUSTOM", "valid_from": MOMENT},
-    {"model": "*", "valid_from": MOMENT},
+    {"model": "llama-3-70b", "provider": "CUSTOM", "valid_from": TIMESTAMP - 2 * DAY},
+    {"model": "llama-3-70b", "valid_from": TIMESTAMP - DAY, "effective_for_events_since": TIMESTAMP - DAY},
+    {"model": "llama-3-70b", "valid_from": TIMESTAMP - DAY, "effective_for_events_since": TIMESTAMP - 2 * DAY},
+    {"model": "llama-3-70b", "valid_from": TIMESTAMP - 2 * DAY, "effective_for_events_since": TIMESTAMP},
+    {"model": "llama-3-*b", "provider": "custom", "valid_from": TIMESTAMP - 2 * DAY},
+    {"model": "llama-3-*b", "valid_from": TIMESTAMP},
+    {"model": "llama-*", "provider": "custom", "valid_from": TIMESTAMP},
+    {"model": "*", "provider": "CUSTOM", "valid_from": TIMESTAMP},
+    {"model": "*", "valid_from": TIMESTAMP},
 ]
 
 
@@ -90,48 +90,66 @@ def test_the_order_in_which_rows_are_known_decides_nothing() -> None:
     assert {chosen(*order) for order in itertools.permutations(rows)} == {"c"}
 
 
+@pytest.mark.parametrize(
+    ("given", "stored", "is_same"),
+    [
+        ("azure_openai", "AZURE", True),
+        ("azure", "AZURE_OPENAI", True),
+        ("bedrock", "AWS", True),
+        ("aws.bedrock", "AWS", True),
+        ("Bedrock", "BEDROCK", True),
+        ("acme", "ACME", True),
+        ("bedrock", "AZURE", False),
+        ("openai", "AZURE", False),
+    ],
+)
+def test_a_row_is_of_a_provider_by_any_of_its_names(given: str, stored: str, is_same: bool) -> None:
+    assert bool(chosen(an_operator_price(provider=given), provider=stored)) is is_same
+
+
 def test_a_row_of_another_provider_or_organization_is_no_row() -> None:
     assert chosen(an_operator_price(provider="OPENAI")) == ""
     books = PriceBookHistory(
         SHIPPED, [an_operator_price(organization_id="org-1"), an_operator_price(organization_id="o-2")]
     )
     found = [
-        books.prices_of(name, MOMENT).price_at("CUSTOM", "llama-3-70b", MOMENT) for name in ("org-1", "o-2", "org-3")
+        books.prices_of(name, TIMESTAMP).price_at("CUSTOM", "llama-3-70b", TIMESTAMP)
+        for name in ("org-1", "o-2", "org-3")
     ]
     assert [price is None for price in found] == [False, False, True]
 
 
 def test_a_row_counts_for_what_is_recorded_since_it_is_known_until_its_end_is() -> None:
-    end = PriceEnd(at=MOMENT - DAY, effective_for_events_since=MOMENT + 3 * DAY)
-    books = PriceBookHistory(SHIPPED, [an_operator_price(effective_for_events_since=MOMENT + DAY, ends=(end,))])
+    end = PriceEnd(at=TIMESTAMP - DAY, effective_for_events_since=TIMESTAMP + 3 * DAY)
+    books = PriceBookHistory(SHIPPED, [an_operator_price(effective_for_events_since=TIMESTAMP + DAY, ends=(end,))])
 
     def holds(recorded_at: datetime) -> bool:
-        return books.prices_of("org-1", recorded_at).price_at("CUSTOM", "llama-3-70b", MOMENT) is not None
+        return books.prices_of("org-1", recorded_at).price_at("CUSTOM", "llama-3-70b", TIMESTAMP) is not None
 
     tick = timedelta(microseconds=1)
-    first, last = MOMENT + DAY, MOMENT + 3 * DAY - tick
-    timestamps = (first - tick, first, last, last + tick, first, MOMENT)
+    first, last = TIMESTAMP + DAY, TIMESTAMP + 3 * DAY - tick
+    timestamps = (first - tick, first, last, last + tick, first, TIMESTAMP)
     assert [holds(timestamp) for timestamp in timestamps] == [False, True, True, False, True, False]
 
 
 def test_of_several_ends_the_first_counts_once_it_is_known() -> None:
     ends = (
-        PriceEnd(at=MOMENT + 2 * DAY, effective_for_events_since=MOMENT),
-        PriceEnd(at=MOMENT - DAY, effective_for_events_since=MOMENT + DAY),
+        PriceEnd(at=TIMESTAMP + 2 * DAY, effective_for_events_since=TIMESTAMP),
+        PriceEnd(at=TIMESTAMP - DAY, effective_for_events_since=TIMESTAMP + DAY),
     )
-    row = an_operator_price(id="a", valid_until=MOMENT + 5 * DAY, ends=ends)
-    assert row.holds_until == MOMENT - DAY
+    row = an_operator_price(id="a", valid_until=TIMESTAMP + 5 * DAY, ends=ends)
+    assert row.holds_until == TIMESTAMP - DAY
     assert chosen(row) == ""
-    before, between, after = (effective_at([row], MOMENT + days * DAY)[0].holds_until for days in (-1, 0, 1))
-    assert (before, between, after) == (MOMENT + 5 * DAY, MOMENT + 2 * DAY, MOMENT - DAY)
+    before, between, after = (effective_at([row], TIMESTAMP + days * DAY)[0].holds_until for days in (-1, 0, 1))
+    assert (before, between, after) == (TIMESTAMP + 5 * DAY, TIMESTAMP + 2 * DAY, TIMESTAMP - DAY)
 
 
 def test_changes_without_end_do_not_fill_the_memory() -> None:
     rows = [
-        an_operator_price(id=str(number), effective_for_events_since=MOMENT + number * DAY) for number in range(100)
+        an_operator_price(id=str(number), effective_for_events_since=TIMESTAMP + number * DAY) for number in range(100)
     ]
     books = PriceBookHistory(SHIPPED, rows)
-    found = [weakref.ref(books.prices_of("org-1", MOMENT + number * DAY)) for number in range(100)]
+    found = [weakref.ref(books.prices_of("org-1", TIMESTAMP + number * DAY)) for number in range(100)]
     assert 0 < sum(book() is not None for book in found) <= 16
 
 
@@ -143,16 +161,16 @@ def test_a_row_is_of_one_service_tier() -> None:
 
 def test_a_model_whose_rows_are_of_other_tiers_is_known_without_rates() -> None:
     row = an_operator_price(usd_per_request=Decimal("0.04"))
-    price = LayeredPrices(SHIPPED, [row]).price_at("CUSTOM", "llama-3-70b", MOMENT, "priority")
+    price = LayeredPrices(SHIPPED, [row]).price_at("CUSTOM", "llama-3-70b", TIMESTAMP, "priority")
     assert price is not None
     assert (price.rates, price.usd_per_request, price.tier) == ({}, Decimal(0), "priority")
     assert charge(Usage(prompt_tokens=1), price).state is CostState.PARTIAL
 
 
 def test_a_tier_that_only_the_shipped_prices_know_keeps_its_price() -> None:
-    shipped = SHIPPED.price_at("OPENAI", "gpt-5", MOMENT, "flex")
+    shipped = SHIPPED.price_at("OPENAI", "gpt-5", TIMESTAMP, "flex")
     row = an_operator_price(model="gpt-5")
-    assert LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-5", MOMENT, "flex") == shipped
+    assert LayeredPrices(SHIPPED, [row]).price_at("OPENAI", "gpt-5", TIMESTAMP, "flex") == shipped
 
 
 def test_a_row_of_the_standard_tier_holds_for_every_depth_of_search_that_has_no_row() -> None:
@@ -203,15 +221,15 @@ def test_a_pattern_matches_what_a_plain_reading_of_it_matches(pattern: str, mode
 
 def test_names_without_end_do_not_fill_the_memory() -> None:
     book = LayeredPrices(SHIPPED, [an_operator_price(model="m-*")])
-    first = book.price_at("CUSTOM", "m-0", MOMENT)
-    assert book.price_at("CUSTOM", "m-0", MOMENT) is first
+    first = book.price_at("CUSTOM", "m-0", TIMESTAMP)
+    assert book.price_at("CUSTOM", "m-0", TIMESTAMP) is first
     for number in range(10_050):
-        book.price_at("CUSTOM", f"m-{number}", MOMENT)
-    again = book.price_at("CUSTOM", "m-0", MOMENT)
+        book.price_at("CUSTOM", f"m-{number}", TIMESTAMP)
+    again = book.price_at("CUSTOM", "m-0", TIMESTAMP)
     assert again == first
     assert again is not first
 
 
 def test_a_price_made_from_a_row_survives_being_kept_as_json() -> None:
-    price = LayeredPrices(SHIPPED, [an_operator_price()]).price_at("CUSTOM", "llama-3-70b", MOMENT)
+    price = LayeredPrices(SHIPPED, [an_operator_price()]).price_at("CUSTOM", "llama-3-70b", TIMESTAMP)
     assert msgspec.json.decode(msgspec.json.encode(price), type=type(price)) == price

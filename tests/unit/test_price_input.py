@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import InvalidRequest
 from schemas.price import PriceTerms, Rate
 from services.domain.pricing.price_input import GivenPrices, GivenTier, terms_of
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
 
 def usd(**prices: str) -> dict[str, Decimal]:
@@ -17,8 +17,8 @@ def usd(**prices: str) -> dict[str, Decimal]:
 
 
 def terms(given: GivenPrices, **changes: Any) -> PriceTerms:
-    asked: dict[str, Any] = {"model": "llama-3*", "valid_from": MOMENT}
-    return terms_of(given, **(asked | changes))
+    requested: dict[str, Any] = {"model": "llama-3*", "valid_from": TIMESTAMP}
+    return terms_of(given, **(requested | changes))
 
 
 def per_million(**prices: str) -> GivenPrices:
@@ -66,7 +66,7 @@ def test_a_model_may_be_free_and_must_be_said_to_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         (per_million(prompt_tokens="-1"), "prompt_tokens: a price is zero or more"),
         (per_million(prompt_tokens="NaN"), "prompt_tokens: a price is zero or more"),
@@ -77,10 +77,18 @@ def test_a_model_may_be_free_and_must_be_said_to_be() -> None:
         (per_million(prompt_tokens="0.0000000000001"), "up to 12 decimals"),
         (per_million(prompt_tokens="1.0000000000001"), "up to 12 decimals"),
         (per_million(tokens="1"), "unknown usage class 'tokens': known are prompt_tokens, "),
-        (per_million(web_searches="10"), "web_searches is not counted in tokens: give its price in usd_per_unit"),
+        (per_million(web_searches="10"), "web_searches is sold one by one: give its price in usd_per_unit"),
         (
             GivenPrices(usd_per_million_tokens={}, usd_per_unit=usd(prompt_tokens="1")),
             "prompt_tokens is counted in tokens: give its price in usd_per_million_tokens",
+        ),
+        (
+            GivenPrices(usd_per_million_tokens={}, usd_per_unit=usd(prompt_audio_ms="0.111")),
+            "prompt_audio_ms is sold by the hour: give its price in usd_per_hour",
+        ),
+        (
+            GivenPrices(usd_per_million_tokens={}, usd_per_hour=usd(web_searches="1")),
+            "web_searches is sold one by one: give its price in usd_per_unit",
         ),
         (GivenPrices(usd_per_million_tokens={}, usd_per_unit=usd(cats="1")), "unknown usage class 'cats'"),
         (
@@ -90,35 +98,35 @@ def test_a_model_may_be_free_and_must_be_said_to_be() -> None:
         (GivenPrices(usd_per_million_tokens={}, usd_per_request=Decimal("-0.1")), "usd_per_request: a price is zero"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_a_word_why(given: GivenPrices, told: str) -> None:
-    with pytest.raises(InvalidRequest, match=told):
+def test_what_cannot_be_meant_is_refused_with_a_word_why(given: GivenPrices, reported: str) -> None:
+    with pytest.raises(InvalidRequest, match=reported):
         terms(given)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"model": ""}, "model is empty"),
         ({"model": " gpt-4o"}, "model takes up to 200 printable"),
         ({"model": "gpt\x00"}, "model takes up to 200 printable"),
         ({"provider": "x" * 201}, "provider takes up to 200 printable"),
         ({"service_tier": "flex\n"}, "service_tier takes up to 200 printable"),
-        ({"valid_until": MOMENT}, "valid_until must be after valid_from"),
-        ({"valid_until": MOMENT - timedelta(days=1)}, "valid_until must be after valid_from"),
+        ({"valid_until": TIMESTAMP}, "valid_until must be after valid_from"),
+        ({"valid_until": TIMESTAMP - timedelta(days=1)}, "valid_until must be after valid_from"),
     ],
 )
-def test_terms_that_cannot_hold_are_refused(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(InvalidRequest, match=told):
+def test_terms_that_cannot_hold_are_refused(changes: dict[str, Any], reported: str) -> None:
+    with pytest.raises(InvalidRequest, match=reported):
         terms(per_million(prompt_tokens="1"), **changes)
 
 
 @pytest.mark.parametrize(
-    ("thresholds", "told"),
+    ("thresholds", "reported"),
     [([0], "1 or more"), ([-5], "1 or more"), ([7, 7], "each above another"), (list(range(1, 18)), "up to 16")],
 )
-def test_tiers_that_cannot_hold_are_refused(thresholds: list[int], told: str) -> None:
+def test_tiers_that_cannot_hold_are_refused(thresholds: list[int], reported: str) -> None:
     tiers = [GivenTier(above_tokens=above, usd_per_million_tokens=usd(prompt_tokens="2")) for above in thresholds]
-    with pytest.raises(InvalidRequest, match=told):
+    with pytest.raises(InvalidRequest, match=reported):
         terms(GivenPrices(usd_per_million_tokens=usd(prompt_tokens="1"), tiers=tiers))
 
 

@@ -12,7 +12,7 @@ from schemas.receipt import Charged, Receipt
 from schemas.usage import Usage, UsageSource
 from services.domain.pricing.charge import charge
 from services.domain.pricing.receipt import receipt_of
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
 PRICE = Price(
     id="test/price",
@@ -31,12 +31,12 @@ USAGE = Usage(prompt_tokens=1000, completion_tokens=7)
 
 
 def charged(price: Price | None = PRICE, usage: Usage = USAGE, **changes: Any) -> Charged:
-    """A row that was charged at `price`, unless told otherwise."""
+    """A row that was charged at `price`, unless reported otherwise."""
     again = charge(usage, price)
     values: dict[str, Any] = {
         "provider": "OPENAI",
         "model": "gpt",
-        "request_created_at": MOMENT,
+        "request_created_at": TIMESTAMP,
         "service_tier": "",
         "status": 200,
         "outcome": Outcome.COMPLETED,
@@ -90,7 +90,7 @@ def test_a_prompt_longer_than_its_price_goes_says_so_and_shows_no_price_of_it() 
 
 
 def test_text_without_the_audio_that_includes_it_shows_no_price_of_it() -> None:
-    audio = msgspec.structs.replace(ZERO, included_in={"prompt_tokens": "prompt_audio_seconds"})
+    audio = msgspec.structs.replace(ZERO, included_in={"prompt_tokens": "prompt_audio_ms"})
     receipt = receipt_of(charged(audio), audio)
     assert receipt.why == "used without a known price: prompt_tokens"
     assert [line.unit_usd for line in receipt.lines] == [None, Decimal(0)]
@@ -140,10 +140,10 @@ REASONS = [
 ]
 
 
-@pytest.mark.parametrize(("row", "price", "told"), REASONS, ids=[told for *_, told in REASONS])
-def test_a_cost_that_is_unknown_or_nothing_says_why(row: Charged, price: Price | None, told: str) -> None:
+@pytest.mark.parametrize(("row", "price", "reported"), REASONS, ids=[reported for *_, reported in REASONS])
+def test_a_cost_that_is_unknown_or_nothing_says_why(row: Charged, price: Price | None, reported: str) -> None:
     receipt = receipt_of(row, price)
-    assert told in (receipt.why or "")
+    assert reported in (receipt.why or "")
     assert receipt.reconciles
     assert receipt.total_usd == row.cost_usd
     if row.cost_usd is None:

@@ -10,12 +10,12 @@ from schemas.errors import LogConflict
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from schemas.timestamps import unix_us
-from schemas.versions import LOGGED_BELOW, version_of, written_us
+from schemas.versions import LOGGED_BELOW, next_version, version_of, written_us
 from services.domain.logging_api.replacement import MAX_REPLACED, replaced_of, row_to_write, stored_row
-from tests.builders import MOMENT, a_record
+from tests.builders import TIMESTAMP, a_record
 
 
-def a_log(at: datetime = MOMENT, key_id: str = "key-1", **changes: object) -> RequestRecord:
+def a_log(at: datetime = TIMESTAMP, key_id: str = "key-1", **changes: object) -> RequestRecord:
     version = version_of(at, logged=True)
     return a_record(
         **{"version": version, "key_id": key_id, "first_logged_us": unix_us(at), "logged_us": unix_us(at)} | changes
@@ -23,7 +23,7 @@ def a_log(at: datetime = MOMENT, key_id: str = "key-1", **changes: object) -> Re
 
 
 def after(hours: float) -> datetime:
-    return MOMENT + timedelta(hours=hours)
+    return TIMESTAMP + timedelta(hours=hours)
 
 
 def test_the_first_log_of_a_call_is_its_row() -> None:
@@ -36,10 +36,10 @@ def test_a_later_log_of_the_same_key_replaces_and_what_stood_before_stays_visibl
         row = row_to_write(a_log(after(hours), user_id=user_id, cost_usd=None), stored_row(row)) or pytest.fail(
             "it is there already"
         )
-    assert (row.user_id, row.first_logged_us) == ("cleo", unix_us(MOMENT))
+    assert (row.user_id, row.first_logged_us) == ("cleo", unix_us(TIMESTAMP))
     stood = [(one.written_at, one.user_id, one.cost_usd, one.cost_state) for one in replaced_of(row.replaced)]
     assert stood == [
-        (MOMENT, "anna", Decimal("0.10"), CostState.PRICED),
+        (TIMESTAMP, "anna", Decimal("0.10"), CostState.PRICED),
         (after(1), "ben", None, CostState.PRICED),
     ]
 
@@ -51,7 +51,7 @@ CONFLICTS = {
     "the same timestamp by another key": (a_log(), a_log(key_id="key-2"), "another key"),
     "what was first logged too long ago": (a_log(), a_log(after(24.001)), "more than 24 hours ago"),
     "what was replaced within time, first logged too long ago": (
-        replace(a_log(after(23)), first_logged_us=unix_us(MOMENT)),
+        replace(a_log(after(23)), first_logged_us=unix_us(TIMESTAMP)),
         a_log(after(25)),
         "more than 24 hours ago",
     ),
@@ -73,7 +73,7 @@ def test_a_log_that_comes_again_or_late_changes_nothing(hours: float) -> None:
 def test_a_call_is_not_replaced_without_end() -> None:
     row = a_log()
     for number in range(MAX_REPLACED):
-        row = row_to_write(a_log(MOMENT + timedelta(seconds=number + 1)), stored_row(row)) or pytest.fail(
+        row = row_to_write(a_log(TIMESTAMP + timedelta(seconds=number + 1)), stored_row(row)) or pytest.fail(
             "it is there already"
         )
     with pytest.raises(LogConflict, match=f"{MAX_REPLACED} times"):
@@ -83,8 +83,8 @@ def test_a_call_is_not_replaced_without_end() -> None:
 def test_a_later_log_replaces_a_row_that_was_repriced_after_it_was_logged() -> None:
     repriced = a_log(version=version_of(after(2), logged=True))
     row = row_to_write(a_log(after(1)), stored_row(repriced)) or pytest.fail("an acknowledged log has vanished")
-    assert row.version == repriced.version + 1
-    assert (row.first_logged_us, row.logged_us) == (unix_us(MOMENT), unix_us(after(1)))
+    assert row.version == next_version(repriced.version) > repriced.version
+    assert (row.first_logged_us, row.logged_us) == (unix_us(TIMESTAMP), unix_us(after(1)))
     assert row_to_write(a_log(after(1)), stored_row(row)) is None
     assert row_to_write(a_log(), stored_row(row)) is None
 
@@ -103,10 +103,10 @@ def test_of_long_names_only_the_beginning_is_kept_of_what_was_replaced(text: str
 
 
 def test_whatever_passed_the_proxy_has_a_higher_version_than_whatever_was_logged() -> None:
-    timestamps = [MOMENT + timedelta(days=days) for days in (0, 1, 365, 3650)]
+    timestamps = [TIMESTAMP + timedelta(days=days) for days in (0, 1, 365, 3650)]
     logged = [version_of(timestamp, logged=True) for timestamp in timestamps]
     assert logged == sorted(set(logged))
-    assert max(logged) < LOGGED_BELOW < version_of(MOMENT - timedelta(days=3650), logged=False)
+    assert max(logged) < LOGGED_BELOW < version_of(TIMESTAMP - timedelta(days=3650), logged=False)
     for side in (False, True):
         assert [written_us(version_of(timestamp, logged=side)) for timestamp in timestamps] == list(
             map(unix_us, timestamps)

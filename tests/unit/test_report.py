@@ -10,10 +10,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
+from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Unpriced, UserSpend
+from schemas.api.seal import SealView
 from schemas.price import CostState
+from schemas.seal import SealState
 from services.cli.client import as_json
-from services.cli.report import compile_report
+from services.cli.report import SealedSummary, compile_report
 from services.cli.terminal import percent, usd
 
 
@@ -23,6 +25,7 @@ def spent(usd: str | None, requests: int = 1, unpriced: int = 0) -> dict[str, An
     return {
         "cost_usd": None if usd is None else Decimal(usd),
         "requests": requests,
+        "attempts": requests,
         "unpriced_requests": unpriced,
         "priced_request_share": share,
         "priced_token_share": share,
@@ -30,7 +33,20 @@ def spent(usd: str | None, requests: int = 1, unpriced: int = 0) -> dict[str, An
     }
 
 
-def a_summary(**changes: Any) -> Summary:
+def a_seal(**changes: Any) -> SealView:
+    reported: dict[str, Any] = {
+        "state": SealState.COMPLETE,
+        "complete_until": datetime(2026, 11, 21, 9, 30, 5, tzinfo=UTC),
+        "events_waiting": 0,
+        "dead_lettered_events": 0,
+        "priced_request_share": 0.99,
+        "priced_token_share": 0.9951,
+        "reason": "",
+    }
+    return SealView(**(reported | changes))
+
+
+def a_summary(**changes: Any) -> SealedSummary:
     """The week of the cost-tracking guide."""
     features = [("chat", "245", 0.58, 0), ("document-analysis", "127", 0.30, 0), ("search", "51", 0.12, 28)]
     production = EnvironmentSpend(
@@ -42,7 +58,8 @@ def a_summary(**changes: Any) -> Summary:
         **spent("423", 2400, 28),
     )
     development = EnvironmentSpend(name="development", share=0.1314, features=[], **spent("64", 400))
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
+        "seal": a_seal(),
         "start": datetime(2026, 11, 14, 9, 30, tzinfo=UTC),
         "end": datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
         "total": Spend(**spent("487", 2800, 28) | {"priced_token_share": 0.9951}),
@@ -56,11 +73,12 @@ def a_summary(**changes: Any) -> Summary:
             Unpriced(provider="OPENAI", model="acme-7b", cost_state=CostState.UNKNOWN_MODEL, requests=26),
             Unpriced(provider="OPENAI", model="", cost_state=CostState.NO_USAGE, requests=2),
         ],
+        "disputed_requests": 0,
     }
-    return Summary(**(told | changes))
+    return SealedSummary(**(reported | changes))
 
 
-def printed(summary: Summary, *, width: int = 100, **console: Any) -> str:
+def printed(summary: SealedSummary, *, width: int = 100, **console: Any) -> str:
     out = io.StringIO()
     compile_report(summary, Console(file=out, width=width, markup=False, emoji=False, highlight=False, **console))
     return out.getvalue()
@@ -124,7 +142,7 @@ def test_at_80_columns_nothing_of_the_guides_week_is_left_out_or_broken() -> Non
     assert [line for line in narrow.splitlines() if "$" in line] == [line for line in wide.splitlines() if "$" in line]
 
 
-def test_the_cache_is_told_by_rate_and_savings() -> None:
+def test_the_cache_is_reported_by_rate_and_savings() -> None:
     text = printed(a_summary())
     assert lines_with(text, "Hit rate") == "Hit rate: 23% (312 of 1,356 requests that allowed it)"
     assert lines_with(text, "Savings") == "Savings: $112.00"
@@ -137,16 +155,16 @@ def test_what_has_no_price_is_named_and_coverage_is_never_rounded_up_to_all() ->
     assert "28 of 2,800 requests could not be priced.\n" in text
     assert "Priced: 99% of requests, 99.5% of tokens.\n" in text
     assert lines_with(text, "acme-7b") == "acme-7b (OPENAI): 26 requests, no price is known for this model"
-    untold = lines_with(text, "no model named")
-    assert untold == "(no model named) (OPENAI): 2 requests, the provider reported no usage"
+    missing = lines_with(text, "no model named")
+    assert missing == "(no model named) (OPENAI): 2 requests, the provider reported no usage"
     nearly = Spend(**spent("1", 90_000, 1) | {"priced_token_share": None})
     assert "Priced: 99.9% of requests." in printed(a_summary(total=nearly))
 
 
 def test_a_share_of_tokens_that_leaves_out_unknown_ones_says_so() -> None:
-    untold = {"priced_token_share": 1.0, "unpriced_requests_without_tokens": 2}
-    total = Spend(**spent("1", 9, 2) | untold)
-    user = UserSpend(user_id="user-1", tier=None, **spent("1", 3, 2) | untold)
+    missing = {"priced_token_share": 1.0, "unpriced_requests_without_tokens": 2}
+    total = Spend(**spent("1", 9, 2) | missing)
+    user = UserSpend(user_id="user-1", tier=None, **spent("1", 3, 2) | missing)
     text = printed(a_summary(total=total, top_users=[user]))
     assert "Priced: 78% of requests, 100% of known tokens; 2 requests with unknown token counts.\n" in text
     assert lines_with(text, "Total costs") == "Total costs $1.00 7 of 9 100% of known"
@@ -169,6 +187,15 @@ def test_a_full_and_an_empty_period_say_so() -> None:
     assert "Nothing: every request has a known cost." in full
     text = printed(a_summary(total=Spend(**spent("0", 0)), environments=[], top_users=[], unpriced=[]))
     assert lines_with(text, "$") == "Total costs $0.00 0 of 0"
+
+
+def test_costs_in_doubt_are_counted_beside_those_that_are_unknown() -> None:
+    doubt = "In the total, and in doubt: 3 requests whose reported cost contradicts the calculated one."
+    assert "in doubt" not in printed(a_summary())
+    for summary in (a_summary(disputed_requests=3), a_summary(disputed_requests=3, total=Spend(**spent("1")))):
+        text = printed(summary)
+        assert doubt in text
+        assert text.count("farebox doctor") == 1
 
 
 def test_a_pipe_gets_no_colour_codes_and_a_terminal_does() -> None:
@@ -202,13 +229,38 @@ def test_what_to_type_about_what_is_left_out_is_never_broken() -> None:
 
 def test_json_keeps_every_digit() -> None:
     exact = "1234567890.123456789012"
-    told = as_json({"total": {"cost_usd": Decimal(exact)}})
-    assert exact in told
-    assert json.loads(told, parse_float=Decimal)["total"]["cost_usd"] == Decimal(exact)
+    reported = as_json({"total": {"cost_usd": Decimal(exact)}})
+    assert exact in reported
+    assert json.loads(reported, parse_float=Decimal)["total"]["cost_usd"] == Decimal(exact)
 
 
 def test_savings_say_how_many_hits_they_leave_out() -> None:
     some = CacheUse(hits=9, requests=9, hit_rate=1, savings_usd=Decimal(2), unpriced_hits=3)
-    assert "$2.00, without 3 hits of which it is unknown\n" in printed(a_summary(cache=some))
+    assert "$2.00, not counting 3 hits of unknown savings\n" in printed(a_summary(cache=some))
     none = CacheUse(hits=9, requests=9, hit_rate=1, savings_usd=None, unpriced_hits=9)
     assert "Savings:   unknown\n" in printed(a_summary(cache=none))
+
+
+SEALS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, "Complete until 21 Nov 2026 09:30:05 (UTC): no event waits to be counted."),
+    (
+        {"state": SealState.WAITING, "events_waiting": 60, "reason": "no worker runs"},
+        "Complete until 21 Nov 2026 09:30:05 (UTC) only: 60 events wait to be counted (no worker runs).",
+    ),
+    (
+        {"state": SealState.WAITING, "events_waiting": 1, "complete_until": None, "reason": "no worker runs"},
+        "Not known to be complete: 1 event waits to be counted (no worker runs).",
+    ),
+    (
+        {"state": SealState.UNKNOWN, "complete_until": None, "reason": "the event log is unreachable"},
+        "It is unknown whether this is complete: the event log is unreachable.",
+    ),
+    ({"dead_lettered_events": 3}, "3 events became no rows and are in no total: see `farebox dead-letters`."),
+)
+
+
+@pytest.mark.parametrize(("seal", "sentence"), SEALS)
+def test_the_report_says_how_complete_it_is(seal: dict[str, Any], sentence: str) -> None:
+    text = printed(a_summary(seal=a_seal(**seal)))
+    assert sentence in text
+    assert "Priced: 99% of requests and 99.5% of tokens." in text

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.domain.usage.response.reported_cost import reported_cost_usd, storable_usd
+from services.domain.usage.response.reported_cost import reported_cost, storable_usd
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from services.domain.usage.response.reported_cost import reported_cost_usd, stor
     ],
 )
 def test_a_reported_cost_is_read_digit_by_digit(block: bytes, usd: str) -> None:
-    assert reported_cost_usd(block) == Decimal(usd)
+    assert reported_cost(block).usd == Decimal(usd)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_a_reported_cost_is_read_digit_by_digit(block: bytes, usd: str) -> None:
     ],
 )
 def test_what_is_no_cost_is_none(block: bytes) -> None:
-    assert reported_cost_usd(block) is None
+    assert reported_cost(block).usd is None
 
 
-@pytest.mark.parametrize("told", ["NaN", "-Infinity", "sNaN", "-0.1", "1000000"])
-def test_what_no_column_can_hold_is_not_kept(told: str) -> None:
-    assert storable_usd(Decimal(told)) is None
+@pytest.mark.parametrize("reported", ["NaN", "-Infinity", "sNaN", "-0.1", "1000000"])
+def test_what_no_column_can_hold_is_not_kept(reported: str) -> None:
+    assert storable_usd(Decimal(reported)) is None

@@ -11,10 +11,10 @@ from schemas.event import Outcome
 from schemas.price import CostState, Price, PriceBook, Rate
 from schemas.reprice import ChargedRow
 from schemas.usage import Usage, UsageSource
-from schemas.versions import version_after, version_of
+from schemas.versions import next_version, version_after, version_of
 from services.domain.pricing import reprice
 from services.domain.pricing.reprice import REST, Differences, charge_again, correction_of
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
 NEW = Price(
     id="new",
@@ -33,14 +33,14 @@ class OneBook:
         self._price = price
 
     def price_at(self, provider: str, model: str, timestamp: datetime, tier: str = "") -> Price | None:
-        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and timestamp >= MOMENT
+        known = (provider, model, tier) == ("OPENAI", "gpt-9", "flex") and timestamp >= TIMESTAMP
         return self._price if known else None
 
 
 def a_row(**changes: Any) -> ChargedRow:
     values: dict[str, Any] = {
         "organization_id": "org-1",
-        "request_created_at": MOMENT,
+        "request_created_at": TIMESTAMP,
         "request_id": "01932c07-2a00-7000-8000-000000000001",
         "version": 7,
         "provider": "OPENAI",
@@ -72,7 +72,7 @@ def a_row(**changes: Any) -> ChargedRow:
         ({"model": "gpt-8"}, (None, CostState.UNKNOWN_MODEL)),
         ({"provider": "AZURE"}, (None, CostState.UNKNOWN_MODEL)),
         ({"service_tier": ""}, (None, CostState.UNKNOWN_MODEL)),
-        ({"request_created_at": MOMENT - timedelta(milliseconds=1)}, (None, CostState.UNKNOWN_MODEL)),
+        ({"request_created_at": TIMESTAMP - timedelta(milliseconds=1)}, (None, CostState.UNKNOWN_MODEL)),
         ({"usage": Usage(prompt_tokens=3, completion_tokens=1)}, (None, CostState.PARTIAL)),
         ({"usage_mismatch": True}, (None, CostState.PARTIAL)),
         ({"usage_incomplete": True}, (None, CostState.PARTIAL)),
@@ -102,7 +102,7 @@ def test_what_no_price_decided_stays(changes: dict[str, Any]) -> None:
     assert correct(a_row(**changes)) is None
 
 
-UNTOLD: dict[str, Any] = {
+MISSING: dict[str, Any] = {
     "usage": Usage(),
     "usage_source": UsageSource.NONE,
     "cost_usd": None,
@@ -115,12 +115,12 @@ EACH_REQUEST = msgspec.structs.replace(NEW, rates={}, usd_per_request=Decimal("0
 
 
 def test_what_reported_no_usage_is_charged_where_each_request_has_a_price() -> None:
-    assert correct(a_row(**UNTOLD)) is None
-    priced = correct(a_row(**UNTOLD), OneBook(EACH_REQUEST))
+    assert correct(a_row(**MISSING)) is None
+    priced = correct(a_row(**MISSING), OneBook(EACH_REQUEST))
     assert (priced.cost_usd, priced.cost_state, priced.price_id) == (Decimal("0.04"), CostState.PRICED, "new")
     charged = {"cost_usd": Decimal("0.04"), "cost_state": CostState.PRICED, "price_id": "new"}
-    assert correct(a_row(**UNTOLD | charged), OneBook(EACH_REQUEST)) is None
-    assert correct(a_row(**UNTOLD | charged)).cost_state is CostState.NO_USAGE
+    assert correct(a_row(**MISSING | charged), OneBook(EACH_REQUEST)) is None
+    assert correct(a_row(**MISSING | charged)).cost_state is CostState.NO_USAGE
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,11 @@ def test_what_reported_no_usage_is_charged_where_each_request_has_a_price() -> N
     ids=str,
 )
 def test_what_broke_off_or_failed_is_not_charged_by_the_request(changes: dict[str, Any]) -> None:
-    assert correct(a_row(**UNTOLD | changes), OneBook(EACH_REQUEST)) is None
+    assert correct(a_row(**MISSING | changes), OneBook(EACH_REQUEST)) is None
 
 
 def correct(row: ChargedRow, book: PriceBook | None = None) -> Any:
-    return correction_of(row, book or OneBook(), reprice_id="run-2", timestamp=MOMENT)
+    return correction_of(row, book or OneBook(), reprice_id="run-2", timestamp=TIMESTAMP)
 
 
 def test_a_correction_keeps_what_was_and_what_was_charged_at_first() -> None:
@@ -160,11 +160,12 @@ def test_a_row_that_costs_the_same_is_left_alone_whatever_its_price_is_called() 
 
 
 def test_a_version_follows_the_timestamp_and_beats_the_row() -> None:
-    later = MOMENT + timedelta(microseconds=12)
+    later = TIMESTAMP + timedelta(microseconds=12)
     for logged in (False, True):  # the version of a logged call stays below those of calls that passed the proxy
-        assert version_after(version_of(MOMENT, logged=logged), later) == version_of(later, logged=logged)
-        assert version_after(version_of(later, logged=logged), MOMENT) == version_of(later, logged=logged) + 1
-    assert version_after(2**63, MOMENT) == 2**63 + 1
+        assert version_after(version_of(TIMESTAMP, logged=logged), later) == version_of(later, logged=logged)
+        beaten = version_of(later, logged=logged)
+        assert version_after(beaten, TIMESTAMP) == next_version(beaten)
+        assert version_after(beaten + 7, TIMESTAMP) == next_version(beaten) + 7  # the amendments stay in it
 
 
 def test_differences_are_distinguished_by_model_and_day_where_something_changes() -> None:
@@ -173,7 +174,7 @@ def test_differences_are_distinguished_by_model_and_day_where_something_changes(
         a_row(),
         a_row(cost_usd=None, cost_state=CostState.UNKNOWN_MODEL),
         a_row(model="gpt-8"),
-        a_row(request_created_at=MOMENT + timedelta(days=1), usage_source=UsageSource.ESTIMATED),
+        a_row(request_created_at=TIMESTAMP + timedelta(days=1), usage_source=UsageSource.ESTIMATED),
     ):
         differences.add(row, correct(row))
     result = differences.result()

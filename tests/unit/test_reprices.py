@@ -18,12 +18,12 @@ from services.sql.reprices import (
     compile_restored,
     criteria_filter,
 )
-from tests.builders import MOMENT, REQUEST_ID
+from tests.builders import REQUEST_ID, TIMESTAMP
 
 HOSTILE = "x' OR 1=1 --"
-KEY = Key(MOMENT, REQUEST_ID)
+KEY = Key(TIMESTAMP, REQUEST_ID)
 SPAN = Span(KEY, KEY)
-CRITERIA = Criteria(model=f"{HOSTILE}*", provider=HOSTILE, since=MOMENT, until=MOMENT)
+CRITERIA = Criteria(model=f"{HOSTILE}*", provider=HOSTILE, since=TIMESTAMP, until=TIMESTAMP)
 STATEMENTS = [
     compile_charged_rows(HOSTILE, criteria_filter(CRITERIA), KEY, 10),
     compile_correction_keys(HOSTILE, HOSTILE, KEY, 10),
@@ -36,7 +36,7 @@ STATEMENTS = [
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=range(len(STATEMENTS)))
-def test_no_statement_holds_a_callers_value_or_forgets_the_organization(statement: Statement) -> None:
+def test_no_statement_holds_a_clients_value_or_forgets_the_organization(statement: Statement) -> None:
     assert HOSTILE not in statement.sql
     assert HOSTILE in statement.parameters.values()
     tables = re.findall(r"FROM (?:request_response_rmt|cost_correction)", statement.sql)
@@ -51,11 +51,11 @@ def test_no_statement_holds_a_callers_value_or_forgets_the_organization(statemen
     [("gpt-4o*", "gpt-4o%"), ("a_b%c", "a\\_b\\%c"), ("back\\slash", "back\\\\slash"), ("*mini*", "%mini%")],
 )
 def test_only_a_star_stands_for_other_text(model: str, pattern: str) -> None:
-    criteria = Criteria(model=model, provider="", since=MOMENT, until=MOMENT)
+    criteria = Criteria(model=model, provider="", since=TIMESTAMP, until=TIMESTAMP)
     statement = compile_charged_rows("org-1", criteria_filter(criteria), None, 10)
     assert pattern in statement.parameters.values()
 
 
 def test_any_model_is_not_compared() -> None:
-    criteria = Criteria(model="*", provider="", since=MOMENT, until=MOMENT)
+    criteria = Criteria(model="*", provider="", since=TIMESTAMP, until=TIMESTAMP)
     assert "ILIKE" not in compile_charged_rows("org-1", criteria_filter(criteria), None, 10).sql

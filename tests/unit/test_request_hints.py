@@ -22,11 +22,11 @@ FLAT = {"input_tokens": 10, "output_tokens": 5, "cache_creation_input_tokens": 1
 FOR_AN_HOUR = {"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}
 
 
-def _event(provider: str, url: str, asked: dict[str, Any], response: dict[str, Any]) -> ExchangeEvent:
+def _event(provider: str, url: str, requested: dict[str, Any], response: dict[str, Any]) -> ExchangeEvent:
     return an_event(
         provider=provider,
         target_url=url,
-        request_body=json.dumps(asked).encode(),
+        request_body=json.dumps(requested).encode(),
         response_body=json.dumps(response).encode(),
     )
 
@@ -73,8 +73,8 @@ def test_cache_writes_that_may_last_an_hour_are_unknown_where_the_response_does_
 
 @pytest.mark.parametrize("name", WRITES)
 def test_cache_writes_last_five_minutes_unless_the_request_names_another_lifetime(name: str) -> None:
-    provider, url, asked, response = WRITES[name]
-    said = json.dumps(asked)  # a text that only speaks of it
+    provider, url, requested, response = WRITES[name]
+    said = json.dumps(requested)  # a text that only speaks of it
     event = _event(provider, url, {"messages": [{"role": "user", "content": said}]}, response)
     assert _row(event).cost_state is CostState.PRICED
 
@@ -92,9 +92,9 @@ def test_cache_writes_whose_lifetime_the_response_reports_are_priced(usage: dict
 
 
 def test_bedrock_reports_the_lifetime_in_a_list() -> None:
-    provider, url, asked, response = WRITES["converse"]
+    provider, url, requested, response = WRITES["converse"]
     details = [{"ttl": "1h", "inputTokens": 400}, {"ttl": "5m", "inputTokens": 600}]
-    row = _row(_event(provider, url, asked, {"usage": response["usage"] | {"cacheDetails": details}}))
+    row = _row(_event(provider, url, requested, {"usage": response["usage"] | {"cacheDetails": details}}))
     assert (row.cost_state, row.prompt_cache_write_1h_tokens) == (CostState.PRICED, 400)
 
 
@@ -108,7 +108,7 @@ PERPLEXITY = "https://api.perplexity.ai/chat/completions"
 
 
 @pytest.mark.parametrize(
-    ("told", "asked", "tier", "cost_usd"),
+    ("reported", "requested", "tier", "cost_usd"),
     [
         ({}, {"web_search_options": {"search_context_size": "low"}}, "search-low", Decimal("0.00502")),
         ({}, {"web_search_options": {"search_context_size": "HIGH"}}, "search-high", Decimal("0.01202")),
@@ -121,10 +121,10 @@ PERPLEXITY = "https://api.perplexity.ai/chat/completions"
     ],
 )  # fmt: skip
 def test_perplexitys_fee_depends_on_the_depth_that_the_response_or_else_the_request_names(
-    told: dict[str, Any], asked: dict[str, Any], tier: str, cost_usd: Decimal | None
+    reported: dict[str, Any], requested: dict[str, Any], tier: str, cost_usd: Decimal | None
 ) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
-    row = _row(_event("PERPLEXITY", PERPLEXITY, asked, {"model": "sonar", "usage": usage | told}))
+    row = _row(_event("PERPLEXITY", PERPLEXITY, requested, {"model": "sonar", "usage": usage | reported}))
     assert (row.service_tier, row.cost_usd) == (tier, cost_usd)
     assert row.cost_state is (CostState.PRICED if cost_usd else CostState.PARTIAL)
 
@@ -137,8 +137,8 @@ def test_what_has_no_fee_by_the_request_needs_no_depth() -> None:
 
 def test_others_have_no_depth_that_decides_a_price() -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
-    asked = {"web_search_options": {"search_context_size": "high"}}
+    requested = {"web_search_options": {"search_context_size": "high"}}
     row = _row(
-        _event("OPENAI", "https://api.openai.com/v1/chat/completions", asked, {"model": "gpt-5", "usage": usage})
+        _event("OPENAI", "https://api.openai.com/v1/chat/completions", requested, {"model": "gpt-5", "usage": usage})
     )
     assert (row.service_tier, row.cost_state) == ("", CostState.PRICED)

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 from services.proxy.exchange.request_ids import MAX_GIVEN, GivenIds, RequestIds
-from tests.builders import MOMENT
+from tests.builders import TIMESTAMP
 
 
-def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
+def test_request_ids_are_uuids_of_version_7_and_sort_by_their_timestamp() -> None:
     draw = RequestIds(lambda count: bytes(range(256)) * (count // 256 + 1)).draw
     timestamps = [datetime(2026, 11, 1, 12, 0, second, tzinfo=UTC) for second in range(60)]
     drawn = [draw(timestamp) for timestamp in timestamps]
@@ -17,9 +17,9 @@ def test_request_ids_are_uuids_of_version_7_and_sort_by_their_moment() -> None:
 
 def test_of_given_ids_the_last_ones_are_remembered_for_each_organization() -> None:
     given = GivenIds()
-    assert given.is_new("quiet", "first", MOMENT)
+    assert given.is_new("quiet", "first", TIMESTAMP)
     for number in range(MAX_GIVEN + 1):
-        assert given.is_new("busy", str(number), MOMENT)
-    assert not given.is_new("quiet", "first", MOMENT)
-    assert not given.is_new("busy", "1", MOMENT)
-    assert given.is_new("busy", "0", MOMENT)
+        assert given.is_new("busy", str(number), TIMESTAMP)
+    assert not given.is_new("quiet", "first", TIMESTAMP)
+    assert not given.is_new("busy", "1", TIMESTAMP)
+    assert given.is_new("busy", "0", TIMESTAMP)

@@ -1,4 +1,4 @@
-"""What a request asks for, whatever its client put into its body."""
+"""What a request requests, whatever its client put into its body."""
 
 import pytest
 

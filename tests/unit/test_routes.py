@@ -58,7 +58,7 @@ def test_a_route_is_cut_off_and_the_rest_is_forwarded(path: str, provider: str, 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "/oai", "/oaix/v1", "/v1/chat/completions", "/v1/gateway/gateway/x", "/OAI/v1", "*", "x:443"),
+        *("/", "/oai", "/oaix/v1", "/v1/chat/completions", "/v1/gateway/gateway", "/OAI/v1", "*", "x:443"),
         *("/oai/v1/log", "/anthropic/v1/log", "/oai/v1/log?x=1", "/custom/v1/log"),
         *("ftp://a/oai/v1", "http:///oai/v1", "http://oai/v1", "http://a", "http://a?/oai/v1", "//a/oai/v1", ""),
         "/oai/sk-helicone-abc-def/v1/log",
@@ -105,6 +105,22 @@ def test_paths_that_could_be_read_as_others_are_refused(path: str) -> None:
 def test_a_fragment_is_refused_as_no_part_of_a_request(path: str) -> None:
     with pytest.raises(InvalidRequest, match="fragment"):
         ROUTES.resolve(path.encode())
+
+
+@pytest.mark.parametrize(
+    ("query", "forwarded", "secret"),
+    [
+        ("?key=sk-helicone-abc-def", "", b"sk-helicone-abc-def"),
+        ("?alt=sse&key=sk-helicone-abc-def&x=1", "?alt=sse&x=1", b"sk-helicone-abc-def"),
+        ("?api-key=sk%2Dhelicone-abc&key=AIza1", "?key=AIza1", b"sk-helicone-abc"),
+        ("?key=PK-HELICONE-a&other=pk-helicone-b", "", b"PK-HELICONE-a"),
+        ("?key=AIza1&q=about%20helicone", "?key=AIza1&q=about%20helicone", None),
+    ],
+)
+def test_a_key_of_ours_in_the_query_stays_here(query: str, forwarded: str, secret: bytes | None) -> None:
+    target = ROUTES.resolve(f"/oai/v1/models{query}".encode())
+    assert target is not None
+    assert (target.path_and_query.decode(), target.secret) == (f"/v1/models{forwarded}", secret)
 
 
 def test_a_key_in_the_path_is_taken_out_of_it() -> None:

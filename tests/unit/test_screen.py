@@ -49,16 +49,16 @@ def test_names_that_steer_nothing_are_shown_as_they_are(
     assert capsys.readouterr().out == f"{name}\n" * 2
 
 
-def test_what_is_written_out_can_be_told_apart() -> None:
+def test_what_is_written_out_can_be_distinguished() -> None:
     assert escape("a\x1b[2J\x9b\r\n\u202e") == r"a\x1b[2J\x9b\r\n\u202e"
 
 
 @given(st.text(st.characters(codec="utf-8")))
 @settings(max_examples=200, deadline=None)
 def test_json_is_exact_and_steers_nothing(name: str) -> None:
-    told = as_json({"name": name})
-    assert json.loads(told)["name"] == name
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", told)
+    reported = as_json({"name": name})
+    assert json.loads(reported)["name"] == name
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", reported)
 
 
 names = st.text(st.sampled_from("ab 漢é"), max_size=60)

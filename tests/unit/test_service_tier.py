@@ -59,11 +59,11 @@ def test_a_tier_names_everything_that_is_billed_apart(said: str, block: dict[str
     ],
 )
 def test_a_region_is_a_tier_where_it_costs_more(url: str, model: str, tier: str) -> None:
-    assert with_region("", url, model) == tier
+    assert with_region("", "OPENAI", url, model) == tier
 
 
 def test_a_region_comes_on_top_of_another_tier() -> None:
-    assert with_region("flex", "https://us.api.openai.com/v1/responses", "gpt-5.4") == "flex+regional"
+    assert with_region("flex", "OPENAI", "https://us.api.openai.com/v1/responses", "gpt-5.4") == "flex+regional"
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_tier_is_named_when_the_response_names_one_and_does_not_leave_it_open(
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
 
 
-def _billed(asked: dict[str, Any], response: dict[str, Any], provider: str = "OPENAI") -> tuple[str, CostState]:
+def _billed(requested: dict[str, Any], response: dict[str, Any], provider: str = "OPENAI") -> tuple[str, CostState]:
     event = an_event(
         provider=provider,
         target_url="https://example.org/v1/chat",
-        request_body=json.dumps({"model": "gpt-5", **asked}).encode(),
+        request_body=json.dumps({"model": "gpt-5", **requested}).encode(),
         response_body=json.dumps({"model": "gpt-5", "usage": USAGE, **response}).encode(),
     )
     row = to_record(event, ShippedPrices())[0]
@@ -101,7 +101,7 @@ def _billed(asked: dict[str, Any], response: dict[str, Any], provider: str = "OP
 
 
 @pytest.mark.parametrize(
-    ("asked", "response", "billed"),
+    ("requested", "response", "billed"),
     [
         ({"service_tier": "flex"}, {}, ("flex", CostState.PRICED)),
         ({"serviceTier": "PRIORITY"}, {}, ("priority", CostState.PRICED)),
@@ -119,9 +119,9 @@ def _billed(asked: dict[str, Any], response: dict[str, Any], provider: str = "OP
     ],
 )
 def test_where_the_response_is_silent_the_tier_that_was_requested_counts(
-    asked: dict[str, Any], response: dict[str, Any], billed: tuple[str, CostState]
+    requested: dict[str, Any], response: dict[str, Any], billed: tuple[str, CostState]
 ) -> None:
-    assert _billed(asked, response) == billed
+    assert _billed(requested, response) == billed
 
 
 @pytest.mark.parametrize(

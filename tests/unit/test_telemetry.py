@@ -5,16 +5,20 @@ import threading
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.histogram import Histogram
 from services.telemetry import (
     HELP,
     PROXY_METRICS,
     QUERY_METRICS,
+    SCHEDULER_METRICS,
     WORKER_METRICS,
     Counter,
-    Histogram,
     Metrics,
+    ProviderTiming,
     Timing,
 )
 
@@ -22,9 +26,9 @@ COUNTERS = set(get_args(Counter))
 
 
 def samples(histogram: Histogram) -> dict[str, float]:
-    """By bound, and by the end of the name of the others."""
-    family = histogram.family("took", "How long it took")
-    return {sample.labels.get("le", sample.name.removeprefix("took_")): sample.value for sample in family.samples}
+    """By bound, and their sum in seconds."""
+    buckets, sum_s = histogram.buckets()
+    return dict(buckets) | {"sum": sum_s}
 
 
 def test_a_histogram_is_empty_at_first() -> None:
@@ -33,13 +37,35 @@ def test_a_histogram_is_empty_at_first() -> None:
 
 def test_each_bound_counts_what_took_no_longer() -> None:
     histogram = Histogram()
-    histogram.observe([90.0, 99.0, 99.96, 100.0], 100.0)  # 10 s, 1 s, 40 ms and nothing
-    histogram.observe([0.0], 100.0)
+    histogram.add_all([90.0, 99.0, 99.96, 100.0], 100.0)  # 10 s, 1 s, 40 ms and nothing
+    histogram.add(400.0)
     found = samples(histogram)
     counted = {bound: found[bound] for bound in ("0.0025", "0.05", "1.0", "5.0", "10.0", "+Inf")}
     assert counted == {"0.0025": 1, "0.05": 2, "1.0": 3, "5.0": 3, "10.0": 4, "+Inf": 5}
-    assert found["count"] == 5
-    assert found["sum"] == pytest.approx(111.04)
+    assert histogram.count == 5
+    assert found["sum"] == pytest.approx(411.04)
+
+
+@given(st.lists(st.integers(0, 500_000)))
+def test_many_are_counted_as_each_by_itself(took: list[int]) -> None:
+    together, alone = Histogram(), Histogram()
+    began_s = sorted(1000 - each / 1024 for each in took)  # exact, as are the differences
+    together.add_all(began_s, 1000.0)
+    for began in began_s:
+        alone.add(1000.0 - began)
+    assert [count for _, count in together.buckets()[0]] == [count for _, count in alone.buckets()[0]]
+    assert together.buckets()[1] == pytest.approx(alone.buckets()[1], abs=1e-6)
+
+
+def test_requests_in_flight_are_those_that_have_not_ended() -> None:
+    metrics = Metrics()
+    metrics.add("proxy_requests_total", 3)
+    metrics.observe_at("OPENAI", "proxy_request_seconds", 0.2)
+    metrics.observe_at("ANTHROPIC", "proxy_request_seconds", 700.0)
+    text = metrics.exposition()
+    assert "\nfarebox_proxy_in_flight 1.0\n" in text
+    assert 'farebox_proxy_request_seconds_bucket{le="0.25",provider="OPENAI"} 1.0' in text
+    assert 'farebox_proxy_request_seconds_bucket{le="+Inf",provider="ANTHROPIC"} 1.0' in text
 
 
 def shown(metrics: Metrics) -> dict[str, str]:
@@ -53,16 +79,19 @@ def shown(metrics: Metrics) -> dict[str, str]:
 
 
 def test_every_metric_has_its_help_text() -> None:
-    assert set(HELP) == COUNTERS | set(get_args(Timing)) | {
+    assert set(HELP) == COUNTERS | set(get_args(Timing)) | set(get_args(ProviderTiming)) | {
+        "proxy_in_flight",
         "proxy_unknown_headers_total",
         "accounting",
-        "troubles",
+        "failures",
         "warnings",
+        *("deliveries_total", "scheduler_evaluated_seconds"),
+        *("totals_events_waiting", "totals_complete_until_seconds", "totals_lag_seconds"),
     }
     assert shown(Metrics()) == HELP
 
 
-@pytest.mark.parametrize("exported", [PROXY_METRICS, WORKER_METRICS, QUERY_METRICS])
+@pytest.mark.parametrize("exported", [PROXY_METRICS, WORKER_METRICS, QUERY_METRICS, SCHEDULER_METRICS])
 def test_a_service_exports_its_own_metrics_only(exported: frozenset[str]) -> None:
     metrics = Metrics(exported)
     for name in get_args(Counter):
@@ -72,7 +101,7 @@ def test_a_service_exports_its_own_metrics_only(exported: frozenset[str]) -> Non
 
 
 def test_every_counter_belongs_to_a_service() -> None:
-    assert set(HELP) == PROXY_METRICS | WORKER_METRICS | QUERY_METRICS
+    assert set(HELP) == PROXY_METRICS | WORKER_METRICS | QUERY_METRICS | SCHEDULER_METRICS
     assert not any(name.startswith("worker_") for name in PROXY_METRICS | QUERY_METRICS)
     assert not any(name.startswith("proxy_") for name in WORKER_METRICS)
 
@@ -91,11 +120,11 @@ def test_large_counts_are_shown_to_the_last_one() -> None:
 
 def test_gauges_show_the_health_of_the_process() -> None:
     metrics = Metrics()
-    metrics.health.troubles["log"] = "the disk is full"
+    metrics.health.failures["log"] = "the disk is full"
     metrics.health.warnings["journal"] = lambda: ["one", "two"]
     metrics.worker_inside = True
     lines = metrics.exposition().splitlines()
-    for line in ("farebox_troubles 1.0", "farebox_warnings 2.0", "farebox_accounting 1.0"):
+    for line in ("farebox_failures 1.0", "farebox_warnings 2.0", "farebox_accounting 1.0"):
         assert line in lines
 
 
@@ -104,7 +133,7 @@ def test_no_observation_of_several_threads_is_lost() -> None:
 
     def observe() -> None:
         for _ in range(rounds):
-            histogram.observe([1.0, 2.0], 2.5)
+            histogram.add_all([1.0, 2.0], 2.5)
 
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -117,4 +146,4 @@ def test_no_observation_of_several_threads_is_lost() -> None:
     finally:
         sys.setswitchinterval(before_s)
     found = samples(histogram)
-    assert (found["0.5"], found["30.0"], found["count"]) == (4 * rounds, 8 * rounds, 8 * rounds)
+    assert (found["0.5"], found["30.0"], histogram.count) == (4 * rounds, 8 * rounds, 8 * rounds)

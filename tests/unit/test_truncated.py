@@ -25,23 +25,23 @@ LONG = 'a response, "model":"none", {"usage": {}}, ' * 10_000  # far above the l
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
 COST = (Decimal("0.00027"), CostState.PRICED)  # of USAGE, by gpt-4o-mini: 1000 at 0.15, 200 at 0.60 a million
 CUT = (None, CostState.TRUNCATED)
-ASKED = {"model": "gpt-4o-mini", "messages": []}
+REQUESTED = {"model": "gpt-4o-mini", "messages": []}
 
 
-def kept(body: bytes, *, asked: Any = None, **told: Any) -> ExchangeEvent:
-    """The event of an exchange whose answer was `body`, of which `LIMIT` bytes and the end were kept."""
-    request = asked if isinstance(asked, bytes) else json.dumps(asked or ASKED).encode()
+def kept(body: bytes, *, requested: Any = None, **reported: Any) -> ExchangeEvent:
+    """The event of an exchange whose response was `body`, of which `LIMIT` bytes and the end were kept."""
+    request = requested if isinstance(requested, bytes) else json.dumps(requested or REQUESTED).encode()
     beginning, end = beginning_and_end(body, LIMIT)
     assert len(beginning) + len(end) < len(body)
-    return of_size(an_event(request_body=request, response_body=beginning, body_tail=end, **told), len(body))
+    return of_size(an_event(request_body=request, response_body=beginning, body_tail=end, **reported), len(body))
 
 
 def of_size(event: ExchangeEvent, body_bytes: int) -> ExchangeEvent:
     return msgspec.structs.replace(event, response=msgspec.structs.replace(event.response, body_bytes=body_bytes))
 
 
-def a_row(body: bytes, **told: Any) -> RequestRecord:
-    return to_record(kept(body, **told), PRICES)[0]
+def a_row(body: bytes, **reported: Any) -> RequestRecord:
+    return to_record(kept(body, **reported), PRICES)[0]
 
 
 def cost(row: RequestRecord) -> tuple[Decimal | None, CostState]:
@@ -50,8 +50,8 @@ def cost(row: RequestRecord) -> tuple[Decimal | None, CostState]:
 
 def chat(**more: Any) -> bytes:
     choice = {"index": 0, "message": {"role": "assistant", "content": LONG}, "finish_reason": "stop"}
-    answer = {"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE, "service_tier": "default"}
-    return json.dumps(answer | more).encode()
+    reply = {"id": "1", "model": "gpt-4o-mini", "choices": [choice], "usage": USAGE, "service_tier": "default"}
+    return json.dumps(reply | more).encode()
 
 
 def stream(*last: Any, end: str = "\n\n") -> bytes:
@@ -114,7 +114,7 @@ PICTURE = {
     },
     "modelVersion": "gemini-2.5-flash-image",
 }  # fmt: skip
-UNTOLD_PICTURE = PICTURE | {
+MISSING_PICTURE = PICTURE | {
     "usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 200, "totalTokenCount": 1200}
 }
 IMAGE = {
@@ -141,14 +141,18 @@ KNOWN: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "embeddings, which name their model at the end": (json.dumps(EMBEDDINGS).encode(), {}, "0.00002"),
     "a message": (json.dumps(MESSAGE).encode(), {"provider": "ANTHROPIC"}, "0.0016"),
     "a picture": (json.dumps(PICTURE).encode(), {"provider": "GOOGLE"}, "0.0063"),
-    "with tools that the client runs": (chat(), {"asked": ASKED | {"tools": [{"type": "function"}]}}, "0.00027"),
+    "with tools that the client runs": (
+        chat(),
+        {"requested": REQUESTED | {"tools": [{"type": "function"}]}},
+        "0.00027",
+    ),
     "at a tier that is told first": (
         b'{"service_tier":"flex",%b' % chat(model="o3").replace(b', "service_tier": "default"', b"")[1:],
         {},
         "0.0018",
     ),
     "of somebody who names no tier": (chat(service_tier=None), {"provider": "CUSTOM"}, "0.00027"),
-    "an image": (json.dumps(IMAGE).encode(), {"asked": {"model": "gpt-image-1.5"}}, "0.03237"),
+    "an image": (json.dumps(IMAGE).encode(), {"requested": {"model": "gpt-image-1.5"}}, "0.03237"),
 }
 
 
@@ -157,8 +161,8 @@ LOGGED = ("the lines of a logged stream", "the lines of a logged message")
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_counts_at_the_end_of_a_truncated_response_count(name: str) -> None:
-    body, told, usd = KNOWN[name]
-    row = a_row(body, **told)
+    body, reported, usd = KNOWN[name]
+    row = a_row(body, **reported)
     assert cost(row) == (Decimal(usd), CostState.PRICED)
     assert (row.usage_source, row.response_bytes) == (UsageSource.PROVIDER, len(body))
 
@@ -174,19 +178,22 @@ UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
     "a stream that broke off": (stream()[:-20], SSE | {"outcome": Outcome.UPSTREAM_ERROR}),
     "a plain response with its figures in the middle": (chat(more={"text": LONG}), {}),
     "figures in an inner object only": (chat(usage=None, more=[{"usage": USAGE}]), {}),
-    "calls that are charged one by one may have been cut away": (chat(), {"asked": ASKED | SEARCHING}),
+    "calls that are charged one by one may have been cut away": (chat(), {"requested": REQUESTED | SEARCHING}),
     "Google may have searched": (
         json.dumps(PICTURE).encode(),
-        {"provider": "GOOGLE", "asked": {"tools": [{"google_search": {}}]}},
+        {"provider": "GOOGLE", "requested": {"tools": [{"google_search": {}}]}},
     ),
-    "a picture that the figures do not tell from text": (json.dumps(UNTOLD_PICTURE).encode(), {"provider": "GOOGLE"}),
-    "a model that searches by itself": (chat(), {"asked": ASKED | {"model": "openai/gpt-4o-mini:online"}}),
-    "a model of several that searches by itself": (chat(), {"asked": ASKED | {"models": ["a/b", "a/c:online"]}}),
-    "settings that are kept elsewhere, as a model": (chat(), {"asked": ASKED | {"model": "@preset/mine"}}),
-    "settings that are kept elsewhere": (chat(), {"asked": ASKED | {"preset": "mine"}}),
+    "a picture that the figures do not tell from text": (json.dumps(MISSING_PICTURE).encode(), {"provider": "GOOGLE"}),
+    "a model that searches by itself": (chat(), {"requested": REQUESTED | {"model": "openai/gpt-4o-mini:online"}}),
+    "a model of several that searches by itself": (
+        chat(),
+        {"requested": REQUESTED | {"models": ["a/b", "a/c:online"]}},
+    ),
+    "settings that are kept elsewhere, as a model": (chat(), {"requested": REQUESTED | {"model": "@preset/mine"}}),
+    "settings that are kept elsewhere": (chat(), {"requested": REQUESTED | {"preset": "mine"}}),
     "a search that was asked for beside the tools": (
         chat(),
-        {"asked": ASKED | {"web_search_options": {}}, "provider": "OPENROUTER"},
+        {"requested": REQUESTED | {"web_search_options": {}}, "provider": "OPENROUTER"},
     ),
     "what was kept of the beginning shows a search": (
         chat().replace(b'{"id"', b'{"a":[{"type":"url_citation"}],"id"', 1),
@@ -198,21 +205,21 @@ UNKNOWN: dict[str, tuple[bytes, dict[str, Any]]] = {
         json.dumps({"model": "m", "output": LONG, "service_tier": "priority", "text": LONG, "usage": USAGE}).encode(),
         {},
     ),
-    "a question that cannot be read": (chat(), {"asked": b"not JSON"}),
+    "a question that cannot be read": (chat(), {"requested": b"not JSON"}),
     "binary frames": (b"\0\0\1\0\0\0\0\0" + bytes(100_000), {"content_type": "application/vnd.amazon.eventstream"}),
 }
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_a_truncated_response_whose_cost_cannot_be_known_says_that_it_was_cut(name: str) -> None:
-    body, told = UNKNOWN[name]
-    assert cost(a_row(body, **told)) == CUT
+    body, reported = UNKNOWN[name]
+    assert cost(a_row(body, **reported)) == CUT
 
 
 def test_what_another_model_used_that_drew_for_an_image_is_not_lost_with_what_was_cut() -> None:
     usage = IMAGE["usage"]
     body = {"data": IMAGE["data"], "svg_usage": {"model": "m", "output_tokens": 9}, "usage": usage}
-    row = a_row(json.dumps(body).encode(), asked={"model": "gpt-image-1.5"})
+    row = a_row(json.dumps(body).encode(), requested={"model": "gpt-image-1.5"})
     assert cost(row) == (None, CostState.PARTIAL)
 
 
@@ -222,25 +229,25 @@ def test_a_response_of_which_nothing_could_be_kept_says_so_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "state"),
+    ("reported", "state"),
     [
         ({"status": 500, "outcome": Outcome.PROVIDER_ERROR}, CostState.FREE),
         ({"content_type": "audio/mpeg"}, CostState.NO_USAGE),
     ],
 )
-def test_what_reports_no_usage_anyway_was_not_cut_because_of_it(told: dict[str, Any], state: CostState) -> None:
-    assert a_row(b"\xff" * 100_000, **told).cost_state is state
+def test_what_reports_no_usage_anyway_was_not_cut_because_of_it(reported: dict[str, Any], state: CostState) -> None:
+    assert a_row(b"\xff" * 100_000, **reported).cost_state is state
 
 
 @given(beginning=st.integers(0, LIMIT), end=st.integers(0, TAIL_BYTES))
 @settings(max_examples=100, deadline=None)
 @pytest.mark.parametrize("name", ["a plain chat", "a chat stream", "a message stream", *LOGGED, "a plain response"])
 def test_wherever_a_response_is_cut_its_cost_is_right_or_unknown(name: str, beginning: int, end: int) -> None:
-    body, told, usd = KNOWN[name]
+    body, reported, usd = KNOWN[name]
     cut = an_event(
         response_body=body[:beginning],
         body_tail=body[len(body) - end :],
-        **told,
+        **reported,
     )
     assert cost(to_record(of_size(cut, len(body)), PRICES)[0]) in ((Decimal(usd), CostState.PRICED), CUT)
 
@@ -253,3 +260,49 @@ def test_a_response_that_is_just_too_large_is_kept_whole_after_all() -> None:
     assert cost(row) == COST
     assert bodies is not None
     assert bodies.response_body == chat().decode()
+
+
+IMAGE_IN_BASE64 = "aGk" * 100_000
+IMAGE_TOOL = {"type": "image_generation", "model": "gpt-image-2", "output_format": "png"}
+DRAWN = {"input_tokens": 40, "output_tokens": 1056, "total_tokens": 1096}
+
+
+def drawn(tool_usage: Any, tool: dict[str, Any]) -> dict[str, Any]:
+    """A response that holds a picture before all that it says of it."""
+    return {
+        "id": "resp_1",
+        "model": "gpt-5",
+        "output": [{"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": IMAGE_IN_BASE64}],
+        "service_tier": "default",
+        "tool_usage": tool_usage,
+        "tools": [tool],
+        "usage": {"input_tokens": 500, "output_tokens": 90, "total_tokens": 590},
+    }
+
+
+COUNTED = {"image_gen": DRAWN, "web_search": {"num_requests": 0}}
+TOGETHER = (Decimal("0.033405"), CostState.PRICED)  # 0.001525 of gpt-5, and 0.03188 of gpt-image-2
+
+
+@pytest.mark.parametrize(
+    ("tool_usage", "tool", "also", "expected"),
+    [
+        (COUNTED, IMAGE_TOOL, [], TOGETHER),
+        (COUNTED, IMAGE_TOOL, [{"type": "web_search"}], TOGETHER),
+        (COUNTED, IMAGE_TOOL, [{"type": "file_search"}], CUT),  # its calls are counted nowhere
+        (COUNTED, IMAGE_TOOL | {"output_format": "svg"}, [], CUT),  # who wrote it is said in the picture's item
+        ({"image_gen": DRAWN | dict.fromkeys(DRAWN, 0)}, IMAGE_TOOL, [], CUT),  # or it was not recorded
+        (None, IMAGE_TOOL, [], CUT),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_was_drawn_is_known_although_the_picture_was_too_large_to_be_stored(
+    tool_usage: Any, tool: dict[str, Any], also: list[dict[str, Any]], expected: object, streamed: bool
+) -> None:
+    reply = drawn(tool_usage, tool)
+    body = json.dumps(reply).encode()
+    if streamed:
+        created = {"type": "response.created", "response": reply | {"output": [], "usage": None, "tool_usage": None}}
+        last = {"type": "response.completed", "response": reply}
+        body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in (created, last))
+    assert cost(a_row(body, requested={"model": "gpt-5", "tools": [tool, *also]})) == expected

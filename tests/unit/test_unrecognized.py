@@ -32,7 +32,7 @@ def _held(usage: dict[str, Any], **response: Any) -> bool:
     [
         OPENAI | {"video_tokens": 1},
         OPENAI | {"audio_tokens": 7},  # known in the details, and read nowhere else
-        OPENAI | {"prompt_tokens_details": {"video_tokens": 3}},
+        OPENAI | {"prompt_tokens_details": {"gesture_tokens": 3}},
         OPENAI | {"completion_tokens_details": {"reasoning_tokens": 1, "tool_calls": 2.5}},
         OPENAI | {"input_token_details": {"priority_cache_read": 3}},
         OPENAI | {"connector_tokens": 30},
@@ -43,7 +43,6 @@ def _held(usage: dict[str, Any], **response: Any) -> bool:
         ANTHROPIC | {"prompt_cache_hit_tokens": 3},
         ANTHROPIC | {"server_tool_use": {"web_search_requests": 0, "code_execution_requests": 1}},
         ANTHROPIC | {"cache_creation_input_tokens": 3, "cache_creation": {"ephemeral_1d_input_tokens": 3}},
-        GOOGLE | {"responseTokenCount": 5},
         GOOGLE | {"liveTokensDetails": [{"modality": "AUDIO", "tokenCount": 3}]},
         INTERACTION | {"grounding_tool_count": [{"type": "google_search", "count": 2}]},
         INTERACTION | {"raw_prompt_token": 11},

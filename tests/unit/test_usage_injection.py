@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.domain.exchange.usage_injection import UsageRemoval, with_usage_requested
 
 ASKING = b'"stream_options":{"include_usage":true}'
-ASKED = {
+REQUESTED = {
     "plain": (b'{"model":"m","stream":true}', b'{"model":"m","stream":true,' + ASKING + b"}"),
     "spaced": (b' {\n "stream" : true , "a": 1 }\n', b' {\n "stream" : true,' + ASKING + b' , "a": 1 }\n'),
     "without options": (b'{"stream":true,"stream_options":null}', b'{"stream":true,' + ASKING + b"}"),
@@ -56,11 +56,11 @@ UNTOUCHED = {
 }
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", REQUESTED)
 def test_the_option_is_set_and_nothing_else_changes(name: str) -> None:
-    body, asking = ASKED[name]
-    assert with_usage_requested(body) == asking
-    assert with_usage_requested(asking) is None
+    body, requesting = REQUESTED[name]
+    assert with_usage_requested(body) == requesting
+    assert with_usage_requested(requesting) is None
 
 
 @pytest.mark.parametrize("name", UNTOUCHED)
@@ -87,13 +87,13 @@ def test_a_body_with_the_option_has_the_same_content_otherwise(
     members = list(body.items())
     order.shuffle(members)
     sent = json.dumps(dict(members), indent=indent, ensure_ascii=ascii_only).encode()
-    asking = with_usage_requested(sent)
+    requesting = with_usage_requested(sent)
     options = body.get("stream_options") or {}
     if body.get("stream") is True and options.get("include_usage") is not True:
-        assert asking is not None
-        assert json.loads(asking) == body | {"stream_options": options | {"include_usage": True}}
+        assert requesting is not None
+        assert json.loads(requesting) == body | {"stream_options": options | {"include_usage": True}}
     else:
-        assert asking is None
+        assert requesting is None
 
 
 USAGE = b'data: {"id":"1","choices":[],"usage":{"prompt_tokens":3,"total_tokens":3}}'

@@ -58,11 +58,10 @@ def test_counts_that_contradict_each_other_are_marked(usage: dict[str, object]) 
         ("X", {"prompt_tokens": 10, "completion_tokens": 5, "num_sources_used": 3}),
         ("X", {"prompt_tokens": 10, "completion_tokens": 5, "num_server_side_tools_used": 1}),
         ("ANTHROPIC", {"input_tokens": 10, "output_tokens": 5,
-                       "iterations": [{"type": "message"}, {"type": "compaction", "input_tokens": 900}]}),
-        ("OPENAI", {"input_tokens": 10, "output_tokens": 5, "input_token_details": {
-            "cached_tokens": 6, "image_tokens": 6, "cached_tokens_details": {"image_tokens": 6}}}),
-        ("GOOGLE", {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15,
-                    "candidatesTokensDetails": [{"modality": "VIDEO", "tokenCount": 5}]}),
+                       "iterations": [{"type": "message", "model": "another", "input_tokens": 900}]}),
+        ("ANTHROPIC", {"input_tokens": 10, "output_tokens": 5,
+                       "iterations": [{"type": "compaction", "input_tokens": 900, "frames": 3}]}),
+        ("ANTHROPIC", {"input_tokens": 10, "output_tokens": 5, "fallback_credit": {"status": {"type": "redeemed"}}}),
         ("COHERE", {"billed_units": {"input_tokens": 10, "search_units": 1}}),
     ],
 )  # fmt: skip

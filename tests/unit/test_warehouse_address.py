@@ -1,4 +1,4 @@
-"""What a warehouse's URL says, and what nobody is told of it."""
+"""What a warehouse's URL says, and what nobody is reported of it."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_server_is_named_by_host_user_and_database(
     assert (address.username, address.password, address.folder) == (username, password, "")
 
 
-def test_a_folder_is_told_whole_so_that_it_stays_the_same_wherever_the_process_goes() -> None:
+def test_a_folder_is_reported_whole_so_that_it_stays_the_same_wherever_the_process_goes() -> None:
     address = parse_address("chdb:data/warehouse")
     assert address.folder.startswith("/")
     assert address.folder.endswith("/data/warehouse")
