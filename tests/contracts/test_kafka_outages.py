@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.stores.kafka.sink import SinkLimits
+from services.stores.kafka.topics import create_topics
 from tests.clickhouse_server import NoServer
 from tests.conftest import unavailable
 from tests.logs import (
@@ -134,6 +135,16 @@ async def test_a_broker_that_falls_silent_delays_durability_by_the_timeout_only(
     assert set(ids_of(await take_count(source, 16))) == set(ids_of(events(16)))
     assert_nothing_lost(mortal, 16)
     await close_all(source, sink)
+
+
+async def test_topics_are_made_as_soon_as_a_broker_that_the_controller_gave_up_is_back(broker: KafkaProcess) -> None:
+    for number in range(6):  # in about one of six, the broker is not let in again before the first attempt
+        broker.freeze()
+        await asyncio.sleep(2.2)
+        broker.thaw()
+        prefix = f"test-back-{number}"
+        made = await create_topics(broker.address, partitions=1, replication=1, retention_hours=1, prefix=prefix)
+        assert made == [f"{prefix}-events", f"{prefix}-dead-letters"]
 
 
 async def test_a_silent_broker_does_not_fill_the_memory(broker: KafkaProcess, mortal: InKafka) -> None:

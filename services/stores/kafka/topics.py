@@ -1,6 +1,8 @@
 """Making the topics of the Kafka log."""
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
@@ -16,15 +18,22 @@ from services.stores.kafka.client import (
     kafka_call,
 )
 
-RETRY = RetryPolicy(first_delay_s=0.1, last_delay_s=1.0, give_up_after_s=30.0)
+PATIENCE_S = 30.0
+RETRY = RetryPolicy(first_delay_s=0.1, last_delay_s=1.0)
 
 logger = logging.getLogger(__name__)
 
 
 async def create_topics(
-    brokers: str, *, partitions: int, replication: int, retention_hours: int, prefix: str = PREFIX
+    brokers: str,
+    *,
+    partitions: int,
+    replication: int,
+    retention_hours: int,
+    prefix: str = PREFIX,
+    patience_s: float = PATIENCE_S,
 ) -> list[str]:
-    """The names of the topics that were not there before; waits for brokers that are just starting.
+    """The names of the topics that were not there before; waits `patience_s` for brokers that are just starting.
 
     Topics that are there are left as they are. Raises: InvalidSetting, BrokerUnavailable.
     """
@@ -41,17 +50,25 @@ async def create_topics(
             NewTopic(events_topic(prefix), partitions, replication, topic_configs=durable | retention),
             NewTopic(dead_letters_topic(prefix), 1, replication, topic_configs=durable | for_ever),
         ],
+        patience_s,
     )
 
 
-async def _create(brokers: list[str], topics: list[NewTopic]) -> list[str]:
-    client = await retry(lambda: _connected(brokers), RETRY, logger=logger, message="kafka is unreachable, retrying")
-    try:
-        response = await kafka_call(client.create_topics(topics), "create topics")
-    finally:
-        await client.close()
-    created = []
-    for name, code, *reason in response.topic_errors:
+async def _create(brokers: list[str], topics: list[NewTopic], patience_s: float) -> list[str]:
+    created: list[str] = []
+    policy = RETRY._replace(give_up_after_s=patience_s)
+    await retry(
+        lambda: _create_once(brokers, topics, created),
+        policy,
+        logger=logger,
+        message="kafka makes no topics yet, retrying",
+    )
+    return created
+
+
+async def _create_once(brokers: list[str], topics: list[NewTopic], created: list[str]) -> None:
+    """Adds to `created`. Raises: BrokerUnavailable, also where the cluster has too few brokers, which may just join."""
+    for name, code, *reason in await _responses(brokers, topics):
         error = for_code(code)
         if error is NoError:
             created.append(name)
@@ -59,14 +76,18 @@ async def _create(brokers: list[str], topics: list[NewTopic]) -> list[str]:
             raise BrokerUnavailable(
                 f"Kafka does not create topic {name}: {error.__name__} {' '.join(map(str, reason))}"
             )
-    return created
 
 
-async def _connected(brokers: list[str]) -> AIOKafkaAdminClient:
+async def _responses(brokers: list[str], topics: list[NewTopic]) -> Iterable[tuple[Any, ...]]:
+    """Name, error code and more, for each topic. Raises: BrokerUnavailable."""
     client = AIOKafkaAdminClient(bootstrap_servers=brokers, client_id="farebox-migrate")
     try:
         await kafka_call(client.start(), "connect")
-    except BrokerUnavailable:
+        response = await kafka_call(client.create_topics(topics), "create topics")
+    except AttributeError as error:
+        # While no broker is the controller, as after an outage, aiokafka reads the id of one that is None.
+        raise BrokerUnavailable("Kafka has no controller yet") from error
+    finally:
         await client.close()
-        raise
-    return client
+    errors: Iterable[tuple[Any, ...]] = response.topic_errors
+    return errors
