@@ -64,6 +64,9 @@ SCRATCH := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 8000000 {
 # The slow tests wait more than they compute: four processes share them, each with servers of its own, and the files
 # with the longest tests go first.
 SLOW := -n 4 --dist loadfile --no-loadscope-reorder tests/journeys tests/dashboard tests/contracts tests/laws tests/test_*.py
+# Four processes on few cores starve each other at times. What failed among them runs once more, alone, and is listed by
+# name: the first that fails again ends the run.
+AGAIN := --last-failed --last-failed-no-failures=none -x tests/journeys tests/dashboard tests/contracts tests/laws tests/test_*.py
 
 # What uses one core each goes first, side by side. Types take longest, and no test needs them.
 test: | $(BIN)/farebox
@@ -71,7 +74,8 @@ test: | $(BIN)/farebox
 	@$(MAKE) --no-print-directory -j2 slow types
 
 slow: $(TOOLS)
-	@folder=$$(mktemp -d -p "$(SCRATCH)") && chmod 711 "$$folder" && trap 'rm -rf "$$folder"' EXIT && set -x && TMPDIR=$$folder $(BIN)/pytest -q $(SLOW) $(PYTEST)
+	@folder=$$(mktemp -d -p "$(SCRATCH)") && chmod 711 "$$folder" && trap 'rm -rf "$$folder"' EXIT && export TMPDIR=$$folder && set -x \
+	&& { $(BIN)/pytest -q $(SLOW) $(PYTEST) || { test $$? = 1 && $(BIN)/pytest -q -rA --tb=short $(AGAIN); }; }
 
 # Published SDKs, in an environment of their own.
 sdks: $(SDKS)
