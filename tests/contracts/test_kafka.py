@@ -98,9 +98,7 @@ async def test_topics_are_made_once_however_often_and_by_how_many_they_are_reque
 
 async def test_a_topic_that_cannot_be_made_says_why(kafka: str) -> None:
     with pytest.raises(BrokerUnavailable, match="InvalidReplicationFactor"):
-        await create_topics(
-            kafka, partitions=1, replication=99, retention_hours=1, prefix="test-wide", patience_s=0
-        )
+        await create_topics(kafka, partitions=1, replication=99, retention_hours=1, prefix="test-wide", patience_s=0)
 
 
 async def test_addresses_that_are_none_are_refused(tmp_path: Path) -> None:
