@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from schemas.statement import Statement
-from services.ports import AmendableWarehouse, Row
+from services.ports.warehouse import AmendableWarehouse, Row
 from services.sql.amendments import compile_amended, compile_amended_ids, compile_has_amendments
 from services.sql.nodes import Key
 

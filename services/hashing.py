@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.domain.attribution.account import credential_hash
-from services.ports import Secrets
+from services.ports.state import Secrets
 
 _NAME: Final = "attribution"  # of the secret
 _MAX_CACHED: Final = 4096  # credentials: an application has few, but tokens may last for minutes only

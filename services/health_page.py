@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.errors import Forbidden, InvalidRequest
 from services.domain.exchange.host import check_trusted, parse_host
-from services.telemetry import CONTENT_TYPE, Metrics
+from services.telemetry.metrics import CONTENT_TYPE, Metrics
 
 _MAX_HEAD_BYTES: Final = 16 * 2**10
 _TIMEOUT_S: Final = 5.0

@@ -10,12 +10,12 @@ import sys
 
 from schemas.errors import FareboxError
 from services.hashing import KeyedHashes
-from services.json_logging import configure_logging
-from services.settings import MigrateSettings
+from services.settings.processes import MigrateSettings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.factory import open_secrets
 from services.stores.state.migrations.run import migrate_state
+from services.telemetry.json_logging import configure_logging
 
 logger = logging.getLogger("farebox.migrate")
 

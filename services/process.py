@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol, TypeVar
 import uvloop
 
 from schemas.errors import FareboxError
-from services.environment import service_links
-from services.json_logging import configure_logging
-from services.settings import Settings
+from services.settings.environment import service_links
+from services.settings.processes import Settings
+from services.telemetry.json_logging import configure_logging
 
 GRACE_S: Final = 8  # for what is under way when a process is stopped: container engines kill after ten
 MAX_DESCRIPTORS: Final = 65_536  # beyond that some libraries waste time on walking through all that may be open

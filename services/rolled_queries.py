@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from schemas.statement import OUTDATED, RolledStatement, Statement
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 
 # Rows are read at ten to twenty millions a second, and a look at the buckets takes some tens of milliseconds.
 LEAST_SPARED: Final = 400_000

@@ -20,10 +20,10 @@ from schemas.record import RequestRecord
 from schemas.seal import Seal, SealState
 from services.alerting.warehouse import AlertWarehouse
 from services.domain.channels.new_channel import ChannelInput, new_channel
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.scheduler.delivery_build import open_deliveries
 from services.scheduler.evaluator import Evaluator
-from services.settings import DeliverySettings
+from services.settings.processes import DeliverySettings
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.clock import SystemClock
 from services.stores.memory import ManualClock
@@ -32,7 +32,7 @@ from services.stores.state.channels import SqlChannels
 from services.stores.state.database import Database
 from services.stores.state.leases import SqlLeases
 from services.stores.state.tables import NOTICE
-from services.telemetry import SCHEDULER_METRICS, Metrics
+from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
 from tests.alerts import START
 from tests.builders import a_record
 

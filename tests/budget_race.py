@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from schemas.key import Permission
-from services.budget_ports import BudgetCounters
+from services.ports.budgets import BudgetCounters
 from services.stores.factory import open_budget_counters
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.budgets import SqlBudgets

@@ -11,7 +11,8 @@ from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
 from services.domain.routing.address import is_reachable
-from services.ports import EventSink, ResponseReceiver
+from services.ports.log import EventSink
+from services.ports.upstream import ResponseReceiver
 from services.proxy.admission.admission import Admission
 from services.proxy.admission.api_key import ApiKeyGate
 from services.proxy.exchange.context import ProxyContext
@@ -29,7 +30,7 @@ from services.stores.memory import MemoryLog, MemorySink
 from services.stores.upstream.connection import Connection
 from services.stores.upstream.dial import Dialer
 from services.stores.upstream.pool import Call, OriginPool
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import ORGANIZATION, TIMESTAMP
 from tests.proxy_rig import an_attribution
 

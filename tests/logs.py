@@ -12,8 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from schemas.event import DeadLetter, Delivery, ExchangeEvent, decode_event
-from services.log_ports import LogSink
-from services.ports import EventSink, EventSource
+from services.ports.log import EventSink, EventSource, LogSink
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.kafka.client import dead_letters_topic
@@ -21,7 +20,7 @@ from services.stores.kafka.sink import KafkaSink, SinkLimits
 from services.stores.kafka.source import KafkaSource
 from services.stores.kafka.topics import create_topics
 from services.stores.memory import MemoryLog, MemorySink, MemorySource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import an_event
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from services.stores.state.reprices import SqlReprices
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.secrets import SqlSecrets
 from services.stores.state.upstreams import SqlUpstreams
-from services.telemetry import QUERY_METRICS, Metrics
+from services.telemetry.metrics import QUERY_METRICS, Metrics
 
 
 def documentation(folder: Path) -> dict[str, Any]:

@@ -15,19 +15,21 @@ from schemas.errors import StoreUnavailable
 from schemas.event import ExchangeEvent, decode_event
 from schemas.key import ApiKey, KeyTags, MissingTags, Permission
 from schemas.upstream import NamedUpstream
-from services.cache_ports import ResponseCache
 from services.domain.providers.catalog import ROUTED
 from services.hashing import KeyedHashes
-from services.log_ports import LogSink
-from services.ports import Clock, KeyStore, Secrets, Warehouse
+from services.ports.cache import ResponseCache
+from services.ports.clock import Clock
+from services.ports.log import LogSink
+from services.ports.state import KeyStore, Secrets
+from services.ports.warehouse import Warehouse
 from services.proxy.build import proxy_server
 from services.proxy.exchange.attribution import Attribution
 from services.proxy.http.server import ProxyServer
 from services.proxy.rate_limits import LimitStores
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.memory import MemoryLog, MemorySink
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import ORGANIZATION, TIMESTAMP
 from tests.plain_http import TRUSTS_NOBODY
 from tests.scripted_provider import ScriptedProvider

@@ -24,8 +24,8 @@ from schemas.omission import Omission
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.exchange.host import host_names
-from services.log_ports import LogPositions
-from services.ports import LedgerWarehouse
+from services.ports.log import LogPositions
+from services.ports.warehouse import LedgerWarehouse
 from services.query.build import query_server
 from services.query.dependencies import QueryStores
 from services.query.http.server import MAX_CONNECTIONS
@@ -47,7 +47,7 @@ from services.stores.state.reprices import SqlReprices
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.secrets import SqlSecrets
 from services.stores.state.upstreams import SqlUpstreams
-from services.telemetry import QUERY_METRICS, Metrics
+from services.telemetry.metrics import QUERY_METRICS, Metrics
 from tests.builders import TIMESTAMP, a_record, some_bodies
 
 LIST = "/v1/request/query-clickhouse"

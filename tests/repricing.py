@@ -14,7 +14,7 @@ from schemas.event import ExchangeEvent, Outcome
 from schemas.price import PriceBook, PriceTerms, Rate
 from schemas.reprice import Criteria, Reprice, RepriceState
 from services.domain.pricing.price_book import LayeredPrices
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.repricing.runner import Repricing
 from services.stores.memory import ManualClock
 from services.stores.shipped_prices.book import ShippedPrices

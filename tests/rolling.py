@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.statement import Statement
-from services.ports import AmendableWarehouse, LedgerWarehouse
+from services.ports.warehouse import AmendableWarehouse, LedgerWarehouse
 from services.query.fair_warehouse import FairWarehouse
 from services.rolled_queries import cheaper
 from services.sql.rollup.computing import compile_computed, compile_outdated

@@ -9,10 +9,10 @@ from schemas.tables import OPERATORS, TABLES, Kind
 from services.cli.env_file import environment_file
 from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment
 from services.domain.exchange.routes import Routes, origins_of
-from services.environment import PREFIX
 from services.proxy.app import PAGES
 from services.proxy.log_endpoint import POSTED
-from services.settings import ALL_SETTINGS, ProxySettings
+from services.settings.environment import PREFIX
+from services.settings.processes import ALL_SETTINGS, ProxySettings
 from services.sql.measures import MEASURES
 from services.sql.sort import SORTS
 from tests.openapi import documentation

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Bound, Statement
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.sql.compile import compile_spellings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from services.hashing import KeyedHashes
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.stores.memory import MemoryLog, MemorySource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import PriceCache
 from tests.price_rows import known

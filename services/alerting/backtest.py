@@ -23,7 +23,7 @@ from services.domain.alerts.machine import Observation
 from services.domain.alerts.turn import ONLY_GROUP
 from services.domain.alerts.windows import Window, whole_minute, window_at, zone_of_window
 from services.domain.reports.calendar import MINUTES, bucket_starts, instant_of
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.alert_measures import Fold
 from services.sql.nodes import And, ByTime, Filter, Or
 

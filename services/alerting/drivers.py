@@ -10,7 +10,7 @@ from schemas.alert import GroupBy
 from schemas.notice import Change, Driver, Notice
 from services.alerting.figures import Question, Row, dimension_of, exact, is_of, run
 from services.domain.alerts.windows import Window, window_at
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.alert_measures import Fold
 from services.sql.measures import ADDED_UP
 from services.sql.nodes import And, Dimension

@@ -12,7 +12,7 @@ from schemas.alert import AlertMetric, AlertRule, GroupBy
 from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE, Kind, Operator
 from services.domain.alerts.windows import zone_of_window
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.alert_measures import AlertMeasures, alert_measures
 from services.sql.compile import compile_report
 from services.sql.measures import Measure

@@ -17,7 +17,7 @@ from services.domain.alerts.rule import shown_value
 from services.domain.alerts.turn import MAX_GROUPS, ONLY_GROUP
 from services.domain.alerts.windows import Window, zone_of_window
 from services.domain.reports.calendar import bucket_starts, instant_of
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.nodes import ByTime
 
 _FORECAST_ROWS: Final = 200_000  # of groups and their hours or days

@@ -18,7 +18,7 @@ from services.domain.reports.anomalies.grain import Series, by_day, days_of, kno
 from services.domain.reports.anomalies.judge import Run, Sensitivity, judge
 from services.domain.reports.anomalies.seasons import Seasons, seasons_of
 from services.domain.reports.calendar import DAY, midnight
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.anomalies import Span, Watch, compile_census, compile_series, with_keys
 from services.sql.measures import ADDED_UP, MEASURES, Measure
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from schemas.statement import Statement
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.rolled_queries import cheaper
 
 

@@ -32,9 +32,9 @@ from services.cli.terminal import compile_lines, console, pluralize
 from services.cli.upstreams import upstreams
 from services.cli.value.commands import value
 from services.embedded.data_folder import DataFolder, existing
-from services.json_logging import configure_logging
 from services.process import warn_of_service_links
-from services.settings import ProxySettings, Settings
+from services.settings.processes import ProxySettings, Settings
+from services.telemetry.json_logging import configure_logging
 
 app = typer.Typer(
     help="What LLM traffic costs: per user, feature, environment and session.",

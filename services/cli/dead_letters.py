@@ -17,11 +17,11 @@ from schemas.omission import Omission
 from services.cli.terminal import escape, minute, pluralize
 from services.domain.omission import omits, with_omission, without_bodies
 from services.hashing import KeyedHashes
-from services.ports import DeadLetters
+from services.ports.log import DeadLetters
 from services.process import closed_by
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.factory import open_dead_letters, open_event_sink, open_secrets
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 _SHOWN: Final = 5  # of each code
 

@@ -3,8 +3,8 @@
 import textwrap
 from collections.abc import Iterator
 
-from services.environment import PREFIX
-from services.settings import ALL_SETTINGS, Settings
+from services.settings.environment import PREFIX
+from services.settings.processes import ALL_SETTINGS, Settings
 
 _OPENING = """\
 # Every setting of Farebox, with its default. A process reads its own from the environment when it starts.

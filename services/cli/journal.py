@@ -12,7 +12,7 @@ from schemas.errors import InvalidSetting
 from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.terminal import compile_lines, console, escape, pluralize
 from services.embedded.data_folder import DataFolder
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.salvage import Salvaged, salvage
 

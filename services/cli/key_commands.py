@@ -15,7 +15,7 @@ from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.terminal import compile_lines, console, escape, pluralize
 from services.domain.attribution.key_tags import parse_key_tags
 from services.embedded.data_folder import ORGANIZATION, DataFolder, existing
-from services.settings import Settings
+from services.settings.processes import Settings
 
 keys = typer.Typer(help="Make, import, list, rotate and revoke API keys.", no_args_is_help=True)
 

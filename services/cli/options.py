@@ -15,7 +15,7 @@ from schemas.errors import FareboxError
 from services.cli.client import QueryApi, as_json
 from services.cli.terminal import console, escape
 from services.embedded.data_folder import DataFolder
-from services.settings import ReportSettings
+from services.settings.processes import ReportSettings
 
 DATA: Final = Path("data")
 

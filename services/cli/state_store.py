@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from services.embedded.data_folder import DataFolder, existing
-from services.settings import Settings
+from services.settings.processes import Settings
 
 
 class Store(Protocol):

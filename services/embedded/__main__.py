@@ -13,9 +13,9 @@ import uvloop
 
 from services.embedded.accounting import run_accounting
 from services.embedded.channel import ParentChannel
-from services.json_logging import configure_logging
 from services.process import raise_descriptor_limit
-from services.settings import Settings
+from services.settings.processes import Settings
+from services.telemetry.json_logging import configure_logging
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from services.embedded.channel import ParentChannel
 from services.embedded.messages import CountBacklog, Failed, QueryRows, Ready, Reply, Request, Status, Stop
 from services.embedded.sockets import url_of
 from services.migrate import migrate
-from services.ports import EventSource
+from services.ports.log import EventSource
 from services.process import descriptor_share, process_id
 from services.query.build import query_server
 from services.query.dependencies import QueryStores
@@ -31,10 +31,10 @@ from services.scheduler.build import SchedulerStores, schedule
 from services.scheduler.delivery_build import open_deliveries
 from services.scheduler.report_build import open_reports
 from services.scheduler.seals import SchedulerSeals
-from services.settings import MigrateSettings, QuerySettings, SchedulerSettings, WorkerSettings
+from services.settings.processes import MigrateSettings, QuerySettings, SchedulerSettings, WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import QUERY_METRICS, SCHEDULER_METRICS, Counter, Metrics
+from services.telemetry.metrics import QUERY_METRICS, SCHEDULER_METRICS, Counter, Metrics
 from services.worker.build import WorkerStores, work
 
 logger = logging.getLogger("farebox.up")

@@ -4,14 +4,13 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from services.budget_ports import BudgetCounters
-from services.cache_ports import ClearableCache
-from services.log_ports import LogPositions, LogSink
-from services.otlp_ports import TelemetryReceiver
-from services.ports import EventSource
+from services.ports.budgets import BudgetCounters
+from services.ports.cache import ClearableCache
+from services.ports.log import EventSource, LogPositions, LogSink
+from services.ports.otlp import TelemetryReceiver
 from services.process import closed_by
 from services.scheduler.build import Heartbeat
-from services.settings import QuerySettings, WorkerSettings
+from services.settings.processes import QuerySettings, WorkerSettings
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.factory import (
     COUNTERS_S,
@@ -50,7 +49,7 @@ from services.stores.state.reprices import SqlReprices
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.secrets import SqlSecrets
 from services.stores.state.upstreams import SqlUpstreams
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 class AccountingStores(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,16 +23,16 @@ from services.embedded.accounting_process import Launch
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.sockets import listen, url_of
 from services.embedded.supervisor import AccountingSupervisor
-from services.log_ports import LogSink
+from services.ports.log import LogSink
 from services.process import closed_by, raise_descriptor_limit
 from services.proxy.build import open_cache, open_limit_stores, proxy_server
 from services.proxy.http.server import ProxyServer
-from services.settings import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
+from services.settings.processes import MigrateSettings, ProxySettings, QuerySettings, WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.factory import open_event_sink, open_keys, open_secrets, open_upstreams
 from services.stores.private_files import make_private_folder
 from services.stores.state.api_keys import SqlKeyStore
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger("farebox.up")
 

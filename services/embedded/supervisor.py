@@ -14,7 +14,7 @@ from schemas.statement import Statement
 from services.embedded.accounting_process import AccountingProcess, Ended, Launch, resident_mb
 from services.embedded.messages import Status
 from services.embedded.stand_in import StandIn
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 FIRST_DELAY_S: Final = 0.5
 MAX_DELAY_S: Final = 30.0

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack
 from services.process import closed_by, run_process
 from services.proxy.build import open_cache, open_limit_stores, proxy_server
 from services.proxy.log_conflicts import LOOK_UP_S
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.factory import open_event_sink, open_keys, open_secrets, open_shared_warehouse, open_upstreams
-from services.telemetry import PROXY_METRICS, Metrics
+from services.telemetry.metrics import PROXY_METRICS, Metrics
 
 logger = logging.getLogger("farebox.proxy")
 

@@ -10,7 +10,7 @@ from services.domain.exchange.host import check_trusted
 from services.proxy.errors import MethodNotAllowed, MisdirectedRequest, error_body, status_of
 from services.proxy.log_endpoint import POSTED, LogEndpoint, Send
 from services.proxy.log_intake import Receive
-from services.telemetry import CONTENT_TYPE, Metrics
+from services.telemetry.metrics import CONTENT_TYPE, Metrics
 
 Pairs = list[tuple[bytes, bytes]]
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from secrets import randbelow, token_hex
 from typing import Final
 
-from services.cache_ports import ResponseCache
 from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.cors import allowed_origins
 from services.domain.exchange.helicone_headers import ignored_headers
@@ -16,8 +15,12 @@ from services.domain.exchange.routes import Routes, origins_of
 from services.domain.routing.address import is_reachable
 from services.domain.routing.custom import allowed_hosts
 from services.hashing import KeyedHashes
-from services.log_ports import LogSink
-from services.ports import Clock, KeyStore, QueryableWarehouse, Secrets, Upstream
+from services.ports.cache import ResponseCache
+from services.ports.clock import Clock
+from services.ports.log import LogSink
+from services.ports.state import KeyStore, Secrets, Upstreams
+from services.ports.upstream import Upstream
+from services.ports.warehouse import QueryableWarehouse
 from services.process import GRACE_S, closed_by, process_id
 from services.proxy.admission.admission import Admission
 from services.proxy.admission.api_key import ApiKeyGate
@@ -49,8 +52,7 @@ from services.proxy.upstream.cache_access import CacheAccess
 from services.proxy.upstream.cached_call import CacheUse
 from services.proxy.upstream.first_byte_timeout import FirstByteTimeout
 from services.proxy.upstream.limit_access import LimitAccess
-from services.settings import ProxySettings
-from services.state_ports import Upstreams
+from services.settings.processes import ProxySettings
 from services.stores.factory import (
     open_budget_counters,
     open_budgets,
@@ -62,7 +64,7 @@ from services.stores.factory import (
 )
 from services.stores.upstream.dial import Dialer, egress_proxy, trusting_context
 from services.stores.upstream.pool import UpstreamPool
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 BUFFER_BYTES: Final = 64 * 2**20  # of all bodies that are collected until they are whole, and of realtime messages
 CACHE_MEMORY_BYTES: Final = 64 * 2**20  # of all bodies on their way into the response cache

@@ -8,7 +8,7 @@ from typing import Final
 from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceBook, PriceBooks
 from services.domain.pricing.price_book import PriceBookHistory
-from services.price_ports import PriceRows
+from services.ports.prices import PriceRows
 
 _FRESH_S: Final = 10.0
 _READ_S: Final = 5.0  # for the operator's prices; after it those that are known hold

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from schemas.errors import FareboxError, Rejected, Unavailable, UpstreamTimedOut, UpstreamUnavailable
-from services.ports import Headers
+from services.ports.upstream import Headers
 
 FAILED = (b"Helicone-Status", b"failed")
 SUCCESS = (b"Helicone-Status", b"success")

@@ -10,7 +10,7 @@ from schemas.event import ExchangeEvent
 from schemas.timestamps import unix_us
 from services.domain.enrich import recorded_at_of
 from services.domain.logging_api.replacement import STORED_NAMES, conflict_reason, stored_row
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.nodes import Key
 from services.sql.row_versions import compile_latest_versions
 

@@ -18,8 +18,11 @@ from services.domain.logging_api.feedback import FEEDBACK_PATH
 from services.domain.logging_api.otlp.export import OTLP_PATHS, export_response
 from services.domain.logging_api.typed import TYPED_PATH, typed_faults
 from services.hashing import KeyedHashes
-from services.log_ports import LogSink
-from services.ports import Clock, Headers, KeyStore, Secrets, Warehouse
+from services.ports.clock import Clock
+from services.ports.log import LogSink
+from services.ports.state import KeyStore, Secrets
+from services.ports.upstream import Headers
+from services.ports.warehouse import Warehouse
 from services.proxy.errors import error_body, status_of
 from services.proxy.exchange.attribution import Attribution
 from services.proxy.exchange.key_cache import ApiKeyCache
@@ -28,7 +31,7 @@ from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.request_ids import RequestIds
 from services.proxy.log_conflicts import LogConflicts
 from services.proxy.log_intake import LoggedCallIntake, Receive
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 

@@ -24,15 +24,15 @@ from services.domain.logging_api.event import LoggedBy, parse_log_steps, result_
 from services.domain.logging_api.feedback import parse_rating
 from services.domain.logging_api.otlp.export import Export, export_steps
 from services.domain.providers.others import CUSTOM
-from services.log_ports import LogSink
-from services.ports import Clock
+from services.ports.clock import Clock
+from services.ports.log import LogSink
 from services.proxy.errors import MalformedRequest, RequestTooSlow
 from services.proxy.exchange.attribution import Attribution
 from services.proxy.exchange.key_cache import AuthResult, KeyCheck
 from services.proxy.exchange.memory_budget import BudgetLimits, MemoryBudget
 from services.proxy.exchange.paced_work import SMALL_BYTES, PacedWork
 from services.proxy.log_conflicts import LogConflicts
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 MAX_BYTES: Final = 10 * 2**20  # of one log
 MAX_ARRIVING_BYTES: Final = 64 * 2**20  # of all logs on their way into the event log, but for small ones

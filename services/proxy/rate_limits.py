@@ -2,8 +2,8 @@
 
 import msgspec
 
-from services.limit_ports import LimitStore
-from services.price_ports import PriceRows
+from services.ports.limits import LimitStore
+from services.ports.prices import PriceRows
 from services.proxy.budgets.budgeted_call import BudgetUse
 from services.proxy.budgets.use import BudgetStores
 from services.proxy.current_prices import LazyPrices

@@ -9,7 +9,7 @@ from services.domain.exchange.host import host_names
 from services.process import GRACE_S, closed_by, descriptor_share, process_id, run_process
 from services.query.build import query_server
 from services.query.dependencies import QueryStores
-from services.settings import QuerySettings
+from services.settings.processes import QuerySettings
 from services.stores.clock import SystemClock
 from services.stores.factory import (
     COUNTERS_S,
@@ -31,7 +31,7 @@ from services.stores.factory import (
     open_warehouse,
 )
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import QUERY_METRICS, Metrics
+from services.telemetry.metrics import QUERY_METRICS, Metrics
 
 logger = logging.getLogger("farebox.query")
 

@@ -5,9 +5,9 @@ from time import monotonic
 from typing import Final
 
 from schemas.errors import StoreUnavailable
-from services.alert_ports import Alerts
-from services.ports import Clock
-from services.telemetry import Metrics
+from services.ports.alerts import Alerts
+from services.ports.clock import Clock
+from services.telemetry.metrics import Metrics
 
 OVERDUE: Final = timedelta(minutes=5)
 _EVERY_S: Final = 5.0

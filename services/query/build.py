@@ -9,13 +9,13 @@ from schemas.key import MissingTags
 from schemas.omission import Omission
 from schemas.price import ShippedBook
 from schemas.recording import Recording
-from services.ports import Clock
+from services.ports.clock import Clock
 from services.proxy.log_endpoint import LogService
 from services.query.app import create_app
 from services.query.dependencies import QueryStores, Service
 from services.query.http.server import MAX_CONNECTIONS, http_server
 from services.stores.ids import draw_id
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 @asynccontextmanager

@@ -8,7 +8,9 @@ from cachetools import LRUCache, TTLCache
 from schemas.errors import ExpiredKey, FareboxError, Unauthenticated
 from schemas.key import ApiKey
 from services.auth_cache import AuthCache, AuthCachePolicy
-from services.ports import Clock, KeyStore, Secrets, Warehouse
+from services.ports.clock import Clock
+from services.ports.state import KeyStore, Secrets
+from services.ports.warehouse import Warehouse
 from services.sql.compile import compile_spellings
 from services.sql.values import MAX_VALUE
 

@@ -8,14 +8,17 @@ from fastapi import Depends, Request
 
 from schemas.price import ShippedBook
 from schemas.recording import Recording
-from services.alert_ports import Alerts
-from services.budget_ports import BudgetCounters, BudgetRows
-from services.cache_ports import ClearableCache
 from services.domain.limits.fair_queue import QueueLimits
-from services.log_ports import LogPositions, LogSink, ProgressStore
-from services.notice_ports import Channels
-from services.ports import Clock, LedgerWarehouse, Secrets
-from services.price_ports import PriceRows, Reprices
+from services.ports.alerts import Alerts
+from services.ports.budgets import BudgetCounters, BudgetRows
+from services.ports.cache import ClearableCache
+from services.ports.clock import Clock
+from services.ports.log import LogPositions, LogSink, ProgressStore
+from services.ports.notices import Channels
+from services.ports.prices import PriceRows, Reprices
+from services.ports.reports import ScheduledReports
+from services.ports.state import HiddenProperties, ManagedKeys, Secrets, Upstreams
+from services.ports.warehouse import LedgerWarehouse
 from services.query.alert_watch import AlertWatch
 from services.query.budgets.ledger_spend import LedgerSpend
 from services.query.caches import PropertyNameCache, QueryKeyCache, SecretCache
@@ -27,10 +30,8 @@ from services.query.http.json_body import BodySpace
 from services.query.names import NameCheck
 from services.query.readiness import Readiness
 from services.query.seals import Seals
-from services.report_ports import ScheduledReports
 from services.repricing.runner import Repricing
-from services.state_ports import HiddenProperties, ManagedKeys, Upstreams
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 class QueryStores(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from schemas.reprice import Correction
 from schemas.statement import Statement
 from schemas.value import ValueEntry
 from services.domain.limits.fair_queue import QueueLimits
-from services.ports import LedgerWarehouse
+from services.ports.warehouse import LedgerWarehouse
 from services.query.fair_turns import FairTurns
 from services.query.shared_queries import SharedQueries, SharedQuery
 from services.rolled_queries import cheaper

@@ -11,7 +11,7 @@ from schemas.errors import Unavailable
 from services.query.dependencies import ServiceDep
 from services.query.http.error_docs import error_responses
 from services.query.http.responses import data_response, json_response
-from services.telemetry import CONTENT_TYPE
+from services.telemetry.metrics import CONTENT_TYPE
 
 
 class ReadyView(SealedEnvelope[Literal["ok", "degraded"]]):

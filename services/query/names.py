@@ -13,7 +13,8 @@ from cachetools import TTLCache
 from schemas.api.requests import NameWarning
 from schemas.errors import QueryLimitExceeded, Unavailable
 from schemas.tables import Operator
-from services.ports import Clock, Warehouse
+from services.ports.clock import Clock
+from services.ports.warehouse import Warehouse
 from services.query.caches import PropertyNameCache
 from services.sql.names import Names, compile_nearest_property, compile_nearest_value, compile_seen
 from services.sql.nodes import Compare

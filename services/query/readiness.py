@@ -5,7 +5,8 @@ from time import monotonic
 from typing import Final
 
 from schemas.tables import REQUEST_RESPONSE
-from services.ports import KeyStore, Warehouse
+from services.ports.state import KeyStore
+from services.ports.warehouse import Warehouse
 from services.sql.compile import compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import Everything, Report

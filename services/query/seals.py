@@ -8,9 +8,9 @@ from typing import Final
 from schemas.errors import Unavailable
 from schemas.seal import Seal, SealState
 from services.domain.seal import seal_of, unknown_seal
-from services.log_ports import LogPositions, ProgressStore
-from services.ports import Clock
-from services.telemetry import Metrics
+from services.ports.clock import Clock
+from services.ports.log import LogPositions, ProgressStore
+from services.telemetry.metrics import Metrics
 
 MAX_AGE_S: Final = 0.5
 WAIT_S: Final = 1.0  # of a request for a seal; a response without one says that nothing is known

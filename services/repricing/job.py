@@ -24,8 +24,9 @@ from services.amending import amend_rows
 from services.domain.pricing.other_models import decode_parts
 from services.domain.pricing.price_book import RecordingPriceBook
 from services.domain.pricing.reprice import Differences, correction_of
-from services.ports import AmendableWarehouse, Clock, Row
-from services.price_ports import Reprices
+from services.ports.clock import Clock
+from services.ports.prices import Reprices
+from services.ports.warehouse import AmendableWarehouse, Row
 from services.retry import RetryPolicy, retry
 from services.sql.compile import compile_report
 from services.sql.measures import ROWS

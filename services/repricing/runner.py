@@ -11,8 +11,9 @@ from schemas.errors import Conflict, FareboxError, Unavailable
 from schemas.price import PriceBook
 from schemas.reprice import Criteria, Reprice, RepriceState
 from services.domain.pricing.price_book import LayeredPrices
-from services.ports import AmendableWarehouse, Clock
-from services.price_ports import PriceRows, Reprices
+from services.ports.clock import Clock
+from services.ports.prices import PriceRows, Reprices
+from services.ports.warehouse import AmendableWarehouse
 from services.repricing.job import RepriceJob
 from services.sql.reprices import compile_later_runs
 

@@ -13,7 +13,7 @@ from services.scheduler.build import SchedulerStores, schedule
 from services.scheduler.delivery_build import open_deliveries
 from services.scheduler.report_build import open_reports
 from services.scheduler.seals import SchedulerSeals
-from services.settings import SchedulerSettings
+from services.settings.processes import SchedulerSettings
 from services.stores.clock import SystemClock
 from services.stores.factory import (
     open_alerts,
@@ -23,7 +23,7 @@ from services.stores.factory import (
     open_progress,
     open_warehouse,
 )
-from services.telemetry import SCHEDULER_METRICS, Metrics
+from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
 
 logger = logging.getLogger("farebox.scheduler")
 

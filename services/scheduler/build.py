@@ -6,16 +6,17 @@ from typing import Protocol
 
 import msgspec
 
-from services.alert_ports import EvaluatedAlerts
 from services.alerting.warehouse import AlertWarehouse
-from services.log_ports import LogPositions, ProgressStore
-from services.ports import Clock, Warehouse
+from services.ports.alerts import EvaluatedAlerts
+from services.ports.clock import Clock
+from services.ports.log import LogPositions, ProgressStore
+from services.ports.state import Leases
+from services.ports.warehouse import Warehouse
 from services.scheduler.delivery import Deliveries
 from services.scheduler.evaluator import Evaluator
 from services.scheduler.reports import Reports
 from services.scheduler.seals import SchedulerSeals
-from services.state_ports import Leases
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 class Heartbeat(Protocol):

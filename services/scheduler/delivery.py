@@ -12,10 +12,10 @@ from schemas.channel import Attempt, AttemptOutcome, Claim, SendOutcome, SendRes
 from schemas.errors import Unavailable
 from services.domain.channels.retries import after_attempt
 from services.domain.messages.render import message_of
-from services.notice_ports import DeliveryQueue, Notifier
-from services.ports import Clock
+from services.ports.clock import Clock
+from services.ports.notices import DeliveryQueue, Notifier
 from services.retry import RetryPolicy, retry
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger("farebox.scheduler")
 

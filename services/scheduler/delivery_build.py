@@ -4,13 +4,13 @@ import random
 from contextlib import AsyncExitStack
 
 from services.domain.routing.address import is_reachable
-from services.ports import Clock
+from services.ports.clock import Clock
 from services.process import closed_by
 from services.scheduler.delivery import Deliveries
-from services.settings import DeliverySettings
+from services.settings.processes import DeliverySettings
 from services.stores.factory import open_delivery_queue
 from services.stores.notifiers.notifier import ChannelNotifier, NotifierOptions
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 def open_deliveries(

@@ -15,15 +15,16 @@ from typing import Final
 from schemas.alert import Alert, AlertProgress, Condition, Direction
 from schemas.errors import Unavailable
 from schemas.seal import Seal
-from services.alert_ports import EvaluatedAlerts
 from services.domain.alerts.metrics import grows
 from services.domain.alerts.schedule import due_until, in_turns, points, windows_to_recheck, within_clock
 from services.domain.alerts.windows import whole_minute
-from services.ports import Clock, QueryableWarehouse
+from services.ports.alerts import EvaluatedAlerts
+from services.ports.clock import Clock
+from services.ports.state import Leases
+from services.ports.warehouse import QueryableWarehouse
 from services.retry import Backoff, RetryPolicy
 from services.scheduler.looks import Looks
-from services.state_ports import Leases
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 EVERY_S: Final = 5.0  # for what is due: each alert is, each minute
 LEASE: Final = "alerts"

@@ -11,7 +11,6 @@ import msgspec
 from schemas.alert import Alert, AlertProgress, EpisodeStep, Evaluation, KeptTurn, Told
 from schemas.errors import Rejected, Unavailable
 from schemas.notice import NoticeKind
-from services.alert_ports import EvaluatedAlerts
 from services.alerting.drivers import with_drivers
 from services.alerting.figures import Question, question_of
 from services.alerting.observe import observe
@@ -19,7 +18,9 @@ from services.domain.alerts.machine import Look, Observation
 from services.domain.alerts.notices import late_notices, notices_of
 from services.domain.alerts.turn import Turn, is_told, look_back, looked_until, take_turn, with_told_channels
 from services.domain.alerts.windows import Window, window_at
-from services.ports import Clock, QueryableWarehouse
+from services.ports.alerts import EvaluatedAlerts
+from services.ports.clock import Clock
+from services.ports.warehouse import QueryableWarehouse
 
 MAX_EXPLAINED: Final = 5  # notices of one look whose drivers are looked up
 

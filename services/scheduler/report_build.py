@@ -3,13 +3,13 @@
 from contextlib import AsyncExitStack
 
 from services.alerting.warehouse import AlertWarehouse
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.process import closed_by
 from services.query.reports.scheduled import ReportEngine
 from services.scheduler.reports import Reports
 from services.scheduler.seals import SchedulerSeals
 from services.stores.factory import open_scheduled_reports
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 def open_reports(

@@ -10,8 +10,8 @@ from schemas.errors import Rejected, Unavailable
 from schemas.scheduled_report import ScheduledReport, UnreadableReport
 from services.domain.channels.report_notice import report_notice
 from services.domain.channels.schedule import last_occurrence, next_occurrence, period_before
-from services.report_ports import ReportRunner, ScheduledReports
-from services.telemetry import Metrics
+from services.ports.reports import ReportRunner, ScheduledReports
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger("farebox.scheduler")
 

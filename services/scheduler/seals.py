@@ -7,9 +7,9 @@ from typing import Final
 from schemas.errors import Unavailable
 from schemas.seal import Seal
 from services.domain.seal import seal_of, unknown_seal
-from services.log_ports import LogPositions, ProgressStore
-from services.ports import Clock
-from services.telemetry import Metrics
+from services.ports.clock import Clock
+from services.ports.log import LogPositions, ProgressStore
+from services.telemetry.metrics import Metrics
 
 LOOK_S: Final = 10.0
 

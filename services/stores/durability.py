@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from schemas.errors import BrokerUnavailable
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

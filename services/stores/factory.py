@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from schemas.errors import InvalidSetting
 from schemas.price import PriceBook
 from schemas.query_limits import QueryLimits
-from services.budget_ports import BudgetCounters
-from services.cache_ports import ClearableCache, ResponseCache
-from services.limit_ports import LimitStore
-from services.log_ports import LogPositions, LogSink
-from services.otlp_ports import TelemetryReceiver
-from services.otlp_settings import OtlpSettings
-from services.ports import DeadLetters, EventSource
+from services.ports.budgets import BudgetCounters
+from services.ports.cache import ClearableCache, ResponseCache
+from services.ports.limits import LimitStore
+from services.ports.log import DeadLetters, EventSource, LogPositions, LogSink
+from services.ports.otlp import TelemetryReceiver
+from services.settings.otlp import OtlpSettings
 from services.stores.budgets.sqlite_counters import SqliteCounters
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.journal.dead_letters import JournalDeadLetters
@@ -36,7 +35,7 @@ from services.stores.state.reprices import SqlReprices
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.secrets import SqlSecrets
 from services.stores.state.upstreams import SqlUpstreams
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from services.stores.clickhouse.warehouse import ClickHouseWarehouse

@@ -9,7 +9,7 @@ from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery
 from schemas.log_entry import LogEntry, encode_entry
 from services.stores.durability import DurabilityAck
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 POLL_S = 0.005
 

@@ -14,7 +14,7 @@ import httpx
 
 from schemas.errors import Unavailable
 from schemas.origin import Origin
-from services.otlp_ports import Signal
+from services.ports.otlp import Signal
 from services.stores.upstream.dial import EgressProxy
 
 TIMEOUT_S: Final = 10.0

@@ -9,7 +9,7 @@ from schemas.errors import InvalidSetting
 from services.domain.exchange.host import host_names
 from services.health_page import serve_health
 from services.process import closed_by, run_process
-from services.settings import WorkerSettings
+from services.settings.processes import WorkerSettings
 from services.stores.clock import SystemClock
 from services.stores.factory import (
     COUNTERS_S,
@@ -26,7 +26,7 @@ from services.stores.factory import (
     open_warehouse,
 )
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import WORKER_METRICS, Metrics
+from services.telemetry.metrics import WORKER_METRICS, Metrics
 from services.worker.build import WorkerStores, work
 
 logger = logging.getLogger("farebox.worker")

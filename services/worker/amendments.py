@@ -12,7 +12,7 @@ from typing import Final
 from schemas.amendment import StoredAmendment
 from schemas.timestamps import EPOCH, from_unix_us
 from services.amending import amend_rows, batches
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.sql.amendments import compile_keys_of_ids
 from services.sql.nodes import Key, key_of
 from services.worker.rows import Row

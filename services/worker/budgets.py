@@ -14,16 +14,17 @@ import msgspec
 
 from schemas.budget import SLICE_S, Budget, LedgerSums
 from schemas.errors import Unavailable
-from services.budget_ports import BudgetCounters, BudgetRows
 from services.domain.budgets.amounts import spent_nano
 from services.domain.budgets.notices import threshold_notices
 from services.domain.budgets.slots import ledger_span_of
 from services.domain.seal import seal_of
-from services.log_ports import LogPositions, ProgressStore
-from services.ports import Clock, QueryableWarehouse
+from services.ports.budgets import BudgetCounters, BudgetRows
+from services.ports.clock import Clock
+from services.ports.log import LogPositions, ProgressStore
+from services.ports.state import Leases
+from services.ports.warehouse import QueryableWarehouse
 from services.retry import Backoff, RetryPolicy
 from services.sql.budgets import compile_spent
-from services.state_ports import Leases
 
 EVERY_S: Final = 2.0
 LEASE: Final = "budgets"

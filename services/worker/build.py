@@ -7,15 +7,16 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.price import ShippedBook
-from services.budget_ports import BudgetCounters, BudgetRows
 from services.hashing import KeyedHashes
-from services.log_ports import LogPositions, ProgressStore
-from services.otlp_ports import TelemetryReceiver
-from services.ports import AmendableWarehouse, Clock, EventSource, Secrets
-from services.price_ports import PriceRows, PricingReleaseRegistry
-from services.settings import WorkerSettings
-from services.state_ports import Leases
-from services.telemetry import Metrics
+from services.ports.budgets import BudgetCounters, BudgetRows
+from services.ports.clock import Clock
+from services.ports.log import EventSource, LogPositions, ProgressStore
+from services.ports.otlp import TelemetryReceiver
+from services.ports.prices import PriceRows, PricingReleaseRegistry
+from services.ports.state import Leases, Secrets
+from services.ports.warehouse import AmendableWarehouse
+from services.settings.processes import WorkerSettings
+from services.telemetry.metrics import Metrics
 from services.worker.budgets import BudgetLedger, BudgetRebuilder
 from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker

@@ -8,7 +8,7 @@ import msgspec
 from schemas.errors import LogConflict
 from schemas.event import DeadLetter
 from services.domain.logging_api.replacement import STORED_NAMES, StoredRow, row_to_write, stored_row
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.sql.nodes import Key, key_of
 from services.sql.row_versions import compile_latest_versions
 from services.worker.rows import Row, dead_letter

@@ -15,9 +15,10 @@ from schemas.errors import FareboxError, PoisonMessage, Unavailable
 from schemas.event import DeadLetter, Delivery
 from schemas.price import Price
 from services.hashing import KeyedHashes
-from services.ports import AmendableWarehouse, EventSource
+from services.ports.log import EventSource
+from services.ports.warehouse import AmendableWarehouse
 from services.retry import RetryPolicy, retry
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.amendments import keep_amendments
 from services.worker.logged_rows import settle_logs
 from services.worker.otlp_export import OtlpExport

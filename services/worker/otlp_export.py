@@ -20,10 +20,10 @@ from services.domain.gen_ai.call import has_usage, model_call
 from services.domain.gen_ai.metrics import CallMetrics
 from services.domain.gen_ai.span import encode_span, encode_traces
 from services.domain.pricing.billable import path_generates
-from services.otlp_ports import Signal, TelemetryReceiver
-from services.ports import Clock
+from services.ports.clock import Clock
+from services.ports.otlp import Signal, TelemetryReceiver
 from services.retry import Backoff, RetryPolicy
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.rows import Row
 from services.worker.span_queue import MAX_BYTES, SpanQueue
 

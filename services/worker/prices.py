@@ -6,7 +6,7 @@ from datetime import datetime
 
 from schemas.price import OperatorPrice, PriceBook, PriceBooks
 from services.domain.pricing.price_book import PriceBookHistory
-from services.price_ports import PriceRows, PricingReleaseRegistry
+from services.ports.prices import PriceRows, PricingReleaseRegistry
 
 logger = logging.getLogger("farebox.worker")
 

@@ -13,10 +13,10 @@ from typing import Final
 from schemas.errors import Unavailable
 from schemas.seal import LogSnapshot, Member, MemberKind
 from services.domain.seal import Ends, is_forgotten, published_until, seal_of, unknown_seal
-from services.log_ports import LogPositions, ProgressStore
-from services.ports import Clock
+from services.ports.clock import Clock
+from services.ports.log import LogPositions, ProgressStore
 from services.retry import Backoff, RetryPolicy
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 EVERY_S: Final = 1.0
 LOOK_S: Final = 10.0  # for one look at the log and at the state database

@@ -13,11 +13,12 @@ from time import monotonic
 from typing import Any, Final
 
 from schemas.errors import StoreUnavailable, Unavailable
-from services.ports import AmendableWarehouse, Clock
+from services.ports.clock import Clock
+from services.ports.state import Leases
+from services.ports.warehouse import AmendableWarehouse
 from services.retry import Backoff, RetryPolicy
 from services.sql.rollup.computing import compile_computed, compile_outdated
 from services.sql.rollup.grains import GRAINS
-from services.state_ports import Leases
 
 # What began to be written longer ago than this can be seen, or failed: inserts are given two minutes.
 SETTLE_S: Final = 300.0

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from schemas.record import RequestRecord
 from schemas.timestamps import whole_milliseconds
 from schemas.versions import last_version_of
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.sql.nodes import Key, key_of
 from services.sql.row_versions import compile_kept_versions
 from services.worker.rows import Row

@@ -29,7 +29,7 @@ from rich.table import Table
 from schemas.key import Permission
 from services.stores.factory import open_keys
 from services.stores.journal.sink import JournalSink
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.bench.proxy import OTHER_CORE, Bench, Measured
 from tests.exchanges import some_exchanges
 from tests.processes import Process, free_port

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.event import ExchangeEvent, encode_event
-from services.ports import EventSink, EventSource
+from services.ports.log import EventSink, EventSource
 from services.stores.journal.file import open_journal, pack_segment
 from tests.builders import an_event, chat_response
 from tests.clickhouse_server import NoServer

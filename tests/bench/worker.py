@@ -25,13 +25,13 @@ from schemas.statement import Statement
 from services.domain.enrich import to_record
 from services.domain.pricing.price_book import PriceBookHistory
 from services.hashing import KeyedHashes
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker
 from services.worker.rows import rows_of

@@ -13,7 +13,7 @@ import pytest
 
 from services.simulator.server import SimulatedProvider
 from services.stores.journal.sink import JournalSink
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.loop import MAX_DEAD_LETTERS
 from tests.command_line import farebox
 from tests.plain_http import TRUSTS_NOBODY

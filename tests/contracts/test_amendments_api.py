@@ -18,7 +18,7 @@ from schemas.log_entry import decode_entry
 from schemas.versions import MAX_AMENDMENTS
 from services.query.seals import MAX_AGE_S
 from services.stores.journal.source import JournalSource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
 from tests.builders import TIMESTAMP, a_record, an_event
 from tests.price_rows import known

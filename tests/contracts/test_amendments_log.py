@@ -10,10 +10,10 @@ import pytest
 from schemas.amendment import Amendment
 from schemas.event import DeadLetter
 from schemas.log_entry import LogEntry, decode_entry, encode_entry
-from services.ports import EventSource
+from services.ports.log import EventSource
 from services.stores.journal.sink import JournalSink
 from services.stores.memory import MemoryLog, MemorySource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
 from tests.builders import TIMESTAMP, an_event
 from tests.command_line import farebox

@@ -22,7 +22,7 @@ from services.stores.memory import ManualClock, MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.secrets import SqlSecrets
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
 from tests.builders import TIMESTAMP, an_event
 from tests.contracts.test_one_base_url import logged, posted

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from schemas.budget import BudgetAction, BudgetMode, Claim, LedgerSums, Period, Reservation
 from schemas.errors import InvalidSetting, StoreUnavailable
-from services.budget_ports import BudgetCounters
+from services.ports.budgets import BudgetCounters
 from services.stores.budgets.names import name_of
 from services.stores.budgets.redis_counters import RedisCounters
 from services.stores.budgets.sqlite_counters import SqliteCounters

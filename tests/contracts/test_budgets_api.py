@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from schemas.budget import Budget, Period, Segment
 from schemas.key import Permission
-from services.budget_ports import BudgetCounters
 from services.cli.app import app
 from services.domain.budgets.slots import ledger_span_of
-from services.ports import Warehouse
+from services.ports.budgets import BudgetCounters
+from services.ports.warehouse import Warehouse
 from services.query.budgets.counters import spend_of
 from services.query.dependencies import Service
 from services.sql.budgets import compile_spent

@@ -23,7 +23,7 @@ from services.scheduler.reports import Reports
 from services.stores.state.database import Database
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.tables import NOTICE
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import TIMESTAMP
 from tests.querying import Client, QueryService, leaf
 

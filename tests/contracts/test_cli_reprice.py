@@ -16,7 +16,7 @@ import pytest
 from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.health_page import serve_health
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.command_line import farebox
 from tests.processes import free_port
 from tests.querying import Client

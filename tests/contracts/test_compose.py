@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.settings import ALL_SETTINGS, ProxySettings, QuerySettings, ReportSettings
+from services.settings.processes import ALL_SETTINGS, ProxySettings, QuerySettings, ReportSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"

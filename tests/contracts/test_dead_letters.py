@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.event import DeadLetter, decode_event, encode_event
-from services.ports import DeadLetters
+from services.ports.log import DeadLetters
 from services.stores.journal.dead_letters import JournalDeadLetters
 from services.stores.journal.file import open_journal
 from services.stores.journal.files import JournalFiles

@@ -14,7 +14,7 @@ from schemas.errors import InvalidSetting, UpstreamUnavailable
 from schemas.origin import Origin, Reach
 from services.domain.exchange.routes import origin_of
 from services.domain.routing.address import is_reachable
-from services.ports import Headers
+from services.ports.upstream import Headers
 from services.stores.upstream.dial import Dialer, egress_proxy, trusting_context
 from services.stores.upstream.pool import UpstreamPool
 from tests.scripted_provider import ScriptedProvider, http_response

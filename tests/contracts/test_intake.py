@@ -17,7 +17,7 @@ from services.stores.journal.intake import Intake, Left, Mark, take_over
 from services.stores.journal.recovery import Recovery
 from services.stores.journal.sink import JournalSink
 from services.stores.kafka.sink import KafkaSink, SinkLimits
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.contracts.test_journal import child, stored_ids
 from tests.logs import InKafka, close_all, events, ids_of, journal_rows, publish_all, take_count, take_rest, within
 
@@ -48,7 +48,7 @@ def abandon(intake: Intake) -> None:
 KILLED = """
     import asyncio, os, signal, sys
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():
@@ -211,7 +211,7 @@ FULL_FOR_A_WHILE = """
     import asyncio, resource, sys
     from services.stores.journal import intake
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     intake.RETRY_S = 0
@@ -257,7 +257,7 @@ async def test_a_file_that_could_not_be_made_is_made_later(path: Path, monkeypat
 KILLED_WITHOUT_KAFKA = """
     import asyncio, os, signal, sys
     from services.stores.kafka.sink import KafkaSink, SinkLimits
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():

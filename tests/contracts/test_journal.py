@@ -22,7 +22,7 @@ from services.stores.journal.file import open_journal, pack_segment, unpack_segm
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.logs import close_all, events, ids_of, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
@@ -97,7 +97,7 @@ async def test_an_awaited_event_is_in_the_file(path: Path) -> None:
 PUBLISH_FOREVER = """
     import asyncio, itertools, sys
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():
@@ -127,7 +127,7 @@ async def test_killing_the_process_loses_nothing_that_was_awaited(path: Path, ac
 PUBLISH_SOME = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():
@@ -157,7 +157,7 @@ async def test_several_processes_write_one_journal(path: Path) -> None:
 DISK_FULL_FOR_A_WHILE = """
     import asyncio, resource, sys
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():

@@ -25,7 +25,7 @@ from services.stores.journal.files import JournalFiles
 from services.stores.journal.salvage import Salvaged
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.logs import events, ids_of, journal_rows, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
@@ -260,7 +260,7 @@ async def test_damage_below_a_running_log_costs_no_new_event(
 WRITE_UNTIL_KILLED = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():
@@ -389,7 +389,7 @@ async def test_what_a_writer_commits_until_the_damaged_file_is_set_aside_is_save
 PUBLISH_UNTIL_REPORTED = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
-    from services.telemetry import Metrics
+    from services.telemetry.metrics import Metrics
     from tests.logs import events
 
     async def main():

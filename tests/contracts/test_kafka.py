@@ -13,14 +13,14 @@ from aiokafka.structs import TopicPartition
 from schemas.errors import BrokerUnavailable, InvalidSetting, LogTruncated
 from schemas.event import Delivery, decode_event
 from services.domain.enrich import to_record
-from services.ports import EventSource
+from services.ports.log import EventSource
 from services.stores.kafka.client import events_topic
 from services.stores.kafka.shrink import BEGINNING_BYTES
 from services.stores.kafka.sink import KafkaSink
 from services.stores.kafka.source import KafkaSource
 from services.stores.kafka.topics import create_topics
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.logs import InKafka, assert_nothing_lost, close_all, events, ids_of, publish_all, take_count
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]

@@ -6,9 +6,9 @@ import logging
 import pytest
 
 from schemas.errors import InvalidSetting
-from services.environment import service_links
 from services.process import warn_of_service_links
-from services.settings import ALL_SETTINGS, ProxySettings, QuerySettings, WorkerSettings
+from services.settings.environment import service_links
+from services.settings.processes import ALL_SETTINGS, ProxySettings, QuerySettings, WorkerSettings
 
 
 def added_for(service: str, port: int = 8787, protocol: str = "tcp", port_name: str = "HTTP") -> dict[str, str]:

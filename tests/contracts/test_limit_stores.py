@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import InvalidSetting, StoreUnavailable
 from schemas.limit import LimitPolicy, LimitUnit, RateLimit
-from services.limit_ports import LimitStore
+from services.ports.limits import LimitStore
 from services.stores.factory import open_limits
 from services.stores.limits.memory_limits import MemoryLimits
 from services.stores.limits.redis_limits import RedisLimits

@@ -16,12 +16,12 @@ from schemas.event import Delivery, ExchangeEvent, RequestTags, encode_event
 from schemas.key import Permission
 from services.domain.omission import without_bodies
 from services.domain.pricing.price_book import PriceBookHistory
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.proxy import log_conflicts
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker.loop import MAX_DEAD_LETTERS, Flush, run_worker
 from services.worker.rows import MAX_LOGS
 from services.worker.rows import rows_of as piece_of

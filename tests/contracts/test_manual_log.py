@@ -26,7 +26,7 @@ from services.stores.durability import DurabilityAck
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import ORGANIZATION, REQUEST_ID, TIMESTAMP
 from tests.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, a_log, as_events, as_lines
 from tests.plain_http import TRUSTS_NOBODY

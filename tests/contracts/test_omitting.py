@@ -16,14 +16,14 @@ from services.cli.dead_letters import put_back
 from services.domain.enrich import to_record
 from services.proxy.exchange import omitting_sink as omitting
 from services.proxy.exchange.omitting_sink import OmittingSink
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.journal.sink import JournalSink
 from services.stores.kafka.client import events_topic
 from services.stores.kafka.sink import SinkLimits
 from services.stores.memory import MemoryLog, MemorySink
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import an_event, chat_response
 from tests.canary import OMIT, SAID, assert_nothing_kept, files_in, tell
 from tests.logs import InJournal, InKafka, close_all, take_count

@@ -15,12 +15,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from schemas.errors import Unavailable
 from schemas.event import encode_event
-from services.otlp_ports import Signal
+from services.ports.otlp import Signal
 from services.stores.clock import SystemClock
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.otlp_receiver import OtlpReceiver
 from services.stores.upstream.dial import egress_proxy, trusting_context
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker import otlp_export
 from services.worker.loop import Flush, run_worker
 from services.worker.otlp_export import OtlpExport

@@ -15,7 +15,7 @@ from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.migrations.run import migrate_state
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import an_event
 
 REPO = Path(__file__).parents[2]

@@ -17,8 +17,8 @@ from schemas.cache import CacheKey, Found
 from schemas.event import ExchangeEvent, Outcome
 from schemas.key import Permission
 from schemas.price import CostState
-from services.cache_ports import ResponseCache
 from services.domain.enrich import to_record
+from services.ports.cache import ResponseCache
 from services.stores.cache.redis_cache import RedisCache
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.shipped_prices.book import ShippedPrices

@@ -7,7 +7,7 @@ import pytest
 
 from services.domain.logging_api.event import LOG_PATHS
 from services.health_page import serve_health
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.proxy_rig import rig
 
 pytestmark = pytest.mark.anyio

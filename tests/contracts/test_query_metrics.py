@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from services.telemetry import QUERY_METRICS
+from services.telemetry.metrics import QUERY_METRICS
 from tests.querying import Client, QueryService
 
 HOSTS = {  # Host -> whether metrics are shown under it

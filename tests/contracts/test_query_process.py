@@ -17,7 +17,7 @@ SERVE = f"""
 import asyncio, os
 from services.migrate import migrate
 from services.query.__main__ import run
-from services.settings import MigrateSettings, QuerySettings
+from services.settings.processes import MigrateSettings, QuerySettings
 asyncio.run(migrate(MigrateSettings.from_environ(os.environ)))
 asyncio.run(run(QuerySettings.from_environ(os.environ), grace_s={GRACE_S}))
 """

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.cache import CacheKey
 from schemas.errors import InvalidSetting, StoreUnavailable
-from services.cache_ports import ResponseCache
+from services.ports.cache import ResponseCache
 from services.stores.cache.redis_cache import RedisCache
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.factory import open_response_cache

@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import BrokerUnavailable, LogConflict, UndecodableEvent
 from schemas.event import DeadLetter, encode_event
 from schemas.seal import Held, LogSnapshot, Member, MemberKind, SealState
-from services.log_ports import LogPositions
+from services.ports.log import LogPositions
 from services.query import seals
 from services.query.seals import Seals
 from services.stores.journal.intake import Intake
@@ -21,7 +21,7 @@ from services.stores.kafka.sink import KafkaSink, SinkLimits
 from services.stores.memory import ManualClock
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.progress import SqlProgress
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import TIMESTAMP, an_event
 from tests.logs import InJournal, InKafka, close_all, events, publish_all, take_count
 

@@ -9,8 +9,8 @@ import pytest
 from schemas.seal import LogSnapshot
 from schemas.statement import Statement
 from schemas.tables import PROPERTY_SPELLING, REQUEST_RESPONSE
-from services.log_ports import LogPositions
-from services.ports import LedgerWarehouse
+from services.ports.log import LogPositions
+from services.ports.warehouse import LedgerWarehouse
 from services.query import seals
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.journal.positions import JournalPositions

@@ -13,7 +13,7 @@ import pytest
 from schemas.errors import UpstreamUnavailable
 from services.domain.exchange.routes import origin_of
 from services.domain.routing.address import is_reachable
-from services.ports import UNKNOWN_LENGTH, Headers
+from services.ports.upstream import UNKNOWN_LENGTH, Headers
 from services.stores.upstream.dial import Dialer, trusting_context
 from services.stores.upstream.pool import Call, UpstreamPool
 from tests.scripted_provider import http_response

@@ -17,13 +17,13 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.statement import Statement
 from services.domain.pricing.price_book import PriceBookHistory
 from services.health_page import serve_health
-from services.ports import EventSource
+from services.ports.log import EventSource
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker import loop, rows
 from services.worker.loop import Flush, TooManyDeadLetters, run_worker
 from tests.builders import an_event

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pytest
 
 from services.health_page import serve_health
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 async def responded(request: bytes, hosts: Collection[str]) -> bytes:

@@ -12,13 +12,13 @@ import pytest
 from schemas.event import ExchangeEvent, encode_event
 from schemas.price import CostState, OperatorPrice, PriceTerms, Rate
 from schemas.statement import Statement
-from services.price_ports import PriceRows
+from services.ports.prices import PriceRows
 from services.stores.memory import MemoryLog, MemorySource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state import prices as price_rows
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from services.worker import loop
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import PriceCache

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from schemas.event import DeadLetter, encode_event
 from services.cli.app import app
 from services.stores.factory import open_event_source
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import an_event
 from tests.journeys.story import PROVIDER_KEY, Story
 

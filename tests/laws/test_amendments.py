@@ -19,7 +19,7 @@ from schemas.timestamps import unix_us
 from schemas.versions import amendments_in
 from services.domain.amendment import to_stored
 from services.domain.enrich import to_record
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from services.worker.amendments import keep_amendments

@@ -15,7 +15,7 @@ from schemas.errors import InvalidFilter
 from schemas.statement import Statement
 from schemas.tables import PROPERTY_SPELLING, REQUEST_RESPONSE
 from schemas.timestamps import MILLISECOND
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.requests.paging import RECENT, Page, page_of
 from services.sql.compile import compile_listing, compile_report
 from services.sql.measures import MEASURES

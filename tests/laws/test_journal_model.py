@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.logs import events, ids_of, journal_rows, publish_all
 
 

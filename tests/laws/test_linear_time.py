@@ -19,7 +19,7 @@ from services.domain.exchange.headers import parse_head, parse_helicone_headers
 from services.domain.exchange.routes import Routes, origin_of
 from services.domain.exchange.usage_injection import UsageRemoval, with_usage_requested
 from services.domain.logging_api.payload import decode_payload_steps
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.shipped_prices.book import ShippedPrices
 from services.zstd import zstd
 from tests.builders import an_event

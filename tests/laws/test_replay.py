@@ -15,7 +15,7 @@ from schemas.price import OperatorPrice, Price, PriceEnd, Rate
 from schemas.usage import USAGE_CLASSES
 from services.domain.enrich import recorded_at_of
 from services.domain.pricing.price_book import effective_at
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import TIMESTAMP
 from tests.exchanges import some_exchanges

@@ -21,7 +21,7 @@ from schemas.api.reports import ReportRequest
 from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.record import RequestRecord
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.http.responses import data_response
 from services.query.reports.changes import changes
 from services.query.reports.period import Period

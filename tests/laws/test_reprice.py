@@ -22,7 +22,7 @@ from schemas.reprice import Correction, Criteria, Reprice, RepriceState
 from schemas.statement import Statement
 from services.domain.enrich import to_record
 from services.domain.pricing.price_book import model_matches
-from services.ports import AmendableWarehouse
+from services.ports.warehouse import AmendableWarehouse
 from services.repricing.runner import Repricing
 from services.sql.reprices import compile_charged_rows, criteria_filter
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse

@@ -11,7 +11,7 @@ from services.proxy.admission.api_key import ApiKeyGate
 from services.proxy.admission.unsupported_headers import UnsupportedHeadersGate
 from services.proxy.exchange.key_cache import AuthCallback, AuthResult
 from services.proxy.exchange.recorder import Request
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import ORGANIZATION, TIMESTAMP
 
 OWNER = KeyOwner(organization_id=ORGANIZATION, key_id="key-1")

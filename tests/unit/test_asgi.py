@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ports import Headers
+from services.ports.upstream import Headers
 from services.proxy.errors import MalformedRequest
 from services.proxy.http.asgi import WAITING_BYTES, App, AppRequest, scope_of
 from services.proxy.http.parser import RequestHead

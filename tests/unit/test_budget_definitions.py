@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import StoreUnavailable
 from services.proxy.budgets.definitions import STALE_S, WAIT_S, BudgetDefinitions
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.budgets import KnownBudgets, a_budget
 from tests.builders import ORGANIZATION
 

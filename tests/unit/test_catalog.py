@@ -20,7 +20,7 @@ from services.domain.providers.catalog import (
     provider_of_host,
 )
 from services.domain.providers.record import Provider, Quirk
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 from services.stores.shipped_prices.names import seller_of
 
 SERVICES = Path(__file__).parents[2] / "services"

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice
-from services.price_ports import PriceRows
+from services.ports.prices import PriceRows
 from services.proxy import current_prices
 from services.proxy.current_prices import LazyPrices
 from services.stores.shipped_prices.book import ShippedPrices

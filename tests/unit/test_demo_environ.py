@@ -4,8 +4,8 @@ from pathlib import Path
 
 from services.cli.demo.run import demo_environ
 from services.embedded.data_folder import DataFolder
-from services.otlp_settings import STANDARD_OTLP
-from services.settings import ProxySettings, SchedulerSettings, WorkerSettings
+from services.settings.otlp import STANDARD_OTLP
+from services.settings.processes import ProxySettings, SchedulerSettings, WorkerSettings
 
 FOLDER = DataFolder(Path("data/demo"))
 PROVIDER = "http://127.0.0.1:8080"

@@ -15,7 +15,7 @@ from services.stores.memory import ManualClock
 from services.stores.state.alerts import SqlAlerts
 from services.stores.state.leases import SqlLeases
 from services.stores.state.migrations.run import migrate_state
-from services.telemetry import SCHEDULER_METRICS, Metrics
+from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
 from tests.alerts import START
 
 SINCE = {"0": START - timedelta(minutes=10)}

@@ -16,7 +16,7 @@ from schemas.origin import Origin
 from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
-from services.ports import Headers, ResponseReceiver
+from services.ports.upstream import Headers, ResponseReceiver
 from services.proxy.admission.admission import Admission, AdmissionCallback
 from services.proxy.errors import MalformedRequest
 from services.proxy.exchange.context import ProxyContext
@@ -27,7 +27,7 @@ from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.recorder import EventRecorder, Request
 from services.proxy.exchange.request_ids import RequestIds
 from services.stores.clock import SystemClock
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import ORGANIZATION, TIMESTAMP
 from tests.proxy_rig import an_attribution
 

@@ -5,7 +5,7 @@ import pytest
 from schemas.errors import UpstreamTimedOut, UpstreamUnavailable
 from schemas.origin import Origin
 from services.domain.exchange.routes import origin_of
-from services.ports import Headers, ResponseReceiver
+from services.ports.upstream import Headers, ResponseReceiver
 from services.proxy.upstream import first_byte_timeout as timeouts
 from services.proxy.upstream.first_byte_timeout import FirstByteTimeout, TimedCall
 

@@ -2,7 +2,7 @@
 
 import json
 
-from services.health import Health
+from services.telemetry.health import Health
 
 
 def test_a_process_is_ok_until_a_part_reports_otherwise() -> None:

@@ -10,7 +10,7 @@ from schemas.origin import Origin
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.routes import origin_of
 from services.domain.limits.policy import limit_of
-from services.ports import ResponseReceiver, Upstream, UpstreamCall
+from services.ports.upstream import ResponseReceiver, Upstream, UpstreamCall
 from services.proxy.budgets.budgeted_call import HELD_BYTES, BudgetedWay
 from services.proxy.budgets.use import BudgetStores, budget_use
 from services.proxy.exchange.paced_work import PacedWork
@@ -18,7 +18,7 @@ from services.proxy.upstream.limit_access import LimitAccess
 from services.proxy.upstream.limited_call import LimitedUpstream
 from services.stores.clock import SystemClock
 from services.stores.limits.memory_limits import MemoryLimits
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.budgets import KnownBudgets, a_budget
 from tests.builders import ORGANIZATION
 from tests.unit.test_capture import a_capture

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.errors import Forbidden, InvalidRequest, InvalidSetting
 from services.domain.exchange.host import Host, check_trusted, host_names, is_trusted, parse_host
-from services.settings import Settings
+from services.settings.processes import Settings
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from services.json_logging import configure_logging
+from services.telemetry.json_logging import configure_logging
 
 CLIENTS = ("httpx", "httpcore")
 

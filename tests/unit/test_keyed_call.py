@@ -5,7 +5,7 @@ from typing import Any
 from schemas.origin import Origin
 from schemas.provider_key import HeaderKey, ProviderKey, SigningKey
 from services.domain.exchange.routes import origin_of
-from services.ports import UNKNOWN_LENGTH, ResponseReceiver, UpstreamCall
+from services.ports.upstream import UNKNOWN_LENGTH, ResponseReceiver, UpstreamCall
 from services.proxy.upstream.held_chunks import UNCOUNTED_BYTES
 from services.proxy.upstream.keyed_call import KeyedUpstream
 from services.proxy.upstream.shared_memory import SharedMemory

@@ -18,7 +18,7 @@ from schemas.versions import MAX_AMENDMENTS, amendments_in, last_version_of, nex
 from services.domain.amendment import to_stored
 from services.stores.kafka.client import entry_of
 from services.stores.kafka.shrink import shortened
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import TIMESTAMP, an_event
 
 REQUEST_ID = str(uuid.uuid4())

@@ -16,7 +16,7 @@ from services.domain.routing.choose import MissingProviderKey, chosen_target
 from services.domain.routing.custom import allowed_hosts
 from services.domain.routing.provider_key import check_provider_key
 from services.domain.routing.sigv4 import signed_headers
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 
 ROUTES = Routes(origins_of(ProxySettings.from_environ({}).base_urls()))
 KEY_ID, SECRET = "AKIAEXAMPLEEXAMPLE1", "canary-secret-of-the-signer"

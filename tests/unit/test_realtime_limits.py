@@ -15,7 +15,7 @@ from services.proxy.realtime.budgets import SessionLimits
 from services.stores.budgets.sqlite_counters import SqliteCounters
 from services.stores.clock import SystemClock
 from services.stores.shipped_prices.book import ShippedPrices
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.budgets import KnownBudgets, a_budget, a_claim
 from tests.unit.test_capture import a_capture
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.cli.anomalies import SealedAnomalies, anomaly_lines
 from services.cli.report_table import SealedReport, report_lines
-from services.settings import ReportSettings
+from services.settings.processes import ReportSettings
 from tests.unit.test_report import a_seal
 
 MAY, JUNE = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from schemas.errors import QueryLimitExceeded, StoreUnavailable
 from schemas.scheduled_report import Every, ReportFigures, ReportOrder, Schedule, UnreadableReport
 from schemas.seal import Seal, SealState
 from schemas.statement import Statement
-from services.report_ports import ScheduledReports
+from services.ports.reports import ScheduledReports
 from services.scheduler.report_build import open_reports
 from services.scheduler.reports import Reports
 from services.scheduler.seals import SchedulerSeals
@@ -21,7 +21,7 @@ from services.stores.state.database import Database
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.tables import SCHEDULED_REPORT
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 from tests.builders import TIMESTAMP
 
 DAILY = Schedule(every=Every.DAY, hour=8, minute=0, zone="UTC")

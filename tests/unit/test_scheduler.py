@@ -10,14 +10,14 @@ from schemas.channel import Channel, ChannelConfig, ChannelKind, ChannelSecret, 
 from schemas.message import Message
 from schemas.query_limits import QueryLimits
 from services.scheduler.delivery import Deliveries
-from services.settings import SchedulerSettings
+from services.settings.processes import SchedulerSettings
 from services.stores.memory import ManualClock
 from services.stores.state.channels import SqlChannels
 from services.stores.state.database import Database
 from services.stores.state.deliveries import SqlDeliveryQueue
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.tables import NOTICE
-from services.telemetry import SCHEDULER_METRICS, Metrics
+from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
 from tests.builders import TIMESTAMP
 from tests.notices import a_notice
 

@@ -13,7 +13,7 @@ from services.domain.exchange.target import Target
 from services.domain.routing.address import is_reachable
 from services.domain.routing.choose import MissingTarget, chosen_target, without_credentials
 from services.domain.routing.custom import TargetNotAllowed, allowed_hosts, custom_target, parse_server
-from services.settings import ProxySettings
+from services.settings.processes import ProxySettings
 
 ROUTES = Routes(origins_of(ProxySettings.from_environ({}).base_urls()), own_paths=("/healthz", "/oai/v1/log"))
 AZURE = "https://c.openai.azure.com"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.histogram import Histogram
-from services.telemetry import (
+from services.telemetry.histogram import Histogram
+from services.telemetry.metrics import (
     HELP,
     PROXY_METRICS,
     QUERY_METRICS,

@@ -22,8 +22,8 @@ from services.cli.up import show_running
 from services.domain.providers.catalog import ROUTED
 from services.embedded.data_folder import ORGANIZATION, DataFolder
 from services.embedded.run import Running, serve
-from services.environment import PREFIX
-from services.otlp_settings import STANDARD_OTLP
+from services.settings.environment import PREFIX
+from services.settings.otlp import STANDARD_OTLP
 from services.simulator.server import SimulatedProvider
 
 HISTORY_DAYS = 28

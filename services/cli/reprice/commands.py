@@ -18,7 +18,7 @@ from services.cli.probes import Part, counting_part, query_part, worker_inside
 from services.cli.reprice.render import compile_run, followed, listed_runs
 from services.cli.terminal import compile_lines, console, sanitize
 from services.embedded.sockets import web_address
-from services.settings import ProxySettings, WorkerSettings
+from services.settings.processes import ProxySettings, WorkerSettings
 
 
 def doctor(

@@ -9,7 +9,7 @@ from schemas.key import KeyOwner
 from services.domain.exchange.helicone_headers import refusal_of, unknown_names
 from services.proxy.admission.admission import AdmissionCallback
 from services.proxy.exchange.recorder import Request
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 class UnsupportedHeadersGate:

@@ -11,12 +11,12 @@ from typing import Final
 
 from schemas.budget import SLICE_S, Claim, Counter, CounterState, Reservation, Reserved
 from schemas.limit import Spent
-from services.budget_ports import BudgetCounters
 from services.domain.budgets.amounts import spent_nano
-from services.ports import Clock
+from services.ports.budgets import BudgetCounters
+from services.ports.clock import Clock
 from services.proxy.upstream.background_tasks import BackgroundTasks
 from services.proxy.upstream.bounded_access import BoundedAccess
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 LEASE_S: Final = 60  # after which what a killed proxy has reserved is free again
 _RENEW_S: Final = LEASE_S / 4

@@ -18,7 +18,7 @@ from schemas.usage import RequestInfo
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.target import Target
 from services.domain.pricing.billable import path_generates
-from services.ports import Headers, ResponseReceiver, Upstream
+from services.ports.upstream import Headers, ResponseReceiver, Upstream
 from services.proxy.budgets.access import BudgetAccess
 from services.proxy.budgets.attempt_reservations import AttemptReservations
 from services.proxy.budgets.check import BudgetCheck, Passed, Refused

@@ -29,8 +29,8 @@ from services.domain.budgets.refusal import (
     refusal_of,
 )
 from services.domain.exchange.capture import Capture
-from services.limit_ports import CurrentPrices
-from services.ports import Headers
+from services.ports.limits import CurrentPrices
+from services.ports.upstream import Headers
 from services.proxy.budgets.access import LEASE_S, BudgetAccess
 from services.proxy.budgets.reading import BudgetReading, asks_for_status
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from schemas.budget import Budget
 from schemas.errors import StoreUnavailable
-from services.budget_ports import BudgetRows
-from services.telemetry import Metrics
+from services.ports.budgets import BudgetRows
+from services.telemetry.metrics import Metrics
 
 FRESH_S: Final = 2.0  # after it the rows are looked at again, and requests do not wait
 STALE_S: Final = 5.0  # after it they do

@@ -5,16 +5,16 @@ from typing import Final
 
 import msgspec
 
-from services.budget_ports import BudgetCounters, BudgetRows
-from services.limit_ports import CurrentPrices
-from services.ports import Clock
+from services.ports.budgets import BudgetCounters, BudgetRows
+from services.ports.clock import Clock
+from services.ports.limits import CurrentPrices
 from services.proxy.budgets.access import BudgetAccess
 from services.proxy.budgets.budgeted_call import BudgetUse
 from services.proxy.budgets.check import BudgetCheck
 from services.proxy.budgets.definitions import BudgetDefinitions
 from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.upstream.shared_memory import SharedMemory
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 MEMORY_BYTES: Final = 64 * 2**20  # of all bodies that wait for their budgets
 

@@ -9,7 +9,8 @@ import msgspec
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.target import Target
-from services.ports import Clock, ResponseReceiver, Upstream, UpstreamCall
+from services.ports.clock import Clock
+from services.ports.upstream import ResponseReceiver, Upstream, UpstreamCall
 from services.proxy.admission.admission import Admission
 from services.proxy.budgets.budgeted_call import BudgetedWay, BudgetUse
 from services.proxy.exchange.deadlines import Limits
@@ -25,7 +26,7 @@ from services.proxy.upstream.keyed_call import KeyedUpstream
 from services.proxy.upstream.limit_access import LimitAccess
 from services.proxy.upstream.limited_call import LimitedUpstream
 from services.proxy.upstream.shared_memory import SharedMemory
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 SIGNING_BYTES: Final = 64 * 2**20
 

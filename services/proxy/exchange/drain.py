@@ -16,9 +16,9 @@ from schemas.errors import InvalidRequest, UpstreamUnavailable
 from schemas.event import Outcome
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.headers import Pair, header_option, parse_head
-from services.ports import Headers, UpstreamCall
+from services.ports.upstream import Headers, UpstreamCall
 from services.proxy.exchange.recorder import EventRecorder
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 ON_DISCONNECT: Final = b"Helicone-On-Disconnect"
 END_S: Final = 5.0  # for a response to end where the stream in it has ended

@@ -33,7 +33,7 @@ from schemas.errors import (
 from schemas.event import Outcome
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.headers import Pair, parse_head
-from services.ports import UNKNOWN_LENGTH, Headers, UpstreamCall
+from services.ports.upstream import UNKNOWN_LENGTH, Headers, UpstreamCall
 from services.proxy.admission.admission import AdmissionResult
 from services.proxy.errors import FAILED, SUCCESS, Downstream, RequestTooSlow, send_error
 from services.proxy.exchange.context import ProxyContext

@@ -12,8 +12,8 @@ from schemas.key import ApiKey, KeyOwner, Permission
 from schemas.upstream import CredentialPolicy
 from services.auth_cache import AuthCache, AuthCachePolicy
 from services.hashing import KeyedHashes
-from services.ports import Clock, KeyStore
-from services.state_ports import Upstreams
+from services.ports.clock import Clock
+from services.ports.state import KeyStore, Upstreams
 
 # Requests pass while the store is unavailable: a known key stays valid until it expires.
 POLICY: Final = AuthCachePolicy(

@@ -4,7 +4,7 @@ Not a byte leaves, so nothing is billed, and the row says so. It is an Upstream 
 """
 
 from schemas.origin import Origin
-from services.ports import Headers, ResponseReceiver
+from services.ports.upstream import Headers, ResponseReceiver
 
 _HEADERS = [(b"Content-Type", b"application/json")]
 

@@ -26,8 +26,8 @@ from schemas.log_entry import LogEntry
 from schemas.omission import Omission
 from services.domain.omission import omits, unread, with_omission, without_bodies
 from services.hashing import KeyedHashes
-from services.log_ports import LogSink
-from services.telemetry import Metrics
+from services.ports.log import LogSink
+from services.telemetry.metrics import Metrics
 
 AT_ONCE_BYTES: Final = 16 * 2**10  # of both bodies, uncompressed: read in a millisecond or two, usually in far less
 MAX_WAITING_BYTES: Final = 64 * 2**20

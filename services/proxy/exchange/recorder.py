@@ -25,12 +25,13 @@ from services.domain.exchange.target import Target
 from services.domain.limits.policy import LimitNotApplicable, limit_of
 from services.domain.resilience.billed import may_be_billed
 from services.domain.resilience.retry_policy import retry_policy
-from services.ports import EventSink, Headers
+from services.ports.log import EventSink
+from services.ports.upstream import Headers
 from services.proxy.exchange.attribution import Attribution
 from services.proxy.exchange.key_concurrency import KeyConcurrency
 from services.proxy.exchange.request_ids import GivenIds
 from services.proxy.exchange.spend import SpendReader
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

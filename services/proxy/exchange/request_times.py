@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from services.domain.exchange.headers import Pair
-from services.ports import UpstreamCall
+from services.ports.upstream import UpstreamCall
 from services.proxy.exchange.recorder import Request
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from schemas.limit import Spent
 from schemas.price import PriceBook
 from schemas.usage import TOKEN_CLASSES, UsageSource
 from services.domain.enrich import recorded_at_of, to_record
-from services.limit_ports import CurrentPrices
+from services.ports.limits import CurrentPrices
 
 _CLOSE_S: Final = 5.0
 _UNKNOWN: Final = Spent(cost_usd=None, tokens=None)

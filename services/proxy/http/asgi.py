@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import httptools
 
 from schemas.errors import FareboxError, Rejected
-from services.ports import UNKNOWN_LENGTH, Headers
+from services.ports.upstream import UNKNOWN_LENGTH, Headers
 from services.proxy.errors import Downstream, MalformedRequest, send_error
 from services.proxy.http.parser import RequestHead
 

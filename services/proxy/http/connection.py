@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from schemas.errors import Rejected
-from services.ports import Clock
+from services.ports.clock import Clock
 from services.proxy.errors import RequestTooSlow
 from services.proxy.http.dispatcher import Dispatcher
 from services.proxy.http.flow_control import FlowControl

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from services.domain.exchange.cors import with_cors
 from services.domain.exchange.headers import Pair
-from services.ports import Headers
+from services.ports.upstream import Headers
 from services.proxy.errors import Downstream
 
 

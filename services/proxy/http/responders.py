@@ -5,7 +5,7 @@ from typing import Protocol
 
 from schemas.errors import Rejected
 from services.proxy.errors import Downstream, send_error
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 
 class Responder(Protocol):

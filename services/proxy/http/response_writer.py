@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from services.ports import UNKNOWN_LENGTH, Headers
+from services.ports.upstream import UNKNOWN_LENGTH, Headers
 from services.proxy.http.flow_control import FlowControl
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for zero seconds

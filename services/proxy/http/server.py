@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from schemas.errors import InvalidSetting
-from services.ports import Clock
+from services.ports.clock import Clock
 from services.proxy.exchange.drain import Drains
 from services.proxy.exchange.key_cache import ApiKeyCache
 from services.proxy.exchange.omitting_sink import OmittingSink

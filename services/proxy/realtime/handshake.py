@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.errors import UpstreamUnavailable
 from services.domain.exchange.headers import Head, Pair
-from services.ports import Headers
+from services.ports.upstream import Headers
 from services.proxy.errors import MalformedRequest
 
 _KEY: Final = b"sec-websocket-key"

@@ -21,7 +21,7 @@ from services.domain.realtime.frames import (
     close_frame,
     ping_frame,
 )
-from services.ports import UpstreamCall
+from services.ports.upstream import UpstreamCall
 from services.proxy.errors import Downstream
 from services.proxy.exchange.deadlines import Limits
 from services.proxy.realtime.ledger import PENDING_BYTES, Ledger

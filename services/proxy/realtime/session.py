@@ -25,7 +25,7 @@ from services.domain.exchange.headers import Head, parse_head
 from services.domain.providers.catalog import provider_named
 from services.domain.providers.realtime import RealtimeApi
 from services.domain.realtime.target import model_in_query, realtime_target
-from services.ports import OTHER_PROTOCOL, UNKNOWN_LENGTH, Headers, UpstreamCall
+from services.ports.upstream import OTHER_PROTOCOL, UNKNOWN_LENGTH, Headers, UpstreamCall
 from services.proxy.admission.admission import AdmissionResult
 from services.proxy.budgets.budgeted_call import BudgetUse
 from services.proxy.errors import FAILED, SUCCESS, Downstream, MalformedRequest, NoWebSocket, send_error

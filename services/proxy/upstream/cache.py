@@ -3,7 +3,7 @@
 from schemas.cache import CachePolicy
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.target import Target
-from services.ports import ResponseReceiver, Upstream
+from services.ports.upstream import ResponseReceiver, Upstream
 from services.proxy.upstream.cached_call import CachedCall, CacheUse
 
 

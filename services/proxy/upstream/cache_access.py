@@ -12,11 +12,11 @@ from typing import Final, ParamSpec, TypeVar
 
 from schemas.cache import CachedResponse, CacheKey, CachePolicy, decode_response, encode_response
 from schemas.errors import StoreUnavailable
-from services.cache_ports import ResponseCache
 from services.domain.cache.storable import is_storable
-from services.ports import Clock
+from services.ports.cache import ResponseCache
+from services.ports.clock import Clock
 from services.proxy.upstream.flights import Flights, Landed, Lead
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 _OUTAGE_S: Final = 1.0  # for which a cache that failed is not asked again
 _CLOSE_S: Final = 2.0  # for what is being saved

@@ -15,7 +15,7 @@ from services.domain.cache.policy import is_cacheable
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.exchange.target import Target
-from services.ports import Headers, ResponseReceiver, Upstream, UpstreamCall
+from services.ports.upstream import Headers, ResponseReceiver, Upstream, UpstreamCall
 from services.proxy.exchange.paced_work import SMALL_BYTES, PacedWork
 from services.proxy.upstream.cache_access import CacheAccess
 from services.proxy.upstream.flights import Landed, Lead

@@ -8,7 +8,7 @@ from time import monotonic
 
 from schemas.errors import UpstreamTimedOut, UpstreamUnavailable
 from schemas.origin import Origin
-from services.ports import Headers, ResponseReceiver, Upstream
+from services.ports.upstream import Headers, ResponseReceiver, Upstream
 
 
 class FirstByteTimeout:

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.cache import CachedResponse, CacheKey, decode_response
 from schemas.errors import StoreUnavailable
-from services.cache_ports import ResponseCache
+from services.ports.cache import ResponseCache
 
 LEASE_S: Final = 6.0
 _RENEW_S: Final = LEASE_S / 3

@@ -5,7 +5,7 @@ Decorators hold one, and pass on what the exchange calls. Chunks of the body are
 
 from collections.abc import Iterable
 
-from services.ports import Headers, ResponseReceiver, UpstreamCall
+from services.ports.upstream import Headers, ResponseReceiver, UpstreamCall
 
 
 class HeldRequest:

@@ -10,7 +10,8 @@ from schemas.errors import UpstreamUnavailable
 from schemas.origin import Origin
 from schemas.provider_key import HeaderKey, ProviderKey
 from services.domain.routing.sigv4 import signed_headers
-from services.ports import Clock, Headers, ResponseReceiver, Upstream, UpstreamCall
+from services.ports.clock import Clock
+from services.ports.upstream import Headers, ResponseReceiver, Upstream, UpstreamCall
 from services.proxy.upstream.held_chunks import HeldChunks
 from services.proxy.upstream.shared_memory import SharedMemory
 

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Final
 
 from schemas.limit import LimitUnit, RateLimit, Spent, Taken
-from services.limit_ports import LimitStore
+from services.ports.limits import LimitStore
 from services.proxy.upstream.background_tasks import BackgroundTasks
 from services.proxy.upstream.bounded_access import BoundedAccess
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 _CLOSE_S: Final = 2.0  # for what is still to be taken out of buckets
 

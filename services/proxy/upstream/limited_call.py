@@ -15,7 +15,7 @@ from schemas.limit import LimitUnit, RateLimit, Taken
 from schemas.origin import Origin
 from services.domain.exchange.capture import Capture
 from services.domain.limits.policy import limit_headers, policy_text
-from services.ports import Headers, ResponseReceiver, Upstream
+from services.ports.upstream import Headers, ResponseReceiver, Upstream
 from services.proxy.upstream.held_request import HeldRequest
 from services.proxy.upstream.limit_access import LimitAccess
 from services.proxy.upstream.refusal import refuse

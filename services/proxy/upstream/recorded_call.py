@@ -9,7 +9,7 @@ from schemas.errors import UpstreamUnavailable
 from schemas.origin import Origin
 from services.domain.cache.storable import kept_headers
 from services.domain.exchange.capture import Capture
-from services.ports import Headers, ResponseReceiver, Upstream
+from services.ports.upstream import Headers, ResponseReceiver, Upstream
 from services.proxy.upstream.cache_access import CacheAccess
 from services.proxy.upstream.flights import Lead
 from services.proxy.upstream.held_chunks import HeldChunks

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import FareboxError
-from services.ports import Headers
+from services.ports.upstream import Headers
 from services.proxy.errors import REASONS, error_body, status_of
 from services.proxy.upstream.held_request import HeldRequest
 

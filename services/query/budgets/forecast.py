@@ -22,7 +22,7 @@ from services.alerting.figures import Question
 from services.alerting.observe import observe
 from services.domain.alerts.turn import ONLY_GROUP
 from services.domain.alerts.windows import whole_minute, window_at
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.alert_measures import alert_measures
 from services.sql.budgets import what_counts
 

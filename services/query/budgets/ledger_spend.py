@@ -19,7 +19,8 @@ from schemas.budget import Budget, Period
 from schemas.errors import Rejected, Unavailable
 from schemas.seal import Seal
 from services.domain.budgets.slots import ledger_span_of, place_of
-from services.ports import Clock, QueryableWarehouse
+from services.ports.clock import Clock
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.budgets import compile_highest, compile_spent
 
 EVERY_S: Final = 2.0

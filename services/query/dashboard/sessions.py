@@ -14,9 +14,9 @@ from fastapi import Request
 from schemas.errors import ExpiredKey, FareboxError, Unauthenticated
 from schemas.key import ApiKey
 from services.auth_cache import AuthCache, AuthCachePolicy
-from services.ports import Clock
+from services.ports.clock import Clock
+from services.ports.state import ManagedKeys
 from services.query.caches import QueryKeyCache, SecretCache
-from services.state_ports import ManagedKeys
 
 COOKIE: Final = "farebox_session"
 PAGE_HEADER: Final = "farebox-dashboard"  # no form and no page elsewhere can send it

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from services.ports import QueryableWarehouse, Row
+from services.ports.warehouse import QueryableWarehouse, Row
 from services.query.dependencies import Service
 from services.query.exports.columns import BODIES, PROPERTIES, ExportColumn, Value, values_of
 from services.query.requests.bodies import BodyForm, body_sizes, fetched_bodies

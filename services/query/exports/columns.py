@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_RESPONSE, Column, Kind, Table
-from services.ports import Row
+from services.ports.warehouse import Row
 from services.sql.parse import property_target
 from services.sql.sort import groupable_columns
 from services.sql.values import MAX_VALUE, known_names, shown

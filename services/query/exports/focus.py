@@ -13,7 +13,7 @@ from schemas.tables import REQUEST_RESPONSE
 from services.domain.focus.items import charge_items, price_ids_of
 from services.domain.focus.rows import ChargeOwner, ChargePeriod, ChargeSums
 from services.domain.reports.calendar import bucket_of, instant_of, next_bucket
-from services.ports import QueryableWarehouse, Row
+from services.ports.warehouse import QueryableWarehouse, Row
 from services.query.dependencies import Service
 from services.query.exports.batches import Batch
 from services.query.prices.views import decode_price

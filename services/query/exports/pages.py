@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.statement import Statement
-from services.ports import QueryableWarehouse, Row
+from services.ports.warehouse import QueryableWarehouse, Row
 from services.query.requests.paging import rows_behind, rows_of
 from services.retry import RetryPolicy, retry
 from services.sql.nodes import Key, Listing, key_of

@@ -16,7 +16,7 @@ from schemas.tables import REQUEST_RESPONSE
 from schemas.usage import USAGE_CLASSES
 from services.domain.reports.cost_change import CostChange, ModelUse, cost_change, sum_of
 from services.domain.reports.worth import worth_of
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.csv import WantsCsv, block_lines, changes_csv

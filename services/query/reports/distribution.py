@@ -16,7 +16,7 @@ from schemas.api.distribution import (
     Rank,
 )
 from schemas.tables import REQUEST_RESPONSE
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.dependencies import ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.csv import WantsCsv, block_lines, table_csv

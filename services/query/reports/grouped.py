@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.api.groups import Coverage, HistogramRow
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.reports.groups import Group
 from services.query.reports.totals import spend_of, spend_totals_of
 from services.sql.grouping import (

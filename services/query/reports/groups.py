@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.api.reports import Presence
 from schemas.errors import QueryLimitExceeded
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.sql.comparison import compile_comparison, is_zero_without_rows
 from services.sql.compile import compile_report
 from services.sql.groupings import Groupings, compile_groupings, joined_groupings

@@ -18,7 +18,7 @@ from schemas.api.reports import (
     ReportRow,
     ReportView,
 )
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.query.reports.fill import filled
 from services.query.reports.groups import Group
 from services.query.reports.question import Grouping, Question, check_rows, grouping_of

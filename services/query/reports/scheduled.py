@@ -17,7 +17,7 @@ from schemas.api.scheduled_reports import ReportQuery
 from schemas.notice import NoticeUnit, ReportColumn, ReportTable
 from schemas.scheduled_report import ReportFigures, ReportOrder
 from schemas.seal import Seal
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.query.reports.period import Period
 from services.query.reports.question import names_of_parts, question_of
 from services.query.reports.response import report_view

@@ -10,7 +10,7 @@ from schemas.api.requests import NameWarning
 from schemas.api.seal import SealView, seal_view
 from schemas.seal import Seal
 from schemas.usage import TOKEN_CLASSES
-from services.ports import QueryableWarehouse, Row
+from services.ports.warehouse import QueryableWarehouse, Row
 from services.query.dependencies import Service
 from services.query.http.responses import json_response
 from services.query.reports.groups import Group, run_groupings

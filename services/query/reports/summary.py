@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from schemas.api.reports import CacheUse, EnvironmentSpend, FeatureSpend, Spend, Summary, Unpriced, UserSpend
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.query.reports.groups import Group, run_report
 from services.query.reports.period import Period
 from services.query.reports.totals import SPEND, SpendTotals, rest_of, share_of, spend_of, spend_totals_of, sum_of

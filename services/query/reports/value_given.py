@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.api.reports import ReportRequest
 from schemas.api.requests import NameWarning, instant
-from services.ports import QueryableWarehouse
+from services.ports.warehouse import QueryableWarehouse
 from services.query.reports.period import Period
 from services.query.reports.question import Question, dimensions_of
 from services.query.reports.value_by_group import ValueGiven

@@ -10,7 +10,7 @@ import msgspec
 from schemas.errors import InvalidRequest
 from schemas.tables import REQUEST_BODY, REQUEST_BODY_SIZE, Table
 from services.domain.assembly.stream import assembled
-from services.ports import QueryableWarehouse, Row, Warehouse
+from services.ports.warehouse import QueryableWarehouse, Row, Warehouse
 from services.query.dependencies import Service
 from services.query.requests.views import ShownBodies, json_or_text
 from services.sql.compile import compile_listing, compile_report

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from schemas.api.requests import instant
 from services.domain.exchange.signed_url import SIGNED_URLS, VALID_FOR, SignedBody, signature_of
-from services.ports import Row
+from services.ports.warehouse import Row
 from services.query.dependencies import ServiceDep
 
 

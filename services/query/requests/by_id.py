@@ -12,7 +12,7 @@ from schemas.api.requests import MAX_OTHERS, IdsRequest, OneRequestView, RawEven
 from schemas.errors import InvalidRequest, NotFound
 from schemas.seal import Seal, SealState
 from schemas.tables import REQUEST_RESPONSE, Operator, Table
-from services.ports import Row
+from services.ports.warehouse import Row
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.responses import data_response

@@ -8,7 +8,7 @@ from fastapi import Response
 
 from schemas.api.requests import QueryRequest, RequestView
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.ports import Row
+from services.ports.warehouse import Row
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.csv import WantsCsv, header_block, requests_csv

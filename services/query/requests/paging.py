@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest, QueryLimitExceeded, Unavailable
 from schemas.tables import Operator
-from services.ports import QueryableWarehouse, Row, Warehouse
+from services.ports.warehouse import QueryableWarehouse, Row, Warehouse
 from services.sql.compile import compile_candidates, compile_count, compile_listing
 from services.sql.nodes import And, Behind, Compare, Filter, Key, Listing, Not, Or, comparison
 from services.sql.scope import bounds_of, is_narrow, searches_bodies

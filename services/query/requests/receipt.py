@@ -18,7 +18,7 @@ from schemas.usage import USAGE_CLASSES
 from services.domain.pricing.bill import calculated_usd_of, is_bill, is_disputed
 from services.domain.pricing.other_models import decode_parts
 from services.domain.pricing.receipt import receipt_of
-from services.ports import Row, Warehouse
+from services.ports.warehouse import Row, Warehouse
 from services.query.dependencies import ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.responses import data_response

@@ -16,7 +16,7 @@ from schemas.versions import written_us
 from services.domain.logging_api.replacement import replaced_of
 from services.domain.pricing.bill import calculated_usd_of, is_disputed
 from services.domain.pricing.other_models import decode_parts
-from services.ports import Row
+from services.ports.warehouse import Row
 from services.sql.nodes import Key, key_of
 
 _RESPONSES: Final = UUID("6f3f4d5e-6a51-5d6c-9c5e-0f1b7a2d9e40")  # any, and for ever this one

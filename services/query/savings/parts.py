@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.errors import InvalidRequest
 from schemas.price import Price
-from services.ports import Row, Warehouse
+from services.ports.warehouse import Row, Warehouse
 from services.query.prices.views import decode_price
 from services.query.reports.groups import value_of
 from services.sql.prices import compile_prices

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import Response
 
 from schemas.api.savings import Repeated, RepeatedGroup, RepeatedPrompt, RepeatsRequest, RepeatsView
-from services.ports import Row
+from services.ports.warehouse import Row
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
 from services.query.http.csv import WantsCsv

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from schemas.log_entry import recorded_since_in
 from schemas.seal import Held
 from services.stores.private_files import make_private_folder
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

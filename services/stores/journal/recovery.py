@@ -11,7 +11,7 @@ from typing import Final
 from schemas.errors import BrokerUnavailable
 from services.stores.journal.file import INSERT_SEGMENT, is_damage, pack_segment, unix_ms, unpack_segment
 from services.stores.journal.intake import Left, take_over
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from services.stores.journal.files import JournalFiles
 from services.stores.journal.pages import Pages, Value
 from services.stores.journal.reader import Mark
 from services.stores.journal.sink import JournalSink
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 _HAND_OVER_S: Final = BUSY_TIMEOUT_S + 1  # for writers that wait for the damaged file, and then see the fresh one
 

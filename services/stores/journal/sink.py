@@ -17,7 +17,7 @@ from services.stores.journal.file import INSERT_SEGMENT, pack_segment, unavailab
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.intake import INTAKE_BYTES, Intake, Mark
 from services.stores.journal.recovery import Recovery
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from services.stores.journal.file import insert_letters, unavailable, unix_ms
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.reader import Batch, FileReader, Mark
 from services.stores.private_files import make_private_file
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

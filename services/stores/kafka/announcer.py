@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from schemas.errors import BrokerUnavailable, StoreUnavailable
 from schemas.seal import Held, Member, MemberKind
-from services.log_ports import ProgressStore
+from services.ports.log import ProgressStore
 from services.retry import Backoff, RetryPolicy
 from services.stores.private_files import make_private_folder
 

@@ -10,7 +10,7 @@ from schemas.event import ExchangeEvent, RequestEvent, ResponseEvent, encode_eve
 from schemas.log_entry import decode_entry
 from schemas.undecodable import UNDECODABLE
 from services.stores.kafka.client import Entry
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 BEGINNING_BYTES: Final = 64 * 2**10  # of a request's body, and as many of the end of a form or a response
 _MAX_NAME_CHARACTERS: Final = 512

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from schemas.errors import BrokerUnavailable
 from schemas.log_entry import LogEntry, encode_entry, recorded_since
 from schemas.seal import Held
-from services.log_ports import ProgressStore
+from services.ports.log import ProgressStore
 from services.stores.durability import DurabilityAck, LossReporter
 from services.stores.journal.intake import Intake, Mark
 from services.stores.kafka.announcer import Announcer
@@ -19,7 +19,7 @@ from services.stores.kafka.client import PREFIX, Entry, broker_list, entry_of, e
 from services.stores.kafka.producer import KafkaWriter
 from services.stores.kafka.shrink import shortened
 from services.stores.kafka.spill import Spill
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 LINGER_S = 0.005
 SHIPMENT_BYTES = 8 * 2**20

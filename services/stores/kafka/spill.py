@@ -19,7 +19,7 @@ from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.kafka.client import Entry, entry_of
 from services.stores.kafka.producer import KafkaWriter
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.errors import UpstreamTimedOut, UpstreamUnavailable
 from schemas.origin import Origin, Reach
-from services.ports import Headers, Upstream
+from services.ports.upstream import Headers, Upstream
 
 _MAX_BODY_BYTES: Final = 64 * 2**10  # of a response
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}

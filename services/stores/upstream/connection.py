@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import httptools
 
 from schemas.errors import UpstreamUnavailable
-from services.ports import ResponseReceiver
+from services.ports.upstream import ResponseReceiver
 
 MAX_HEAD_BYTES: Final = 256 * 2**10
 SWITCHING_PROTOCOLS: Final = 101

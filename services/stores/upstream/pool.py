@@ -14,7 +14,7 @@ from typing import Final
 
 from schemas.errors import UpstreamTimedOut, UpstreamUnavailable
 from schemas.origin import Origin, Reach
-from services.ports import OTHER_PROTOCOL, UNKNOWN_LENGTH, Headers, ResponseReceiver
+from services.ports.upstream import OTHER_PROTOCOL, UNKNOWN_LENGTH, Headers, ResponseReceiver
 from services.stores.upstream.connection import Connection
 from services.stores.upstream.dial import Dialer
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from schemas.errors import Busy, FareboxError, Rejected, TooLarge
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.target import Target
-from services.ports import Headers, ResponseReceiver, Upstream
+from services.ports.upstream import Headers, ResponseReceiver, Upstream
 from services.proxy.exchange.paced_work import SMALL_BYTES
 from services.proxy.upstream.attempts.call import AttemptedCall
 from services.proxy.upstream.attempts.use import AttemptUse

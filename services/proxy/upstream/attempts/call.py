@@ -16,7 +16,7 @@ from services.domain.exchange.headers import parse_head
 from services.domain.exchange.target import Fallback, Target
 from services.domain.exchange.usage_injection import uncompressed
 from services.domain.resilience.override import with_override
-from services.ports import Headers, ResponseReceiver, Upstream
+from services.ports.upstream import Headers, ResponseReceiver, Upstream
 from services.proxy.exchange.paced_work import SMALL_BYTES
 from services.proxy.upstream.attempts.failed_response import END_S, FailedResponse
 from services.proxy.upstream.attempts.plan import AttemptPlan

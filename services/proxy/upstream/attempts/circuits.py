@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from schemas.origin import Origin
-from services.telemetry import Metrics
+from services.telemetry.metrics import Metrics
 
 FAILURES: Final = 5  # in a row, by which a circuit opens
 OPEN_S: Final = 15.0

@@ -5,7 +5,7 @@ from typing import Final
 from schemas.event import Outcome
 from services.domain.exchange.capture import FailedAttempt
 from services.domain.exchange.headers import Head
-from services.ports import Headers, ResponseReceiver
+from services.ports.upstream import Headers, ResponseReceiver
 
 MAX_BYTES: Final = 256 * 2**10  # errors are short
 END_S: Final = 5.0  # for it to end

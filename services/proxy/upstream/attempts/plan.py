@@ -10,7 +10,7 @@ from services.domain.exchange.headers import Pair
 from services.domain.exchange.target import Target
 from services.domain.resilience.attempts import Failure, Skipped, is_left, is_retried, retry_wait_ms
 from services.domain.resilience.backoff import requested_wait_ms
-from services.ports import Headers
+from services.ports.upstream import Headers
 from services.proxy.upstream.attempts.use import AttemptUse
 
 

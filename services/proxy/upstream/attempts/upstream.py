@@ -5,7 +5,7 @@ from collections.abc import Callable
 from schemas.origin import Origin
 from services.domain.exchange.capture import Capture
 from services.domain.exchange.target import Target
-from services.ports import ResponseReceiver, Upstream, UpstreamCall
+from services.ports.upstream import ResponseReceiver, Upstream, UpstreamCall
 from services.proxy.upstream.attempts.by_model import CallByModel
 from services.proxy.upstream.attempts.call import AttemptedCall
 from services.proxy.upstream.attempts.use import AttemptUse

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from services.ports import Clock
+from services.ports.clock import Clock
 from services.proxy.exchange.paced_work import PacedWork
 from services.proxy.exchange.recorder import EventRecorder
 from services.proxy.upstream.attempts.circuits import Circuits

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from schemas.api.anomalies import AnomalyState, AnomalyView, Driver, DriverPart
 from services.domain.reports.anomalies.drivers import split_excess
 from services.domain.reports.calendar import shifted_period
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.reports.anomalies.candidates import Candidate
 from services.query.reports.anomalies.plan import Plan
 from services.sql.anomalies import RunOfGroup, Span, compile_parts

@@ -12,7 +12,7 @@ from schemas.api.anomalies import AnomaliesRequest, AnomaliesView, Coverage, Not
 from schemas.seal import Seal
 from schemas.tables import REQUEST_RESPONSE
 from schemas.timestamps import MILLISECOND
-from services.ports import Warehouse
+from services.ports.warehouse import Warehouse
 from services.query.reports.anomalies.candidates import Candidate, LookedAt, looked_at
 from services.query.reports.anomalies.explain import explained, group_of
 from services.query.reports.anomalies.plan import Plan

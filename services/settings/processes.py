@@ -13,15 +13,11 @@ from schemas.errors import InvalidSetting
 from schemas.key import MissingTags
 from schemas.omission import Omission
 from schemas.query_limits import QueryLimits
-from services import budget_settings as budgets
-from services import cache_settings as cache
-from services import channel_settings as channels
-from services import limit_settings as limits
-from services import shared_settings as shared
-from services.base_url_settings import ANY_WEB, base_url_fields
 from services.domain.providers.catalog import ROUTED
-from services.environment import PREFIX, service_links
-from services.otlp_settings import OtlpSettings, standard_otlp
+from services.settings import budgets, cache, channels, limits, shared
+from services.settings.base_urls import ANY_WEB, base_url_fields
+from services.settings.environment import PREFIX, service_links
+from services.settings.otlp import OtlpSettings, standard_otlp
 
 # Settings that have the value of a variable that all programs know, unless they are set themselves.
 _STANDARD = {"egress_proxy": "HTTPS_PROXY", "no_proxy": "NO_PROXY"}

@@ -1,4 +1,4 @@
-"""Settings of what goes out to people and receivers, as fields of the classes in `settings.py`."""
+"""Settings of what goes out to people and receivers, as fields of the classes in `processes.py`."""
 
 from typing import Any, Final
 

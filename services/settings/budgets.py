@@ -1,4 +1,4 @@
-"""The settings of budgets, as fields of the classes in `settings.py`."""
+"""The settings of budgets, as fields of the classes in `processes.py`."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""The variables of an environment that are ours: which of them are settings is decided in `settings.py`."""
+"""The variables of an environment that are ours: which of them are settings is decided in `processes.py`."""
 
 import re
 from collections.abc import Mapping

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from schemas.seal import Seal
-from services.health import Health
-from services.histogram import SHORT_BOUNDS_S, Histogram
+from services.telemetry.health import Health
+from services.telemetry.histogram import SHORT_BOUNDS_S, Histogram
 
 Counter = Literal[
     "proxy_requests_total",

@@ -1,4 +1,4 @@
-"""Settings that several processes have, as fields of the classes in `settings.py`."""
+"""Settings that several processes have, as fields of the classes in `processes.py`."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""What an operator decides and a deployment shares, in the state database, as those need it who manage it."""
+"""What an operator decides and a deployment shares, in the state database: keys, secrets, leases, upstreams."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -6,7 +6,29 @@ from typing import Protocol
 
 from schemas.key import CLI, ApiKey, KeyTags, Permission
 from schemas.upstream import NamedUpstream
-from services.ports import KeyStore
+
+
+class KeyStore(Protocol):
+    """API keys, stored as hashes, as those need them who are shown a key."""
+
+    async def organization_of(self, secret: str) -> tuple[str, Permission] | None:
+        """Whose key `secret` is and what it may do; None when it is none in force. It counts as no use of the key.
+
+        Raises: StoreUnavailable.
+        """
+        ...
+
+    async def key_of(self, secret: str) -> ApiKey | None:
+        """The key that `secret` is; None when unknown or revoked. Raises: ExpiredKey, StoreUnavailable."""
+        ...
+
+
+class Secrets(Protocol):
+    """What all processes of a deployment know, and nobody else."""
+
+    async def secret(self, name: str) -> bytes:
+        """256 random bits, the same for ever and in every process. Raises: StoreUnavailable."""
+        ...
 
 
 class ManagedKeys(KeyStore, Protocol):
