@@ -21,7 +21,7 @@ FIRST_DELAY_S: Final = 0.5
 MAX_DELAY_S: Final = 30.0
 STABLE_S: Final = 60.0  # a run of this length ends well enough for the next delay to be the first again
 UNRESPONSIVE_S: Final = 60.0  # without a message, of which several a second are sent: then it is killed
-SILENT_S: Final = 5.0  # likewise: then an operator is told
+SILENT_S: Final = 10.0  # likewise: then an operator is told
 STOP_S: Final = 28.0  # for draining the log and closing
 
 _FAILURE: Final = "accounting"
