@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool
 
 from schemas.alert import Aggregation, AlertState, CalendarUnit, Condition, Direction
 from schemas.api.reports import ByColumnRequest, ByPropertyRequest
-from schemas.api.requests import UTC_NAME, Body, Figure, FilterJson, MaybeUsd, Timestamp, View
+from schemas.api.requests import UTC_NAME, Body, Figure, FilterJson, MaybeUsd, NameWarning, Timestamp, View
 from schemas.api.seal import SealView
 from schemas.notice import NoticeKind, NoticeUnit
 
@@ -256,6 +256,7 @@ class CreatedAlert(View):
     data: str = Field(description="The alert's id")
     error: None = None
     backtest: BacktestView | None = Field(description="Of the last 30 days; null where that takes too much")
+    warnings: list[NameWarning] = Field(description="Of names that were never seen")
 
 
 class Check(View):

@@ -16,6 +16,12 @@ class SealedEnvelope(Envelope[T]):
     seal: SealView
 
 
+class CheckedEnvelope(Envelope[T]):
+    """Around what is kept and used later: a misspelled name would leave it without effect for good."""
+
+    warnings: list[NameWarning] = Field(description="Of names that were never seen")
+
+
 class WarnedEnvelope(SealedEnvelope[T]):
     warnings: list[NameWarning] = Field(description="Of names that were never seen")
 

@@ -30,7 +30,7 @@ from services.cli.options import (
     print_csv,
     query_api,
     show,
-    warn,
+    warn_of_names,
 )
 from services.cli.report_options import filter_given, groupings, names_given, number_given, period_given
 from services.cli.report_table import ABSENT
@@ -91,7 +91,7 @@ def anomalies(
             print_csv(api, _PATH, body)
             return
         whole = api.post_whole(_PATH, body)
-        warn([warning["message"] for warning in whole["warnings"]])
+        warn_of_names(whole)
         found = {**whole["data"], "seal": whole["seal"]}
         layout = partial(anomaly_lines, zone=clock)
         show(

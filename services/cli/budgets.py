@@ -11,7 +11,7 @@ from schemas.errors import InvalidRequest
 from services.cli.budget_lines import history_lines, list_lines, spend_lines, state_lines
 from services.cli.client import QueryApi
 from services.cli.named import id_of
-from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show
+from services.cli.options import DATA, AsJson, Data, Key, Url, errors_in_one_line, query_api, show, warn_of_names
 from services.cli.terminal import compile_lines, console, escape
 
 budgets = typer.Typer(help="Set, show, change, override and remove budgets.", no_args_is_help=True)
@@ -80,8 +80,9 @@ def create_budget(
         api = query_api(url, key, data)
         known = api.get("/v1/channels") if channel else []
         body["channel_ids"] = [id_of(known, one, "channel") for one in channel or ()]
-        made = api.post(_PATH, body)
-        print(f"created {escape(made['name'])}: {made['id']}")
+        whole = api.post_whole(_PATH, body)
+        warn_of_names(whole)
+        print(f"created {escape(whole['data']['name'])}: {whole['data']['id']}")
 
 
 @budgets.command("show")

@@ -78,7 +78,7 @@ class QueryApi:
         if not response.headers.get("Content-Type", "").startswith("text/csv"):
             self._whole(response)
             raise NoResponse(f"what responds at {self.url} sends no CSV")
-        return response.text, msgspec.json.decode(response.headers.get("Farebox-Warnings", "[]"), type=list[str])
+        return response.text, warnings_in(response.headers)
 
     @contextmanager
     def stream(self, path: str, body: object) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
@@ -154,6 +154,11 @@ class QueryApi:
         if isinstance(reason, dict):  # the form of the proxy and of other services
             reason = reason.get("message", f"HTTP {response.status_code}")
         return f"{self.url} refused: {reason}"
+
+
+def warnings_in(headers: Mapping[str, str]) -> list[str]:
+    """The messages that came with a file."""
+    return msgspec.json.decode(headers.get("Farebox-Warnings", "[]"), type=list[str])
 
 
 def as_json(response: object) -> str:

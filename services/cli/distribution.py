@@ -28,7 +28,7 @@ from services.cli.options import (
     print_csv,
     query_api,
     show,
-    warn,
+    warn_of_names,
 )
 from services.cli.report_options import filter_given, period_given
 from services.cli.seal import seal_lines
@@ -79,7 +79,7 @@ def distribution(
             print_csv(api, _PATH, body)
             return
         whole = api.post_whole(_PATH, body)
-        warn([warning["message"] for warning in whole["warnings"]])
+        warn_of_names(whole)
         found = {**whole["data"], "seal": whole["seal"]}
         layout = partial(distribution_lines, of=of, zone=clock)
         show(

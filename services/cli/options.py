@@ -70,6 +70,11 @@ def warn(messages: Iterable[str]) -> None:
         console(stderr=True).print(Text(escape(f"farebox: warning: {message}"), style="yellow"), soft_wrap=True)
 
 
+def warn_of_names(whole: Mapping[str, Any]) -> None:
+    """Of those in a request that no request of the organization has, as a `whole` response names them."""
+    warn(warning["message"] for warning in whole["warnings"])
+
+
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """Errors that people can do something about, as one line; exit code 1."""

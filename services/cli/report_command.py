@@ -25,7 +25,7 @@ from services.cli.options import (
     print_csv,
     query_api,
     show,
-    warn,
+    warn_of_names,
 )
 from services.cli.report import SealedSummary, compile_report, fetch_summary
 from services.cli.report_options import filter_given, groupings, names_given, period_given
@@ -100,5 +100,5 @@ def report(
 
 def _fetch_report(api: QueryApi, body: dict[str, Any]) -> Any:
     whole = api.post_whole(_PATH, body)
-    warn([warning["message"] for warning in whole["warnings"]])
+    warn_of_names(whole)
     return {**whole["data"], "seal": whole["seal"]}

@@ -24,6 +24,7 @@ from services.cli.options import (
     errors_in_one_line,
     query_api,
     show,
+    warn_of_names,
 )
 from services.cli.report_options import filter_given, groupings, names_given
 from services.cli.terminal import compile_lines, escape
@@ -74,7 +75,9 @@ def create_report(
             "channel_ids": [id_of(known, one, "channel") for one in channel],
             "query": query,
         }
-        made = api.post(_PATH, body)
+        whole = api.post_whole(_PATH, body)
+        made = whole["data"]
+        warn_of_names(whole)
         print(f"created {escape(made['name'])}: {made['id']}, sent next at {made['next_at']}")
 
 

@@ -48,7 +48,7 @@ class AccountingProcess:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[bool] = loop.create_future()  # False: it has ended before
         self.ended: asyncio.Future[Ended] = loop.create_future()
-        self.heard_s = monotonic()  # when its last message came
+        self._heard_s = monotonic()
         self._process = process
         self._connection = connection
         self._on_status = on_status
@@ -78,6 +78,11 @@ class AccountingProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def silent_s(self) -> float:
+        """Since its last message."""
+        return monotonic() - self._heard_s
 
     def kill(self) -> None:
         self._process.kill()
@@ -116,7 +121,7 @@ class AccountingProcess:
                 loop.call_soon_threadsafe(self._end, self._process.wait())
 
     def _take(self, report: Report) -> None:
-        self.heard_s = monotonic()
+        self._heard_s = monotonic()
         match report:
             case Ready():
                 self.ready.set_result(True)

@@ -6,6 +6,7 @@ The proxy never waits for it. Events meet it in the event log only; what it has 
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ from services.telemetry.metrics import Metrics
 FIRST_DELAY_S: Final = 0.5
 MAX_DELAY_S: Final = 30.0
 STABLE_S: Final = 60.0  # a run of this length ends well enough for the next delay to be the first again
-UNRESPONSIVE_S: Final = 60.0  # without a message, of which several a second are sent
+UNRESPONSIVE_S: Final = 60.0  # without a message, of which several a second are sent: then it is killed
+SILENT_S: Final = 10.0  # likewise: then an operator is told
 STOP_S: Final = 28.0  # for draining the log and closing
 
 _FAILURE: Final = "accounting"
@@ -44,6 +46,7 @@ class AccountingSupervisor:
         self._stand_in: StandIn | None = None
         self._stopped = ""
         self._reported: set[str] = set()  # names of failures and warnings that are accounting's
+        metrics.health.warnings[_FAILURE] = self._silence
 
     async def start(self) -> None:
         """Returns when accounting is ready. Raises: AccountingStopped when it cannot start."""
@@ -114,7 +117,7 @@ class AccountingSupervisor:
     async def _end_of(self, run: AccountingProcess) -> Ended:
         """Once it has ended, be it because it was killed for not responding."""
         while not run.ended.done():
-            silent_s = monotonic() - run.heard_s
+            silent_s = run.silent_s
             if silent_s >= UNRESPONSIVE_S:
                 run.kill()
                 await run.ended
@@ -163,6 +166,13 @@ class AccountingSupervisor:
         for name, warnings in status.warnings.items():
             if warnings and name not in self._metrics.health.warnings:  # both processes warn of the same journal
                 self._metrics.health.warnings[self._own(name)] = lambda warnings=warnings: warnings  # type: ignore[misc]
+
+    def _silence(self) -> Sequence[str]:
+        """That it seems to hang. Of one that has ended the failure tells."""
+        run = self._run
+        if run is None or run.ended.done() or run.silent_s < SILENT_S:
+            return ()
+        return [f"accounting has not responded for {run.silent_s:.0f} s: calls pass and are kept, and not counted"]
 
     def _own(self, name: str) -> str:
         own = f"accounting: {name}"

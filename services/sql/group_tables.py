@@ -1,6 +1,7 @@
 """Filters on users and sessions: conditions on requests, and on the figures of each group of them."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, tzinfo
 from typing import Final
 
 import msgspec
@@ -28,11 +29,11 @@ class GroupFilter(msgspec.Struct, frozen=True):
     having: Filter
 
 
-def parse_group_filter(json: object, tables: Mapping[str, Table]) -> GroupFilter:
+def parse_group_filter(json: object, tables: Mapping[str, Table], zone: tzinfo = UTC) -> GroupFilter:
     """Raises: InvalidFilter, also where `or` joins a condition on requests with one on groups."""
     of_rows: list[Filter] = []
     of_groups: list[Filter] = []
-    for term in _terms(parse_filter(json, tables=tables)):
+    for term in _terms(parse_filter(json, zone, tables=tables)):
         figures = [column in FIGURES for column in _columns(term)]
         if any(figures) and not all(figures):
             raise InvalidFilter(

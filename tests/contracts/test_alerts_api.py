@@ -281,6 +281,11 @@ def test_an_operator_makes_watches_and_ends_an_alert(owner: Client) -> None:
     rate = ("--metric", "error_rate", "--threshold", "1", "--window", "1h", "--by", "user", "--minimum", "5")
     assert "It would have fired 1 time from" in typed(owner, "backtest", *rule, "--since", "1h")
     assert "It would have fired 0 times" in typed(owner, "backtest", *rate)
+    misspelled = ("--threshold", "16", "--filter", "Environment=prod")
+    warning = "warning: no request has the value 'prod' in properties.Environment"
+    assert warning in typed(owner, "backtest", *misspelled)
+    assert warning in typed(owner, "create", "Misspelled", *misspelled)
+    typed(owner, "delete", "Misspelled")
     assert typed(owner, "delete", "Spend") == "deleted\n"
     when = ("--cooldown", "30m", "--renotify", "4h", "--notify-no-data", "--aggregation", "max")
     assert "there is no channel" in typed(owner, "create", "Dearest", *rule, *when, "--channel", "nobody", code=1)

@@ -149,9 +149,9 @@ def test_channels_are_those_of_the_organization_or_what_a_budget_had_before(admi
 
 def test_channels_of_a_budget_are_typed_by_name(admin: Client) -> None:
     channel_id = mail_channel(admin)
-    given = ["free tier", "--limit", "25", "--url", f"http://127.0.0.1:{admin.service.port}", "--key", admin.key]
-    for channel, code in (("nobody", 1), ("finance", 0)):
-        assert CliRunner().invoke(app, ["budgets", "create", *given, "--channel", channel]).exit_code == code
+    given = ("create", "free tier", "--limit", "25", "--where", "UserTier=free")
+    assert "there is no channel" in typed(admin, *given, "--channel", "nobody", code=1)
+    assert "warning: no request has the property 'usertier'" in typed(admin, *given, "--channel", "finance")
     assert [one["channel_ids"] for one in call(admin, "GET", "/v1/budgets")] == [[channel_id]]
 
 

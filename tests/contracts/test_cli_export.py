@@ -198,6 +198,19 @@ def test_without_a_file_it_is_printed(client: Client) -> None:
     assert (printed.exit_code, printed.stdout) == (0, f'{{"request_id":"{request_id}"}}\n')
 
 
+@pytest.mark.parametrize("out", [(), ("--out", "rows.jsonl"), ("--format", "parquet", "--out", "rows.parquet")])
+def test_names_that_no_request_has_are_warned_of(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    client.keep({"properties": {"feature": "search"}, "property_spellings": ["Feature"]})
+    named = ("--filter", "Feature=serach", "--columns", "request_id,properties.Feeture")
+    printed = typed(client, *PERIOD, *named, "--format", "jsonl", *out)
+    assert printed.exit_code == 0, printed.stderr
+    assert "warning: no request has the property 'feeture'; the nearest is 'Feature'" in printed.stderr
+    assert "warning: no request has the value 'serach' in properties.Feature; the nearest is 'search'" in printed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.key import Permission
 from schemas.statement import Statement
 from tests.builders import a_record
 from tests.querying import LIST, Client, leaf
@@ -174,6 +175,60 @@ def test_a_value_that_every_row_has_is_not_looked_up(known: Client, monkeypatch:
         warnings = warned(known, "/v1/report", body)
         assert [warning[3] for warning in warnings] == (["search"] if looks else [])
         assert sum("LIMIT 1" in sql for sql in requested) == looks
+
+
+WRONG = {"properties": {"Feature": {"equals": "serach"}}}
+RULE = {"name": "x", "metric": "cost", "threshold": 1, "filter": WRONG, "by": [{"property": "Teem"}]}
+BUDGET = {"name": "x", "limit_usd": 1, "segment": "property", "property": "Teem", "where": {"Feature": "serach"}}
+WEEKLY = {
+    "name": "x",
+    "schedule": {"every": "week"},
+    "query": {"measures": ["cost_usd"], "by": [{"property": "Teem"}], "filter": WRONG},
+}
+
+
+NEVER_SEEN = {
+    ("unknown_property", None, "teem", None),
+    ("unknown_value", "properties.Feature", "serach", "search"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/alert/create", RULE),
+        ("/v1/alert/backtest", RULE),
+        ("/v1/budgets", BUDGET),
+        ("/v1/scheduled-reports", WEEKLY),
+    ],
+)
+def test_what_is_kept_is_warned_of_when_it_is_made(known: Client, path: str, body: dict[str, Any]) -> None:
+    """Else an alert that watches nothing is silent for good, and a budget has no end."""
+    admin = with_admin_key(known)
+    assert set(warned(admin, path, body | channel_of(admin, body))) == NEVER_SEEN
+
+
+def test_what_is_kept_is_warned_of_when_it_is_changed(known: Client) -> None:
+    admin = with_admin_key(known)
+    weekly = WEEKLY | channel_of(admin, WEEKLY)
+    alert_id = admin.ask("/v1/alert/create", RULE)[1]["data"]
+    report_id = admin.ask("/v1/scheduled-reports", weekly)[1]["data"]["id"]
+    for path, body in ((f"/v1/alert/{alert_id}", RULE), (f"/v1/scheduled-reports/{report_id}", weekly)):
+        status, response = admin.service.ask(path, body, key=admin.key, method="PUT")
+        assert (status, {one["name"] for one in response["warnings"]}) == (200, {"teem", "serach"}), response
+
+
+def with_admin_key(client: Client) -> Client:
+    service, organization_id = client.service, client.organization_id
+    return Client(service, organization_id, service.key(organization_id, Permission.ADMIN))
+
+
+def channel_of(admin: Client, body: dict[str, Any]) -> dict[str, Any]:
+    """Of a report, which cannot be made without one."""
+    if body is not WEEKLY:
+        return {}
+    mail = {"name": "finance", "kind": "email", "recipients": ["finance@example.com"]}
+    return {"channel_ids": [admin.ask("/v1/channels", mail)[1]["data"]["id"]]}
 
 
 def test_csv_has_the_warnings_in_a_header(known: Client) -> None:

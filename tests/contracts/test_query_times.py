@@ -48,6 +48,34 @@ def test_filters_on_timestamps_are_of_the_requests_zone(october: Client) -> None
     assert report["total"]["requests"] == 2
 
 
+@pytest.mark.parametrize("in_filter", [False, True])
+def test_figures_over_time_are_of_the_difference_of_the_request(client: Client, in_filter: bool) -> None:
+    """Of November in Berlin, whose bars begin at its midnight, all are in the bars and nothing else is."""
+    start, end, just = datetime(2026, 10, 31, 23, tzinfo=UTC), datetime(2026, 11, 30, 23, tzinfo=UTC), timedelta(0, 1)
+    feature = {"properties": {"feature": "x"}, "property_spellings": ["Feature"]}
+    client.keep(*({"request_created_at": at, **feature} for at in (start - just, start, end - just, end, end + just)))
+    month = {"start": "2026-11-01", "end": "2026-12-01"}
+    given = leaf(request_created_at={"gte": month["start"], "lt": month["end"]}) if in_filter else "all"
+    within = {"start": "2026-10-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"} if in_filter else month
+    in_time = {"timeFilter": within, "dbIncrement": "day", "timeZoneDifference": -60}
+    for path, body, name in (
+        ("/v1/metrics/requestOverTime", {"filter": given}, "count"),
+        ("/v1/property/properties/over-time", {"userFilter": given, "propertyKey": "feature"}, "request_count"),
+    ):
+        status, found = client.ask(path, body | in_time)
+        assert (status, sum(row[name] for row in found["data"])) == (200, 2), (path, found)
+
+
+def test_filters_of_users_and_sessions_are_of_the_difference_of_the_request(client: Client) -> None:
+    client.keep({"request_created_at": datetime(2026, 10, 31, 23, tzinfo=UTC), "user_id": "ann", "session_id": "s"})
+    given = leaf(request_created_at={"gte": "2026-11-01", "lt": "2026-11-01T00:00:01"})
+    ever = {"startTimeUnixMs": 0, "endTimeUnixMs": 4_000_000_000_000}
+    users = {"filter": given, "offset": 0, "limit": 9, "timeZoneDifferenceMinutes": -60}
+    sessions = {"filter": given, "search": "", "timeFilter": ever, "timezoneDifference": -60}
+    assert [one["user_id"] for one in client.ask("/v1/user/metrics/query", users)[1]["data"]["users"]] == ["ann"]
+    assert [one["session_id"] for one in client.ask("/v1/session/query", sessions)[1]["data"]] == ["s"]
+
+
 @pytest.mark.parametrize(
     ("zone", "day"),
     [

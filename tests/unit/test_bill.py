@@ -122,6 +122,16 @@ def test_a_stream_that_broke_off_before_its_bill_has_none() -> None:
     assert (row.cost_usd, row.cost_state) == (None, CostState.PARTIAL)
 
 
+@pytest.mark.parametrize(("finish_reason", "price"), [(None, "genai-prices"), ("stop", "bill/")])
+def test_a_cost_that_runs_along_a_stream_is_a_bill_only_at_its_end(finish_reason: str | None, price: str) -> None:
+    running = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200, "cost": 0.0031, "is_byok": False}
+    choices = [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": finish_reason}]
+    chunk = {"object": "chat.completion.chunk", "model": "openai/gpt-4o-mini", "choices": choices, "usage": running}
+    row = row_of(f"data: {json.dumps(chunk)}\n\n".encode(), content_type="text/event-stream")
+    assert row.price_id.startswith(price)
+    assert (row.cost_usd == Decimal("0.0031")) == (price == "bill/")
+
+
 def test_a_cached_response_saves_what_the_first_one_was_billed() -> None:
     row = row_of(response(cost=0.0031, is_byok=False), outcome=Outcome.CACHED, request_sent=False)
     assert (row.cost_usd, row.cost_state, row.price_id) == (Decimal(0), CostState.FREE, "")

@@ -131,6 +131,14 @@ def test_a_request_that_cannot_be_read_leaves_the_lifetime_of_cache_writes_open(
     assert _row(_truncated_request(_event("OPENAI", {"model": "gpt-5.6-sol"}, split))).cost_state is CostState.PRICED
 
 
+def test_cache_writes_that_are_listed_by_lifetime_alone_are_counted() -> None:
+    lifetimes = {"ttl_30m_tokens": 700, "ttl_12h_tokens": 300}
+    row = _row(
+        _event("OPENAI", {"model": "gpt-5.6-sol"}, _writes(cache_write_tokens=0, cache_write_tokens_details=lifetimes))
+    )
+    assert (row.prompt_tokens, row.prompt_cache_write_5m_tokens, row.prompt_cache_write_12h_tokens) == (10, 700, 300)
+
+
 def test_lifetimes_that_do_not_add_up_are_inconsistent() -> None:
     split = _writes(cache_write_tokens_details={"ttl_30m_tokens": 400, "ttl_12h_tokens": 0})
     assert not parse_response(json.dumps(split).encode(), "OPENAI").consistent

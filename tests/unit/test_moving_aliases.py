@@ -36,6 +36,19 @@ def test_mistral_large_latest_costs_what_it_stands_for(timestamp: datetime, mode
     assert (price.model, price.rates["prompt_tokens"].usd) == (model, Decimal(input_usd))
 
 
+@pytest.mark.parametrize(
+    ("name", "since", "before", "after"),
+    [
+        ("codestral-latest", datetime(2025, 7, 30, tzinfo=UTC), "codestral", "codestral-2508"),
+        ("ministral-3b-latest", LARGE_3, None, "ministral-3b-2512"),
+        ("ministral-14b-latest", LARGE_3, None, "ministral-14b-2512"),
+    ],
+)
+def test_a_name_moves_on_its_day(name: str, since: datetime, before: str | None, after: str) -> None:
+    prices = [BOOK.price_at("MISTRAL", name, timestamp) for timestamp in (since - timedelta(seconds=1), since)]
+    assert [None if price is None else price.model for price in prices] == [before, after]
+
+
 @pytest.mark.parametrize(("provider", "seller", "alias"), ALIASES, ids=[alias.name for _, _, alias in ALIASES])
 def test_the_data_has_what_an_alias_stands_for_and_has_not_moved_the_alias_itself(
     provider: str, seller: str, alias: MovingAlias

@@ -85,6 +85,9 @@ def test_a_price_names_the_page_of_its_seller_and_the_day_of_its_last_check() ->
     assert avian.page_url == "https://avian.io/pricing/"
     assert azure.page_url == "https://developers.openai.com/api/docs/pricing"  # whose list it is
     assert azure.checked_on is None  # the package does not say
+    gemini = BOOK.price_at("GOOGLE", "gemini-2.0-flash", TIMESTAMP)
+    assert gemini is not None
+    assert gemini.checked_on == date(2026, 10, 15)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,19 @@ from services.cli.alerts.rule import (
 )
 from services.cli.client import QueryApi
 from services.cli.named import id_of
-from services.cli.options import DATA, AsJson, Data, Filters, Key, PeriodZone, Url, errors_in_one_line, query_api, show
+from services.cli.options import (
+    DATA,
+    AsJson,
+    Data,
+    Filters,
+    Key,
+    PeriodZone,
+    Url,
+    errors_in_one_line,
+    query_api,
+    show,
+    warn_of_names,
+)
 from services.cli.terminal import compile_lines, console, escape, sanitize
 from services.domain.alerts.metrics import METRICS
 from services.domain.alerts.rule import metric_named
@@ -94,6 +106,7 @@ def create_alert(
         body |= {"emails": email or [], "slack_channels": slack or [], "channel_ids": channel_ids}
         body |= told_when(cooldown, renotify, no_data=no_data)
         made = api.post_whole("/v1/alert/create", body)
+        warn_of_names(made)
         if as_data:
             show(made, lambda _: None, as_data=True)
             return
@@ -129,8 +142,9 @@ def try_alert(
             *("", metric, threshold, percents, window, calendar, zone, filters, by, minimum, percentile),
             *(aggregation, when, side),
         )
-        found = query_api(url, key, data).post("/v1/alert/backtest", body | {"since": since})
-        _show_backtest(found, metric, as_data=as_data)
+        whole = query_api(url, key, data).post_whole("/v1/alert/backtest", body | {"since": since})
+        warn_of_names(whole)
+        _show_backtest(whole["data"], metric, as_data=as_data)
 
 
 @alerts.command("show")

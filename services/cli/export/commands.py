@@ -14,7 +14,7 @@ from schemas.api.requests import UTC_NAME
 from schemas.api.seal import SealView
 from schemas.errors import InvalidRequest
 from schemas.seal import SealState
-from services.cli.client import Interrupted, QueryApi, Unreachable
+from services.cli.client import Interrupted, QueryApi, Unreachable, warnings_in
 from services.cli.export.parquet import fetch_parquet
 from services.cli.export.partial import Partial
 from services.cli.export.text import fetch_lines
@@ -30,6 +30,7 @@ from services.cli.options import (
     Url,
     errors_in_one_line,
     query_api,
+    warn,
 )
 from services.cli.report_options import filter_given, names_given, period_given
 from services.cli.seal import seal_lines
@@ -137,6 +138,7 @@ class _Progress:
 
 def _finished(headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
     """What is to be known of a whole file."""
+    warn(warnings_in(headers))
     unpriced, total = (headers.get(f"Farebox-{name}", "") for name in ("Unpriced-Requests", "Total-Rows"))
     if unpriced.isdecimal() and int(unpriced):
         place = {ExportFormat.FOCUS: "in no row", ExportFormat.CSV: "an empty cell"}.get(body["format"], "null")

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Query, Response
 
-from schemas.alert import Alert, AlertProgress, AlertState
+from schemas.alert import Alert, AlertProgress, AlertRule, AlertState
 from schemas.api.alerts import (
     AlertDetailView,
     AlertHistoryView,
@@ -19,6 +19,7 @@ from schemas.api.alerts import (
     MuteRequest,
 )
 from schemas.api.properties import Done
+from schemas.api.requests import NameWarning
 from schemas.errors import Busy, InvalidRequest, NotFound, Unavailable
 from schemas.key import ApiKey
 from services.alerting.backtest import MAX_DAYS, Backtest, backtest
@@ -34,6 +35,7 @@ from services.query.http.auth import Admin, AdminKey, Reader
 from services.query.http.responses import data_response, json_response
 from services.query.reports.period import parse_timestamp, period_since
 from services.query.time_zone import zone_of
+from services.sql.names import names_of
 
 MAX_ALERTS = 1000  # of an organization
 _ATTEMPTS = 5  # at a change, while the alert is evaluated or changed by others
@@ -89,7 +91,8 @@ async def create_alert(body: AlertRequest, own: AdminKey, service: ServiceDep) -
         tried = backtest_view(alert, await _backtest(alert, _BACKTEST, service))
     except (InvalidRequest, Unavailable):
         tried = None  # it is made all the same
-    return json_response({"data": alert.id, "error": None, "backtest": tried})
+    warnings = await _warnings(alert.rule, own.organization_id, service)
+    return json_response({"data": alert.id, "error": None, "backtest": tried, "warnings": warnings})
 
 
 async def show_alert(alert_id: UUID, organization_id: Reader, service: ServiceDep) -> Response:
@@ -111,7 +114,9 @@ async def change_alert(alert_id: UUID, body: AlertRequest, own: AdminKey, servic
             muted_until=before.muted_until,
         )
 
-    return await _change(alert_id, own.organization_id, changed, service)
+    detail = await _change(alert_id, own.organization_id, changed, service)
+    warnings = await _warnings(rule_from(body, own.organization_id), own.organization_id, service)
+    return data_response(detail, warnings=warnings)
 
 
 async def mute_alert(alert_id: UUID, body: MuteRequest, organization_id: Admin, service: ServiceDep) -> Response:
@@ -124,7 +129,7 @@ async def mute_alert(alert_id: UUID, body: MuteRequest, organization_id: Admin, 
             raise InvalidRequest("until: this is past; null ends a mute")
         return msgspec.structs.replace(alert, muted_until=until, updated_at=now)
 
-    return await _change(alert_id, organization_id, muted, service)
+    return data_response(await _change(alert_id, organization_id, muted, service))
 
 
 async def remove_alert(alert_id: UUID, organization_id: Admin, service: ServiceDep) -> Response:
@@ -172,7 +177,8 @@ async def list_notices(
 async def try_alert(body: BacktestRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """When an alert would have fired, had there been one."""
     alert = _alert(body, organization_id, "", service.clock.now())
-    return data_response(backtest_view(alert, await _backtest(alert, body.since, service)))
+    tried = backtest_view(alert, await _backtest(alert, body.since, service))
+    return data_response(tried, warnings=await _warnings(alert.rule, organization_id, service))
 
 
 async def found_alert(alert_id: UUID, organization_id: str, service: Service) -> tuple[Alert, AlertProgress]:
@@ -222,7 +228,7 @@ async def _channel_ids(body: AlertRequest, own: ApiKey, service: Service) -> tup
 
 async def _change(
     alert_id: UUID, organization_id: str, changed: Callable[[Alert], Awaitable[Alert]], service: Service
-) -> Response:
+) -> AlertDetailView:
     """What `changed` makes of it, as clients are shown it. Raises: NotFound, Busy."""
 
     async def change(before: Alert, progress: AlertProgress) -> bool:
@@ -233,7 +239,7 @@ async def _change(
         return await service.alerts.change_alert(after, turn=progress.turn, told=told)
 
     await _write(alert_id, organization_id, change, service)
-    return data_response(await _detail(*await found_alert(alert_id, organization_id, service), service))
+    return await _detail(*await found_alert(alert_id, organization_id, service), service)
 
 
 async def _write(
@@ -245,6 +251,12 @@ async def _write(
         if await write(alert, progress):
             return
     raise Busy("the alert is being evaluated, or changed by others; try again")
+
+
+async def _warnings(rule: AlertRule, organization_id: str, service: Service) -> list[NameWarning]:
+    """Of names in a rule that no request has: it would stay silent for good."""
+    question = question_of(organization_id, rule)
+    return await service.names.never_seen(organization_id, names_of(question.where, question.by))
 
 
 async def _progress(alert: Alert, service: Service) -> AlertProgress:

@@ -12,6 +12,7 @@ from schemas.api.alerts import (
     ExplainView,
 )
 from schemas.api.channels import DeliveryView
+from schemas.api.envelopes import CheckedEnvelope
 from schemas.api.properties import Done
 from schemas.api.requests import Envelope
 from services.query.alerts.endpoints import (
@@ -38,9 +39,9 @@ def alerts_router() -> APIRouter:
     router.get("/query", response_model=Envelope[AlertsView], responses=WITH_QUERY)(list_alerts)
     router.get("/states", response_model=Envelope[AlertStatesView])(count_states)
     router.post("/create", response_model=CreatedAlert, responses=WITH_BODY)(create_alert)
-    router.post("/backtest", response_model=Envelope[BacktestView], responses=WITH_BODY)(try_alert)
+    router.post("/backtest", response_model=CheckedEnvelope[BacktestView], responses=WITH_BODY)(try_alert)
     router.get("/{alert_id}", response_model=detail, responses=WITH_ID)(show_alert)
-    router.put("/{alert_id}", response_model=detail, responses=with_both)(change_alert)
+    router.put("/{alert_id}", response_model=CheckedEnvelope[AlertDetailView], responses=with_both)(change_alert)
     router.delete("/{alert_id}", response_model=Envelope[Done], responses=WITH_ID)(remove_alert)
     router.get("/{alert_id}/history", response_model=Envelope[AlertHistoryView], responses=WITH_ID)(alert_history)
     router.get("/{alert_id}/notices", response_model=Envelope[list[DeliveryView]], responses=WITH_ID)(list_notices)

@@ -17,6 +17,7 @@ from schemas.api.budgets import (
     OverrideRequest,
     SpendView,
 )
+from schemas.api.envelopes import CheckedEnvelope
 from schemas.api.properties import Done
 from schemas.api.requests import Envelope
 from schemas.budget import Budget, Segment
@@ -31,7 +32,8 @@ from services.query.http.auth import Admin, Reader
 from services.query.http.error_docs import WITH_BODY, WITH_ID, WITH_QUERY, error_responses
 from services.query.http.responses import data_response
 from services.query.http.routing import authenticated_router
-from services.sql.budgets import compile_history
+from services.sql.budgets import compile_history, what_counts
+from services.sql.names import names_of
 
 _ADDED: Final = WITH_BODY | error_responses(409)
 _CHANGED: Final = WITH_BODY | error_responses(404)
@@ -40,7 +42,7 @@ _CHANGED: Final = WITH_BODY | error_responses(404)
 def budgets_router() -> APIRouter:
     router = authenticated_router("/v1/budgets")
     router.get("", response_model=Envelope[list[ListedBudget]], responses=WITH_QUERY)(list_budgets)
-    router.post("", status_code=201, response_model=Envelope[BudgetView], responses=_ADDED)(create_budget)
+    router.post("", status_code=201, response_model=CheckedEnvelope[BudgetView], responses=_ADDED)(create_budget)
     router.get("/{budget_id}", response_model=Envelope[BudgetState], responses=WITH_ID)(get_budget)
     router.patch("/{budget_id}", response_model=Envelope[BudgetView], responses=_CHANGED)(change_budget)
     router.delete("/{budget_id}", response_model=Envelope[Done], responses=WITH_ID)(remove_budget)
@@ -77,7 +79,8 @@ async def create_budget(body: BudgetRequest, organization_id: Admin, service: Se
     budget = checked_budget(new)
     await known_kinds(budget.channel_ids, organization_id, service)
     await service.budgets.add_budget(budget)
-    return data_response(budget_view(budget, now), 201)
+    names = names_of(what_counts(budget, budget.value), [budget.property] if budget.property else ())
+    return data_response(budget_view(budget, now), 201, warnings=await service.names.never_seen(organization_id, names))
 
 
 async def get_budget(

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import Response
 
 from schemas.api.properties import Done
+from schemas.api.requests import NameWarning
 from schemas.api.scheduled_reports import ScheduledReportRequest, ScheduledReportView, ScheduleView
 from schemas.channel import ChannelKind
 from schemas.errors import InvalidRequest, NotFound
@@ -15,9 +16,11 @@ from services.query.channels.known import known_kinds
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Admin, AdminKey, Reader
 from services.query.http.responses import data_response
-from services.query.reports.question import grouping_of, question_of
+from services.query.reports.question import dimensions_of, grouping_of, question_of
 from services.query.reports.scheduled import query_json, query_of, report_request
 from services.query.time_zone import zone_of
+from services.sql.names import names_of
+from services.sql.parse import parse_filter
 
 
 async def list_reports(organization_id: Reader, service: ServiceDep) -> Response:
@@ -30,7 +33,7 @@ async def add_report(body: ScheduledReportRequest, own: AdminKey, service: Servi
     order = await _order(body, own.organization_id, service)
     next_at = next_occurrence(order.schedule, service.clock.now())
     report = await service.scheduled_reports.add_report(own.organization_id, order, next_at=next_at, created_by=own.id)
-    return data_response(_view(report), 201)
+    return data_response(_view(report), 201, warnings=await _warnings(body, own.organization_id, service))
 
 
 async def change_report(
@@ -44,7 +47,7 @@ async def change_report(
     )
     if report is None:
         raise _no_report(report_id)
-    return data_response(_view(report))
+    return data_response(_view(report), warnings=await _warnings(body, organization_id, service))
 
 
 async def remove_report(report_id: UUID, organization_id: Admin, service: ServiceDep) -> Response:
@@ -79,6 +82,15 @@ async def _order(body: ScheduledReportRequest, organization_id: str, service: Se
         report = report_request(order, *period_before(schedule, now))
         grouping_of(question_of(report, organization_id, now, tuple(report.measures)), report, "query.")
     return order
+
+
+async def _warnings(body: ScheduledReportRequest, organization_id: str, service: Service) -> list[NameWarning]:
+    """Of names in a report that no request has: it would be empty each time."""
+    if body.query is None:
+        return []
+    where = parse_filter(body.query.filter, zone_of(body.schedule.time_zone))
+    names = names_of(where, dimensions_of(body.query.by, body.schedule.time_zone))
+    return await service.names.never_seen(organization_id, names)
 
 
 async def _check_channels(channel_ids: list[str], organization_id: str, service: Service) -> None:

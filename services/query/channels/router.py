@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from schemas.api.channels import DeliveryView, ListedChannel, NewChannelView
+from schemas.api.envelopes import CheckedEnvelope
 from schemas.api.properties import Done
 from schemas.api.requests import Envelope
 from schemas.api.scheduled_reports import ScheduledReportView
@@ -41,9 +42,10 @@ def channels_router() -> APIRouter:
 def scheduled_reports_router() -> APIRouter:
     router = authenticated_router("/v1/scheduled-reports")
     router.get("", response_model=Envelope[list[ScheduledReportView]])(list_reports)
-    router.post("", status_code=201, response_model=Envelope[ScheduledReportView], responses=WITH_BODY)(add_report)
+    checked = CheckedEnvelope[ScheduledReportView]
+    router.post("", status_code=201, response_model=checked, responses=WITH_BODY)(add_report)
     with_id = WITH_BODY | WITH_ID
-    router.put("/{report_id}", response_model=Envelope[ScheduledReportView], responses=with_id)(change_report)
+    router.put("/{report_id}", response_model=checked, responses=with_id)(change_report)
     router.delete("/{report_id}", response_model=Envelope[Done], responses=WITH_ID)(remove_report)
     router.post("/{report_id}/send", status_code=202, response_model=Envelope[Done], responses=WITH_ID)(send_report)
     return router

@@ -53,7 +53,7 @@ async def export(request: Request, body: ExportRequest, organization_id: Reader,
     question = export_question(body, organization_id, service.clock.now(), secret)
     start, warnings = await service.names.beside(
         organization_id,
-        names_of(question.named),
+        names_of(question.named, [column.key for column in question.columns if column.key is not None]),
         _start(question, service),
         is_empty=lambda found: not found.total_rows,
     )

@@ -131,13 +131,14 @@ async def _run(
     series: Series, body: MetricsOverTimeRequest | CacheRequest, organization_id: str, service: Service
 ) -> Response:
     """Raises: InvalidRequest, StoreUnavailable."""
-    zone, period = ClientZone(body.time_zone_difference), period_of_range(body.time_filter)
+    zone = ClientZone(body.time_zone_difference)
+    period = period_of_range(body.time_filter, zone.zone)
     starts = buckets_of(period, body.db_increment, zone.zone)
     in_time = ByTime(INCREMENTS[body.db_increment], zone.name)
     report = Report(
         table=REQUEST_RESPONSE,
         organization_id=organization_id,
-        where=And((period.filter(), parse_filter(body.filter), series.where)),
+        where=And((period.filter(), parse_filter(body.filter, zone.zone), series.where)),
         measures=series.measures,
         by=(in_time,) if series.by is None else (in_time, series.by),
         order_by=None,

@@ -20,9 +20,10 @@ _MAX_SCORES: Final = 50_000  # in time
 
 async def scores_over_time(body: ScoresOverTimeRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """The average of each score in each bucket of time that has any."""
-    zone, period = ClientZone(body.time_zone_difference), period_of_range(body.time_filter)
+    zone = ClientZone(body.time_zone_difference)
+    period = period_of_range(body.time_filter, zone.zone)
     buckets_of(period, body.db_increment, zone.zone)
-    where = And((period.filter(), parse_filter(body.user_filter)))
+    where = And((period.filter(), parse_filter(body.user_filter, zone.zone)))
     in_time = ByTime(INCREMENTS[body.db_increment], zone.name)
     statement = compile_scores_in_time(organization_id, where, in_time, _MAX_SCORES + 1)
 

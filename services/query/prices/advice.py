@@ -33,10 +33,11 @@ _ADVICE: Final[Mapping[Cause, str]] = {
     ),
     Cause.USAGE_UNRECOGNIZED: (
         "Something was used that no price can be applied to: a count that Farebox has no class for, a model that "
-        "declined, images of which no tokens were recorded, or calls that the provider counts nowhere (code "
-        "interpreters, maps). `provider_usage` in `GET /v1/request/{example}/cost` shows what was counted, and the "
-        "invoice what it cost. If prompts were cached and the requests are larger than what is captured, the lifetime "
-        "of the cache is unknown: raise FAREBOX_CAPTURE_BYTES for later ones."
+        "declined, images of which no tokens were recorded, turns of which only some may be longer than what costs "
+        "more, or calls that the provider counts nowhere (code interpreters, maps). `provider_usage` in "
+        "`GET /v1/request/{example}/cost` shows what was counted, and the invoice what it cost. If prompts were cached "
+        "and the requests are larger than what is captured, the lifetime of the cache is unknown: raise "
+        "FAREBOX_CAPTURE_BYTES for later ones."
     ),
     Cause.USAGE_INCONSISTENT: (
         "The provider's figures contradict each other, so a price does not help: `provider_usage` in "

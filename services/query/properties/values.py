@@ -76,9 +76,10 @@ async def top_requests(key: str, body: TopRequest, organization_id: Reader, serv
 
 async def over_time(body: OverTimeRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """What each value cost in each bucket of time, where there are any requests."""
-    zone, period = ClientZone(body.time_zone_difference), period_of_range(body.time_filter)
+    zone = ClientZone(body.time_zone_difference)
+    period = period_of_range(body.time_filter, zone.zone)
     buckets_of(period, body.db_increment, zone.zone)
-    where = And((period.filter(), parse_filter(body.user_filter), has_property(body.property_key)))
+    where = And((period.filter(), parse_filter(body.user_filter, zone.zone), has_property(body.property_key)))
     by = (ByTime(INCREMENTS[body.db_increment], zone.name), group_by_property(body.property_key))
     report = Report(
         table=REQUEST_RESPONSE,

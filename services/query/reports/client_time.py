@@ -1,6 +1,6 @@
 """Timestamps and time zones as Helicone's clients send them, and as they are shown."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Final
 
@@ -30,13 +30,13 @@ class ClientZone:
         return timestamp.astimezone(self.zone).isoformat(timespec="milliseconds")
 
 
-def period_of_range(given: TimeRange | SecondsRange | MillisecondsRange) -> Period:
-    """Raises: InvalidRequest."""
+def period_of_range(given: TimeRange | SecondsRange | MillisecondsRange, zone: tzinfo = UTC) -> Period:
+    """Timestamps without an offset are of `zone`. Raises: InvalidRequest."""
     match given:
         case TimeRange():
             period = Period(
-                start=parse_timestamp(given.start, "timeFilter.start", UTC),
-                end=parse_timestamp(given.end, "timeFilter.end", UTC),
+                start=parse_timestamp(given.start, "timeFilter.start", zone),
+                end=parse_timestamp(given.end, "timeFilter.end", zone),
             )
         case SecondsRange():
             period = Period(

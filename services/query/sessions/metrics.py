@@ -8,7 +8,7 @@ from schemas.api.groups import AverageRow
 from schemas.api.sessions import SessionAverages, SessionMetrics, SessionNamesRequest
 from services.query.dependencies import ServiceDep
 from services.query.http.auth import Reader
-from services.query.reports.client_time import period_of_range
+from services.query.reports.client_time import ClientZone, period_of_range
 from services.query.reports.grouped import histogram_of, sums_of_groups
 from services.query.reports.groups import Group
 from services.query.reports.sealed import Found, sealed_response, shares_of
@@ -25,7 +25,7 @@ _ALSO = tuple(measure for measure in SPEND if measure not in _MEASURES)
 
 async def session_metrics(body: SessionNamesRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """Requests, seconds and dollars of sessions; `nameContains` is the whole name here, as in Helicone."""
-    given = parse_group_filter(body.filter, SESSION_TABLES)
+    given = parse_group_filter(body.filter, SESSION_TABLES, ClientZone(body.timezone_difference).zone)
     period = ALL if body.time_filter is None else period_of_range(body.time_filter).filter()
 
     def of_sessions(*measures: Measure) -> Groups:

@@ -94,7 +94,7 @@ async def count_sessions(body: SessionQueryRequest, organization_id: Reader, ser
 async def query_names(body: SessionNamesRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """Names of sessions of the last 150 days, those used last first."""
     zone = ClientZone(body.timezone_difference)
-    given = parse_group_filter(body.filter, TABLES)
+    given = parse_group_filter(body.filter, TABLES, zone.zone)
     since = comparison("request_created_at", Operator.GT, whole_milliseconds(service.clock.now() - _NAMES_SINCE))
     where = (name_contains(body.name_contains), since, _within(body.time_filter))
     groups = sessions(organization_id, given, *where, measures=_NAME_MEASURES, by=(BY_NAME,))
@@ -108,8 +108,9 @@ async def query_names(body: SessionNamesRequest, organization_id: Reader, servic
 
 def _groups_of(body: SessionQueryRequest, organization_id: str) -> Groups:
     """Raises: InvalidRequest."""
+    given = parse_group_filter(body.filter, SESSION_TABLES, ClientZone(body.timezone_difference).zone)
     where = (period_of_range(body.time_filter).filter(), is_found(body.search), is_named(body.name_equals))
-    return sessions(organization_id, parse_group_filter(body.filter, SESSION_TABLES), *where, measures=_MEASURES)
+    return sessions(organization_id, given, *where, measures=_MEASURES)
 
 
 def _within(given: MillisecondsRange | None) -> Filter:

@@ -67,7 +67,7 @@ async def user_metrics(body: UserMetricsRequest, organization_id: Reader, servic
         raise Rejected(f"Limit cannot be greater than {MAX_PAGE}")
     order = _order(body.sort)
     zone = ClientZone(body.time_zone_difference_minutes)
-    given = parse_group_filter(body.filter, USER_TABLES)
+    given = parse_group_filter(body.filter, USER_TABLES, zone.zone)
     period = _ALL if body.time_filter is None else period_of_range(body.time_filter).filter()
     groups = _users(organization_id, And((period, given.where)), _MEASURES, given.having)
 

@@ -4081,6 +4081,50 @@ export interface components {
             /** Answer */
             answer: string;
         };
+        /** CheckedEnvelope[AlertDetailView] */
+        CheckedEnvelope_AlertDetailView_: {
+            data: components["schemas"]["AlertDetailView"];
+            /** Error */
+            error?: null;
+            /**
+             * Warnings
+             * @description Of names that were never seen
+             */
+            warnings: components["schemas"]["NameWarning"][];
+        };
+        /** CheckedEnvelope[BacktestView] */
+        CheckedEnvelope_BacktestView_: {
+            data: components["schemas"]["BacktestView"];
+            /** Error */
+            error?: null;
+            /**
+             * Warnings
+             * @description Of names that were never seen
+             */
+            warnings: components["schemas"]["NameWarning"][];
+        };
+        /** CheckedEnvelope[BudgetView] */
+        CheckedEnvelope_BudgetView_: {
+            data: components["schemas"]["BudgetView"];
+            /** Error */
+            error?: null;
+            /**
+             * Warnings
+             * @description Of names that were never seen
+             */
+            warnings: components["schemas"]["NameWarning"][];
+        };
+        /** CheckedEnvelope[ScheduledReportView] */
+        CheckedEnvelope_ScheduledReportView_: {
+            data: components["schemas"]["ScheduledReportView"];
+            /** Error */
+            error?: null;
+            /**
+             * Warnings
+             * @description Of names that were never seen
+             */
+            warnings: components["schemas"]["NameWarning"][];
+        };
         /** ClearedCache */
         ClearedCache: {
             /**
@@ -4373,6 +4417,11 @@ export interface components {
             error?: null;
             /** @description Of the last 30 days; null where that takes too much */
             backtest: components["schemas"]["BacktestView"] | null;
+            /**
+             * Warnings
+             * @description Of names that were never seen
+             */
+            warnings: components["schemas"]["NameWarning"][];
         };
         /**
          * CredentialPolicy
@@ -4786,12 +4835,6 @@ export interface components {
             /** Error */
             error?: null;
         };
-        /** Envelope[BacktestView] */
-        Envelope_BacktestView_: {
-            data: components["schemas"]["BacktestView"];
-            /** Error */
-            error?: null;
-        };
         /** Envelope[BudgetState] */
         Envelope_BudgetState_: {
             data: components["schemas"]["BudgetState"];
@@ -4874,12 +4917,6 @@ export interface components {
         /** Envelope[RepriceView] */
         Envelope_RepriceView_: {
             data: components["schemas"]["RepriceView"];
-            /** Error */
-            error?: null;
-        };
-        /** Envelope[ScheduledReportView] */
-        Envelope_ScheduledReportView_: {
-            data: components["schemas"]["ScheduledReportView"];
             /** Error */
             error?: null;
         };
@@ -16602,7 +16639,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_BacktestView_"];
+                    "application/json": components["schemas"]["CheckedEnvelope_BacktestView_"];
                 };
             };
             /** @description No API key, or one that is unknown or revoked */
@@ -16740,7 +16777,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_AlertDetailView_"];
+                    "application/json": components["schemas"]["CheckedEnvelope_AlertDetailView_"];
                 };
             };
             /** @description No API key, or one that is unknown or revoked */
@@ -17640,7 +17677,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_ScheduledReportView_"];
+                    "application/json": components["schemas"]["CheckedEnvelope_ScheduledReportView_"];
                 };
             };
             /** @description No API key, or one that is unknown or revoked */
@@ -17711,7 +17748,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_ScheduledReportView_"];
+                    "application/json": components["schemas"]["CheckedEnvelope_ScheduledReportView_"];
                 };
             };
             /** @description No API key, or one that is unknown or revoked */
@@ -17982,7 +18019,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Envelope_BudgetView_"];
+                    "application/json": components["schemas"]["CheckedEnvelope_BudgetView_"];
                 };
             };
             /** @description No API key, or one that is unknown or revoked */
