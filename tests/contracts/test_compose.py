@@ -122,6 +122,7 @@ def test_no_container_may_gain_privileges_or_write_beside_its_volumes(services: 
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["read_only"] is True, name
+        assert service["logging"] == {"driver": "local"}, name  # which is of bounded size
         assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & set(service), name
         assert any(place.startswith("/tmp:") for place in service["tmpfs"]), name
         assert all("size=" in place for place in service["tmpfs"]), name
@@ -174,6 +175,7 @@ def test_the_server_keeps_to_its_memory_and_keeps_no_logs_about_itself_but_one()
     assert float(settings.findtext("max_server_memory_usage_to_ram_ratio", "1")) < 0.9
     removed = {entry.tag for entry in settings if entry.get("remove")}
     assert {"metric_log", "trace_log", "text_log", "asynchronous_metric_log", "part_log"} <= removed
+    assert settings.findtext("backups/allowed_path") == "/var/lib/clickhouse/backups/"  # in the volume
     query_log = settings.find("query_log")
     assert query_log is not None
     assert "TTL" in query_log.findtext("engine", "")
