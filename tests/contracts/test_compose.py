@@ -76,6 +76,7 @@ def test_migrate_waits_for_the_servers_and_everything_waits_for_migrate(services
 def test_every_setting_it_gives_is_one_that_the_processes_read(services: dict[str, dict[str, Any]]) -> None:
     filled = {name: _filled(services[name]["environment"]) for name in PROCESSES}
     for kind, name in zip(ALL_SETTINGS, ("proxy", "worker", "query", "scheduler", "migrate"), strict=False):
+        assert services[name]["env_file"] == [{"path": "farebox.env", "required": False}]
         settings = kind.from_environ(filled[name])
         assert settings.event_log == "kafka://kafka:9092"
         assert settings.warehouse == "http://farebox:given@clickhouse:8123/farebox"
