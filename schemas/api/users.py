@@ -66,7 +66,7 @@ class EraseUserRequest(Body):
 
 class ErasedUser(View):
     requests: int = Field(description="Whose bodies were deleted, and which have the pseudonym now")
-    pseudonym: str = Field(description="What they are under in lists and totals, drawn by lot")
+    pseudonym: str = Field(description="What they are under in lists and totals: a keyed hash of the id")
 
 
 class UserQueryRequest(Body):

@@ -9,22 +9,22 @@ from typing import Final
 from schemas.statement import Statement
 from schemas.tables import REQUEST_BODY, REQUEST_RESPONSE, Operator
 from services.sql.filters import compile_filter
-from services.sql.nodes import Filter, comparison
+from services.sql.nodes import Everything, Filter, comparison
 from services.sql.scope import Scope, from_rows
 
 _KEY: Final = "request_created_at, request_id"
 _ON_DISK: Final = "SETTINGS mutations_sync = 1"
 
 
-def compile_requests_of_user(organization_id: str, user_id: str) -> Statement:
-    """One row: how many rows have the user."""
-    scope = Scope(organization_id, _of(user_id))
-    rows = from_rows(REQUEST_RESPONSE, compile_filter(_of(user_id), scope), scope)
+def compile_requests_of_users(organization_id: str, user_ids: tuple[str, ...]) -> Statement:
+    """One row: how many requests have one of the users."""
+    scope = Scope(organization_id, Everything())
+    rows = from_rows(REQUEST_RESPONSE, f"user_id IN {scope.bind(user_ids, 'Array(String)')}", scope)
     return scope.statement(f"SELECT count() AS requests {rows}")
 
 
 def compile_erasure(organization_id: str, user_id: str, pseudonym: str) -> list[Statement]:
-    """In this order, since the rows say which bodies are the user's. Running them again changes nothing."""
+    """In this order, since the rows say which bodies are the user's. To run them again does what had not been done."""
     return [
         _bodies(organization_id, user_id),
         # What stood in a row before it was logged again may name the user too.

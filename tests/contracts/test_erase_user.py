@@ -45,7 +45,15 @@ def test_what_a_user_said_is_deleted_and_what_it_cost_stays(admin: Client) -> No
     theirs = Client(admin.service, other.organization_id, admin.service.key(other.organization_id))
     assert [row["request_user_id"] for row in theirs.page()] == ["annabel"]
     assert theirs.page(includeInputs=True)[0]["request_body"] is not None
-    assert admin.ask("/v1/user/erase", {"userId": "annabel"})[0] == 404
+    assert admin.ask("/v1/user/erase", {"userId": "anna"})[0] == 404
+
+
+def test_what_came_later_is_erased_to_the_same_pseudonym(admin: Client) -> None:
+    admin.keep(ANN)
+    first = admin.ask("/v1/user/erase", {"userId": "annabel"})[1]["data"]
+    admin.keep(ANN)
+    assert admin.ask("/v1/user/erase", {"userId": "annabel"})[1]["data"] == {**first, "requests": 2}
+    assert by_user(admin, "requests") == {first["pseudonym"]: [2]}
 
 
 def test_only_an_administrator_erases_and_a_command_does(admin: Client) -> None:

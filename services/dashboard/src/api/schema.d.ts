@@ -760,7 +760,8 @@ export interface paths {
          * Erase User
          * @description Deletes the bodies of a user's requests, and puts a pseudonym in the place of the name. Totals stay as they are.
          *
-         *     It is done when it returns, and may take minutes. Requests that come later have the name again.
+         *     It is done when it returns, and may take minutes. Where it broke off, or requests with the name came later, it can
+         *     be sent again, and leads to the same pseudonym.
          */
         post: operations["erase_user_v1_user_erase_post"];
         delete?: never;
@@ -5132,7 +5133,7 @@ export interface components {
             requests: number;
             /**
              * Pseudonym
-             * @description What they are under in lists and totals, drawn by lot
+             * @description What they are under in lists and totals: a keyed hash of the id
              */
             pseudonym: string;
         };
