@@ -1,6 +1,5 @@
 """What bodies and responses about users, sessions, properties and metrics have in common."""
 
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from schemas.api.reports import (
     UnpricedRequestsWithoutTokens,
 )
 from schemas.api.requests import Body, Figure, View
+from schemas.api.unions import Number
 
 MAX_PAGE = 1000
 
@@ -25,9 +25,7 @@ ZoneMinutes = Annotated[
         description="As JavaScript's getTimezoneOffset: minutes from local time to UTC, 300 for New York in winter",
     ),
 ]
-_Whole = Annotated[int, Field(strict=True)]
-_Fraction = Annotated[Decimal, Field(strict=True)]
-UnixTime = Annotated[_Whole | _Fraction, Field(ge=0, le=10**13, description="From 1970 on, in UTC")]
+UnixTime = Annotated[Number, Field(ge=0, le=10**13, description="From 1970 on, in UTC")]
 LocalTime = Annotated[str, Field(description="Local time by the time zone of the request, with its offset; Z for UTC")]
 
 

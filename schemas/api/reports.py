@@ -1,11 +1,12 @@
 """Bodies and responses of the HTTP API about groups of requests: reports, and the summary of a period."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, StrictBool, Tag
+from pydantic import Field, StrictBool, Tag
 
 from schemas.api.requests import TIME_ZONE_HELP, UTC_NAME, Body, Figure, FilterJson, MaybeUsd, Timestamp, View
+from schemas.api.unions import one_of
 from schemas.price import CostState
 
 
@@ -32,18 +33,17 @@ class ByTimeRequest(Body):
 def _grouping(part: object) -> str | None:
     """By what `part` groups; None when it does not say."""
     names = part if isinstance(part, dict) else type(part).model_fields if isinstance(part, Body) else ()
-    return next((name for name in ("column", "property", "time") if name in names), None)
+    return next((f"<{name}>" for name in ("column", "property", "time") if name in names), None)
 
 
+_ByColumn = Annotated[ByColumnRequest, Tag("<column>")]
+_ByProperty = Annotated[ByPropertyRequest, Tag("<property>")]
 ByRequest = Annotated[
-    Annotated[ByColumnRequest, Tag("column")]
-    | Annotated[ByPropertyRequest, Tag("property")]
-    | Annotated[ByTimeRequest, Tag("time")],
-    Discriminator(
-        _grouping,
-        custom_error_type="grouping",
-        custom_error_message='`by` takes {"column": ...}, {"property": ...} or {"time": ...}',
-    ),
+    _ByColumn | _ByProperty | Annotated[ByTimeRequest, Tag("<time>")],
+    one_of(_grouping, 'Input should be {"column": ...}, {"property": ...} or {"time": ...}'),
+]
+ByNameRequest = Annotated[
+    _ByColumn | _ByProperty, one_of(_grouping, 'Input should be {"column": ...} or {"property": ...}')
 ]
 
 
@@ -62,7 +62,19 @@ class PeriodRequest(Body):
     end: str = Field(description="ISO 8601; before this timestamp")
 
 
-CompareRequest = Literal["previous", "week_before", "month_before", "year_before"] | PeriodRequest
+_EARLIER = Literal["previous", "week_before", "month_before", "year_before"]
+
+
+def _compared(value: object) -> str | None:
+    if isinstance(value, dict | PeriodRequest):
+        return "<period>"
+    return "<name>" if isinstance(value, str) else None
+
+
+CompareRequest = Annotated[
+    Annotated[_EARLIER, Tag("<name>")] | Annotated[PeriodRequest, Tag("<period>")],
+    one_of(_compared, f"Input should be one of {', '.join(get_args(_EARLIER))}, or an object with start and end"),
+]
 
 HavingJson = Annotated[
     dict[str, dict[str, Any]],

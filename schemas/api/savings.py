@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from schemas.api.reports import ByColumnRequest, ByPropertyRequest, ByRequest, TimeFilter
+from schemas.api.reports import ByNameRequest, ByRequest, TimeFilter
 from schemas.api.requests import TIME_ZONE_HELP, UTC_NAME, Body, Figure, FilterJson, MaybeUsd, Timestamp, Usd, View
 
 WEEK_S: Final = 604_800
@@ -33,7 +33,7 @@ class RepeatsRequest(SavingsRequest):
         description="How long a response is served again, in seconds from when it was stored; by default a week, as "
         "`Cache-Control: max-age` in requests that use the response cache",
     )
-    scope: list[ByColumnRequest | ByPropertyRequest] = Field(
+    scope: list[ByNameRequest] = Field(
         default_factory=list,
         max_length=4,
         description="Whose requests share responses: those with the same values of these; by default all",

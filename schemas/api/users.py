@@ -60,6 +60,15 @@ class UserOverview(View):
     user_cost: list[HistogramRow] = Field(description="Of users of whom a cost is known")
 
 
+class EraseUserRequest(Body):
+    user_id: str = Field(min_length=1, max_length=8192, examples=["user-123"])
+
+
+class ErasedUser(View):
+    requests: int = Field(description="Whose bodies were deleted, and which have the pseudonym now")
+    pseudonym: str = Field(description="What they are under in lists and totals: a keyed hash of the id")
+
+
 class UserQueryRequest(Body):
     user_ids: list[str] | None = Field(None, max_length=1000)
     time_filter: SecondsRange | None = None

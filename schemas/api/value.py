@@ -1,20 +1,17 @@
 """Bodies and responses of the HTTP API about value: what users, customers and features earned."""
 
-from decimal import Decimal
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import Field
 
-from schemas.api.reports import PeriodRequest
+from schemas.api.reports import TimeFilter
 from schemas.api.requests import UTC_NAME, Body, Envelope, FilterJson, Timestamp, TimeZone, Usd, View
+from schemas.api.unions import Number
 
 MAX_ENTRIES: Final = 1000  # of one request
 MAX_ID: Final = 128
 MAX_SOURCE: Final = 200
 API: Final = "api"
-
-_Whole = Annotated[int, Field(strict=True)]
-_Fraction = Annotated[Decimal, Field(strict=True)]
 
 
 class ValueItem(Body):
@@ -26,9 +23,7 @@ class ValueItem(Body):
         description="Yours, such as an invoice's. To give it again corrects the entry. By default the entry is "
         "identified by its user, properties and time",
     )
-    amount: _Whole | _Fraction = Field(
-        description="For the whole time; negative for what was paid back", examples=[120]
-    )
+    amount: Number = Field(description="For the whole time; negative for what was paid back", examples=[120])
     currency: str = Field("USD", description="US dollars are taken, and nothing else", max_length=100)
     user_id: str = Field("", description="As requests name the user", examples=["user-123"])
     properties: dict[str, str] = Field(
@@ -62,7 +57,7 @@ class ValueTaken(View):
 
 class ValueQuery(Body):
     filter: FilterJson = "all"
-    time_filter: PeriodRequest | None = Field(None, description="Entries with a part in it; by default of all times")
+    time_filter: TimeFilter | None = Field(None, description="Entries with a part in it; by default of all times")
     time_zone: TimeZone = UTC_NAME
     limit: int = Field(100, strict=True, ge=1, le=1000)
     offset: int = Field(0, strict=True, ge=0, le=2**53)

@@ -19,6 +19,7 @@ from services.cli.cache import cache
 from services.cli.channels import channels
 from services.cli.distribution import distribution
 from services.cli.env_file import environment_file
+from services.cli.erase import erase
 from services.cli.export.commands import export
 from services.cli.journal import journal
 from services.cli.key_commands import keys
@@ -110,6 +111,7 @@ app.command()(savings)
 app.command()(export)
 app.command()(anomalies)
 app.command()(distribution)
+app.command()(erase)
 app.command()(doctor)
 app.command()(reprice)
 

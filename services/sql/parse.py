@@ -65,7 +65,8 @@ class _FilterParser:
     def _branch(self, node: Mapping[str, object], depth: int) -> Filter:
         unknown = sorted(node.keys() ^ {"left", "operator", "right"})
         if unknown:
-            raise InvalidFilter(f"a branch has left, operator and right, and nothing else: see {shown(unknown[0])}")
+            fault = f"has no {unknown[0]}" if unknown[0] not in node else f"cannot have {shown(unknown[0])}"
+            raise InvalidFilter(f"a branch has left, operator and right: this one {fault}")
         name = node["operator"]
         if not isinstance(name, str) or name not in _JOINS:
             raise InvalidFilter(f"unknown branch operator {shown(name)}: known are and, or")

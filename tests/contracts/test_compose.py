@@ -76,6 +76,7 @@ def test_migrate_waits_for_the_servers_and_everything_waits_for_migrate(services
 def test_every_setting_it_gives_is_one_that_the_processes_read(services: dict[str, dict[str, Any]]) -> None:
     filled = {name: _filled(services[name]["environment"]) for name in PROCESSES}
     for kind, name in zip(ALL_SETTINGS, ("proxy", "worker", "query", "scheduler", "migrate"), strict=False):
+        assert services[name]["env_file"] == [{"path": "farebox.env", "required": False}]
         settings = kind.from_environ(filled[name])
         assert settings.event_log == "kafka://kafka:9092"
         assert settings.warehouse == "http://farebox:given@clickhouse:8123/farebox"
@@ -122,6 +123,7 @@ def test_no_container_may_gain_privileges_or_write_beside_its_volumes(services: 
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["read_only"] is True, name
+        assert service["logging"] == {"driver": "local"}, name  # which is of bounded size
         assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & set(service), name
         assert any(place.startswith("/tmp:") for place in service["tmpfs"]), name
         assert all("size=" in place for place in service["tmpfs"]), name
@@ -174,6 +176,7 @@ def test_the_server_keeps_to_its_memory_and_keeps_no_logs_about_itself_but_one()
     assert float(settings.findtext("max_server_memory_usage_to_ram_ratio", "1")) < 0.9
     removed = {entry.tag for entry in settings if entry.get("remove")}
     assert {"metric_log", "trace_log", "text_log", "asynchronous_metric_log", "part_log"} <= removed
+    assert settings.findtext("backups/allowed_path") == "/var/lib/clickhouse/backups/"  # in the volume
     query_log = settings.find("query_log")
     assert query_log is not None
     assert "TTL" in query_log.findtext("engine", "")

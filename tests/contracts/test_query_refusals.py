@@ -13,7 +13,10 @@ from services.query.requests.bodies import MAX_BODIES_BYTES
 from tests.querying import LIST, AwayWarehouse, Client, leaf, query_service
 
 GROUPED_BY_NOTHING: list[object] = ["user_id", None, [], {}, {"colour": "red"}]
-BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
+SINCE = {"since": "7d"}
+REPORT = {"measures": ["requests"], "timeFilter": SINCE}
+BY = 'by.0: Input should be {"column": ...}, {"property": ...} or {"time": ...}'
+COMPARED = "compare: Input should be one of previous, week_before, month_before, year_before, or an object"
 
 
 @pytest.mark.first_on_server
@@ -37,7 +40,8 @@ BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
         (LIST, {"filter": "all", "sort": {"random": "asc"}}, "random"),
         (LIST, {"filter": "all", "sort": {"properties": "asc"}}, "properties"),
         (LIST, {"filter": "all", "sort": []}, "sort"),
-        (LIST, [], "dictionary"),
+        (LIST, [], "Input should be an object"),
+        (LIST, {"filter": {"left": "all", "operator": "and"}}, "this one has no right"),
         ("/v1/request/query-ids", {"requestIds": ["x"]}, "requestIds"),
         ("/v1/report", {"measures": ["colour"], "timeFilter": {"start": "2026-01-01"}}, "colour"),
         ("/v1/report", {"measures": [], "timeFilter": {"start": "2026-01-01"}}, "measures"),
@@ -52,7 +56,7 @@ BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
         (
             "/v1/report",
             {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "by": [{"time": "day", "colour": 1}]},
-            "by.0.time.colour: Extra inputs",
+            "by.0.colour: Unknown field",
         ),
         (
             "/v1/report",
@@ -64,6 +68,16 @@ BY = '`by` takes {"column": ...}, {"property": ...} or {"time": ...}'
             {"measures": ["requests"], "timeFilter": {"start": "2026-01-01"}, "orderBy": {"measure": "cost_usd"}},
             "cost_usd",
         ),
+        ("/v1/report", {**REPORT, "by": [{"time": "fortnight"}]}, "by.0.time: Input should be 'minute', '5_minutes',"),
+        ("/v1/report", {**REPORT, "compare": "last_week"}, "compare: Input should be 'previous', 'week_before',"),
+        ("/v1/report", {**REPORT, "compare": 7}, COMPARED),
+        ("/v1/report", {**REPORT, "compare": {"start": "2026-01-01"}}, "compare.end: Field required"),
+        (
+            "/v1/savings/repeats",
+            {"timeFilter": SINCE, "scope": ["user_id"]},
+            'scope.0: Input should be {"column": ...}',
+        ),
+        ("/v1/value/query", {"timeFilter": {"start": "2026-01-01", "since": "7d"}}, "give since alone"),
     ],
 )
 def test_a_wrong_question_is_refused_by_name(client: Client, path: str, body: object, culprit: str) -> None:

@@ -181,6 +181,7 @@ def test_a_list_as_csv_names_its_period_and_what_a_spreadsheet_would_run_comes_b
         "# zone: Europe/Berlin",
         "# rows: 1 to 1 of 2",
     ]
+    assert "# rows: 1 to 2 of 2" in csv_of(writer, "/v1/value/query", {"timeFilter": {"start": "2020-01-01"}})
     text = csv_of(writer, "/v1/value/query", {})
     assert "'@ann" in text
     assert "'=a+b" in text
@@ -217,6 +218,7 @@ def csv_of(client: Client, path: str, body: object) -> str:
             "entry 1: currency is US dollars only (USD), not 'EUR'",
         ),
         ({"amount": 10**12, "period": "2026-11"}, "entry 1: amount is below 1e12 US dollars"),
+        ({"amount": "1", "period": "2026-11"}, "values.0.amount: Input should be a number"),
         ({"amount": 1}, "entry 1: give period, or start and end, or at"),
         ({"amount": 1, "period": "2026-11", "at": "2026-11-01"}, "entry 1: give period, or start and end, or at"),
         ({"amount": 1, "start": "2026-11-02", "end": "2026-11-01"}, "entry 1: start '2026-11-02' is not before end"),

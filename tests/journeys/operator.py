@@ -18,7 +18,7 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-from schemas.event import DeadLetter, encode_event
+from schemas.event import DeadLetter, RequestTags, encode_event
 from services.cli.app import app
 from services.stores.factory import open_event_source
 from services.telemetry.metrics import Metrics
@@ -27,6 +27,7 @@ from tests.journeys.story import PROVIDER_KEY, Story
 
 MODEL = "a-model-of-this-journey"  # so that no price of it touches what the load must cost
 PUT_BACK_ID = "01932c07-2a00-7000-8000-00000000dead"
+FORGOTTEN = "user-of-the-letter"
 
 
 def every_command() -> set[str]:
@@ -319,12 +320,21 @@ class Operator:
         here = ("--data", str(self._data), *(("--spill",) if is_kafka else ()))
         assert "No file of the journal is damaged" in self.type("journal", "salvage", *here)
 
+    def erase_user(self) -> None:
+        """Of the letter that was put back, and of nobody else."""
+        assert re.match("1 request without bodies, of erased-", self.request("erase", FORGOTTEN))
+
     def clear_cache(self) -> None:
         """Nothing of the load is cached, and what is asked for again goes to the provider again."""
         assert re.search(r"responses? deleted", self.request("cache", "clear"))
 
     async def _dead_letter(self) -> None:
-        event = an_event(request_id=PUT_BACK_ID, organization_id=self._organization, created_at=datetime.now(UTC))
+        event = an_event(
+            request_id=PUT_BACK_ID,
+            organization_id=self._organization,
+            created_at=datetime.now(UTC),
+            tags=RequestTags(user_id=FORGOTTEN),
+        )
         letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
         source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey", metrics=Metrics())
         await source.write_dead_letters([letter])
@@ -429,6 +439,7 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "settings": Operator.settings,
     "doctor": Operator.doctor,
     "dead-letters": Operator.dead_letters,
+    "erase": Operator.erase_user,
     "journal salvage": Operator.salvage,
     "cache clear": Operator.clear_cache,
     "alerts backtest": Operator.backtest_alert,

@@ -109,15 +109,12 @@ def test_the_examples_of_the_readme_run_against_it_as_they_are_printed(
             for block in re.findall(r"^curl .*?(?=\n\n|\Z)", text.strip(), re.DOTALL | re.MULTILINE)
         ]
     assert len(blocks) == count
-    (exports,) = re.findall(r"^(export FAREBOX_KEY=.*)$", demo[1], re.MULTILINE)
+    exports = "; ".join(re.findall(r"^export (?:FAREBOX|OPENAI_API)_KEY=.*$", demo[1], re.MULTILINE))
     (python,) = re.findall(r"^(\S+) - <<'END'", demo[1], re.MULTILINE)
     channel = f'{{"name": "{uuid.uuid4()}", "kind": "email", "recipients": ["finance@example.com"]}}'
     url = f"http://127.0.0.1:{demo[0].env['FAREBOX_QUERY_PORT']}/v1/channels"
     made = _pasted(f"{exports}; curl -sS {url} -H \"Authorization: Bearer $FAREBOX_KEY\" --json '{channel}'")
-    keys = (
-        f"{exports}; export OPENAI_API_KEY=sk-simulated ANTHROPIC_API_KEY=sk-simulated REQUEST_ID={uuid.uuid4()}"
-        f" CHANNEL_ID={json.loads(made)['data']['id']}\n"
-    )
+    keys = f"{exports}; export REQUEST_ID={uuid.uuid4()} CHANNEL_ID={json.loads(made)['data']['id']}\n"
     for block in blocks:
         reported = _pasted(
             keys

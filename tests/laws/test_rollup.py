@@ -24,6 +24,7 @@ from services.domain.enrich import to_record
 from services.rolled_queries import cheaper
 from services.sql.comparison import compile_comparison
 from services.sql.compile import compile_report
+from services.sql.erasure import compile_erasure
 from services.sql.groupings import compile_groupings, joined_groupings
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, ByTime, Comparison, Dimension, Everything, Filter, Report, comparison
@@ -247,6 +248,21 @@ def test_a_request_that_was_deleted_is_gone_from_its_bucket(warehouse: ClickHous
         assert of_rollup[0]["m0"] == 0
         rolled_up(warehouse, org)
     assert rolled_up(warehouse, org) == 0
+
+
+def test_a_user_who_was_erased_has_the_pseudonym_in_the_roll_up_too(warehouse: ClickHouseWarehouse, org: str) -> None:
+    records = [
+        a_record(organization_id=org, request_id=str(uuid.uuid4()), request_created_at=TIMESTAMP, user_id=user)
+        for user in ("ann", "ann", "bob")
+    ]
+    insert(warehouse, records)
+    rolled_up(warehouse, org)
+    for statement in compile_erasure(org, "ann", "erased-1"):
+        asyncio.run(warehouse.execute(statement))
+    of_rows, of_rollup = both(warehouse, compile_report(a_report(org, USER, names=("requests",))))
+    assert of_rows == of_rollup
+    assert {row["d0"]: row["m0"] for row in of_rollup} == {"erased-1": 2, "bob": 1, "": 3}  # all of them
+    assert rolled_up(warehouse, org) == 0  # nothing has to be computed again
 
 
 def test_what_was_written_a_moment_ago_is_neither_computed_nor_complete(

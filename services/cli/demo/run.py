@@ -42,6 +42,7 @@ So that the commands of the README work here too:
 
 {unset}export PATH={bin}:"$PATH"
 export FAREBOX_KEY=$(cat {key_file}) HELICONE_API_KEY=$(cat {key_file})
+export OPENAI_API_KEY=any ANTHROPIC_API_KEY=any
 
 `farebox keys` and `farebox dead-letters` also need --data {folder}
 

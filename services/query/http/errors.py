@@ -9,12 +9,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from schemas.api.errors import ErrorResponse, ServerErrorResponse, UnauthenticatedError, ValidationErrorResponse
+from schemas.api.unions import is_kind
 from schemas.errors import Busy, InvalidRequest, Rejected, Unauthenticated, Unavailable
 from services.query.http.responses import json_response
 from services.query.http.routing import methods_of, paths_near
 
 _MAX_FAULTS: Final = 20  # in one response
 _MAX_CHARACTERS: Final = 500  # of one fault
+_NO_OBJECT: Final = ("dict_type", "model_type", "model_attributes_type")  # as pydantic calls what is none
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ async def _malformed(_: Request, error: Exception) -> Response:
         text = "the body must be JSON: send Content-Type: application/json"
         return _invalid({"body": ServerErrorResponse(message=text)}, text)
     details = {
-        _place(fault): ServerErrorResponse(message=fault["msg"][:_MAX_CHARACTERS]) for fault in faults[:_MAX_FAULTS]
+        _place(fault): ServerErrorResponse(message=_message(fault)[:_MAX_CHARACTERS]) for fault in faults[:_MAX_FAULTS]
     }
     texts = [f"{place}: {fault.message}" for place, fault in details.items()]
     if len(faults) > _MAX_FAULTS:
@@ -66,8 +68,15 @@ async def _malformed(_: Request, error: Exception) -> Response:
 
 def _place(fault: dict[str, Any]) -> str:
     """Where the fault lies, as the client wrote it; its names are never shown at full length."""
-    parts = [str(part) for part in fault["loc"]]
+    parts = [str(part) for part in fault["loc"] if not is_kind(part)]
     return ".".join(parts[1:] or parts)[:200]
+
+
+def _message(fault: dict[str, Any]) -> str:
+    """In the words of JSON."""
+    if fault["type"] in _NO_OBJECT:
+        return "Input should be an object"
+    return "Unknown field" if fault["type"] == "extra_forbidden" else str(fault["msg"])
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

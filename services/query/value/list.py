@@ -34,7 +34,7 @@ async def query_value(body: ValueQuery, organization_id: Reader, service: Servic
         raise InvalidFilter(f"value has user_id and properties to filter by, and no {others[0]}")
     times, period = body.time_filter, None
     if times is not None:
-        given = period_of(None, times.start, times.end, service.clock.now(), zone)
+        given = period_of(times.since, times.start, times.end, service.clock.now(), zone)
         period = given.start, given.end
     seal = await service.seals.current()
     rows, (totals,) = await asyncio.gather(

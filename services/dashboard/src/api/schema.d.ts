@@ -747,6 +747,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/user/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase User
+         * @description Deletes the bodies of a user's requests, and puts a pseudonym in the place of the name. Totals stay as they are.
+         *
+         *     It is done when it returns, and may take minutes. Where it broke off, or requests with the name came later, it can
+         *     be sent again, and leads to the same pseudonym.
+         */
+        post: operations["erase_user_v1_user_erase_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session/{session_id}/feedback": {
         parameters: {
             query?: never;
@@ -2546,7 +2569,7 @@ export interface components {
              * @description Rolling, in milliseconds, as a number or text: 30 seconds to 30 days. By default 86400000, a day
              * @example 86400000
              */
-            time_window?: number | string | null;
+            time_window?: (number | string) | null;
             /** @description Instead of `time_window`: what has passed of the hour, day, week, month or quarter */
             calendar?: components["schemas"]["CalendarUnit"] | null;
             /**
@@ -3162,7 +3185,7 @@ export interface components {
              * @description Rolling, in milliseconds, as a number or text: 30 seconds to 30 days. By default 86400000, a day
              * @example 86400000
              */
-            time_window?: number | string | null;
+            time_window?: (number | string) | null;
             /** @description Instead of `time_window`: what has passed of the hour, day, week, month or quarter */
             calendar?: components["schemas"]["CalendarUnit"] | null;
             /**
@@ -4865,6 +4888,12 @@ export interface components {
             /** Error */
             error?: null;
         };
+        /** Envelope[ErasedUser] */
+        Envelope_ErasedUser_: {
+            data: components["schemas"]["ErasedUser"];
+            /** Error */
+            error?: null;
+        };
         /** Envelope[ExplainView] */
         Envelope_ExplainView_: {
             data: components["schemas"]["ExplainView"];
@@ -5123,6 +5152,27 @@ export interface components {
              * @description `triggered_value` with all its digits. Shares are of one; null: unknown
              */
             value: number | null;
+        };
+        /** EraseUserRequest */
+        EraseUserRequest: {
+            /**
+             * Userid
+             * @example user-123
+             */
+            userId: string;
+        };
+        /** ErasedUser */
+        ErasedUser: {
+            /**
+             * Requests
+             * @description Whose bodies were deleted, and which have the pseudonym now
+             */
+            requests: number;
+            /**
+             * Pseudonym
+             * @description What they are under in lists and totals: a keyed hash of the id
+             */
+            pseudonym: string;
         };
         /** ErrorResponse */
         ErrorResponse: {
@@ -5834,12 +5884,12 @@ export interface components {
              * Starttimeunixms
              * @description From 1970 on, in UTC
              */
-            startTimeUnixMs: number | string;
+            startTimeUnixMs: number | (number | string);
             /**
              * Endtimeunixms
              * @description From 1970 on, in UTC
              */
-            endTimeUnixMs: number | string;
+            endTimeUnixMs: number | (number | string);
         };
         /**
          * MinimumRequest
@@ -7779,7 +7829,7 @@ export interface components {
              * Compare
              * @description Another period to stand beside this one. `previous` is as long and ends where this one starts: whole months and whole days are counted as such in `timeZone`, others as time passes. The rest are the same dates and times of day a week, a month or a year earlier
              */
-            compare?: ("previous" | "week_before" | "month_before" | "year_before") | components["schemas"]["PeriodRequest"] | null;
+            compare?: (("previous" | "week_before" | "month_before" | "year_before") | components["schemas"]["PeriodRequest"]) | null;
             /**
              * Breakdowns
              * @description The same requests by other groups, beside `by`
@@ -8626,12 +8676,12 @@ export interface components {
              * Starttimeunixseconds
              * @description From 1970 on, in UTC
              */
-            startTimeUnixSeconds: number | string;
+            startTimeUnixSeconds: number | (number | string);
             /**
              * Endtimeunixseconds
              * @description From 1970 on, in UTC
              */
-            endTimeUnixSeconds: number | string;
+            endTimeUnixSeconds: number | (number | string);
         };
         /**
          * Segment
@@ -9710,7 +9760,7 @@ export interface components {
              * @description For the whole time; negative for what was paid back
              * @example 120
              */
-            amount: number | string;
+            amount: number | (number | string);
             /**
              * Currency
              * @description US dollars are taken, and nothing else
@@ -9793,7 +9843,7 @@ export interface components {
              */
             filter: unknown;
             /** @description Entries with a part in it; by default of all times */
-            timeFilter?: components["schemas"]["PeriodRequest"] | null;
+            timeFilter?: components["schemas"]["TimeFilter"] | null;
             /**
              * Timezone
              * @description IANA name, such as Europe/Berlin: of timestamps without an offset
@@ -13255,6 +13305,84 @@ export interface operations {
             };
             /** @description The API key may not do this */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description The request names something unknown, or is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorResponse"];
+                };
+            };
+            /** @description The store is unavailable: try again, or query less */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    erase_user_v1_user_erase_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseUserRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ErasedUser_"];
+                };
+            };
+            /** @description No API key, or one that is unknown or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnauthenticatedError"];
+                };
+            };
+            /** @description The API key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description The organization has nothing of that id */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
