@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.statement import OUTDATED, RolledStatement, Statement
+from schemas.statement import OUTDATED, Statement
 from services.ports.warehouse import QueryableWarehouse
 
 # Rows are read at ten to twenty millions a second, and a look at the buckets takes some tens of milliseconds.
