@@ -46,7 +46,7 @@ def test_a_budget_is_made_overridden_changed_and_deleted(page: Page, demo: Demo)
     dialog.locator("[name=limit]").fill("1000000")
     dialog.get_by_role("button", name="Create budget").click()
     line = line_of(page, "Search")
-    for text in ("the organization with feature = search", "$1,000,000.00", "any 28 days", "block", "shadow"):
+    for text in ("the organization with Feature = search", "$1,000,000.00", "any 28 days", "block", "shadow"):
         expect(line).to_contain_text(text)
     line.get_by_role("link", name="Search").click()
     page.get_by_role("button", name="Override").click()

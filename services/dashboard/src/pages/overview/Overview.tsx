@@ -45,10 +45,14 @@ export function Overview() {
   const today = dateIn(view.zone, now);
   const isLive = isRunning(view.timeFilter, now);
   const report = useReport(spendQuestion(view), { live: isLive ? "eagerly" : "not" });
-  const enabled = isAnswered(report);
+  // At first the tiles come with the total; later what a click has changed comes before them.
+  const enabled = report.data === undefined || isAnswered(report);
   const week = useReport(weekQuestion(view, now), { live: "steadily", enabled });
   const month = useReport(monthQuestion(view, now), { live: "steadily", enabled });
-  const details = useReport(detailsQuestion(view), { live: isLive ? "steadily" : "not", enabled });
+  const details = useReport(detailsQuestion(view), {
+    live: isLive ? "steadily" : "not",
+    enabled: [report, week, month].every(isAnswered),
+  });
   const data = report.data?.data;
   const isEmpty = data && Number(data.total["requests"]) === 0;
   const isFirstRun = isEmpty && !view.search.filter && Number(month.data?.data.total["requests"] ?? 1) === 0;
