@@ -106,3 +106,15 @@ def test_a_reader_sees_budgets_and_no_buttons(page: Page, demo: Demo) -> None:
         expect(page.get_by_role("heading", name="Production")).to_be_visible()
         for name in ("Override", "Edit", "Delete", re.compile("Create a budget")):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
+
+
+def test_where_a_budget_is_heading_is_what_the_api_foresees(page: Page, demo: Demo) -> None:
+    wanted = {"name": "By the month", "limit_usd": 1, "where": {"Feature": "chat"}, "action": "notify"}
+    budget = ask(demo, "POST", "/v1/budgets", wanted)
+    foreseen = demo.get(f"/v1/budgets/{budget['id']}")["forecast"]
+    sign_in(page, demo, f"budgets/{budget['id']}")
+    text = (
+        "too little of the window is over" if foreseen is None else f"comes to ${Decimal(foreseen['spent_usd']):,.2f}"
+    )
+    expect(page.locator("[data-forecast]")).to_contain_text(text)
+    ask(demo, "DELETE", f"/v1/budgets/{budget['id']}")
