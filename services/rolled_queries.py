@@ -40,4 +40,5 @@ async def may_spare(
 
     Raises: StoreUnavailable; QueryLimitExceeded where `warehouse` has limits, for rows that are estimated and not read.
     """
-    return sum([row["rows"] for estimate in estimates for row in await warehouse.query(estimate)]) >= least_spared
+    rows: int = sum([row["rows"] for estimate in estimates for row in await warehouse.query(estimate)])
+    return rows >= least_spared

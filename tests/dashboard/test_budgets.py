@@ -113,8 +113,6 @@ def test_where_a_budget_is_heading_is_what_the_api_foresees(page: Page, demo: De
     budget = ask(demo, "POST", "/v1/budgets", wanted)
     foreseen = demo.get(f"/v1/budgets/{budget['id']}")["forecast"]
     sign_in(page, demo, f"budgets/{budget['id']}")
-    text = (
-        "too little of the window is over" if foreseen is None else f"comes to ${Decimal(foreseen['spent_usd']):,.2f}"
-    )
+    text = "there is no forecast yet" if foreseen is None else f"comes to ${Decimal(foreseen['spent_usd']):,.2f}"
     expect(page.locator("[data-forecast]")).to_contain_text(text)
     ask(demo, "DELETE", f"/v1/budgets/{budget['id']}")

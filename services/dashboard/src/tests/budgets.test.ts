@@ -160,7 +160,8 @@ describe("the spend of a window", () => {
     expect(growth.sums).toEqual(["0.1", "0.1", "0.3", null, null]);
   });
   it.each([
-    ["month", null, "too little of the window is over"],
+    ["month", undefined, "Added up by the ledger."],
+    ["month", null, "there is no forecast yet"],
     ["year", null, "of a year there is no forecast"],
     ["rolling", null, "what is older leaves it"],
     ["month", { spent_usd: "24", reaches_limit_by: null }, "comes to $24.00, within the limit."],

@@ -17,7 +17,7 @@ interface Props {
   counter: Counter | undefined;
   /** Whose counter it is; empty for the organization. */
   name: string;
-  forecast: Forecast | null;
+  forecast: Forecast | null | undefined;
   zone: string;
 }
 

@@ -58,7 +58,7 @@ function Shown({ state }: { state: BudgetState }) {
   const chosen = counters.find(({ value }) => value === own["of"]) ?? counters[0];
   const isFirst = chosen?.value === state.counters[0]?.value;
   const other = useBudget(budget.id, isFirst ? undefined : chosen?.value);
-  const forecast = (isFirst ? state : other.data?.data)?.forecast ?? null;
+  const forecast = (isFirst ? state : other.data?.data)?.forecast;
   return (
     <>
       <Heading budget={budget} zone={zone} />

@@ -64,16 +64,17 @@ export function growthOf(rows: readonly ReportRow[], now: number): Growth {
   return { starts, costs, sums: starts.map((_, index) => sums[index] ?? null) };
 }
 
-/** Where the window is heading, as the server foresees it. */
+/** Where the window is heading, as the server foresees it; undefined while that is on its way. */
 export function forecastText(
   period: Budget["period"],
-  forecast: Forecast | null,
+  forecast: Forecast | null | undefined,
   counter: Counter,
   zone: string,
 ): string {
   if (period === "rolling") return "Added up by the ledger over the window that ends now: what is older leaves it.";
   if (period === "year") return "Added up by the ledger; of a year there is no forecast.";
-  if (!forecast) return "Added up by the ledger; too little of the window is over for a forecast.";
+  if (forecast === undefined) return "Added up by the ledger.";
+  if (forecast === null) return "Added up by the ledger; there is no forecast yet.";
   const heading = `At this pace it comes to ${money(forecast.spent_usd)}`;
   if (forecast.reaches_limit_by)
     return `${heading}, and reaches the limit by ${absolute(forecast.reaches_limit_by, zone)}.`;

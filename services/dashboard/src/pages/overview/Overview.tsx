@@ -45,7 +45,7 @@ export function Overview() {
   const today = dateIn(view.zone, now);
   const isLive = isRunning(view.timeFilter, now);
   const report = useReport(spendQuestion(view), { live: isLive ? "eagerly" : "not" });
-  // At first the tiles come with the total; later what a click has changed comes before them.
+  // The page opens with total and tiles together; after a click the total is first.
   const enabled = report.data === undefined || isAnswered(report);
   const week = useReport(weekQuestion(view, now), { live: "steadily", enabled });
   const month = useReport(monthQuestion(view, now), { live: "steadily", enabled });
