@@ -23,13 +23,14 @@ export function useBudgets() {
 }
 
 /** With the forecast of the counter that has the least left, or of that for `value`. */
-export function useBudget(id: string, value?: string) {
+export function useBudget(id: string, value?: string, enabled = true) {
   const address = `${BUDGETS}/${encodeURIComponent(id)}`;
   const query = value === undefined ? "" : `?${new URLSearchParams({ value })}`;
   return useQuery({
     queryKey: ["budgets", "one", id, value],
     queryFn: ({ signal }) => call<{ data: BudgetState }>(address + query, { signal }),
     refetchInterval: REFRESH_MS,
+    enabled,
   });
 }
 

@@ -57,7 +57,7 @@ function Shown({ state }: { state: BudgetState }) {
   const nameOf = useNameOf([budget]);
   const chosen = counters.find(({ value }) => value === own["of"]) ?? counters[0];
   const isFirst = chosen?.value === state.counters[0]?.value;
-  const other = useBudget(budget.id, isFirst ? undefined : chosen?.value);
+  const other = useBudget(budget.id, chosen?.value, !isFirst);
   const forecast = (isFirst ? state : other.data?.data)?.forecast;
   return (
     <>
