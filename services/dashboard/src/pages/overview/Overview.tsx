@@ -45,8 +45,7 @@ export function Overview() {
   const today = dateIn(view.zone, now);
   const isLive = isRunning(view.timeFilter, now);
   const report = useReport(spendQuestion(view), { live: isLive ? "eagerly" : "not" });
-  // The page opens with total and tiles together; after a click the total is first.
-  const enabled = report.data === undefined || isAnswered(report);
+  const enabled = isAnswered(report);
   const week = useReport(weekQuestion(view, now), { live: "steadily", enabled });
   const month = useReport(monthQuestion(view, now), { live: "steadily", enabled });
   const details = useReport(detailsQuestion(view), {
