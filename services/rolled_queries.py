@@ -1,10 +1,11 @@
 """Whether a statement is answered from the roll-up: where most of what it asks for is complete there."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from schemas.statement import OUTDATED, RolledStatement, Statement
+from schemas.statement import OUTDATED, Statement
 from services.ports.warehouse import QueryableWarehouse
 
 # Rows are read at ten to twenty millions a second, and a look at the buckets takes some tens of milliseconds.
@@ -21,7 +22,7 @@ async def cheaper(
     StoreUnavailable, QueryLimitExceeded.
     """
     rolled = statement.rolled
-    if rolled is None or await _most_rows(rolled, warehouse) < least_spared:
+    if rolled is None or not await may_spare(rolled.estimates, warehouse, least_spared=least_spared):
         return statement
     looks = [msgspec.structs.replace(look, is_limited=statement.is_limited) for look in rolled.outdated]
     found = [row for look in looks for row in await warehouse.query(look)]
@@ -32,6 +33,12 @@ async def cheaper(
     return msgspec.structs.replace(statement, sql=rolled.rows.sql, parameters={**rolled.rows.parameters, **outdated})
 
 
-async def _most_rows(rolled: RolledStatement, warehouse: QueryableWarehouse) -> int:
-    """Without the limits of queries: they would hold for the rows that are estimated, and none is read."""
-    return sum([row["rows"] for estimate in rolled.estimates for row in await warehouse.query(estimate)])
+async def may_spare(
+    estimates: Sequence[Statement], warehouse: QueryableWarehouse, *, least_spared: int = LEAST_SPARED
+) -> bool:
+    """Whether there may be so many rows that the roll-up is worth a look.
+
+    Raises: StoreUnavailable; QueryLimitExceeded where `warehouse` has limits, for rows that are estimated and not read.
+    """
+    rows: int = sum([row["rows"] for estimate in estimates for row in await warehouse.query(estimate)])
+    return rows >= least_spared

@@ -78,19 +78,33 @@ def report_of(query: Query) -> Report:
     return query if isinstance(query, Report) else query.report
 
 
-def joined_groupings(queries: Sequence[Query]) -> dict[tuple[int, ...], Groupings]:
+def joined_groupings(queries: Sequence[Query], *, is_rolled: bool) -> dict[tuple[int, ...], Groupings]:
     """Those of `queries` that can be had from one statement, together, by their positions; others are in none.
 
-    They have no conditions on groups, and the roll-up has all or none of them, in the same grain.
+    They have no conditions on groups. `is_rolled`: the roll-up is worth reading, so it has all or none of them, in the
+    same grain.
     """
     alike: dict[object, list[int]] = {}
     for place, query in enumerate(queries):
         report = report_of(query)
         if not report.having and not is_merged(report):
-            of = (report.organization_id, report.table.name, _grains(query), report.measures, *_periods(query))
+            grains = _grains(query) if is_rolled else ()
+            of = (report.organization_id, report.table.name, grains, report.measures, *_periods(query))
             alike.setdefault(of, []).append(place)
     found = {tuple(places): _joined([queries[place] for place in places]) for places in alike.values()}
     return {places: groupings for places, groupings in found.items() if groupings is not None}
+
+
+def estimates(queries: Sequence[Query]) -> tuple[Statement, ...]:
+    """Each finds how many `rows` of a period the roll-up spares at most; together they decide about `is_rolled`.
+
+    None where the roll-up has all or none of `queries` in the same grain, as they are joined all the same.
+    """
+    if len({_grains(query) for query in queries}) < 2:
+        return ()
+    query, found = next((query, rows) for query in queries if None not in (rows := _rolled_rows(query)))
+    looks = (rows.compile_estimate(report_of(query).organization_id) for rows in found if rows is not None)
+    return tuple(msgspec.structs.replace(look, is_cheap=True) for look in looks)
 
 
 def _joined(queries: Sequence[Query]) -> Groupings | None:

@@ -17,10 +17,20 @@ def looks_right(page: Page, name: str, *, is_long: bool = True) -> None:
         resize(page, size)
         page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
         drawn(page)
+        if size is PHONE:
+            _money_is_seen(page)
         page.screenshot(path=OUTPUT / f"{name}-{theme}-{size[0]}.png", full_page=is_long)
         assert not serious_faults(page), (name, theme, size)
     resize(page, _TWICE_AS_LARGE)
     resize(page, WIDE)
+
+
+def _money_is_seen(page: Page) -> None:
+    """In lists whose other columns have to be scrolled to."""
+    for cost in page.locator("[role=cell][data-cell=cost_usd]").all()[:1]:
+        box = cost.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PHONE[0], page.url
 
 
 def resize(page: Page, size: tuple[int, int]) -> None:

@@ -46,7 +46,7 @@ def test_a_budget_is_made_overridden_changed_and_deleted(page: Page, demo: Demo)
     dialog.locator("[name=limit]").fill("1000000")
     dialog.get_by_role("button", name="Create budget").click()
     line = line_of(page, "Search")
-    for text in ("the organization with feature = search", "$1,000,000.00", "any 28 days", "block", "shadow"):
+    for text in ("the organization with Feature = search", "$1,000,000.00", "any 28 days", "block", "shadow"):
         expect(line).to_contain_text(text)
     line.get_by_role("link", name="Search").click()
     page.get_by_role("button", name="Override").click()
@@ -106,3 +106,13 @@ def test_a_reader_sees_budgets_and_no_buttons(page: Page, demo: Demo) -> None:
         expect(page.get_by_role("heading", name="Production")).to_be_visible()
         for name in ("Override", "Edit", "Delete", re.compile("Create a budget")):
             expect(page.get_by_role("button", name=name)).to_have_count(0)
+
+
+def test_where_a_budget_is_heading_is_what_the_api_foresees(page: Page, demo: Demo) -> None:
+    wanted = {"name": "By the month", "limit_usd": 1, "where": {"Feature": "chat"}, "action": "notify"}
+    budget = ask(demo, "POST", "/v1/budgets", wanted)
+    foreseen = demo.get(f"/v1/budgets/{budget['id']}")["forecast"]
+    sign_in(page, demo, f"budgets/{budget['id']}")
+    text = "there is no forecast yet" if foreseen is None else f"comes to ${Decimal(foreseen['spent_usd']):,.2f}"
+    expect(page.locator("[data-forecast]")).to_contain_text(text)
+    ask(demo, "DELETE", f"/v1/budgets/{budget['id']}")

@@ -29,7 +29,7 @@ def test_a_key_is_made_with_tags_and_its_secret_is_shown_once(page: Page, demo: 
     page.get_by_role("button", name="Create a key").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("search team")
-    dialog.get_by_label("May").select_option("rw")
+    dialog.get_by_label("Permission").select_option("rw")
     dialog.get_by_label("Required tags").fill("Feature")
     dialog.get_by_label("Forced tags").fill("nonsense")
     dialog.get_by_role("button", name="Create key").click()

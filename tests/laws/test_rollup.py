@@ -118,7 +118,7 @@ def questions(org: str) -> Iterator[tuple[str, Statement]]:
     compared = Comparison(report=a_report(org, MODEL, names=COST), compared=earlier)
     yield "compared", compile_comparison(compared)
     by_provider = msgspec.structs.replace(compared, report=a_report(org, group_by_column("provider"), names=COST))
-    for groupings in joined_groupings((compared, by_provider)).values():
+    for groupings in joined_groupings((compared, by_provider), is_rolled=True).values():
         yield "compared in two groupings", compile_groupings(groupings)
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from schemas.tables import REQUEST_RESPONSE, Operator
-from services.sql.groupings import compile_groupings, joined_groupings
+from services.sql.groupings import compile_groupings, estimates, joined_groupings
 from services.sql.having import parse_having
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, ByColumn, ByTime, Comparison, Dimension, Filter, Report, comparison
@@ -67,12 +67,24 @@ DEAR = tuple(parse_having({"cost_usd": {"gt": 1}}, P95, "having"))
 def test_groupings_of_the_same_requests_are_found_together(
     queries: Sequence[Report | Comparison], expected: Sequence[tuple[int, ...]]
 ) -> None:
-    assert list(joined_groupings(queries)) == expected
+    assert list(joined_groupings(queries, is_rolled=True)) == expected
+
+
+def test_where_the_roll_up_is_not_worth_reading_its_grains_do_not_part_groupings() -> None:
+    queries = [report(by, measures=COST) for by in (USER, MODEL, DAY, SESSION)]
+    (look,) = estimates(queries)
+    assert look.sql.startswith("EXPLAIN ESTIMATE")
+    assert list(joined_groupings(queries, is_rolled=False)) == [(0, 1, 2, 3)]
+
+
+def test_nothing_is_estimated_where_grains_part_no_groupings() -> None:
+    assert not estimates([report(by, measures=COST) for by in (MODEL, DAY)])
+    assert not estimates([report(by) for by in (USER, MODEL)])
 
 
 def test_one_statement_ranks_and_cuts_each_grouping_by_itself() -> None:
     queries = report(USER, limit=3), report(DAY, USER, order_by=None, descending=False, limit=9)
-    (groupings,) = joined_groupings(queries).values()
+    (groupings,) = joined_groupings(queries, is_rolled=True).values()
     statement = compile_groupings(groupings)
     assert statement.sql.count("FROM request_response_rmt") == 1
     assert "GROUP BY GROUPING SETS ((d1), (d0, d1), ())" in statement.sql
@@ -84,7 +96,7 @@ def test_one_statement_ranks_and_cuts_each_grouping_by_itself() -> None:
 
 def test_rows_are_those_of_the_grouping_and_the_total() -> None:
     queries = report(USER), report(DAY, USER), report()
-    (groupings,) = joined_groupings(queries).values()
+    (groupings,) = joined_groupings(queries, is_rolled=True).values()
     rows = [
         {"grouped": 0, "d0": "monday", "d1": "ann", "m0": 1},
         {"grouped": 2, "d0": "", "d1": "ann", "m0": 2},
@@ -100,7 +112,7 @@ def test_rows_are_those_of_the_grouping_and_the_total() -> None:
 
 
 def test_sums_of_whole_hours_are_read_once_too() -> None:
-    (groupings,) = joined_groupings([report(by, measures=COST) for by in (MODEL, DAY)]).values()
+    (groupings,) = joined_groupings([report(by, measures=COST) for by in (MODEL, DAY)], is_rolled=True).values()
     rolled = compile_groupings(groupings).rolled
     assert rolled is not None
     assert rolled.rows.sql.count("FROM rollup") == 1

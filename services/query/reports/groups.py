@@ -12,9 +12,10 @@ import msgspec
 from schemas.api.reports import Presence
 from schemas.errors import QueryLimitExceeded
 from services.ports.warehouse import QueryableWarehouse
+from services.rolled_queries import may_spare
 from services.sql.comparison import compile_comparison, is_zero_without_rows
 from services.sql.compile import compile_report
-from services.sql.groupings import Groupings, compile_groupings, joined_groupings
+from services.sql.groupings import Groupings, compile_groupings, estimates, joined_groupings
 from services.sql.measures import Measure
 from services.sql.merged import compile_merged, is_merged
 from services.sql.nodes import Comparison, Report, ValueRows
@@ -41,7 +42,7 @@ async def run_groupings(
 
     Raises: StoreUnavailable.
     """
-    joined = joined_groupings(queries)
+    joined = joined_groupings(queries, is_rolled=await _is_rolled(queries, warehouse))
     alone = sorted({*range(len(queries))}.difference(*joined))
     found = await asyncio.gather(
         *(_run_joined(groupings, warehouse) for groupings in joined.values()),
@@ -50,6 +51,15 @@ async def run_groupings(
     places = [*joined, *((place,) for place in alone)]
     by_place = {place: one for of, ones in zip(places, found, strict=True) for place, one in zip(of, ones, strict=True)}
     return [by_place[place] for place in range(len(queries))]
+
+
+async def _is_rolled(queries: Sequence[Report | Comparison], warehouse: QueryableWarehouse) -> bool:
+    """Whether the roll-up has some of `queries` and is worth reading for them."""
+    looks = estimates(queries)
+    try:
+        return bool(looks) and await may_spare(looks, warehouse)
+    except QueryLimitExceeded:  # there are more rows than one query may read
+        return True
 
 
 async def _run_joined(groupings: Groupings, warehouse: QueryableWarehouse) -> list[tuple[Group, list[Group]]]:

@@ -7,6 +7,7 @@ export type ListedBudget = View<"ListedBudget">;
 export type BudgetState = View<"BudgetState">;
 export type BudgetSpend = View<"BudgetSpend">;
 export type Counter = View<"CounterView">;
+export type Forecast = View<"ForecastView">;
 export type BudgetEvent = View<"BudgetEvent">;
 
 const BUDGETS = "/v1/budgets";
@@ -21,11 +22,15 @@ export function useBudgets() {
   });
 }
 
-export function useBudget(id: string) {
+/** With the forecast of the counter that has the least left, or of that for `value`. */
+export function useBudget(id: string, value?: string, enabled = true) {
+  const address = `${BUDGETS}/${encodeURIComponent(id)}`;
+  const query = value === undefined ? "" : `?${new URLSearchParams({ value })}`;
   return useQuery({
-    queryKey: ["budgets", "one", id],
-    queryFn: ({ signal }) => call<{ data: BudgetState }>(`${BUDGETS}/${encodeURIComponent(id)}`, { signal }),
+    queryKey: ["budgets", "one", id, value],
+    queryFn: ({ signal }) => call<{ data: BudgetState }>(address + query, { signal }),
     refetchInterval: REFRESH_MS,
+    enabled,
   });
 }
 

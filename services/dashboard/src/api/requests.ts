@@ -144,7 +144,8 @@ export function useAttempts(row: OneRequest) {
 export function useReceipt(key: string) {
   return useQuery({
     queryKey: ["receipt", key],
-    queryFn: ({ signal }) => call<{ data: Receipt }>(addressOf(key, "/cost"), { signal }),
+    // While the next one loads, its key is still that of the one before.
+    queryFn: async ({ signal }) => ({ ...(await call<{ data: Receipt }>(addressOf(key, "/cost"), { signal })), key }),
     placeholderData: keepPreviousData,
     staleTime: FRESH_MS,
   });

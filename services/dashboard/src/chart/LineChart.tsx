@@ -47,7 +47,7 @@ export function LineChart({
       <div className={css["scale"]} aria-hidden="true">
         <span>{text(top)}</span>
         <span>{text(top / 2)}</span>
-        <span>0</span>
+        <span>{text(0)}</span>
       </div>
       <div
         className={css["plot"]}

@@ -6,7 +6,7 @@ import { useProperties } from "../api/queries";
 import { absolute, clockChanges, offsetOf } from "../format/time";
 import { dimensionTitle, GROUP_COLUMNS, TIMES } from "../state/dimensions";
 import { DEFAULT_RANGE, RANGE_TITLES, rangeTitle } from "../state/range";
-import { COMPARES, type CompareName, RANGES } from "../state/search";
+import { COMPARE_TITLES, COMPARES, RANGES } from "../state/search";
 import { currentMinute, useChange, useView } from "../state/view";
 import { Button, classes, Menu, MenuItem } from "../ui/ui";
 import css from "./bar.module.css";
@@ -17,14 +17,6 @@ import { usePublished } from "./published";
 import { Seal } from "./Seal";
 import { Share } from "./Share";
 import { Warnings } from "./Warnings";
-
-const COMPARE_TITLES: Record<CompareName, string> = {
-  previous: "the period before",
-  week_before: "a week earlier",
-  month_before: "a month earlier",
-  year_before: "a year earlier",
-  none: "nothing",
-};
 
 /** Where no other period is compared with, and where the page's groups are chosen. */
 const UNCOMPARED = /^\/(requests|sessions\/.|cache)/;
@@ -37,7 +29,7 @@ export function Bar({ path }: { path: string }) {
   const group = takesTime ? (search.by ?? by) : by;
   const [isOpen, setOpen] = useState(false);
   const more = classes(css["more"], isOpen && css["open"]);
-  if (isFirstRun) return <Seal seal={seal} zone={zone} />;
+  if (isFirstRun) return null;
   return (
     <>
       <RangeMenu />

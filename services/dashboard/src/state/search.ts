@@ -5,6 +5,13 @@ export const RANGES = ["24h", "7d", "28d", "90d", "week", "last-week", "month", 
 export type RangeName = (typeof RANGES)[number];
 export const COMPARES = ["previous", "week_before", "month_before", "year_before", "none"] as const;
 export type CompareName = (typeof COMPARES)[number];
+export const COMPARE_TITLES: Record<CompareName, string> = {
+  previous: "the period before",
+  week_before: "a week earlier",
+  month_before: "a month earlier",
+  year_before: "a year earlier",
+  none: "nothing",
+};
 export const OPERATORS = ["equals", "not-equals", "contains", "not-contains", "gt", "gte", "lt", "lte"] as const;
 export type Operator = (typeof OPERATORS)[number];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { lineOf } from "../chart/line";
-import { bucketOf, chipsOf, growthOf, paceOf, spendQuestion } from "../pages/budget/spend";
+import { bucketOf, chipsOf, forecastText, growthOf, spendQuestion } from "../pages/budget/spend";
 import { changeBody, createBody, FIELDS, percentsOf, secondsOf, type Typed, typedOf } from "../pages/budgets/form";
 import {
   actionSentence,
@@ -158,7 +158,21 @@ describe("the spend of a window", () => {
   it("is added up to the last digit, and has no figures for what is yet to come", () => {
     const growth = growthOf([row(1, "0.1"), row(2, null), row(3, "0.2"), row(4, "0"), row(5, "0")], now);
     expect(growth.sums).toEqual(["0.1", "0.1", "0.3", null, null]);
-    expect(paceOf(growth)).toBeNull();
+  });
+  it.each([
+    ["month", undefined, "Added up by the ledger."],
+    ["month", null, "there is no forecast yet"],
+    ["year", null, "of a year there is no forecast"],
+    ["rolling", null, "what is older leaves it"],
+    ["month", { spent_usd: "24", reaches_limit_by: null }, "comes to $24.00, within the limit."],
+    ["month", { spent_usd: "26", reaches_limit_by: null }, "comes to $26.00, over the limit."],
+    [
+      "month",
+      { spent_usd: "26", reaches_limit_by: "2026-11-20T00:00:00Z" },
+      "comes to $26.00, and reaches the limit by 20 Nov 2026, 01:00:00.",
+    ],
+  ] as const)("is heading where the server foresees it: each %s, %j", (period, forecast, text) => {
+    expect(forecastText(period, forecast, { limit_usd: "25" } as never, "Europe/Berlin")).toContain(text);
   });
   it("asks for the requests that count, from the start of the window to its end", () => {
     expect(chipsOf(BUDGET, "ann")).toEqual([

@@ -143,6 +143,7 @@ function Head<Row>({ column, sorting, onSort, style }: HeadProps<Row>) {
       role="columnheader"
       className={classes(isFigure && css["figure"])}
       style={style}
+      data-cell={id}
       aria-sort={order}
       title={hint}
     >

@@ -1,35 +1,37 @@
 /** How the window's spend grew, beside its limit; and the same figures as a table. */
 import { useState } from "react";
-import type { Budget, Counter } from "../../api/budgets";
+import type { Budget, Counter, Forecast } from "../../api/budgets";
 import { type ReportRow, useReport } from "../../api/queries";
 import { LineChart } from "../../chart/LineChart";
 import { COST } from "../../chart/series";
-import { compactMoney, exactMoney, money } from "../../format/format";
+import { exactMoney, money } from "../../format/format";
 import { type Bucket, bucketTitle } from "../../format/time";
 import { currentMinute } from "../../state/view";
 import grid from "../../ui/table.module.css";
 import { Button, Card, Empty, Loaded } from "../../ui/ui";
 import css from "./budget.module.css";
-import { type Growth, growthOf, paceOf, spendQuestion } from "./spend";
+import { forecastText, type Growth, growthOf, spendQuestion } from "./spend";
 
 interface Props {
   budget: Budget;
   counter: Counter | undefined;
   /** Whose counter it is; empty for the organization. */
   name: string;
+  forecast: Forecast | null | undefined;
+  zone: string;
 }
 
-export function SpendCard({ budget, counter, name }: Props) {
+export function SpendCard({ counter, ...props }: Props) {
   if (!counter)
     return (
       <Card title="Spend in this window">
         <Empty>Nothing was spent in it yet.</Empty>
       </Card>
     );
-  return <Grown budget={budget} counter={counter} name={name} />;
+  return <Grown counter={counter} {...props} />;
 }
 
-function Grown({ budget, counter, name }: Props & { counter: Counter }) {
+function Grown({ budget, counter, name, forecast, zone }: Props & { counter: Counter }) {
   const now = currentMinute() + 60_000;
   const [isTable, setTable] = useState(false);
   const question = spendQuestion(budget, counter, now);
@@ -65,32 +67,14 @@ function Grown({ budget, counter, name }: Props & { counter: Counter }) {
                   limit={{ value: Number(counter.limit_usd), title: `limit ${money(counter.limit_usd)}` }}
                 />
               )}
-              <Pace growth={growth} counter={counter} isRolling={budget.period === "rolling"} />
+              <p className={css["under"]} data-forecast>
+                {forecastText(budget.period, forecast, counter, zone)}
+              </p>
             </>
           );
         }}
       </Loaded>
     </Card>
-  );
-}
-
-/** Where it is heading, in one line. */
-function Pace({ growth, counter, isRolling }: { growth: Growth; counter: Counter; isRolling: boolean }) {
-  const pace = paceOf(growth);
-  if (isRolling)
-    return (
-      <p className={css["under"]}>Added up by the ledger over the window that ends now: what is older leaves it.</p>
-    );
-  if (!pace)
-    return <p className={css["under"]}>Added up by the ledger; too little of the window is over for a pace.</p>;
-  const [from, to] = pace.map(compactMoney) as [string, string];
-  const limit = Number(counter.limit_usd);
-  const verdict =
-    pace[0] > limit ? "which is over the limit" : pace[1] > limit ? "which may be over the limit" : "within the limit";
-  return (
-    <p className={css["under"]} data-pace>
-      At this pace it comes to <b>{from === to ? from : `${from} to ${to}`}</b>, {verdict}.
-    </p>
   );
 }
 

@@ -19,7 +19,7 @@ import { Refusal } from "../../ui/Dialog";
 import { Facts } from "../../ui/Facts";
 import { Button, classes, Loaded, Tag } from "../../ui/ui";
 import { BudgetDialog } from "../budgets/BudgetForm";
-import { Action, useNameOf } from "../budgets/parts";
+import { Action, useNameOf, useSpelled } from "../budgets/parts";
 import {
   conditionText,
   forWhom,
@@ -52,15 +52,24 @@ export default function BudgetPage() {
 function Shown({ state }: { state: BudgetState }) {
   const { zone } = useView();
   const [own, changeOwn] = useOwnSearch();
-  const { budget } = state;
+  const budget = useSpelled([state.budget])(state.budget);
   const counters = nearest(state.counters);
   const nameOf = useNameOf([budget]);
   const chosen = counters.find(({ value }) => value === own["of"]) ?? counters[0];
+  const isFirst = chosen?.value === state.counters[0]?.value;
+  const other = useBudget(budget.id, chosen?.value, !isFirst);
+  const forecast = (isFirst ? state : other.data?.data)?.forecast;
   return (
     <>
       <Heading budget={budget} zone={zone} />
       {chosen && <Figures budget={budget} counter={chosen} zone={zone} name={nameOf(budget, chosen.value)} />}
-      <SpendCard budget={budget} counter={chosen} name={nameOf(budget, chosen?.value ?? "")} />
+      <SpendCard
+        budget={budget}
+        counter={chosen}
+        name={nameOf(budget, chosen?.value ?? "")}
+        forecast={forecast}
+        zone={zone}
+      />
       <div className={css["cards"]}>
         {isGrouped(budget) && (
           <SubjectsCard

@@ -1,10 +1,10 @@
 /** What a budget's window cost so far, bucket by bucket: the question, and the sums that grow. */
-import type { Budget, Counter } from "../../api/budgets";
+import type { Budget, Counter, Forecast } from "../../api/budgets";
 import type { Digits } from "../../api/json";
 import type { ReportBody, ReportRow } from "../../api/queries";
-import { projection } from "../../chart/series";
 import { sum } from "../../format/decimal";
-import type { Bucket } from "../../format/time";
+import { money } from "../../format/format";
+import { absolute, type Bucket } from "../../format/time";
 import { filterOf } from "../../state/filter";
 import type { Chip } from "../../state/search";
 
@@ -64,7 +64,19 @@ export function growthOf(rows: readonly ReportRow[], now: number): Growth {
   return { starts, costs, sums: starts.map((_, index) => sums[index] ?? null) };
 }
 
-/** What the window comes to at the pace of its whole buckets: from, to. Null while there are too few, or none to come. */
-export function paceOf({ starts, costs }: Growth): [number, number] | null {
-  return projection(costs.map(Number), starts.length - costs.length);
+/** Where the window is heading, as the server foresees it; undefined while that is on its way. */
+export function forecastText(
+  period: Budget["period"],
+  forecast: Forecast | null | undefined,
+  counter: Counter,
+  zone: string,
+): string {
+  if (period === "rolling") return "Added up by the ledger over the window that ends now: what is older leaves it.";
+  if (period === "year") return "Added up by the ledger; of a year there is no forecast.";
+  if (forecast === undefined) return "Added up by the ledger.";
+  if (forecast === null) return "Added up by the ledger; there is no forecast yet.";
+  const heading = `At this pace it comes to ${money(forecast.spent_usd)}`;
+  if (forecast.reaches_limit_by)
+    return `${heading}, and reaches the limit by ${absolute(forecast.reaches_limit_by, zone)}.`;
+  return `${heading}, ${Number(forecast.spent_usd) > Number(counter.limit_usd) ? "over" : "within"} the limit.`;
 }

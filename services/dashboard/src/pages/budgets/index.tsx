@@ -12,7 +12,7 @@ import { Sheet } from "../../ui/Sheet";
 import { Button, Card, classes, Empty, Loaded, Tag } from "../../ui/ui";
 import { BudgetDialog } from "./BudgetForm";
 import css from "./budgets.module.css";
-import { Action, useNameOf } from "./parts";
+import { Action, useNameOf, useSpelled } from "./parts";
 import {
   conditionText,
   forWhom,
@@ -80,10 +80,11 @@ const HEADS = [
 function BudgetsTable({ budgets, zone }: { budgets: readonly ListedBudget[]; zone: string }) {
   const now = Date.now();
   const nameOf = useNameOf(budgets);
+  const spelled = useSpelled(budgets);
   return (
     <Sheet label="Budgets" name="budgets" className={css["table"]} isStacked heads={HEADS}>
       <tbody>
-        {fullestFirst(budgets).map((budget) => (
+        {fullestFirst(budgets.map(spelled)).map((budget) => (
           <tr key={budget.id} data-budget={budget.name}>
             <td className={css["name"]}>
               <Link to="/budgets/$budgetId" params={{ budgetId: budget.id }} search={(old) => old}>

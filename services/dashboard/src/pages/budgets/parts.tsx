@@ -1,6 +1,7 @@
 /** What both pages of budgets show alike. */
 import type { Budget } from "../../api/budgets";
 import { useKeysList } from "../../api/keys";
+import { useProperties } from "../../api/queries";
 import { Tag } from "../../ui/ui";
 import { actionSentence, actionText } from "./words";
 
@@ -10,6 +11,21 @@ export function Action({ of: budget }: { of: Budget }) {
       {actionText(budget)} {budget.mode === "shadow" && <Tag kind="warn">shadow</Tag>}
     </span>
   );
+}
+
+type Named = Pick<Budget, "property" | "where">;
+
+/** A budget with its properties as the team spells them: a budget itself knows them in lower case. */
+export function useSpelled(budgets: readonly Named[]): <Of extends Named>(budget: Of) => Of {
+  const isNamed = budgets.some(({ property, where }) => property || Object.keys(where).length);
+  const properties = useProperties(isNamed).data?.data ?? [];
+  const spelled = (name: string) =>
+    properties.find(({ property }) => property.toLowerCase() === name)?.property ?? name;
+  return (budget) => ({
+    ...budget,
+    property: spelled(budget.property),
+    where: Object.fromEntries(Object.entries(budget.where).map(([name, value]) => [spelled(name), value])),
+  });
 }
 
 type Segmented = Pick<Budget, "segment">;

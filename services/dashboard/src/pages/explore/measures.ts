@@ -54,7 +54,12 @@ export const SECTIONS: readonly MeasureSection[] = [
     measures: [
       ...sums("count", { requests: "requests", attempts: "attempts", errors: "errors" }),
       ...others("share", { error_rate: "error rate" }),
-      ...others("count", { active_users: "users", sessions: "sessions", models: "models", active_days: "active days" }),
+      ...others("count", {
+        active_users: "users",
+        sessions: "sessions",
+        models: "models",
+        active_days: "active days (UTC)",
+      }),
       ...others("average", { requests_per_user: "requests per user", requests_per_session: "requests per session" }),
       ...others("time", { first_request_at: "first request", last_request_at: "last request" }),
     ],

@@ -110,8 +110,8 @@ function KeyNote({ hint, typed, maySend }: { hint: string; typed: string; maySen
   if (typed) return <>The key is the one that you signed in with. It is kept in the memory of this page only.</>;
   return (
     <>
-      Put the key that you signed in with, which ends in <code>{hint}</code>, in <code>HELICONE_API_KEY</code>. That of
-      the first start is in the file <code>api-key</code> of the data folder.
+      Put the key that you signed in with, which ends in <code>{hint}</code>, in <code>HELICONE_API_KEY</code>. The key
+      of the first start is in the file <code>api-key</code> of the data folder.
     </>
   );
 }

@@ -48,7 +48,10 @@ export function Overview() {
   const enabled = isAnswered(report);
   const week = useReport(weekQuestion(view, now), { live: "steadily", enabled });
   const month = useReport(monthQuestion(view, now), { live: "steadily", enabled });
-  const details = useReport(detailsQuestion(view), { live: isLive ? "steadily" : "not", enabled });
+  const details = useReport(detailsQuestion(view), {
+    live: isLive ? "steadily" : "not",
+    enabled: [report, week, month].every(isAnswered),
+  });
   const data = report.data?.data;
   const isEmpty = data && Number(data.total["requests"]) === 0;
   const isFirstRun = isEmpty && !view.search.filter && Number(month.data?.data.total["requests"] ?? 1) === 0;

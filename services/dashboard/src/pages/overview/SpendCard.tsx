@@ -20,6 +20,7 @@ import { count, counted, type Maybe, moneyChange, percent, relativeChange } from
 import { useAnswered } from "../../state/answered";
 import { titleOf } from "../../state/filter";
 import { isRunning } from "../../state/range";
+import { COMPARE_TITLES } from "../../state/search";
 import { currentMinute, useChange, useDrill, useZoom, type ViewState } from "../../state/view";
 import grid from "../../ui/table.module.css";
 import { Card, Cost, classes, ErrorNote, LinkButton, Skeleton } from "../../ui/ui";
@@ -47,6 +48,7 @@ interface Props {
 export function SpendCard({ report, compared, view }: Props) {
   const [reading, setReading] = useState<Reading>(COST);
   const { measure } = reading;
+  const { compare } = view;
   const change = useChange();
   const drill = useDrill();
   const zoom = useZoom();
@@ -105,7 +107,9 @@ export function SpendCard({ report, compared, view }: Props) {
               <span className={css["soft"]}>
                 {total &&
                   `${counted(total["requests"], "request")}${Number(total["unpriced_requests"]) ? `, ${percent(total["priced_request_share"])} priced` : ""}`}
-                {moved && ` · ${moneyChange(moved.absolute as Maybe, moved.relative)}`}
+                {moved &&
+                  compare !== "none" &&
+                  ` · ${moneyChange(moved.absolute as Maybe, moved.relative)} vs ${COMPARE_TITLES[compare]}`}
               </span>
             </div>
             {bars ? (

@@ -3,7 +3,8 @@ import type { ReactNode } from "react";
 import type { Changes, Grouping, Report, ReportRow } from "../../api/queries";
 import { count, exactMoney, money, moneyChange, percent } from "../../format/format";
 import { titleOf } from "../../state/filter";
-import { useDrill } from "../../state/view";
+import { COMPARE_TITLES } from "../../state/search";
+import { useDrill, useView } from "../../state/view";
 import { ShareBar } from "../../ui/GroupTable";
 import grid from "../../ui/table.module.css";
 import { Card, Cost, classes, Empty, LinkButton, Loaded, Tag } from "../../ui/ui";
@@ -77,12 +78,13 @@ const REASONS = [
 
 export function ChangesCard({ answer, isStale, by, className }: CardProps<{ data: Changes }> & { by: string }) {
   const drill = useDrill();
+  const { compare } = useView();
   return (
     <Card
       title="What moved"
       className={className}
       isStale={isStale ?? false}
-      note="against the period compared with, and why"
+      note={`vs ${COMPARE_TITLES[compare]}, and why`}
     >
       <Loaded answer={answer} height={220}>
         {({ data }) =>

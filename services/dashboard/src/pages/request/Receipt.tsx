@@ -13,7 +13,7 @@ export function Receipt({ requestKey, zone }: { requestKey: string; zone: string
   return (
     <Card title="Receipt" note={tier ? `${tier} tier` : undefined} isStale={answer.isPlaceholderData}>
       <Loaded answer={answer} height={252}>
-        {({ data }) => <Invoice receipt={data} requestKey={requestKey} zone={zone} />}
+        {({ data, key }) => <Invoice receipt={data} requestKey={key} zone={zone} />}
       </Loaded>
     </Card>
   );

@@ -109,6 +109,7 @@ export function Table(props: Props) {
                       role="cell"
                       className={classes(column.isFigure && css["figure"])}
                       style={{ width: column.width }}
+                      data-cell={column.id}
                     >
                       <span>{column.show(row, zone)}</span>
                     </div>
@@ -135,6 +136,7 @@ function HeadCell({ column, ordering }: { column: ColumnDefinition; ordering: Or
       aria-sort={direction ?? "none"}
       className={classes(column.isFigure && css["figure"])}
       style={{ width: column.width }}
+      data-cell={column.id}
     >
       {column.sort ? (
         <button
@@ -160,7 +162,7 @@ function Skeletons({ columns }: { columns: readonly ColumnDefinition[] }) {
         // biome-ignore lint/suspicious/noArrayIndexKey: they are all the same
         <div key={index} className={classes(css["row"], css["waiting"])}>
           {columns.map((column) => (
-            <div key={column.id} style={{ width: column.width }}>
+            <div key={column.id} style={{ width: column.width }} data-cell={column.id}>
               <Skeleton height={14} width={column.isFigure ? "60%" : "75%"} />
             </div>
           ))}

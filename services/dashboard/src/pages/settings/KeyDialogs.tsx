@@ -57,7 +57,7 @@ export function NewKeyDialog({ zone, onClose, onMade }: Making & { zone: string 
           <Field label="Name" hint="what people know it by">
             <input name="name" required maxLength={200} placeholder="search team" />
           </Field>
-          <Field label="May">
+          <Field label="Permission">
             <select name="permission" defaultValue="rw">
               <option value="rw">send requests and see figures</option>
               <option value="w">send requests only</option>

@@ -77,7 +77,7 @@ interface TableProps {
 
 const HEADS: readonly Head[] = [
   { title: "key" },
-  { title: "may" },
+  { title: "permission" },
   { title: "tags", className: css["optional"] },
   { title: "last used" },
   { title: "made", className: css["optional"] },

@@ -9,7 +9,8 @@ import { SystemCards } from "./SystemCards";
 import css from "./settings.module.css";
 
 const MAY: Record<string, string> = {
-  admin: "It may see everything, send requests, change prices, budgets and channels, charge again and manage keys.",
+  admin:
+    "It may see everything, send requests, change prices, budgets and channels, re-price requests and manage keys.",
   rw: "It may see everything and send requests. Prices, budgets, channels and keys take an admin key.",
   r: "It may see everything, and change nothing. Prices, budgets, channels and keys take an admin key.",
 };

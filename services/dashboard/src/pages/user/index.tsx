@@ -5,6 +5,7 @@ import { type Grouping, isAnswered, type Report, type ReportRow, useAnomalies, u
 import {
   compactCount,
   count,
+  counted,
   exactMoney,
   type Maybe,
   milliseconds,
@@ -97,8 +98,8 @@ function Heading({ userId, view, data, ever }: HeadingProps) {
         {ever && Number(ever.total["requests"]) > 0 && (
           <span className={css["soft"]} data-ever>
             first seen <Seen at={ever.total["first_request_at"]} zone={view.zone} /> · last seen{" "}
-            <Seen at={ever.total["last_request_at"]} zone={view.zone} /> · {count(ever.total["active_days"])} active{" "}
-            {Number(ever.total["active_days"]) === 1 ? "day" : "days"} ·{" "}
+            <Seen at={ever.total["last_request_at"]} zone={view.zone} /> ·{" "}
+            {counted(ever.total["active_days"], "active day")} (UTC) ·{" "}
             <span title={exactMoney(ever.total["cost_usd"])}>{money(ever.total["cost_usd"])}</span> in all
           </span>
         )}

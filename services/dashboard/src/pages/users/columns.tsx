@@ -97,7 +97,7 @@ export function columnsOf({
     hasValue && figure("value_usd", "value", 90, "What was earned, as it was given"),
     hasValue && figure("margin_usd", "margin", 90, "Value less the known cost"),
     figure("last_request_at", "last active", 102),
-    figure("active_days", "active days", 50, "Days in UTC with a request, in this range"),
+    figure("active_days", "UTC days", 50, "Active days: days in UTC with a request, in this range"),
     figure("total_tokens", "tokens", 72, "Input and output, without what was read from prompt caches"),
     figure("p95_latency_ms", "p95 latency", 62),
     figure("average_latency_ms", "avg latency", 62),
