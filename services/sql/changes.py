@@ -1,18 +1,16 @@
 """Comparison into the Statement that finds what a cost consists of in two periods, by group and model."""
 
-from collections.abc import Sequence
-from typing import Final
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE
 from schemas.usage import USAGE_CLASSES
-from services.sql.comparison import dimensions_in, from_both
+from services.sql.comparison import dimensions_in
 from services.sql.filters import compile_filter
 from services.sql.measures import MEASURES, ROWS, Measure
-from services.sql.nodes import Comparison, Filter, Report
-from services.sql.scope import Scope, compile_measure, from_rows
+from services.sql.nodes import And, Comparison, Filter, Or, Report
+from services.sql.scope import Scope, bounds_of, compile_measure, from_rows, searches_bodies
 
 _KNOWN: Final = "cost_usd IS NOT NULL"
 
@@ -41,6 +39,14 @@ _KEYS: Final = {"provider": "toString(provider)", "model": _MODELS, "price_id": 
 _SPLIT: Final = f"array({', '.join(_KEYS.values())})"
 
 
+class _Reading(NamedTuple):
+    """What one SELECT reads: SQL from FROM on, what is 1 for rows of the report's own period, and the dimensions."""
+
+    rows: str
+    here: str
+    dimensions: Sequence[str]
+
+
 def compile_changes(comparison: Comparison, groups: int) -> Statement:
     """What each group's cost consists of in each period, by model and price: the measures `m0, m1, ...`.
 
@@ -50,17 +56,19 @@ def compile_changes(comparison: Comparison, groups: int) -> Statement:
     report = comparison.report
     scope = Scope(report.organization_id, report.where)
     names, figures = _names(report), [f"m{position}" for position in range(len(report.measures))]
-    first = f"WITH {_first_groups(comparison, groups, scope)} AS first_groups " if names else ""
-    here = _parts(comparison, report.where, scope, is_here=True)
-    there = _parts(comparison, comparison.compared, scope.about(comparison.compared), is_here=False)
+    readings = _readings(comparison, scope)
+    first = f"WITH {_first_groups(report, readings, groups, scope)} AS first_groups " if names else ""
+    parts = " UNION ALL ".join(_parts(report, reading, scope) for reading in readings)
     sets = f"GROUPING SETS ((here, split, is_first, {', '.join(names)}), (here, split))" if names else "here, split"
     total = "grouping(d0)" if names else "1"
     sums = ", ".join(f"sum({figure}) AS s_{figure}" for figure in figures)
     having = " HAVING total = 1 OR is_first" if names else ""
-    both = f"FROM ({here} UNION ALL {there}) GROUP BY {sets}{having}"
+    both = f"FROM ({parts}) GROUP BY {sets}{having}"
     summed = f"FROM (SELECT {', '.join(('here', f'{total} AS total', *names, 'split'))}, {sums} {both})"
     group = ", ".join(("total", *names))
-    moved = f"FROM (SELECT *, abs({_moved('s_m0')} OVER (PARTITION BY {group})) AS moved {summed})"
+    moved = (
+        f"FROM (SELECT *, abs(sum({_signed('ifNull(s_m0, 0)', 'here')}) OVER (PARTITION BY {group})) AS moved {summed})"
+    )
     keys = [f"split[{place}] AS {name}" for place, name in enumerate(_KEYS, 1)]
     shown = [f"s_{figure} AS {figure}" for figure in figures]
     return scope.statement(
@@ -70,30 +78,62 @@ def compile_changes(comparison: Comparison, groups: int) -> Statement:
     )
 
 
-def _first_groups(comparison: Comparison, groups: int, scope: Scope) -> str:
+def _readings(comparison: Comparison, scope: Scope) -> Sequence[_Reading]:
+    """Of both periods at once where each row is of one of them, or else of each by itself."""
+    here, there = comparison.report.where, comparison.compared
+    # The texts of bodies are searched within one period.
+    if not comparison.alignments and _are_apart(here, there) and not searches_bodies(here):
+        rows = from_rows(comparison.report.table, compile_filter(_either(here, there), scope), scope)
+        return [_Reading(rows, compile_filter(scope.period, scope), dimensions_in(comparison, scope, is_here=True))]
+    readings = []
+    for is_here, where, about in ((True, here, scope), (False, there, scope.about(there))):
+        rows = from_rows(comparison.report.table, compile_filter(where, about), about)
+        readings.append(_Reading(rows, str(int(is_here)), dimensions_in(comparison, about, is_here=is_here)))
+    return readings
+
+
+def _are_apart(here: Filter, there: Filter) -> bool:
+    """Whether no row fulfils both: periods end before the timestamp that they end with."""
+    (start, end), (other_start, other_end) = bounds_of(here), bounds_of(there)
+    if start is None or end is None or other_start is None or other_end is None:
+        return False
+    # But a filter may let through one timestamp alone, which lies in both periods.
+    return start < end and other_start < other_end and (other_end <= start or end <= other_start)
+
+
+def _either(here: Filter, there: Filter) -> Filter:
+    """What both say is said once: the engine would look at it twice."""
+    terms, others = (where.terms if isinstance(where, And) else (where,) for where in (here, there))
+    own = And(tuple(term for term in terms if term not in others))
+    other = And(tuple(term for term in others if term not in terms))
+    return And((Or((own, other)), *(term for term in terms if term in others)))
+
+
+def _first_groups(report: Report, readings: Sequence[_Reading], groups: int, scope: Scope) -> str:
     """The keys of the groups whose cost differs most. Only their rows are taken apart: that is thirty sums for each."""
-    cost = msgspec.structs.replace(comparison.report, measures=(MEASURES["cost_usd"],), limit=groups)
-    both = from_both(msgspec.structs.replace(comparison, report=cost), scope)
-    names = ", ".join(_names(cost))
+    names = _names(report)
+    named = ", ".join(names)
+    moved = [
+        f"SELECT {_named(reading.dimensions, names)}, sum({_signed('cost_usd', reading.here)}) AS moved {reading.rows}"
+        f" GROUP BY {named}"
+        for reading in readings
+    ]
+    both = f"FROM ({' UNION ALL '.join(moved)}) GROUP BY {named}"
     limit = scope.bind(groups, "UInt64")
-    ranked = f"{both} WHERE total = 0 GROUP BY {names} ORDER BY abs({_moved('m0')}) DESC, {names} LIMIT {limit}"
-    found = f"FROM (SELECT {names} {ranked})"
-    return f"(SELECT groupArray({_key(_names(cost))}) {found})"
+    found = f"FROM (SELECT {named} {both} ORDER BY abs(ifNull(sum(moved), 0)) DESC, {named} LIMIT {limit})"
+    return f"(SELECT groupArray({_key(names)}) {found})"
 
 
-def _parts(comparison: Comparison, where: Filter, scope: Scope, *, is_here: bool) -> str:
-    """The figures of one period by model and price; of the first groups each, and of all others together."""
-    report = comparison.report
-    dimensions = dimensions_in(comparison, scope, is_here=is_here)
-    keys = {"split": _SPLIT}
-    if dimensions:
-        keys["is_first"] = f"{_key(dimensions)} IN (SELECT arrayJoin(first_groups))"
-    for by, name in zip(dimensions, _names(report), strict=True):
+def _parts(report: Report, reading: _Reading, scope: Scope) -> str:
+    """The figures of a reading by model and price; of the first groups each, and of all others together."""
+    keys = {"here": reading.here, "split": _SPLIT}
+    if reading.dimensions:
+        keys["is_first"] = f"{_key(reading.dimensions)} IN (SELECT arrayJoin(first_groups))"
+    for by, name in zip(reading.dimensions, _names(report), strict=True):
         keys[name] = f"if(is_first, {by}, defaultValueOfArgumentType({by}))"
     figures = {f"m{at}": compile_measure(measure, scope) for at, measure in enumerate(report.measures)}
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in (keys | figures).items())
-    rows = from_rows(report.table, compile_filter(where, scope), scope)
-    return f"SELECT {int(is_here)} AS here, {selected} {rows} GROUP BY {', '.join(keys)}"
+    selected = _named((keys | figures).values(), (keys | figures).keys())
+    return f"SELECT {selected} {reading.rows} GROUP BY {', '.join(keys)}"
 
 
 def _key(dimensions: Sequence[str]) -> str:
@@ -102,9 +142,12 @@ def _key(dimensions: Sequence[str]) -> str:
     return f"({', '.join(parts)})"
 
 
-def _moved(cost: str) -> str:
-    known = f"ifNull({cost}, 0)"
-    return f"sum(if(here = 1, {known}, -{known}))"
+def _signed(cost: str, here: str) -> str:
+    return f"if({here}, {cost}, -{cost})"
+
+
+def _named(values: Iterable[str], names: Iterable[str]) -> str:
+    return ", ".join(f"{sql} AS {name}" for sql, name in zip(values, names, strict=True))
 
 
 def _names(report: Report) -> list[str]:

@@ -1,7 +1,9 @@
 """A filter into the condition of a statement. What clients send is bound to placeholders; nothing is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, assert_never
+
+import msgspec
 
 from schemas.tables import OTHER_MODEL_NAMES, REQUEST_BODY, REQUEST_RESPONSE, Column, Kind, Operator
 from services.sql.nodes import And, Behind, Compare, Everything, Filter, HasKey, Key, Not, Or, UsesModel
@@ -15,7 +17,11 @@ SYMBOLS: Final = {
     Operator.LTE: "<=",
     Operator.LIKE: "LIKE",
     Operator.ILIKE: "ILIKE",
+    Operator.ONE_OF: "IN",
 }
+
+_LISTED: Final = frozenset({Kind.TEXT, Kind.UUID, Kind.TEXT_MAP})
+_MAX_LISTED: Final = 100  # characters of a value: hundreds of them, escaped, still fit into one field of a form
 
 
 def compile_filter(node: Filter, scope: Scope) -> str:
@@ -24,9 +30,9 @@ def compile_filter(node: Filter, scope: Scope) -> str:
         case Everything():
             return "1"
         case And(terms):
-            return _joined(" AND ", terms, scope, empty="1")
+            return _joined(" AND ", _merged(terms, _excluded), scope, empty="1")
         case Or(terms):
-            return _joined(" OR ", terms, scope, empty="0")
+            return _joined(" OR ", _merged(terms, _equated), scope, empty="0")
         case Not(term):
             return f"(NOT {compile_filter(term, scope)})"
         case Compare():
@@ -41,6 +47,41 @@ def _joined(word: str, terms: Sequence[Filter], scope: Scope, *, empty: str) -> 
     if not terms:
         return empty
     return f"({word.join(compile_filter(term, scope) for term in terms)})"
+
+
+def _merged(terms: Iterable[Filter], target: Callable[[Filter], tuple[Column, str | None] | None]) -> list[Filter]:
+    """`terms`, of which those with one target are one: a list of values that it equals one of, or none of.
+
+    The engine takes seconds to plan hundreds of conditions, and each on an id is a query of its own.
+    """
+    groups: dict[object, list[Filter]] = {}
+    for term in terms:
+        groups.setdefault(target(term) or term, []).append(term)
+    return [_one_of(group) for group in groups.values()]
+
+
+def _equated(term: Filter) -> tuple[Column, str | None] | None:
+    """What equals a text that can stand in a list. An absent key reads as '', so that is compared by itself."""
+    match term:
+        case Compare(column=column, operator=Operator.EQUALS, value=str(value), key=key):
+            can_be_listed = column.kind in _LISTED and len(value) <= _MAX_LISTED and (value or key is None)
+            return (column, key) if can_be_listed else None
+        case _:
+            return None
+
+
+def _excluded(term: Filter) -> tuple[Column, str | None] | None:
+    return _equated(term.term) if isinstance(term, Not) else None
+
+
+def _one_of(group: Sequence[Filter]) -> Filter:
+    first = group[0]
+    if isinstance(first, Not):
+        return Not(_one_of([term.term for term in group if isinstance(term, Not)]))
+    values = tuple({term.value: None for term in group if isinstance(term, Compare) and isinstance(term.value, str)})
+    if not isinstance(first, Compare) or len(values) < 2:
+        return first
+    return msgspec.structs.replace(first, operator=Operator.ONE_OF, value=values)
 
 
 def _named(node: HasKey | UsesModel | Behind, scope: Scope) -> str:
@@ -91,17 +132,22 @@ def _operation(sql: str, node: Compare, scope: Scope) -> str:
     if _is_searched_as_text(node):
         sql, bound = f"toString({sql})", scope.bind(node.value, "String")
     else:
-        bound = scope.bind(node.value, node.column.param_type)
+        bound = _bound(node, scope)
     if node.operator is Operator.CONTAINS:
         return f"positionCaseInsensitiveUTF8({sql}, {bound}) > 0"
     return f"{sql} {SYMBOLS[node.operator]} {bound}"
+
+
+def _bound(node: Compare, scope: Scope) -> str:
+    param_type = node.column.param_type
+    return scope.bind(node.value, f"Array({param_type})" if node.operator is Operator.ONE_OF else param_type)
 
 
 def _is_searched_as_text(node: Compare) -> bool:
     """Whether the column holds something else, of which the text is searched."""
     if node.column.kind is Kind.NUMBER_MAP:
         return isinstance(node.value, str)
-    return node.column.kind is Kind.UUID and node.operator is not Operator.EQUALS
+    return node.column.kind is Kind.UUID and node.operator not in (Operator.EQUALS, Operator.ONE_OF)
 
 
 def _in_map(node: Compare, scope: Scope) -> str:
@@ -113,17 +159,17 @@ def _in_map(node: Compare, scope: Scope) -> str:
     operation = _operation(f"{sql}[{key}]", node, scope)
     if sql == "properties" and node.operator is Operator.EQUALS and node.value:
         # Granules without the pair are skipped by its index; its column is not read.
-        pair = f"has(property_pairs, cityHash64({key}, {scope.bind(node.value, 'String')}))"
+        pair = f"has(property_pairs, cityHash64({key}, {_bound(node, scope)}))"
         return f"(indexHint({pair}) AND {operation})"
+    if node.operator is Operator.ONE_OF:
+        pairs = f"arrayMap(listed -> cityHash64({key}, listed), {_bound(node, scope)})"
+        return f"(indexHint(hasAny(property_pairs, {pairs})) AND {operation})"
     return f"(mapContains({sql}, {key}) AND {operation})"
 
 
 def _by_id(node: Compare, scope: Scope) -> str:
     """Rows by request id, through their keys: the id's index finds these without FINAL; FINAL reads only them."""
-    if isinstance(node.value, tuple):
-        condition = f"request_id IN {scope.bind(node.value, 'Array(UUID)')}"
-    else:
-        condition = f"request_id = {scope.bind(node.value, 'UUID')}"
+    condition = _operation("request_id", node, scope)
     key = ", ".join(REQUEST_RESPONSE.identity)
     return f"(({key}) IN (SELECT {key} {from_rows(REQUEST_RESPONSE, condition, scope, final=False)}))"
 

@@ -29,6 +29,8 @@ def outcome(filter_json: object) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
     return str(value) if isinstance(value, datetime | Decimal) else value
 
 

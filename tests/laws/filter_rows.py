@@ -127,11 +127,28 @@ def filters(mark: str = "") -> st.SearchStrategy[Any]:
 
 @st.composite
 def _leaves(draw: st.DrawFn, mark: str) -> dict[str, Any]:
-    if draw(st.integers(0, 9)) == 0:
+    kind = draw(st.integers(0, 9))
+    if kind == 0:
         return draw(_older_leaves(mark))
+    if kind == 1:
+        return draw(_lists(mark))
     names = draw(st.lists(st.sampled_from(sorted(REQUEST_RESPONSE.columns)), min_size=1, max_size=2, unique=True))
     columns = {name: draw(_column(name, mark)) for name in names}
     return {draw(st.sampled_from(["request_response_rmt", "request_response"])): columns}
+
+
+@st.composite
+def _lists(draw: st.DrawFn, mark: str) -> dict[str, Any]:
+    """Values that one column or property is to equal one of, or none of, as clients have to write them."""
+    name = draw(st.sampled_from(["user_id", "outcome", "request_id", "attempt_of", "time_to_first_token", "feature"]))
+    column = REQUEST_RESPONSE.columns.get(name)
+    values = _values(name, column.kind, mark) if column else _texts(mark)
+    operator, join = draw(st.sampled_from([("equals", "or"), ("not-equals", "and"), ("equals", "and")]))
+    leaves = [
+        {"request_response_rmt": {name: {operator: value}}} if column else {"properties": {name: {operator: value}}}
+        for value in draw(st.lists(values, min_size=2, max_size=4))
+    ]
+    return functools.reduce(lambda left, right: {"left": left, "operator": join, "right": right}, leaves)
 
 
 @functools.cache

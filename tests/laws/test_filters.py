@@ -4,11 +4,12 @@ import asyncio
 import copy
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidFilter
@@ -16,15 +17,20 @@ from schemas.statement import Statement
 from schemas.tables import PROPERTY_SPELLING, REQUEST_RESPONSE
 from schemas.timestamps import MILLISECOND
 from services.ports.warehouse import Warehouse
+from services.query.reports.period import Period
 from services.query.requests.paging import RECENT, Page, page_of
+from services.sql.changes import PARTS, compile_changes
 from services.sql.compile import compile_listing, compile_report
 from services.sql.measures import MEASURES
 from services.sql.names import Names, compile_nearest_property, compile_nearest_value, compile_seen, names_of
 from services.sql.nodes import (
     And,
     Behind,
+    ByColumn,
     ByProperty,
     Compare,
+    Comparison,
+    Dimension,
     Everything,
     Filter,
     HasKey,
@@ -39,7 +45,7 @@ from services.sql.parse import parse_filter
 from services.sql.scope import searches_bodies
 from services.sql.sort import NEWEST_FIRST, OLDEST_FIRST, SORTS
 from tests.builders import TIMESTAMP
-from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, filters, kept_rows, leaf_conditions
+from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, TIMESTAMPS, filters, kept_rows, leaf_conditions
 from tests.laws.plain_filters import VALUES, holds
 
 
@@ -119,6 +125,36 @@ def test_groups_add_up_to_the_total_and_to_a_plain_sum(asker: Asker, filter_json
 
 def _values(key: str) -> set[str]:
     return {row.record.properties.get(key, "") for row in ROWS}
+
+
+@given(
+    filter_json=filters(),
+    by=st.lists(
+        st.sampled_from([ByColumn(REQUEST_RESPONSE.columns["time_to_first_token"]), ByProperty("feature")]), max_size=2
+    ),
+    change=st.sampled_from(TIMESTAMPS),
+    gap=st.sampled_from([timedelta(0), MILLISECOND, -MILLISECOND, -RECENT]),
+    groups=st.integers(1, 4),
+)
+@example(
+    {"request_response_rmt": {"request_created_at": {"equals": TIMESTAMP.isoformat()}}}, [], TIMESTAMPS[2], -RECENT, 1
+)
+@example("all", [ByProperty("feature")], TIMESTAMP, timedelta(0), 2)
+@settings(max_examples=12, deadline=None)
+def test_two_periods_read_at_once_are_what_each_is_by_itself(
+    asker: Asker, filter_json: object, by: list[Dimension], change: datetime, gap: timedelta, groups: int
+) -> None:
+    where = parse_filter(filter_json)
+    here, there = (
+        And((Period(start=start, end=end).filter(), where))
+        for start, end in ((change + gap, TIMESTAMP + RECENT), (TIMESTAMP - RECENT, change))
+    )
+    report = msgspec.structs.replace(_counting(here), measures=PARTS, by=tuple(by))
+    at_once = compile_changes(Comparison(report=report, compared=there), groups)
+    apart = compile_changes(Comparison(report=report, compared=Not(Not(there))), groups)
+    is_one_reading = at_once.sql.count("UNION ALL") < apart.sql.count("UNION ALL")
+    assert is_one_reading is (gap >= timedelta(0)) or where != Everything()
+    assert asker.ask(at_once) == asker.ask(apart)
 
 
 @given(filter_json=filters(), name=st.sampled_from(sorted(SORTS)), descending=st.booleans())
