@@ -9,7 +9,7 @@ import typer
 
 from schemas.alert import Aggregation, CalendarUnit, Condition, Direction
 from schemas.errors import InvalidRequest
-from services.cli.report_options import filter_given
+from services.cli.report.options import filter_given
 
 _LENGTH: Final = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 _UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}

@@ -30,8 +30,8 @@ from services.cli.options import (
     show,
     warn,
 )
-from services.cli.report_options import filter_given, period_given
-from services.cli.seal import seal_lines
+from services.cli.report.options import filter_given, period_given
+from services.cli.report.seal import seal_lines
 from services.cli.terminal import columns, compile_lines, minute, pluralize, sanitize, usd
 from services.query.time_zone import zone_of
 

@@ -32,9 +32,9 @@ from services.cli.options import (
     show,
     warn,
 )
-from services.cli.report_options import filter_given, groupings, names_given, number_given, period_given
-from services.cli.report_table import ABSENT
-from services.cli.seal import seal_lines
+from services.cli.report.options import filter_given, groupings, names_given, number_given, period_given
+from services.cli.report.seal import seal_lines
+from services.cli.report.table import ABSENT
 from services.cli.terminal import columns, compile_lines, minute, percent, pluralize, sanitize, usd
 from services.query.time_zone import zone_of
 

@@ -27,9 +27,9 @@ from services.cli.options import (
     show,
     warn,
 )
-from services.cli.report import SealedSummary, compile_report, fetch_summary
-from services.cli.report_options import filter_given, groupings, names_given, period_given
-from services.cli.report_table import SealedReport, report_lines
+from services.cli.report.options import filter_given, groupings, names_given, period_given
+from services.cli.report.summary import SealedSummary, compile_report, fetch_summary
+from services.cli.report.table import SealedReport, report_lines
 from services.cli.terminal import compile_lines, sanitize
 from services.query.time_zone import zone_of
 

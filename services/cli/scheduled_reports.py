@@ -25,7 +25,7 @@ from services.cli.options import (
     query_api,
     show,
 )
-from services.cli.report_options import filter_given, groupings, names_given
+from services.cli.report.options import filter_given, groupings, names_given
 from services.cli.terminal import compile_lines, escape
 
 reports = typer.Typer(help="Send reports by the calendar, to channels.", no_args_is_help=True)
