@@ -1,5 +1,5 @@
 """`farebox report` and its like: `anomalies`, `distribution` and `savings`. Start with `report.py`.
 
-Each is a request to the query service (`options.py` parses what is typed), laid out as text, and under it the seal:
-until when it is complete. What is sent by the calendar is in `scheduled_reports.py` beside this package.
+`options.py` parses what is typed, `printed.py` asks the query service and prints its response, and `seal.py` says under
+each table until when it is complete. What is sent by the calendar is in `scheduled_reports.py` beside this package.
 """
