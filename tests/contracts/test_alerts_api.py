@@ -235,7 +235,7 @@ SILENT: list[tuple[str, dict[str, Any], str, str]] = [
         "0 of 19 requests in the window fulfil the filter",
         "too restrictive",
     ),
-    ("notification channels", {"emails": [], "slack_channels": []}, "it has no channel: nobody is told", ""),
+    ("notification channels", {"emails": [], "slack_channels": []}, "it has no channel: nobody is notified", ""),
 ]
 
 
@@ -274,8 +274,8 @@ def test_an_operator_makes_watches_and_ends_an_alert(owner: Client) -> None:
     assert "tells finance@company.com" in typed(owner, "show", "Spend")
     explained = typed(owner, "explain", "Spend")
     assert "threshold and time window: the value is $8 from" in explained, explained
-    told = typed(owner, "history", "Spend")
-    assert told == "It fired 0 times.\nNothing was told.\nIt was not evaluated yet.\n"
+    shown = typed(owner, "history", "Spend")
+    assert shown == "It fired 0 times.\nNo notice was sent.\nIt was not evaluated yet.\n"
     assert "muted until" in typed(owner, "mute", "Spend", "--until", "2200-01-01")
     assert "muted" not in typed(owner, "mute", "Spend")
     rate = ("--metric", "error_rate", "--threshold", "1", "--window", "1h", "--by", "user", "--minimum", "5")

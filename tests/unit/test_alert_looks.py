@@ -28,11 +28,11 @@ class Kept:
 
     async def keep_turn(self, turn: KeptTurn) -> int:
         self.turns.append(turn)
-        return len(turn.told)
+        return len(turn.notices)
 
     async def notices_among(self, ids: Sequence[str]) -> Set[str]:
         """All that was to be written."""
-        return {one.notice.notice_id for turn in self.turns for one in turn.told} & {*ids}
+        return {one.notice.notice_id for turn in self.turns for one in turn.notices} & {*ids}
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a look does not need {name}")
@@ -67,7 +67,7 @@ def looked(alert: Alert, warehouse: Costing, look: Callable[[Looks], Any]) -> Ke
 @pytest.mark.parametrize("refusal", [QueryLimitExceeded("too much"), StoreUnavailable("no answer")])
 def test_an_alert_fires_where_its_drivers_cannot_be_read(refusal: FareboxError) -> None:
     turn = looked(an_alert(100), Costing(refusal), lambda looks: looks.look(AlertProgress(), NOON, complete=True))
-    assert [(one.notice.kind, one.notice.value, one.notice.drivers) for one in turn.told] == [
+    assert [(one.notice.kind, one.notice.value, one.notice.drivers) for one in turn.notices] == [
         (NoticeKind.FIRING, Decimal(200), ())
     ]
     assert turn.progress.evaluated_until == NOON
@@ -93,5 +93,5 @@ def test_late_crossings_of_all_groups_are_told() -> None:
     for hour in range(3):
         asyncio.run(looks.look_back(progress, [day], NOON + timedelta(hours=hour)))
         progress = kept.turns[-1].progress
-    assert [len(turn.told) for turn in kept.turns] == [20, 5, 0]
-    assert len({one.notice.notice_id for turn in kept.turns for one in turn.told}) == 25
+    assert [len(turn.notices) for turn in kept.turns] == [20, 5, 0]
+    assert len({one.notice.notice_id for turn in kept.turns for one in turn.notices}) == 25
