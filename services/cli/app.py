@@ -19,7 +19,7 @@ from services.cli.channels import channels
 from services.cli.env_file import environment_file
 from services.cli.export.commands import export
 from services.cli.journal import journal
-from services.cli.key_commands import keys
+from services.cli.keys.commands import keys
 from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.prices.commands import prices
 from services.cli.report.anomalies import anomalies
