@@ -45,7 +45,7 @@ class AlertRequest(Body):
     thresholds: list[ThresholdRequest] = Field(
         default_factory=list,
         max_length=10,
-        description="Several steps, each of which people are notified of once in a window or episode",
+        description="Several steps, each with one notice in a window or episode",
         examples=[[{"percent": 50}, {"percent": 80}, {"percent": 95}, {"percent": 100}]],
     )
     aggregation: Aggregation | None = Field(
@@ -98,7 +98,7 @@ class AlertRequest(Body):
 
 
 class MuteRequest(Body):
-    until: str | None = Field(description="ISO 8601; null: no longer. What still fires then is notified of then")
+    until: str | None = Field(description="ISO 8601; null: no longer. A notice of what still fires follows then")
 
 
 class BacktestRequest(AlertRequest):

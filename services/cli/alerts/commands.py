@@ -183,7 +183,7 @@ def mute_alert(
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Send no notices of an alert for a while; what still fires then is notified of then."""
+    """Send no notices of an alert for a while; one of what still fires follows then."""
     with errors_in_one_line():
         api = query_api(url, key, data)
         muted = api.post(f"{_path(api, alert)}/mute", {"until": until or None})

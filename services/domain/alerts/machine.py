@@ -1,7 +1,7 @@
 """(how a group stood, what is seen of it now) -> (how it stands, what people should be notified of).
 
-A threshold is notified of once in a period: a calendar window, or of a rolling one the time until it is resolved. A
-notice is the difference between how a group stands and what people know; so who must not be notified now, as while an
+A threshold has one notice in a period: a calendar window, or of a rolling one the time until it is resolved. A notice
+is the difference between how a group stands and what people know; so who must not be notified now, as while an
 alert is muted, is notified later, of what is still so then.
 """
 

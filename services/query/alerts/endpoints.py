@@ -115,7 +115,7 @@ async def change_alert(alert_id: UUID, body: AlertRequest, own: AdminKey, servic
 
 
 async def mute_alert(alert_id: UUID, body: MuteRequest, organization_id: Admin, service: ServiceDep) -> Response:
-    """No notice is sent until then; what still fires then is notified of then."""
+    """No notice is sent until then; one of what still fires follows then."""
 
     async def muted(alert: Alert) -> Alert:
         now, zone = service.clock.now(), zone_of(alert.rule.window.time_zone)

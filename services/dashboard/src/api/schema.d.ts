@@ -1810,7 +1810,7 @@ export interface paths {
         put?: never;
         /**
          * Mute Alert
-         * @description No notice is sent until then; what still fires then is notified of then.
+         * @description No notice is sent until then; one of what still fires follows then.
          */
         post: operations["mute_alert_v1_alert__alert_id__mute_post"];
         delete?: never;
@@ -2507,7 +2507,7 @@ export interface components {
             level?: ("WARNING" | "CRITICAL") | null;
             /**
              * Thresholds
-             * @description Several steps, each of which people are notified of once in a window or episode
+             * @description Several steps, each with one notice in a window or episode
              * @example [
              *       {
              *         "percent": 50
@@ -3123,7 +3123,7 @@ export interface components {
             level?: ("WARNING" | "CRITICAL") | null;
             /**
              * Thresholds
-             * @description Several steps, each of which people are notified of once in a window or episode
+             * @description Several steps, each with one notice in a window or episode
              * @example [
              *       {
              *         "percent": 50
@@ -5915,7 +5915,7 @@ export interface components {
         MuteRequest: {
             /**
              * Until
-             * @description ISO 8601; null: no longer. What still fires then is notified of then
+             * @description ISO 8601; null: no longer. A notice of what still fires follows then
              */
             until: string | null;
         };
