@@ -325,9 +325,9 @@ class Operator:
 
     async def _dead_letter(self) -> None:
         event = an_event(request_id=PUT_BACK_ID, organization_id=self._organization, created_at=datetime.now(UTC))
-        letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
+        dead_letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
         source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey", metrics=Metrics())
-        await source.write_dead_letters([letter])
+        await source.write_dead_letters([dead_letter])
         await source.close()
 
     def refused_to_start(self, *command: str) -> None:
