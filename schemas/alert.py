@@ -121,18 +121,18 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one group stands; of an alert without groups its only one. What is not there is OK and was never told."""
+    """How one group stands; of an alert without groups its only one. What is missing is OK, without a notice."""
 
     state: AlertState = AlertState.OK
     since: datetime | None = None  # in this state
     period: datetime | None = None  # a calendar window's start, or when a rolling one left OK
-    fired: Decimal | None = None  # the furthest threshold that was told in the period
-    told: AlertState = AlertState.OK  # the highest level that people were told of and that is not resolved yet
-    told_at: datetime | None = None
+    fired: Decimal | None = None  # the furthest threshold that people were notified of in the period
+    notified: AlertState = AlertState.OK  # the highest level that people were notified of and that is not resolved yet
+    notified_at: datetime | None = None
     quiet_since: datetime | None = None  # since when nothing is reached any more
     value: Decimal | None = None
     requests: int = 0
-    has_incident: bool = False  # people were told of it by itself, and not yet that it is over
+    has_incident: bool = False  # people were notified of it alone, and not yet that it is over
     in_summary: bool = False  # the same, in a summary
 
     @property
@@ -178,14 +178,14 @@ class AlertProgress(msgspec.Struct, frozen=True, kw_only=True):
     evaluated_until: datetime | None = None
     raised_until: datetime | None = None  # up to where it was looked at before the seal came so far
     looked_back_at: datetime | None = None  # when closed windows were last looked at again
-    told_groups: tuple[datetime, ...] = ()  # when single groups of it were told of, in the last hour
+    notified_groups: tuple[datetime, ...] = ()  # when single groups of it were notified of, in the last hour
     summary_at: datetime | None = None
     state: AlertState = AlertState.OK
     groups: Mapping[str, GroupState] = {}  # by their values as JSON
-    told_channels: tuple[str, ...] = ()  # ids of those that were told of what is not over yet
+    notified_channels: tuple[str, ...] = ()  # ids of those that were notified of what is not over yet
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class PendingNotice(msgspec.Struct, frozen=True, kw_only=True):
     """A notice that is to be kept. Not if one of the ids `unless` is kept: then people know that, or worse."""
 
     notice: Notice
@@ -209,6 +209,6 @@ class KeptTurn(msgspec.Struct, frozen=True, kw_only=True):
     alert: Alert  # as it was evaluated: when it was changed meanwhile, nothing is written
     progress: AlertProgress
     changed: Mapping[str, GroupState | None]
-    told: Sequence[Told]
+    notices: Sequence[PendingNotice]
     evaluation: Evaluation | None = None  # None: closed windows were looked at again
     episode: EpisodeStep = EpisodeStep.STAYS

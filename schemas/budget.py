@@ -85,7 +85,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     mode: BudgetMode = BudgetMode.ENFORCED
     unknown_cost: UnknownCost = UnknownCost.PASS
     thresholds: tuple[int, ...] = ()  # percent of the limit, ascending
-    channel_ids: tuple[str, ...] = ()  # who is told of thresholds
+    channel_ids: tuple[str, ...] = ()  # which are notified of thresholds
     override: Override | None = None
     created_at: datetime
     changed_at: datetime

@@ -17,7 +17,7 @@ class ChannelKind(StrEnum):
     TEAMS = "teams"
 
 
-# An incident that they open stays open until they are told that it is over.
+# An incident that they open stays open until they hear that it is over.
 INCIDENT_KINDS: Final = (ChannelKind.PAGERDUTY,)
 
 

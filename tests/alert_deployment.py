@@ -134,7 +134,7 @@ def dollars(start: datetime, count: int, *, apart: timedelta = STEP, **changed: 
     return [{"request_created_at": start + at * apart, **common} for at in range(count)]
 
 
-def told(notices: Sequence[Notice]) -> list[tuple[str, str, str, str]]:
+def sent(notices: Sequence[Notice]) -> list[tuple[str, str, str, str]]:
     """Hour of the window, kind, level and threshold."""
     return [
         (

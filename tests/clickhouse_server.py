@@ -107,7 +107,7 @@ def _wait_for(url: str, alive: Callable[[], bool], timeout_s: float = 60) -> Non
             if response.status == 200:
                 return
         time.sleep(0.1)
-    raise NoServer(f"the ClickHouse server at {url} does not answer")
+    raise NoServer(f"the ClickHouse server at {url} does not respond")
 
 
 def library() -> Path:

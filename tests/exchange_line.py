@@ -75,12 +75,12 @@ class OneConnection:
     def __init__(self) -> None:
         self.wire = Wire()
         dialer = Dialer(tls=NO_TLS, is_reachable=is_reachable)
-        self.lane = OriginPool(origin_of("http://provider"), 1, 1, dialer)
-        self.connection = Connection(self.lane)
+        self.pool = OriginPool(origin_of("http://provider"), 1, 1, dialer)
+        self.connection = Connection(self.pool)
         self.connection.connection_made(self.wire)
 
     def call(self, origin: Origin, receiver: ResponseReceiver) -> Call:  # noqa: ARG002
-        call = Call(receiver, self.lane)
+        call = Call(receiver, self.pool)
         self.connection.carry(call)
         return call
 

@@ -80,6 +80,15 @@ def _lines(first: ast.stmt | ast.expr, last: ast.stmt | ast.expr) -> int:
     return (last.end_lineno or last.lineno) - first.lineno + 1
 
 
-def test_every_room_says_what_lives_in_it() -> None:
-    for package in [path.parent for path in (ROOT / "services").rglob("__init__.py")]:
-        assert (package / "__init__.py").read_text().startswith('"""'), package
+def test_every_room_says_what_lives_in_it_and_where_to_start_reading() -> None:
+    for path in [path for path in _modules() if path.name == "__init__.py"]:
+        assert re.search(r"\b[Ss]tart\b", ast.get_docstring(ast.parse(path.read_text())) or ""), path
+
+
+def test_every_file_that_a_package_names_is_there() -> None:
+    """Beside it, below it, or by its path from a folder above."""
+    for package in [path.parent for path in _modules() if path.name == "__init__.py"]:
+        text = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+        for name in re.findall(r"`((?:[\w.]+/)*\w+\.\w+)`", text):
+            above = [folder for folder in package.parents if folder.is_relative_to(ROOT)]
+            assert any((folder / name).is_file() for folder in (package, *above)), (package, name)

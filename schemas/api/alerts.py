@@ -58,7 +58,7 @@ class AlertRequest(Body):
     thresholds: list[ThresholdRequest] = Field(
         default_factory=list,
         max_length=10,
-        description="Several steps, each of which is told once in a window or episode",
+        description="Several steps, each with one notice in a window or episode",
         examples=[[{"percent": 50}, {"percent": 80}, {"percent": 95}, {"percent": 100}]],
     )
     aggregation: Aggregation | None = Field(
@@ -107,11 +107,11 @@ class AlertRequest(Body):
     cooldown_s: int = Field(
         300, ge=0, le=7 * 86_400, description="Seconds for which nothing is reached before it is resolved"
     )
-    notify_no_data: StrictBool = Field(False, description="Tell when no request fulfils the filter in a window")
+    notify_no_data: StrictBool = Field(False, description="Notify when no request fulfils the filter in a window")
 
 
 class MuteRequest(Body):
-    until: str | None = Field(description="ISO 8601; null: no longer. What still fires then is told then")
+    until: str | None = Field(description="ISO 8601; null: no longer. A notice of what still fires follows then")
 
 
 class BacktestRequest(AlertRequest):
@@ -251,7 +251,7 @@ class PastValue(View):
 
 
 class BacktestView(View):
-    """What a rule would have told."""
+    """Which notices a rule would have sent."""
 
     start: Timestamp
     end: Timestamp

@@ -1,4 +1,4 @@
-"""Tries a rule on the past: when it would have fired, and what would have been told."""
+"""Tries a rule on the past: when it would have fired, and which notices it would have sent."""
 
 import asyncio
 import threading
@@ -54,7 +54,7 @@ _OF_CALENDAR: Final = {
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule would have told in a period."""
+    """Which notices a rule would have sent in a period."""
 
     start: datetime
     end: datetime
@@ -101,7 +101,7 @@ def _of_whole_minutes(question: Question) -> Question:
 
 
 async def folded(rule: AlertRule, points: Sequence[datetime], seen_at: SeenAt) -> Folded:
-    """What would have been told at `points`, and values at some of them. Cancelled, it ends when its thread has."""
+    """The notices at `points`, and values at some of them. Cancelled, it ends when its thread has."""
     # Apart from the loop: tens of thousands of windows take seconds.
     is_cancelled = threading.Event()
     folding = asyncio.ensure_future(asyncio.to_thread(_fold, rule, points, seen_at, is_cancelled))

@@ -13,22 +13,22 @@ import typer
 from schemas.errors import InvalidRequest
 from services import __version__
 from services.cli.alerts.commands import alerts
-from services.cli.anomalies import anomalies
 from services.cli.budgets import budgets
 from services.cli.cache import cache
 from services.cli.channels import channels
-from services.cli.distribution import distribution
 from services.cli.env_file import environment_file
 from services.cli.erase import erase
 from services.cli.export.commands import export
 from services.cli.journal import journal
-from services.cli.key_commands import keys
+from services.cli.keys.commands import keys
 from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.prices.commands import prices
-from services.cli.report_command import report
-from services.cli.reports import reports
+from services.cli.report.anomalies import anomalies
+from services.cli.report.distribution import distribution
+from services.cli.report.report import report
+from services.cli.report.savings import savings
 from services.cli.reprice.commands import doctor, reprice
-from services.cli.savings_command import savings
+from services.cli.scheduled_reports import reports
 from services.cli.terminal import compile_lines, console, pluralize
 from services.cli.upstreams import upstreams
 from services.cli.value.commands import value

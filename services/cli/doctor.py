@@ -11,8 +11,8 @@ from schemas.api.disputes import DisputedCosts, DisputedModel
 from schemas.api.reprices import UnknownModel, UnknownModels
 from schemas.api.seal import SealView
 from services.cli.probes import Part
-from services.cli.report import REASONS, UNNAMED, model_of
-from services.cli.seal import seal_lines
+from services.cli.report.seal import seal_lines
+from services.cli.report.summary import REASONS, UNNAMED, model_of
 from services.cli.terminal import compile_lines, day, minute, pluralize, sanitize, usd
 from services.domain.exchange.helicone_headers import nearest_known
 

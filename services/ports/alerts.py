@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Protocol
 
-from schemas.alert import Alert, AlertProgress, AlertState, Episode, Evaluation, KeptTurn, Told
+from schemas.alert import Alert, AlertProgress, AlertState, Episode, Evaluation, KeptTurn, PendingNotice
 
 
 class Alerts(Protocol):
@@ -18,15 +18,15 @@ class Alerts(Protocol):
 
     async def add_alert(self, alert: Alert) -> None: ...
 
-    async def change_alert(self, alert: Alert, *, turn: int, told: Sequence[Told] = ()) -> bool:
-        """Of another `active_since` than it had, it stands as a new one. People are `told` that.
+    async def change_alert(self, alert: Alert, *, turn: int, notices: Sequence[PendingNotice] = ()) -> bool:
+        """Of another `active_since` than it had, it stands as a new one. People get `notices` of that.
 
         False, and nothing is written, when its progress is not at `turn` any more, or there is no such alert.
         """
         ...
 
     async def remove_alert(
-        self, organization_id: str, alert_id: str, *, turn: int, at: datetime, told: Sequence[Told] = ()
+        self, organization_id: str, alert_id: str, *, turn: int, at: datetime, notices: Sequence[PendingNotice] = ()
     ) -> bool:
         """What fired stays in the history. False as above."""
         ...

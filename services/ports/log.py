@@ -44,8 +44,8 @@ class EventSource(Protocol):
         """Everything taken so far is done with. Raises: BrokerUnavailable."""
         ...
 
-    async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Keeps `letters` where people can look at them; durable on return. Raises: BrokerUnavailable."""
+    async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Keeps `dead_letters` where people can look at them; durable on return. Raises: BrokerUnavailable."""
         ...
 
     async def backlog(self) -> int:
@@ -62,8 +62,8 @@ class DeadLetters(Protocol):
         """All of them, the oldest first. Raises: BrokerUnavailable."""
         ...
 
-    async def forget(self, letters: Sequence[DeadLetter]) -> bool:
-        """Takes `letters` out; False where nothing can be taken out. Raises: BrokerUnavailable."""
+    async def forget(self, dead_letters: Sequence[DeadLetter]) -> bool:
+        """Takes `dead_letters` out; False where nothing can be taken out. Raises: BrokerUnavailable."""
         ...
 
     async def close(self) -> None: ...

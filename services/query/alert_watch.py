@@ -39,5 +39,5 @@ class AlertWatch:
         since = evaluated_at or waiting_since
         is_overdue = waiting_since is not None and since is not None and self._clock.now() - since > OVERDUE
         when = "never" if evaluated_at is None else f"last at {evaluated_at:%Y-%m-%d %H:%M} UTC"
-        what = f"not all alerts are evaluated ({when}), so of some nobody is told"
+        what = f"not all alerts are evaluated ({when}), so of some nobody is notified"
         self._warning = f"{what}: start the scheduler and the workers, or look at their logs" if is_overdue else ""

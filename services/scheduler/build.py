@@ -20,7 +20,7 @@ from services.telemetry.metrics import Metrics
 
 
 class Heartbeat(Protocol):
-    """Somebody outside who is told that this works."""
+    """Somebody outside who is notified that this works."""
 
     async def beat(self) -> bool:
         """Whether it was taken. Never fails."""

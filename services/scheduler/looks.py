@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.alert import Alert, AlertProgress, EpisodeStep, Evaluation, KeptTurn, Told
+from schemas.alert import Alert, AlertProgress, EpisodeStep, Evaluation, KeptTurn, PendingNotice
 from schemas.errors import Rejected, Unavailable
 from schemas.notice import NoticeKind
 from services.alerting.drivers import with_drivers
@@ -16,7 +16,7 @@ from services.alerting.figures import Question, question_of
 from services.alerting.observe import observe
 from services.domain.alerts.machine import Look, Observation
 from services.domain.alerts.notices import late_notices, notices_of
-from services.domain.alerts.turn import Turn, is_told, look_back, looked_until, take_turn, with_told_channels
+from services.domain.alerts.turn import Turn, is_notified, look_back, looked_until, take_turn, with_notified_channels
 from services.domain.alerts.windows import Window, window_at
 from services.ports.alerts import EvaluatedAlerts
 from services.ports.clock import Clock
@@ -59,25 +59,25 @@ class Looks:
 
     async def look_back(self, progress: AlertProgress, windows: Sequence[Window], at: datetime) -> AlertProgress | None:
         """The same for windows that are over. Raises: StoreUnavailable."""
-        late: list[Told] = []
+        late: list[PendingNotice] = []
         try:
             question = question_of(self._alert.organization_id, self._alert.rule)
             for window in windows:
                 if progress.summary_at is not None and progress.summary_at >= window.start:
-                    continue  # of its groups only some were told of by name
+                    continue  # its notice names only some of its groups
                 seen = await observe(question, window, self._warehouse)
                 late += late_notices(self._alert, seen, window, self._complete_until, at=self._clock.now())
         except Rejected:
             late = []  # the look at the present says why
         known = await self._alerts.notices_among([id_ for one in late for id_ in one.unless])
         back = look_back(self._alert.rule, progress, late, known, at)
-        after = with_told_channels(back.progress, self._alert)
+        after = with_notified_channels(back.progress, self._alert)
         return await self._keep(
             KeptTurn(
                 alert=self._alert,
                 progress=after,
                 changed=back.changed,
-                told=back.told,
+                notices=back.notices,
                 episode=_episode(progress, after),
             )
         )
@@ -91,23 +91,25 @@ class Looks:
         is_muted = alert.muted_until is not None and at < alert.muted_until
         # Apart from the loop, where others wait: there may be ten thousand groups.
         turn = await asyncio.to_thread(take_turn, alert.rule, progress, seen, look, muted=is_muted)
-        told = notices_of(alert, turn, look, window, self._complete_until, at=self._clock.now())
+        notices = notices_of(alert, turn, look, window, self._complete_until, at=self._clock.now())
         return KeptTurn(
             alert=alert,
-            progress=with_told_channels(turn.progress, alert),
+            progress=with_notified_channels(turn.progress, alert),
             changed=turn.changed,
-            told=await self._explained(told, question, window),
+            notices=await self._explained(notices, question, window),
             evaluation=self._evaluation(
-                turn, seen, window, sum(not one.ends_incident for one in told), complete=complete
+                turn, seen, window, sum(not one.ends_incident for one in notices), complete=complete
             ),
             episode=_episode(progress, turn.progress),
         )
 
-    async def _explained(self, told: Sequence[Told], question: Question, window: Window) -> Sequence[Told]:
-        """With drivers, as far as these can be read: without them people are told all the same."""
-        explained = list(told)
+    async def _explained(
+        self, notices: Sequence[PendingNotice], question: Question, window: Window
+    ) -> Sequence[PendingNotice]:
+        """With drivers, as far as these can be read: without them people are notified all the same."""
+        explained = list(notices)
         try:
-            for at, one in enumerate(told[:MAX_EXPLAINED]):
+            for at, one in enumerate(notices[:MAX_EXPLAINED]):
                 if one.notice.kind in _EXPLAINED:
                     group = msgspec.json.decode(one.key, type=list[str | None]) if one.key else []
                     notice = await with_drivers(one.notice, question, group, window, self._warehouse)
@@ -158,7 +160,7 @@ class Looks:
             alert=self._alert,
             progress=looked_until(progress, at, complete=complete),
             changed={},
-            told=(),
+            notices=(),
             evaluation=evaluation,
         )
 
@@ -172,6 +174,6 @@ class Looks:
 
 
 def _episode(before: AlertProgress, after: AlertProgress) -> EpisodeStep:
-    if is_told(before) == is_told(after):
+    if is_notified(before) == is_notified(after):
         return EpisodeStep.STAYS
-    return EpisodeStep.BEGINS if is_told(after) else EpisodeStep.ENDS
+    return EpisodeStep.BEGINS if is_notified(after) else EpisodeStep.ENDS

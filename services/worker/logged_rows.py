@@ -18,7 +18,7 @@ _Identity = tuple[str, Key]
 
 
 async def settle_logs(rows: Sequence[Row], warehouse: Warehouse) -> tuple[Sequence[Row], list[DeadLetter]]:
-    """`rows` to write, and letters for logs that would replace what they may not. Raises: StoreUnavailable.
+    """`rows` to write, and dead letters for logs that would replace what they may not. Raises: StoreUnavailable.
 
     All events of one identity come to one worker, in the order of the log. So what stands there, with what came before
     it among `rows`, is all that a log is to be compared with.
@@ -28,7 +28,7 @@ async def settle_logs(rows: Sequence[Row], warehouse: Warehouse) -> tuple[Sequen
         return rows, []
     standing = await _standing(rows, warehouse)
     left: list[Row] = []
-    letters: list[DeadLetter] = []
+    dead_letters: list[DeadLetter] = []
     for row in rows:
         identity = _identity(row) if row.record.request_id in logged else None
         if identity is None:
@@ -37,11 +37,11 @@ async def settle_logs(rows: Sequence[Row], warehouse: Warehouse) -> tuple[Sequen
         try:
             settled_row = _settled(row, identity, standing)
         except LogConflict as error:
-            letters.append(dead_letter(row.delivery, error))
+            dead_letters.append(dead_letter(row.delivery, error))
             continue
         if settled_row is not None:
             left.append(settled_row)
-    return left, letters
+    return left, dead_letters
 
 
 def _settled(row: Row, identity: _Identity, standing: dict[_Identity, StoredRow]) -> Row | None:

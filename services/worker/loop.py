@@ -153,7 +153,7 @@ class _Worker:
     async def keep(self, batch: Sequence[Delivery]) -> None:
         """Inserts the rows, dead-letters the rest, then commits. All of it may be repeated."""
         self._count_events(len(batch))
-        letters: list[DeadLetter] = []
+        dead_letters: list[DeadLetter] = []
         books = await self._retry(self._prices.books)
         charged_until = await self._retry(self._prices.charged_by_others_until)
         hash_key = b"" if self._hashes is None else await self._retry(self._hashes.load)
@@ -161,22 +161,23 @@ class _Worker:
         while done < len(batch):
             # In a thread: another task of this loop may have somebody waiting.
             chunk = await asyncio.to_thread(rows_of, batch, done, books, hash_key)
-            self._count_dead_letters(chunk.letters)
-            letters += chunk.letters
+            self._count_dead_letters(chunk.dead_letters)
+            dead_letters += chunk.dead_letters
             await self._keep_prices(chunk.prices)
             rows, conflicts = await self._settle_logs(chunk.rows)
-            letters += conflicts
-            letters += await self._insert(await self._rows_to_insert(rows, charged_until))
+            dead_letters += conflicts
+            dead_letters += await self._insert(await self._rows_to_insert(rows, charged_until))
             await self._amend(chunk)
             done = chunk.end
-        if letters:
-            await self._retry(lambda: self._source.write_dead_letters(letters))
-            self._metrics.add("worker_dead_letters_total", len(letters))
+        if dead_letters:
+            await self._retry(lambda: self._source.write_dead_letters(dead_letters))
+            self._metrics.add("worker_dead_letters_total", len(dead_letters))
             logger.info(
-                "events dead-lettered", extra={"count": len(letters), "of": len(batch), "reason": letters[0].reason}
+                "events dead-lettered",
+                extra={"count": len(dead_letters), "of": len(batch), "reason": dead_letters[0].reason},
             )
         await self._retry(self._source.commit)
-        logger.debug("batch kept", extra={"events": len(batch), "dead_letters": len(letters)})
+        logger.debug("batch kept", extra={"events": len(batch), "dead_letters": len(dead_letters)})
 
     async def _keep_prices(self, prices: Mapping[str, Price]) -> None:
         """Those that this worker has not kept yet, before the rows that name them: a receipt can always be given."""
@@ -214,9 +215,9 @@ class _Worker:
             await self._retry(lambda: self._warehouse.insert(records, bodies))
         except PoisonMessage as error:
             if len(rows) == 1:
-                letters = [dead_letter(rows[0].delivery, error)]
-                self._count_dead_letters(letters)
-                return letters
+                dead_letters = [dead_letter(rows[0].delivery, error)]
+                self._count_dead_letters(dead_letters)
+                return dead_letters
             half = len(rows) // 2
             return await self._insert(rows[:half]) + await self._insert(rows[half:])
         self._metrics.add("worker_rows_total", len(rows))
@@ -230,12 +231,12 @@ class _Worker:
             self._window_events = self._window_dead_letters = 0
         self._window_events += count
 
-    def _count_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        self._window_dead_letters += len(letters)
+    def _count_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        self._window_dead_letters += len(dead_letters)
         if self._window_dead_letters > max(MAX_DEAD_LETTERS, self._max_dead_letter_ratio * self._window_events):
             raise TooManyDeadLetters(
                 f"{self._window_dead_letters} of the last {self._window_events} events are unusable, the last because: "
-                f"{letters[-1].reason}. FAREBOX_MAX_DEAD_LETTER_RATIO=1 puts them aside, for `farebox dead-letters`"
+                f"{dead_letters[-1].reason}. FAREBOX_MAX_DEAD_LETTER_RATIO=1 sets them aside: `farebox dead-letters`"
             )
 
     async def _retry(self, attempt: Callable[[], Awaitable[T]]) -> T:

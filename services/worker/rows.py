@@ -43,7 +43,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
     rows: list[Row]
     amendments: list[StoredAmendment]
-    letters: list[DeadLetter]
+    dead_letters: list[DeadLetter]
     prices: dict[str, Price]  # by id: every price that was looked up
     end: int
 
@@ -55,7 +55,7 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks, hash_key: 
     """
     rows: list[Row] = []
     amendments: list[StoredAmendment] = []
-    letters: list[DeadLetter] = []
+    dead_letters: list[DeadLetter] = []
     used = _UsedPrices(books)
     characters = logs = 0
     end = start
@@ -68,7 +68,7 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks, hash_key: 
                 continue
             record, bodies = _understood(entry, used, hash_key)
         except PoisonMessage as error:
-            letters.append(dead_letter(delivery, error))
+            dead_letters.append(dead_letter(delivery, error))
             continue
         rows.append(Row(delivery, record, bodies, entry.request.method, entry.request.traceparent))
         if bodies is not None:
@@ -76,8 +76,8 @@ def rows_of(batch: Sequence[Delivery], start: int, books: PriceBooks, hash_key: 
         logs += record.logged_us > 0
         if characters >= MAX_CHARACTERS or logs >= MAX_LOGS:
             break
-    _warn_of_faults(letters)
-    return Chunk(rows, amendments, letters, used.prices, end)
+    _warn_of_faults(dead_letters)
+    return Chunk(rows, amendments, dead_letters, used.prices, end)
 
 
 def _understood(
@@ -98,8 +98,8 @@ def _understood(
         raise UnreadableExchange(reason) from error
 
 
-def _warn_of_faults(letters: Sequence[DeadLetter]) -> None:
-    reasons = Counter(letter.reason for letter in letters if letter.code == UnreadableExchange.code)
+def _warn_of_faults(dead_letters: Sequence[DeadLetter]) -> None:
+    reasons = Counter(dead_letter.reason for dead_letter in dead_letters if dead_letter.code == UnreadableExchange.code)
     if reasons:
         logger.warning("events could not be understood: a bug of Farebox", extra={"reasons": dict(reasons)})
 

@@ -6,8 +6,8 @@ goes to a durable journal; afterwards the journal must hold as many events as wr
 request takes of the proxy's core; it suffers less than the rates do from other work on the machine. "a rate limit" is
 one by requests in the proxy's memory, and "one budget" is of an organization whose budget is checked and settled for
 each request, in a file.
-`--streamed` requests streams without asking for their usage, so that the proxy asks and takes it out again, and adds
-the time to the first byte of a stream's body.
+`--streamed` requests streams without asking for their usage, so that the proxy injects the option and strips
+the chunk, and adds the time to the first byte of a stream's body.
 Needs nginx, wrk and taskset (Debian: nginx, wrk, util-linux).
 """
 
@@ -243,7 +243,7 @@ def _wait_for(url: str) -> None:
                 return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit(f"nothing answers at {url}")
+    raise SystemExit(f"nothing responds at {url}")
 
 
 def measure(bench: Bench, *, connections: int, seconds: int, console: Console) -> int:
@@ -307,7 +307,7 @@ def main() -> None:
                 responses += measure_first_bytes(bench, seconds=chosen.seconds, console=console)
         missing = responses - bench.events()
     # wrk does not count the responses that were on their way when it stopped.
-    console.print(f"{responses:,} answers, {responses - missing:,} events in the journal")
+    console.print(f"{responses:,} responses, {responses - missing:,} events in the journal")
     if not -len(FAREBOX) * sum(chosen.connections) <= missing <= 0:
         raise SystemExit(f"{missing} events are missing or too many")
 

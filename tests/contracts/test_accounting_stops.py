@@ -51,13 +51,10 @@ class Up:
         return httpx.get(f"{self.proxy_url}/healthz", trust_env=False, verify=TRUSTS_NOBODY)
 
     def call(self) -> None:
-        client = openai.OpenAI(
-            base_url=f"{self.proxy_url}/oai/v1",
-            api_key="sk-x",
-            max_retries=0,
-            default_headers={"Helicone-Auth": f"Bearer {self.key}"},
-        )
-        client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}])
+        headers = {"Helicone-Auth": f"Bearer {self.key}"}
+        base_url = f"{self.proxy_url}/oai/v1"
+        with openai.OpenAI(base_url=base_url, api_key="sk-x", max_retries=0, default_headers=headers) as client:
+            client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "Hello!"}])
 
     def farebox(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return farebox(*arguments, "--data", str(self.data), "--url", self.query_url)

@@ -23,9 +23,11 @@ PAGER = ChannelInput(name="on call", kind=ChannelKind.PAGERDUTY, routing_key="a"
 
 def fired(alert: Alert, turn: int) -> KeptTurn:
     """It fires, as its channels know."""
-    group = GroupState(state=AlertState.CRITICAL, told=AlertState.CRITICAL, has_incident=True)
-    progress = AlertProgress(turn=turn, state=AlertState.CRITICAL, groups={"": group}, told_channels=alert.channel_ids)
-    return KeptTurn(alert=alert, progress=progress, changed=progress.groups, told=())
+    group = GroupState(state=AlertState.CRITICAL, notified=AlertState.CRITICAL, has_incident=True)
+    progress = AlertProgress(
+        turn=turn, state=AlertState.CRITICAL, groups={"": group}, notified_channels=alert.channel_ids
+    )
+    return KeptTurn(alert=alert, progress=progress, changed=progress.groups, notices=())
 
 
 class Overtaken(SqlAlerts):
@@ -60,10 +62,10 @@ def test_an_incident_of_a_look_that_was_faster_is_ended_by_removing_the_alert(st
         await alerts.add_alert(alert)
         service: Any = SimpleNamespace(alerts=alerts, clock=ManualClock(START))
         await remove_alert(uuid.UUID(alert.id), "acme", service)
-        told = await channels.deliveries_of("acme", source_id=alert.id)
+        sent = await channels.deliveries_of("acme", source_id=alert.id)
         await alerts.close()
         await channels.close()
-        return [(one.kind, one.level) for one in told]
+        return [(one.kind, one.level) for one in sent]
 
     assert asyncio.run(run()) == [("resolved", "OK")]
 

@@ -20,7 +20,7 @@ from schemas.statement import Statement
 from services.scheduler import evaluator
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.state.migrations.run import migrate_state
-from tests.alert_deployment import STEP, Deployment, dollars, killed_and_doubled, told
+from tests.alert_deployment import STEP, Deployment, dollars, killed_and_doubled, sent
 from tests.alerts import START, an_alert, thresholds
 from tests.receivers import http_receiver, mail_receiver
 
@@ -86,7 +86,7 @@ def test_killed_and_doubled_evaluators_tell_each_step_of_each_hour_once(deployme
     last = {one["dedup_key"]: one["event_action"] for one in events}
     assert len(events) == len(notices)
     assert sorted(last.values()) == ["resolve", "trigger"], "the day still fires, and the hours do not"
-    assert told([one for one in notices if one.name != "Edited"]) == [
+    assert sent([one for one in notices if one.name != "Edited"]) == [
         *(
             ("00", "firing", "WARNING", "15"),
             ("00", "escalated", "WARNING", "30"),
@@ -97,7 +97,7 @@ def test_killed_and_doubled_evaluators_tell_each_step_of_each_hour_once(deployme
         *(("01", "firing", "WARNING", "45"), ("02", "resolved", "OK", "")),  # late
     ]
     edited = [one for one in notices if one.name == "Edited"]
-    assert [row[1:] for row in told(edited)] == [
+    assert [row[1:] for row in sent(edited)] == [
         ("firing", "WARNING", "30"),
         ("escalated", "WARNING", "50"),
         ("escalated", "WARNING", "60"),

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
-from schemas.alert import Alert, AlertProgress, AlertState, Evaluation, KeptTurn, Told
+from schemas.alert import Alert, AlertProgress, AlertState, Evaluation, KeptTurn, PendingNotice
 from schemas.channel import ChannelKind
 from schemas.notice import Notice, NoticeKind, NoticeSource
 from services.domain.channels.new_channel import ChannelInput, new_channel
@@ -46,8 +46,8 @@ def evaluated(alert: Alert, turn: int, value: int) -> KeptTurn:
         notices=1,
     )
     progress = AlertProgress(turn=turn, evaluated_until=at, state=AlertState.CRITICAL)
-    told = [Told(notice=notice, channel_ids=alert.channel_ids)]
-    return KeptTurn(alert=alert, progress=progress, changed={}, told=told, evaluation=evaluation)
+    notices = [PendingNotice(notice=notice, channel_ids=alert.channel_ids)]
+    return KeptTurn(alert=alert, progress=progress, changed={}, notices=notices, evaluation=evaluation)
 
 
 def test_lists_show_the_last_evaluation_how_all_stand_and_what_was_told_of_one(state_url: str) -> None:
@@ -72,10 +72,10 @@ def test_lists_show_the_last_evaluation_how_all_stand_and_what_was_told_of_one(s
                 assert await alerts.keep_turn(evaluated(alert, turn, 7 + turn)) == 1
         assert {key: one.value for key, one in (await alerts.last_evaluations("acme")).items()} == {FIRST: 9}
         assert await alerts.states_of("acme") == {AlertState.CRITICAL: 1, AlertState.OK: 1}
-        told = await channels.deliveries_of("acme", source_id=FIRST)
-        assert [one.notice_id for one in told] == [f"{FIRST}.2", f"{FIRST}.1"]
+        sent = await channels.deliveries_of("acme", source_id=FIRST)
+        assert [one.notice_id for one in sent] == [f"{FIRST}.2", f"{FIRST}.1"]
         assert not await channels.deliveries_of("acme", source_id=OTHER)
-        assert await channels.last_deliveries("acme") == {channel.id: told[0]}
+        assert await channels.last_deliveries("acme") == {channel.id: sent[0]}
         assert await alerts.remove_alert("acme", FIRST, turn=2, at=START)
         assert await alerts.last_evaluations("acme") == {}
         assert await alerts.states_of("acme") == {AlertState.OK: 1}

@@ -156,9 +156,9 @@ def test_an_organization_tries_one_rule_at_a_time(owner: Client) -> None:
         return owner.service.ask("/v1/alert/backtest", body, key=owner.key)[0]
 
     with ThreadPoolExecutor(many) as pool:
-        answers = Counter(pool.map(tried, range(many)))
-    assert set(answers) <= {200, 503}
-    assert answers[200] >= 9, "one is tried and eight wait"
+        statuses = Counter(pool.map(tried, range(many)))
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] >= 9, "one is tried and eight wait"
     assert owner.service.ask("/v1/alert/backtest", body, key=owner.key)[0] == 200
 
 
@@ -235,7 +235,7 @@ SILENT: list[tuple[str, dict[str, Any], str, str]] = [
         "0 of 19 requests in the window fulfil the filter",
         "too restrictive",
     ),
-    ("notification channels", {"emails": [], "slack_channels": []}, "it has no channel: nobody is told", ""),
+    ("notification channels", {"emails": [], "slack_channels": []}, "it has no channel: nobody is notified", ""),
 ]
 
 
@@ -274,8 +274,8 @@ def test_an_operator_makes_watches_and_ends_an_alert(owner: Client) -> None:
     assert "tells finance@company.com" in typed(owner, "show", "Spend")
     explained = typed(owner, "explain", "Spend")
     assert "threshold and time window: the value is $8 from" in explained, explained
-    told = typed(owner, "history", "Spend")
-    assert told == "It fired 0 times.\nNothing was told.\nIt was not evaluated yet.\n"
+    shown = typed(owner, "history", "Spend")
+    assert shown == "It fired 0 times.\nNo notice was sent.\nIt was not evaluated yet.\n"
     assert "muted until" in typed(owner, "mute", "Spend", "--until", "2200-01-01")
     assert "muted" not in typed(owner, "mute", "Spend")
     rate = ("--metric", "error_rate", "--threshold", "1", "--window", "1h", "--by", "user", "--minimum", "5")

@@ -83,19 +83,19 @@ async def test_an_amendment_that_nobody_can_store_is_dead_lettered_and_the_rest_
         await asyncio.sleep(0.01)
     stop.set()
     await worker
-    (letter,) = log.dead_letters.values()
-    assert (letter.code, len(warehouse.rows), metrics.get("worker_amendments_total")) == ("undecodable", 1, 1)
+    (dead_letter,) = log.dead_letters.values()
+    assert (dead_letter.code, len(warehouse.rows), metrics.get("worker_amendments_total")) == ("undecodable", 1, 1)
     assert metrics.get("worker_events_total") == 3
 
 
 def test_a_dead_letter_that_is_an_amendment_is_named_and_put_back(tmp_path: Path) -> None:
     log = InJournal(tmp_path / "data/journal.sqlite")
     amendment = an_amendment(3)
-    letter = DeadLetter(payload=encode_entry(amendment), position="here:1", code="unstorable", reason="a test")
+    dead_letter = DeadLetter(payload=encode_entry(amendment), position="here:1", code="unstorable", reason="a test")
 
     async def write() -> None:
         source = await log.source()
-        await source.write_dead_letters([letter])
+        await source.write_dead_letters([dead_letter])
         await close_all(source)
 
     asyncio.run(write())

@@ -293,9 +293,9 @@ def test_a_threshold_that_is_reached_goes_to_the_channels_once(admin: Client) ->
     engine = create_engine(f"sqlite:///{folder_of(admin.service)}/state.sqlite")
     with engine.connect() as connection:
         its_notices = select(NOTICE.c.body).where(NOTICE.c.organization_id == admin.organization_id)
-        told = [json.loads(text)["threshold_label"] for text in connection.scalars(its_notices)]
+        labels = [json.loads(text)["threshold_label"] for text in connection.scalars(its_notices)]
     engine.dispose()
-    assert sorted(told) == ["50 % of $5", "80 % of $5"]
+    assert sorted(labels) == ["50 % of $5", "80 % of $5"]
 
 
 def test_a_budget_that_cannot_be_rebuilt_keeps_no_other_waiting(admin: Client) -> None:
@@ -373,17 +373,17 @@ def test_slots_of_the_ledger_are_those_of_the_counters(admin: Client) -> None:
     rolling = a_budget(
         organization_id=admin.organization_id, period=Period.ROLLING, window_s=7200, segment=Segment.SESSION
     )
-    moments = [NOW - timedelta(seconds=seconds) for seconds in (0, 119, 120, 3_600, 7_199, 7_400, 7_200 * 2)]
-    admin.keep(*({"session_id": "s", "request_created_at": at, "cost_usd": Decimal(1)} for at in moments))
+    timestamps = [NOW - timedelta(seconds=seconds) for seconds in (0, 119, 120, 3_600, 7_199, 7_400, 7_200 * 2)]
+    admin.keep(*({"session_id": "s", "request_created_at": at, "cost_usd": Decimal(1)} for at in timestamps))
     found = {row["slot"]: row["usd"] for row in ask(admin.service.warehouse, rolling, NOW)}
     claim = a_claim(rolling, "s", at=NOW)
     expected: dict[int, int] = {}
-    for at in moments:
+    for at in timestamps:
         slot = a_claim(rolling, "s", at=at).counter.slot
         if slot >= claim.counter.oldest_slot:
             expected[slot] = expected.get(slot, 0) + 1
     assert found == expected
-    assert len(moments) - sum(expected.values()) == 2
+    assert len(timestamps) - sum(expected.values()) == 2
 
 
 def test_the_history_is_what_a_budget_did(admin: Client) -> None:
@@ -422,8 +422,8 @@ def settle(client: Client, budget_id: str, value: str, usd: int, **fields: Any) 
 def test_an_application_asks_what_a_user_has_spent_of_a_budget(admin: Client) -> None:
     made = call(admin, "POST", "/v1/budgets", FREE, status=201)
     settle(admin, made["id"], "ann", 24)
-    told = spend(admin, "?user=ann&budget=free%20tier")
-    figures = {name: told[name] for name in ("spent_usd", "limit_usd", "remaining_usd", "budget", "resets_at")}
+    spent = spend(admin, "?user=ann&budget=free%20tier")
+    figures = {name: spent[name] for name in ("spent_usd", "limit_usd", "remaining_usd", "budget", "resets_at")}
     assert figures == {
         "spent_usd": 24,
         "limit_usd": 25,
@@ -431,7 +431,7 @@ def test_an_application_asks_what_a_user_has_spent_of_a_budget(admin: Client) ->
         "budget": "free tier",
         "resets_at": "2026-12-01T00:00:00.000Z",
     }
-    assert told["freshness"] == {"source": "counters", "rebuilt": False, "ledger_until": None}
+    assert spent["freshness"] == {"source": "counters", "rebuilt": False, "ledger_until": None}
     assert spend(admin, f"?user=bob&budget={made['id']}")["spent_usd"] == 0
     assert "no budget" in spend(admin, "?budget=other", status=404)
     assert "counts by user" in spend(admin, "?session=x&budget=free%20tier", status=422)
@@ -439,24 +439,24 @@ def test_an_application_asks_what_a_user_has_spent_of_a_budget(admin: Client) ->
 
 def test_without_a_budget_the_ledger_responds_and_says_so(admin: Client) -> None:
     admin.keep({"user_id": "ann", "cost_usd": Decimal("1.5")}, {"user_id": "ann", "cost_usd": None})
-    told = spend(admin, "?user=ann")
-    assert (told["spent_usd"], told["unpriced_requests"], told["budget"]) == (Decimal("1.5"), 1, "")
-    assert (told["limit_usd"], told["remaining_usd"], told["freshness"]["source"]) == (None, None, "ledger")
-    assert told["freshness"]["ledger_until"] is not None
+    spent = spend(admin, "?user=ann")
+    assert (spent["spent_usd"], spent["unpriced_requests"], spent["budget"]) == (Decimal("1.5"), 1, "")
+    assert (spent["limit_usd"], spent["remaining_usd"], spent["freshness"]["source"]) == (None, None, "ledger")
+    assert spent["freshness"]["ledger_until"] is not None
     # A budget with a condition counts something else; one without counts exactly this.
     call(admin, "POST", "/v1/budgets", FREE, status=201)
     assert spend(admin, "?user=ann")["freshness"]["source"] == "ledger"
     exact = call(admin, "POST", "/v1/budgets", {"name": "users", "limit_usd": 9, "segment": "user"}, status=201)
     settle(admin, exact["id"], "ann", 3)
-    assert (told := spend(admin, "?user=ann"))["spent_usd"] == 3
-    assert told["budget"] == "users"
+    assert (spent := spend(admin, "?user=ann"))["spent_usd"] == 3
+    assert spent["budget"] == "users"
     assert spend(admin, "?user=ann&period=day")["freshness"]["source"] == "ledger"
 
 
 def test_by_itself_a_key_asks_about_itself(admin: Client) -> None:
-    told = spend(admin, "")
-    assert (told["segment"], told["spent_usd"]) == ("key", 0)
+    spent = spend(admin, "")
+    assert (spent["segment"], spent["spent_usd"]) == ("key", 0)
     assert "property" in spend(admin, "?property=Feature", status=422)
     assert "one of" in spend(admin, "?user=a&session=b", status=422)
     assert spend(admin, "?property=Feature&value=chat")["property"] == "feature"
-    assert datetime.fromisoformat(told["starts_at"]) == datetime(2026, 11, 1, tzinfo=UTC)
+    assert datetime.fromisoformat(spent["starts_at"]) == datetime(2026, 11, 1, tzinfo=UTC)

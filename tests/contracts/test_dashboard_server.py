@@ -24,7 +24,7 @@ FROM_PAGE = {PAGE_HEADER: "1"}
 SESSION = f"{PATH}/session"
 
 
-def answered(
+def fetched(
     service: QueryService, method: str, path: str, body: object = None, **headers: str
 ) -> tuple[http.client.HTTPResponse, Any]:
     with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
@@ -36,7 +36,7 @@ def answered(
 
 def signed_in(service: QueryService, key: str) -> dict[str, str]:
     """Headers of a page whose reader has signed in with `key`."""
-    response, _ = answered(service, "POST", SESSION, {"key": key}, **FROM_PAGE)
+    response, _ = fetched(service, "POST", SESSION, {"key": key}, **FROM_PAGE)
     assert response.status == 200
     return {"Cookie": (response.headers["Set-Cookie"] or "").partition(";")[0], **FROM_PAGE}
 
@@ -44,18 +44,18 @@ def signed_in(service: QueryService, key: str) -> dict[str, str]:
 def test_a_session_reads_what_its_key_reads(embedded_service: QueryService) -> None:
     key = embedded_service.key("org-1", Permission.READ)
     session = signed_in(embedded_service, key)
-    by_key = answered(embedded_service, "POST", LIST, {"filter": "all"}, Authorization=key)
-    by_session = answered(embedded_service, "POST", LIST, {"filter": "all"}, **session)
+    by_key = fetched(embedded_service, "POST", LIST, {"filter": "all"}, Authorization=key)
+    by_session = fetched(embedded_service, "POST", LIST, {"filter": "all"}, **session)
     assert by_session[0].status == by_key[0].status == 201
     assert by_session[1]["data"] == by_key[1]["data"]
-    shown = answered(embedded_service, "GET", SESSION, **session)[1]["data"]
+    shown = fetched(embedded_service, "GET", SESSION, **session)[1]["data"]
     assert (shown["permission"], shown["hint"], shown["proxy_url"]) == ("r", key[-4:], "")
-    assert shown["alerts"] == answered(embedded_service, "GET", "/v1/alert/states", Authorization=key)[1]["data"]
+    assert shown["alerts"] == fetched(embedded_service, "GET", "/v1/alert/states", Authorization=key)[1]["data"]
 
 
 def test_the_cookie_is_for_http_of_this_site_only_and_holds_no_key(embedded_service: QueryService) -> None:
     key = embedded_service.key("org-1", Permission.READ)
-    response, _ = answered(embedded_service, "POST", SESSION, {"key": key}, **FROM_PAGE)
+    response, _ = fetched(embedded_service, "POST", SESSION, {"key": key}, **FROM_PAGE)
     cookie = response.headers["Set-Cookie"] or ""
     assert {"HttpOnly", "SameSite=strict", f"Max-Age={SESSION_S}", "Path=/"} <= set(cookie.split("; "))
     assert key not in cookie
@@ -75,14 +75,14 @@ def test_the_cookie_is_for_http_of_this_site_only_and_holds_no_key(embedded_serv
 def test_what_is_no_key_opens_nothing(
     embedded_service: QueryService, body: object, headers: dict[str, str], status: int
 ) -> None:
-    response, refusal = answered(embedded_service, "POST", SESSION, body, **headers)
+    response, refusal = fetched(embedded_service, "POST", SESSION, body, **headers)
     assert (response.status, response.headers["Set-Cookie"]) == (status, None)
     assert refusal["error"]
 
 
 def test_a_key_that_may_only_send_requests_is_told_so(embedded_service: QueryService) -> None:
     key = embedded_service.key("org-1", Permission.WRITE)
-    response, refusal = answered(embedded_service, "POST", SESSION, {"key": key}, **FROM_PAGE)
+    response, refusal = fetched(embedded_service, "POST", SESSION, {"key": key}, **FROM_PAGE)
     assert response.status == 403
     assert "may read" in refusal["error"]
 
@@ -91,12 +91,12 @@ def test_a_cookie_alone_changes_and_queries_nothing(embedded_service: QueryServi
     session = signed_in(embedded_service, embedded_service.key("org-1", Permission.ADMIN))
     forged = {"Cookie": session["Cookie"]}
     for path in (LIST, "/v1/report", "/v1/prices"):
-        assert answered(embedded_service, "POST", path, {}, **forged)[0].status == 401
+        assert fetched(embedded_service, "POST", path, {}, **forged)[0].status == 401
 
 
 def test_a_session_may_no_more_than_its_key(embedded_service: QueryService) -> None:
     session = signed_in(embedded_service, embedded_service.key("org-1", Permission.READ))
-    assert answered(embedded_service, "POST", "/v1/prices", {"model": "x"}, **session)[0].status == 403
+    assert fetched(embedded_service, "POST", "/v1/prices", {"model": "x"}, **session)[0].status == 403
 
 
 def test_a_session_ends_with_its_key_and_with_its_time(tmp_path: Path) -> None:
@@ -108,11 +108,11 @@ def test_a_session_ends_with_its_key_and_with_its_time(tmp_path: Path) -> None:
         assert shown is not None
         assert asyncio.run(service.keys.revoke_key("org-1", shown.id))
         service.clock.advance(seconds=6)
-        assert answered(service, "GET", SESSION, **session)[1]["data"] is None
-        assert answered(service, "POST", LIST, {"filter": "all"}, **session)[0].status == 401
-        assert answered(service, "GET", SESSION, **later)[1]["data"] is not None
+        assert fetched(service, "GET", SESSION, **session)[1]["data"] is None
+        assert fetched(service, "POST", LIST, {"filter": "all"}, **session)[0].status == 401
+        assert fetched(service, "GET", SESSION, **later)[1]["data"] is not None
         service.clock.advance(seconds=SESSION_S)
-        assert answered(service, "GET", SESSION, **later)[1]["data"] is None
+        assert fetched(service, "GET", SESSION, **later)[1]["data"] is None
 
 
 def test_a_cookie_that_was_tampered_with_is_none(embedded_service: QueryService) -> None:
@@ -120,12 +120,12 @@ def test_a_cookie_that_was_tampered_with_is_none(embedded_service: QueryService)
     payload, _, signature = session["Cookie"].removeprefix(f"{COOKIE}=").partition(".")
     for forged in (f"{payload}.{'0' * 64}", f"{payload}x.{signature}", payload, "", ".", "ä.b", "x" * 5000):
         headers = {**FROM_PAGE, "Cookie": f"{COOKIE}={forged}".encode().decode("latin-1")}
-        assert answered(embedded_service, "GET", SESSION, **headers)[1]["data"] is None
+        assert fetched(embedded_service, "GET", SESSION, **headers)[1]["data"] is None
 
 
 def test_signing_out_ends_the_cookie(embedded_service: QueryService) -> None:
     session = signed_in(embedded_service, embedded_service.key("org-1", Permission.READ))
-    response, _ = answered(embedded_service, "DELETE", SESSION, **session)
+    response, _ = fetched(embedded_service, "DELETE", SESSION, **session)
     assert "Max-Age=0" in (response.headers["Set-Cookie"] or "")
 
 

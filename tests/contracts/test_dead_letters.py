@@ -36,9 +36,9 @@ async def _opened(log: InJournal | InKafka) -> DeadLetters:
     return await KafkaDeadLetters.open(log.brokers, prefix=log.prefix)
 
 
-async def write_dead_letters(log: EventLog, *letters: DeadLetter) -> None:
+async def write_dead_letters(log: EventLog, *dead_letters: DeadLetter) -> None:
     source = await log.source()
-    await source.write_dead_letters(letters)
+    await source.write_dead_letters(dead_letters)
     await close_all(source)
 
 
@@ -46,15 +46,17 @@ async def write_dead_letters(log: EventLog, *letters: DeadLetter) -> None:
 async def test_dead_letters_are_read_as_they_were_dead_lettered_and_forgotten_where_that_can_be(
     log: InJournal | InKafka,
 ) -> None:
-    letters = await _opened(log)
-    assert [letter async for letter in letters.read()] == []
+    dead_letters = await _opened(log)
+    assert [dead_letter async for dead_letter in dead_letters.read()] == []
     many = [DeadLetter(payload=bytes(10_000), position=f"there:{i}", code="c", reason="r") for i in range(30)]
     await write_dead_letters(log, NO_EVENT, EVENT, *many)
-    assert [letter async for letter in letters.read()] == [NO_EVENT, EVENT, *many]
-    forgotten = await letters.forget([EVENT, *many])
-    assert [letter async for letter in letters.read()] == ([NO_EVENT] if forgotten else [NO_EVENT, EVENT, *many])
+    assert [dead_letter async for dead_letter in dead_letters.read()] == [NO_EVENT, EVENT, *many]
+    forgotten = await dead_letters.forget([EVENT, *many])
+    assert [dead_letter async for dead_letter in dead_letters.read()] == (
+        [NO_EVENT] if forgotten else [NO_EVENT, EVENT, *many]
+    )
     assert forgotten == isinstance(log, InJournal)
-    await letters.close()
+    await dead_letters.close()
 
 
 @pytest.fixture
@@ -80,8 +82,8 @@ def test_dead_letters_are_exported_whole_for_their_user_alone(journal: InJournal
     where = ("--data", str(journal.path.parent), "--export", str(file))
     assert farebox("dead-letters", *where).stdout == f"2 dead letters in {file}\n"
     kept = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [b64decode(letter["payload"]) for letter in kept] == [NO_EVENT.payload, EVENT.payload]
-    assert [letter["reason"] for letter in kept] == [NO_EVENT.reason, EVENT.reason]
+    assert [b64decode(dead_letter["payload"]) for dead_letter in kept] == [NO_EVENT.payload, EVENT.payload]
+    assert [dead_letter["reason"] for dead_letter in kept] == [NO_EVENT.reason, EVENT.reason]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again = farebox("dead-letters", *where)
     assert (again.returncode, "File exists" in again.stderr) == (1, True)
@@ -134,16 +136,16 @@ async def test_dead_letters_are_forgotten_though_a_damaged_file_beside_them_cann
     files = JournalFiles(path)
     files.begin_after(path, "for the test")
     await write_dead_letters(InJournal(path), EVENT)
-    letters = JournalDeadLetters(path)
+    dead_letters = JournalDeadLetters(path)
     old.execute("CREATE TRIGGER kept BEFORE DELETE ON dead_letter BEGIN SELECT RAISE(ABORT, 'damaged'); END")
     old.execute("INSERT INTO dead_letter VALUES ('there:1', 'c', 'r', 0, x'00')")
     old.commit()
     old.close()
-    listed = [letter async for letter in letters.read()]
+    listed = [dead_letter async for dead_letter in dead_letters.read()]
     assert len(listed) == 2
-    assert await letters.forget(listed) is False
-    assert [letter.position async for letter in letters.read()] == ["there:1"]
-    await letters.close()
+    assert await dead_letters.forget(listed) is False
+    assert [dead_letter.position async for dead_letter in dead_letters.read()] == ["there:1"]
+    await dead_letters.close()
 
 
 def test_no_dead_letters_are_said_to_be_none(tmp_path: Path) -> None:

@@ -59,13 +59,13 @@ async def outcome_of(pool: UpstreamPool, origin: Origin) -> int | Exception:
 class Resolver:
     """Names with one list of addresses after the other."""
 
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
+    def __init__(self, *addresses: list[str]) -> None:
+        self.addresses = list(addresses)
         self.asked: list[str] = []
 
     async def __call__(self, host: str, port: int) -> list[str]:  # noqa: ARG002
         self.asked.append(host)
-        return self.answers.pop(0)
+        return self.addresses.pop(0)
 
 
 def a_pool(resolver: Resolver, **parts: Any) -> UpstreamPool:
@@ -80,8 +80,8 @@ def named(port: int, reach: Reach) -> Origin:
 async def test_a_name_that_leads_inside_is_not_connected_to() -> None:
     provider = ScriptedProvider()
     async with provider.listening():
-        for answer in (["127.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["::ffff:127.0.0.1"], []):
-            resolver = Resolver(answer)
+        for addresses in (["127.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["::ffff:127.0.0.1"], []):
+            resolver = Resolver(addresses)
             pool = a_pool(resolver)
             got = await outcome_of(pool, named(provider.port, Reach.PUBLIC))
             assert isinstance(got, UpstreamUnavailable)

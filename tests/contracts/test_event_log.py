@@ -174,13 +174,13 @@ async def test_large_events_pass_whole(log: EventLog) -> None:
 
 async def test_dead_letters_are_kept_whole_and_once(log: EventLog) -> None:
     source = await log.source()
-    letters = [
+    dead_letters = [
         DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event"),
         DeadLetter(payload=b"", position="here:2", code="unsupported_version", reason="version 9"),
     ]
-    await source.write_dead_letters(letters)
+    await source.write_dead_letters(dead_letters)
     await source.write_dead_letters([])
-    assert sorted(await log.dead_letters(), key=lambda letter: letter.position) == letters
+    assert sorted(await log.dead_letters(), key=lambda dead_letter: dead_letter.position) == dead_letters
     await close_all(source)
 
 

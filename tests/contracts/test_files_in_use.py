@@ -43,7 +43,7 @@ async def a_journal(path: Path) -> AsyncIterator[Write]:
     """Each piece is opened beside those before it, as `farebox up` does."""
     source = JournalSource(path)
     sink = JournalSink(path, metrics=Metrics(), group_s=0.001)
-    letters = JournalDeadLetters(path)
+    dead_letters = JournalDeadLetters(path)
 
     async def write() -> None:
         await sink.publish(events(1)[0])
@@ -54,7 +54,7 @@ async def a_journal(path: Path) -> AsyncIterator[Write]:
     await JournalSource(path, consumer="another").close()
     await JournalDeadLetters(path).close()
     yield write
-    for each in (letters, sink, source):
+    for each in (dead_letters, sink, source):
         await each.close()
 
 

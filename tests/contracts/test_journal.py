@@ -435,9 +435,9 @@ async def test_a_consumer_that_has_been_gone_for_long_holds_nothing_back(path: P
 
 async def test_dead_letters_written_again_after_a_crash_are_kept_once(path: Path) -> None:
     source = JournalSource(path)
-    letter = DeadLetter(payload=b"?", position="journal:1/0", code="undecodable", reason="not an event")
-    await source.write_dead_letters([letter])
-    await source.write_dead_letters([letter])
+    dead_letter = DeadLetter(payload=b"?", position="journal:1/0", code="undecodable", reason="not an event")
+    await source.write_dead_letters([dead_letter])
+    await source.write_dead_letters([dead_letter])
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT count(*) FROM dead_letter").fetchone() == (1,)
     connection.close()
@@ -454,6 +454,6 @@ async def test_letters_that_somebody_else_put_back_while_they_are_read_are_left_
     reading = ours.read()
     assert await anext(reading) == first
     await theirs.forget([first, second])
-    assert [letter async for letter in reading] == [third]
+    assert [dead_letter async for dead_letter in reading] == [third]
     for each in (source, ours, theirs):
         await each.close()

@@ -480,13 +480,13 @@ async def test_the_dead_letters_of_a_damaged_file_are_listed_and_kept(path: Path
     await fill(path)
     last_page(path)
     JournalFiles(path).begin_after(path, "for the test")
-    letters = JournalDeadLetters(path)
-    assert [letter.payload async for letter in letters.read()] == [b"?"]
-    await letters.close()
+    dead_letters = JournalDeadLetters(path)
+    assert [dead_letter.payload async for dead_letter in dead_letters.read()] == [b"?"]
+    await dead_letters.close()
     (result,) = await salvaged_elsewhere(path)
     assert result.dead_letters == 1
     again = JournalDeadLetters(path)
-    assert [letter.payload async for letter in again.read()] == [b"?"]
+    assert [dead_letter.payload async for dead_letter in again.read()] == [b"?"]
     await again.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.key import Permission
 from services.key_secrets import hash_of
-from tests.contracts.test_dashboard_server import FROM_PAGE, SESSION, answered, signed_in
+from tests.contracts.test_dashboard_server import FROM_PAGE, SESSION, fetched, signed_in
 from tests.querying import Client, QueryService
 
 KEYS = "/v1/api-keys"
@@ -147,16 +147,16 @@ def test_a_session_manages_keys_by_the_page_only_and_ends_with_its_secret(admin:
     service = admin.service
     session = signed_in(service, admin.key)
     forged = {"Cookie": session["Cookie"]}
-    assert answered(service, "POST", KEYS, NEW, **forged)[0].status == 401
-    response, new = answered(service, "POST", KEYS, NEW | {"key_permissions": "r"}, **session)
+    assert fetched(service, "POST", KEYS, NEW, **forged)[0].status == 401
+    response, new = fetched(service, "POST", KEYS, NEW | {"key_permissions": "r"}, **session)
     assert response.status == 201
     reader = signed_in(service, new["data"]["apiKey"])
-    assert answered(service, "POST", KEYS, NEW, **reader)[0].status == 403
+    assert fetched(service, "POST", KEYS, NEW, **reader)[0].status == 403
     rotate = f"{KEYS}/{new['data']['id']}/rotate"
-    assert answered(service, "POST", rotate, {"overlap_s": 0}, **session)[0].status == 200
+    assert fetched(service, "POST", rotate, {"overlap_s": 0}, **session)[0].status == 200
     service.clock.advance(seconds=6)
-    assert answered(service, "GET", SESSION, **reader)[1]["data"] is None
-    response, refusal = answered(service, "POST", SESSION, {"key": new["data"]["apiKey"]}, **FROM_PAGE)
+    assert fetched(service, "GET", SESSION, **reader)[1]["data"] is None
+    response, refusal = fetched(service, "POST", SESSION, {"key": new["data"]["apiKey"]}, **FROM_PAGE)
     assert (response.status, "has a new secret" in refusal["error"]) == (401, True)
 
 

@@ -29,7 +29,7 @@ UNKNOWN = http_response(b'{"error":{"message":"no such model"}}', status="404 No
 TIMED_OUT = http_response(b"{}", status="504 Gateway Timeout")
 
 
-def answer(model: str) -> bytes:
+def response_of(model: str) -> bytes:
     return http_response(chat_response(model=model, prompt=10_000, cached=0, completion=1_000))
 
 
@@ -63,7 +63,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
         cache = SqliteCache(tmp_path / "cache.sqlite", max_bytes=2**20)
         stack.push_async_callback(cache.close)
         one = Two(await stack.enter_async_context(rig(cache=cache)), second)
-        one.first.script, second.script = [answer("gpt-4o-2024-08-06")], [answer("claude-haiku-4-5")]
+        one.first.script, second.script = [response_of("gpt-4o-2024-08-06")], [response_of("claude-haiku-4-5")]
         yield one
 
 

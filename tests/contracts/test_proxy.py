@@ -36,7 +36,7 @@ RESPONSES: dict[str, tuple[Sequence[Step], int, bytes, Outcome]] = {
         b"to the end!",
         Outcome.COMPLETED,
     ),
-    "after interim answers": (
+    "after interim responses": (
         [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + http_response(b"ok")],
         200,
         b"ok",

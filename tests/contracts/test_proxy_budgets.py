@@ -209,11 +209,11 @@ async def test_each_attempt_is_reserved_and_all_are_settled_together(tmp_path: P
     budget = a_budget("5")
     async with budgeted(tmp_path, budget) as it:
         it.proxy.provider.script = [http_response(b"{}", status="500 Oh")]
-        asking = asyncio.create_task(it.post(Helicone_Retry_Enabled="true", Helicone_Retry_Min_Timeout="50"))
+        sending = asyncio.create_task(it.post(Helicone_Retry_Enabled="true", Helicone_Retry_Min_Timeout="50"))
         while not it.proxy.provider.heads:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         it.proxy.provider.script = [ANSWER]
-        assert (await asking).status_code == 200
+        assert (await sending).status_code == 200
         assert len(it.proxy.provider.heads) == 2
         assert await it.counted(budget, "0.035")
 

@@ -353,7 +353,7 @@ async def test_the_body_is_not_waited_for_unless_the_cache_is_asked_for(tmp_path
         while not proxy.provider.heads:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         arrived.set()
-        await sending
+        assert (await sending).status_code == 200
 
 
 # Clients, unchanged

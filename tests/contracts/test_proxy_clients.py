@@ -524,12 +524,12 @@ class HeldSink:
 
     def __init__(self) -> None:
         self.events: list[ExchangeEvent] = []
-        self.verdict: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ack: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def publish(self, event: LogEntry) -> Awaitable[None]:
         assert isinstance(event, ExchangeEvent)
         self.events.append(event)
-        return asyncio.shield(self.verdict)
+        return asyncio.shield(self.ack)
 
     async def close(self) -> None: ...
 
@@ -552,9 +552,9 @@ async def test_strict_responses_end_only_when_their_event_is_durable(name: str, 
         assert len(sink.events) == 1
         assert not requesting.done()
         if durable:
-            sink.verdict.set_result(None)
+            sink.ack.set_result(None)
         else:
-            sink.verdict.set_exception(BrokerUnavailable("gone"))
+            sink.ack.set_exception(BrokerUnavailable("gone"))
         got = await requesting
     whole = got.endswith((b"whole", b"0\r\n\r\n", b"Content-Length: 0\r\nConnection: close\r\n\r\n"))
     assert whole == durable
@@ -570,7 +570,7 @@ async def test_a_strict_response_is_cut_off_when_its_event_is_not_durable_in_tim
         proxy.provider.script = [STRICT_RESPONSES[name]]
         got = await proxy.raw(head(CHAT, "Content-Length: 0"), timeout_s=3)
         assert proxy.metrics.get("proxy_strict_cut_total") == 1
-        sink.verdict.set_result(None)  # the event may be written all the same
+        sink.ack.set_result(None)  # the event may be written all the same
         await asyncio.sleep(0.05)
     assert not got.endswith((b"whole", b"0\r\n\r\n", b"Content-Length: 0\r\n\r\n"))
     assert len(sink.events) == 1

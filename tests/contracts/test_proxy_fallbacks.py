@@ -28,7 +28,7 @@ BUSY = http_response(b"{}", status="429 Too Many Requests")
 BAD = http_response(b'{"error":{"message":"no such model"}}', status="404 Not Found")
 
 
-def answer(model: str) -> bytes:
+def response_of(model: str) -> bytes:
     return http_response(chat_response(model=model, prompt=10_000, cached=0, completion=1_000))
 
 
@@ -60,7 +60,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
         proxy = await stack.enter_async_context(
             rig(provider=first, target_hosts=hosts, cache=cache, limit_stores=LimitStores(levels=MemoryLimits()))
         )
-        first.script, second.script = [answer("gpt-4o-2024-08-06")], [answer("gpt-4o-mini")]
+        first.script, second.script = [response_of("gpt-4o-2024-08-06")], [response_of("gpt-4o-mini")]
         yield Two(proxy, second)
 
 
@@ -85,7 +85,7 @@ async def test_the_first_entry_is_the_target_and_the_others_are_not_called(two: 
         ([500, {"from": 429, "to": 429}], BUSY, "1"),
         ([], BUSY, "0"),
         ([], Do.RESET, "1"),
-        ([200], answer("gpt-4o-2024-08-06"), "1"),
+        ([200], response_of("gpt-4o-2024-08-06"), "1"),
     ],
 )
 async def test_an_entry_is_left_for_the_statuses_in_its_codes_and_without_a_response(

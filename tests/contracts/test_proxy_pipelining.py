@@ -50,7 +50,7 @@ async def requested_twice(proxy: Rig, first: bytes, then: bytes, *, until: bytes
 LATE_BODIES: dict[str, tuple[str, Sequence[str], bytes, Sequence[Step], bytes]] = {
     # path, its lines, its body, how the first one gets a response, what the client reads before it sends the body
     "after its turn": (RESPONSES, [LENGTH], BODY, [http_response(b"ok")], b"ok"),
-    "behind a slow answer": (RESPONSES, [LENGTH], BODY, [IDLE_S + 0.3, http_response(b"ok")], b"ok"),
+    "behind a slow response": (RESPONSES, [LENGTH], BODY, [IDLE_S + 0.3, http_response(b"ok")], b"ok"),
     "in chunks": (RESPONSES, ["Transfer-Encoding: chunked"], IN_CHUNKS, [http_response(b"ok")], b"ok"),
     "for chat, where bodies are kept": (CHAT, [LENGTH], BODY, [http_response(b"ok")], b"ok"),
     "when it is asked for": (RESPONSES, [LENGTH, "Expect: 100-continue"], BODY, [http_response(b"ok")], b" 100 "),

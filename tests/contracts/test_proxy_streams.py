@@ -277,7 +277,7 @@ def _unframed(got: bytes) -> bytes:
     return body
 
 
-async def _answered(proxy: Rig) -> bytes:
+async def _response_of(proxy: Rig) -> bytes:
     reader, writer = await proxy.connect()
     writer.write(head(CHAT, f"Content-Length: {len(BODY)}") + BODY)
     async with asyncio.timeout(5):
@@ -293,7 +293,7 @@ async def test_wherever_a_provider_breaks_off_the_client_gets_its_part_and_the_r
         for cut in range(len(REPORTED)):
             script: list[Step] = [chunked(REPORTED[:cut], end=b"") if cut else chunked(end=b""), Do.CLOSE]
             proxy.provider.script = script
-            got = await _answered(proxy)
+            got = await _response_of(proxy)
             removal = UsageRemoval()
             left = removal.feed(REPORTED[:cut]) + removal.close()
             assert _unframed(got) == left

@@ -211,6 +211,6 @@ async def test_a_page_of_an_allowed_origin_may_ask_call_and_see_the_response() -
 
 async def test_without_the_setting_a_preflight_is_the_providers(proxy: Rig) -> None:
     async with proxy.client() as client:
-        asking = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
-        assert (await client.options("/oai/v1/x", headers=asking)).status_code == 200
+        preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+        assert (await client.options("/oai/v1/x", headers=preflight)).status_code == 200
         assert proxy.provider.heads[0].startswith(b"OPTIONS /v1/x ")

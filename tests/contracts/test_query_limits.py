@@ -147,18 +147,18 @@ def test_a_query_ends_in_the_engine_when_its_client_disconnects(
 
 
 class CountingWarehouse(AwayWarehouse):
-    """Answers each query once `answer` is set, with its number."""
+    """Answers each query once `released` is set, with its number."""
 
     def __init__(self) -> None:
         self.begun = 0
         self.ended = 0
-        self.answer = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def query(self, _: Statement) -> list[dict[str, Any]]:
         self.begun += 1
         number = self.begun
         try:
-            await self.answer.wait()
+            await self.released.wait()
         finally:
             self.ended += 1
         return [{"number": number}]
@@ -179,7 +179,7 @@ async def test_ten_who_ask_the_same_are_one_query_and_each_has_rows_of_its_own()
     fair = FairWarehouse(engine)
     asked = [asyncio.create_task(fair.query(_statement(p0=1))) for _ in range(10)]
     await _settled()
-    engine.answer.set()
+    engine.released.set()
     found = await asyncio.gather(*asked)
     found[0][0]["number"] = "changed"
     assert (engine.begun, found[1:]) == (1, [[{"number": 1}]] * 9)
@@ -198,7 +198,7 @@ async def test_what_the_first_does_to_its_rows_at_once_no_other_sees() -> None:
 
     asked = [asyncio.create_task(change_number(10 + place)) for place in range(3)]
     await _settled()
-    engine.answer.set()
+    engine.released.set()
     assert (engine.begun, await asyncio.gather(*asked)) == (1, [1, 1, 1])
 
 
@@ -209,7 +209,7 @@ async def test_nothing_is_shared_with_another_organization_or_another_value() ->
     different = (_statement(p0=1), _statement("org-2", p0=1), _statement(p0=2))
     asked = [asyncio.create_task(fair.query(statement)) for statement in different]
     await _settled()
-    engine.answer.set()
+    engine.released.set()
     assert sorted(rows[0]["number"] for rows in await asyncio.gather(*asked)) == [1, 2, 3]
 
 
@@ -222,7 +222,7 @@ async def test_who_has_a_newer_seal_does_not_get_the_rows_of_an_older_query() ->
     seals[0] = time.monotonic() + 0.001  # the log was looked at after the first query began
     second = asyncio.create_task(fair.query(_statement()))
     await _settled()
-    engine.answer.set()
+    engine.released.set()
     assert (await first, await second) == ([{"number": 1}], [{"number": 2}])
 
 
@@ -235,7 +235,7 @@ async def test_rows_are_not_older_than_what_was_written_through_the_same_warehou
     await fair.execute(_statement())
     second = asyncio.create_task(fair.query(_statement()))
     await _settled()
-    engine.answer.set()
+    engine.released.set()
     assert (await first, await second) == ([{"number": 1}], [{"number": 2}])
 
 
@@ -252,6 +252,6 @@ async def test_a_shared_query_goes_on_until_the_last_who_waits_for_it_leaves() -
     again = asyncio.create_task(fair.query(_statement()))  # it must not get what is being cancelled
     await _settled()
     assert (engine.begun, engine.ended) == (2, 1)
-    engine.answer.set()
+    engine.released.set()
     assert await again == [{"number": 2}]
     assert fair.is_idle

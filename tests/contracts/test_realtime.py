@@ -230,7 +230,7 @@ async def test_a_client_is_read_whose_turn_came_late(talk: Talk, monkeypatch: py
     async with connect(talk.url(), additional_headers=HEADERS, **PLAINLY) as socket:
         await socket.recv()
         await socket.send('{"type":"response.create"}')
-        await asyncio.wait_for(socket.recv(), 10)
+        assert b"response." in await asyncio.wait_for(socket.recv(decode=False), 10)
 
 
 async def test_who_may_not_connect_is_told_in_http(talk: Talk) -> None:

@@ -182,12 +182,12 @@ async def test_what_is_generated_when_a_limit_is_used_up_is_the_last_of_its_sess
 
 
 async def test_close_codes_of_both_sides_pass_and_end_the_session() -> None:
-    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         received = await reader.readexactly(6 + 2)
         assert received[:2] == b"\x88\x82"
         writer.write(frame(CLOSE, b"\x0b\xb8done"))  # and leaves it to the other side to close
 
-    async with opened(answers) as socket:
+    async with opened(respond) as socket:
         socket.send(CLOSE, b"\x03\xe8")
         assert await socket.rest() == frame(CLOSE, b"\x0b\xb8done")
         await socket.proxy.events(0)

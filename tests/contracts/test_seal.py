@@ -107,8 +107,8 @@ async def test_the_log_says_what_is_counted_also_while_nobody_reads_it(log: InJo
 async def test_dead_letters_are_in_the_snapshot(log: InJournal | InKafka) -> None:
     sink, source, positions = await log.sink(), await log.source(), positions_of(log)
     await publish_all(sink, events(1))
-    letter = DeadLetter(payload=b"?", position="1", code=UndecodableEvent.code, reason="no event")
-    await source.write_dead_letters([letter])
+    dead_letter = DeadLetter(payload=b"?", position="1", code=UndecodableEvent.code, reason="no event")
+    await source.write_dead_letters([dead_letter])
     await standing(positions)
     assert (await positions.snapshot()).dead_letters == 1
     await close_all(source, sink)

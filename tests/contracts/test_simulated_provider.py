@@ -13,6 +13,7 @@ import pytest
 from services.simulator.server import SimulatedProvider
 
 LONG = "All the terms of the contract. " * 400
+ONCE = {"Connection": "close"}  # each client sends one request, and nobody closes it
 
 
 @pytest.fixture
@@ -22,11 +23,11 @@ def provider() -> Iterator[SimulatedProvider]:
 
 
 def _openai(provider: SimulatedProvider) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{provider.url}/v1", api_key="sk-x", max_retries=0)
+    return openai.OpenAI(base_url=f"{provider.url}/v1", api_key="sk-x", max_retries=0, default_headers=ONCE)
 
 
 def _anthropic(provider: SimulatedProvider) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=provider.url, api_key="sk-x", max_retries=0)
+    return anthropic.Anthropic(base_url=provider.url, api_key="sk-x", max_retries=0, default_headers=ONCE)
 
 
 def test_a_chat_response_names_the_dated_model_and_its_usage(provider: SimulatedProvider) -> None:

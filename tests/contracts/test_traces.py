@@ -57,8 +57,11 @@ def a_traced_program(proxy_url: str, provider_url: str) -> None:
     instrumentor = OpenAIInstrumentor()
     instrumentor.instrument(tracer_provider=traces)
     try:
-        with traces.get_tracer("shop").start_as_current_span("answer the customer"):
-            OpenAI(api_key="sk-provider", base_url=f"{provider_url}/v1").chat.completions.create(
+        with (
+            OpenAI(api_key="sk-provider", base_url=f"{provider_url}/v1") as client,
+            traces.get_tracer("shop").start_as_current_span("reply to the customer"),
+        ):
+            client.chat.completions.create(
                 model="gpt-4o-mini", messages=[{"role": "user", "content": "Where is my order?"}]
             )
     finally:

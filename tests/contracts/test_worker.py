@@ -126,7 +126,7 @@ class Bench:
 
     @property
     def dead_lettered(self) -> list[tuple[str, str]]:
-        return [(letter.position, letter.code) for letter in self.log.dead_letters.values()]
+        return [(dead_letter.position, dead_letter.code) for dead_letter in self.log.dead_letters.values()]
 
 
 async def _until(true: Callable[[], bool]) -> None:
@@ -334,14 +334,14 @@ def test_an_event_that_meets_a_bug_of_ours_is_dead_lettered_without_its_text_and
     batch = deliveries_of("org-1", "org-broken", "org-2")
     piece = rows.rows_of(batch, 0, BrokenBooks())
     assert [row.record.organization_id for row in piece.rows] == ["org-1", "org-2"]
-    (letter,) = piece.letters
-    assert (letter.position, letter.code, letter.payload) == ("memory:1", "unreadable", batch[1].payload)
-    assert letter.reason.startswith("KeyError in test_worker.py, line ")
+    (dead_letter,) = piece.dead_letters
+    assert (dead_letter.position, dead_letter.code, dead_letter.payload) == ("memory:1", "unreadable", batch[1].payload)
+    assert dead_letter.reason.startswith("KeyError in test_worker.py, line ")
 
 
 def test_of_the_bugs_that_a_batch_meets_one_line_reports(caplog: pytest.LogCaptureFixture) -> None:
     batch = [*deliveries_of("org-broken", "org-1", "org-mistaken", "org-broken"), Delivery(payload=b"", position="")]
-    assert len(rows.rows_of(batch, 0, BrokenBooks()).letters) == 4
+    assert len(rows.rows_of(batch, 0, BrokenBooks()).dead_letters) == 4
     (line,) = caplog.records
     reasons = vars(line)["reasons"]
     assert {reason.partition(" ")[0]: count for reason, count in reasons.items()} == {"KeyError": 2, "ValueError": 1}

@@ -110,8 +110,8 @@ def test_an_alert_is_made_beside_its_back_test_edited_muted_and_deleted(page: Pa
     form.get_by_label("Calendar", exact=True).select_option("day")
     form.get_by_text("in steps of percent").click()
     form.get_by_label("100 percent are").fill("40")
-    verdict = page.locator("[data-fired]")
-    verdict.wait_for()
+    sentence = page.locator("[data-fired]")
+    sentence.wait_for()
     wanted = {
         "name": "preview",
         "metric": "cost",
@@ -122,7 +122,7 @@ def test_an_alert_is_made_beside_its_back_test_edited_muted_and_deleted(page: Pa
         "filter": {"request_response_rmt": {"properties": {"Feature": {"equals": "chat"}}}},
     }
     tried = demo.post("/v1/alert/backtest", **wanted, since="30d")
-    expect(verdict).to_have_attribute("data-fired", str(tried["fired"]))
+    expect(sentence).to_have_attribute("data-fired", str(tried["fired"]))
     page.wait_for_url(re.compile("draft="))
     complete(page)
     page.screenshot(path=OUTPUT / "alert-form.png", full_page=True)

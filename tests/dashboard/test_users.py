@@ -142,7 +142,7 @@ def test_margin_is_there_once_value_is_given(page: Page, demo: Demo) -> None:
     finally:
         url = f"{demo.query_url}/v1/value/{entry['id']}"
         headers = {"Authorization": f"Bearer {demo.key}"}
-        urllib.request.urlopen(urllib.request.Request(url, None, headers, method="DELETE"), timeout=60)
+        urllib.request.urlopen(urllib.request.Request(url, None, headers, method="DELETE"), timeout=60).close()
 
 
 def test_each_click_goes_deeper_until_the_receipt(page: Page, demo: Demo) -> None:

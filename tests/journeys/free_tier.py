@@ -43,8 +43,8 @@ def the_application_asks_and_limits_by_itself(story: Story) -> None:
     total = sum(story.ledger[one] for one in made)
     assert str(reason) == "Monthly limit reached. Upgrade to premium."
     assert total - story.ledger[made[-1]] <= limit < total
-    told = spend_by_now(story, user="self-limited")
-    assert (told["spent_usd"], told["freshness"]["source"]) == (total, "ledger")
+    shown = spend_by_now(story, user="self-limited")
+    assert (shown["spent_usd"], shown["freshness"]["source"]) == (total, "ledger")
     assert call("self-limited", "premium") in story.ledger
 
 
@@ -56,8 +56,8 @@ def one_budget_limits_each_free_user(story: Story, env: Mapping[str, str]) -> No
     assert isinstance(refusal, RateLimitError)
     assert refusal.response.headers["X-Helicone-Error"] == "budget_exceeded"
     assert "'free tier'" in str(refusal)
-    told = spend(story, user="ann", budget="free tier")
-    assert (told["spent_usd"], told["remaining_usd"]) == (total, LIMIT_USD - total)
+    shown = spend(story, user="ann", budget="free tier")
+    assert (shown["spent_usd"], shown["remaining_usd"]) == (total, LIMIT_USD - total)
     assert 0 < total <= LIMIT_USD
     for user, tier in (("ann", "premium"), ("bea", "free")):
         assert story.message(User_Id=user, Property_UserTier=tier) in story.ledger, "it is not theirs"

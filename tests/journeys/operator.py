@@ -335,9 +335,9 @@ class Operator:
             created_at=datetime.now(UTC),
             tags=RequestTags(user_id=FORGOTTEN),
         )
-        letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
+        dead_letter = DeadLetter(payload=encode_event(event), position="journey:1", code="unstorable", reason="a test")
         source = await open_event_source(self._env["FAREBOX_EVENT_LOG"], group="journey", metrics=Metrics())
-        await source.write_dead_letters([letter])
+        await source.write_dead_letters([dead_letter])
         await source.close()
 
     def refused_to_start(self, *command: str) -> None:

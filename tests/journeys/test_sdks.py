@@ -53,7 +53,7 @@ def _node() -> str:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, bool], dict[str, Any]]]:
+def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, bool], dict[str, Any]]]:
     """What each call said, by its name and whether it was streamed, with its row under "row"."""
     if not Path(INSTALLED, "installed").exists():
         pytest.skip("the SDKs are not installed: make sdks")
@@ -115,9 +115,9 @@ def _called(proxy_url: str, key: str, provider_url: str) -> list[dict[str, Any]]
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("sdk", EXPECTED)
 def test_a_call_is_answered_and_costs_what_the_provider_bills(
-    told: dict[tuple[str, bool], dict[str, Any]], sdk: str, stream: bool
+    called: dict[tuple[str, bool], dict[str, Any]], sdk: str, stream: bool
 ) -> None:
-    one = told[sdk, stream]
+    one = called[sdk, stream]
     assert (one["error"], one["text"]) == ("", TEXT)
     provider, model, *parts = EXPECTED[sdk]
     row = one["row"]
@@ -128,10 +128,10 @@ def test_a_call_is_answered_and_costs_what_the_provider_bills(
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 def test_what_helicone_async_logs_costs_what_it_says_was_used(
-    told: dict[tuple[str, bool], dict[str, Any]], stream: bool
+    called: dict[tuple[str, bool], dict[str, Any]], stream: bool
 ) -> None:
     """It leaves out cached input, so all counts as read anew, and the usage of streams, whose cost is then unknown."""
-    one = told["helicone_async", stream]
+    one = called["helicone_async", stream]
     assert (one["error"], one["text"]) == ("", TEXT)
     row = one["row"]
     assert (row["provider"], row["model"], row["properties"]) == (*_OPENAI[:2], {"Sdk": "helicone_async"})
@@ -139,5 +139,5 @@ def test_what_helicone_async_logs_costs_what_it_says_was_used(
     assert (row["cost_state"], row["cost_usd"]) == (("no_usage", None) if stream else ("priced", in_full))
 
 
-def test_every_call_is_expected(told: dict[tuple[str, bool], dict[str, Any]]) -> None:
-    assert {sdk for sdk, _ in told} == {*EXPECTED, "helicone_async"}
+def test_every_call_is_expected(called: dict[tuple[str, bool], dict[str, Any]]) -> None:
+    assert {sdk for sdk, _ in called} == {*EXPECTED, "helicone_async"}

@@ -7,11 +7,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.alert import Alert, AlertProgress, AlertWindow, CalendarUnit, GroupBy, Told
+from schemas.alert import Alert, AlertProgress, AlertWindow, CalendarUnit, GroupBy, PendingNotice
 from schemas.notice import NoticeKind
 from services.domain.alerts.machine import Look, Observation
 from services.domain.alerts.notices import last_notices, late_notices, notices_of
-from services.domain.alerts.turn import look_back, take_turn, with_told_channels
+from services.domain.alerts.turn import look_back, take_turn, with_notified_channels
 from services.domain.alerts.windows import closed_before, window_at
 from services.domain.messages.content import content_of
 from services.domain.messages.pagerduty import pagerduty_payload
@@ -34,8 +34,8 @@ class Pager:
     def __init__(self) -> None:
         self.open: set[str] = set()
 
-    def take(self, told: list[Told]) -> None:
-        for one in told:
+    def take(self, notices: list[PendingNotice]) -> None:
+        for one in notices:
             event = pagerduty_payload(one.notice, content_of(one.notice, ""))
             key = str(event["dedup_key"])
             if event["event_action"] == "trigger":
@@ -56,8 +56,8 @@ class Watched:
         rule, window = self.alert.rule, window_at(self.alert.rule.window, at)
         look = Look(at=at, period=None if window.closes is None else window.start, closes=window.closes)
         turn = take_turn(rule, self.progress, seen(values), look, muted=muted)
-        self._tell(notices_of(self.alert, turn, look, window, None, at=at))
-        self.progress = with_told_channels(turn.progress, self.alert)
+        self._send(notices_of(self.alert, turn, look, window, None, at=at))
+        self.progress = with_notified_channels(turn.progress, self.alert)
 
     def look_back(self, at: datetime, values: dict[str, int]) -> None:
         if self.alert.rule.window.calendar is None:
@@ -65,12 +65,12 @@ class Watched:
         [window] = closed_before(self.alert.rule.window, at, 1)
         late = late_notices(self.alert, seen(values), window, None, at=at)
         back = look_back(self.alert.rule, self.progress, late, self._known, at)
-        self._tell(list(back.told))
-        self.progress = with_told_channels(back.progress, self.alert)
+        self._send(list(back.notices))
+        self.progress = with_notified_channels(back.progress, self.alert)
 
-    def _tell(self, told: list[Told]) -> None:
-        self._known |= {one.notice.notice_id for one in told}
-        self.pager.take(told)
+    def _send(self, notices: list[PendingNotice]) -> None:
+        self._known |= {one.notice.notice_id for one in notices}
+        self.pager.take(notices)
 
 
 def seen(values: dict[str, int]) -> dict[str, Observation]:
@@ -103,7 +103,7 @@ def test_when_all_is_quiet_no_incident_is_open(
         it.look(at, {})
     assert it.pager.open == set()
     assert it.progress.groups == {}
-    assert it.progress.told_channels == ()
+    assert it.progress.notified_channels == ()
 
 
 @settings(deadline=None, max_examples=40)
@@ -122,5 +122,5 @@ def test_whoever_was_told_is_told_of_the_end_also_when_the_alert_has_other_chann
     it.alert = msgspec.structs.replace(it.alert, channel_ids=("hook",))
     window, look = window_at(it.alert.rule.window, START + 2 * HOUR), Look(at=START + 2 * HOUR, period=None)
     turn = take_turn(it.alert.rule, it.progress, seen({"": 1}), look)
-    [told] = notices_of(it.alert, turn, look, window, None, at=look.at)
-    assert (told.notice.kind, told.channel_ids) == (NoticeKind.RESOLVED, ("hook", "pager", "mail"))
+    [notice] = notices_of(it.alert, turn, look, window, None, at=look.at)
+    assert (notice.notice.kind, notice.channel_ids) == (NoticeKind.RESOLVED, ("hook", "pager", "mail"))

@@ -1,4 +1,4 @@
-"""Laws of anomalies: silence about seasons and noise, no spike is missed, and no unit or order changes an answer."""
+"""Laws of anomalies: silence about seasons and noise, no spike is missed, and no unit or order changes a result."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -100,7 +100,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
     "JSON": partial(record, content_type="application/json"),
     "form": partial(record, content_type=FORM),
     "cut JSON": record_of_cut,
-    "cut answer": record_of_cut_response,
+    "truncated response": record_of_cut_response,
     "body to ask in": ask_usage,
     "stream to take usage out of": take_out_usage,
     "logged call": logged,

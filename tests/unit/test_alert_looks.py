@@ -1,4 +1,4 @@
-"""What one look at an alert leaves behind, also where the warehouse refuses or does not answer."""
+"""What one look at an alert leaves behind, also where the warehouse refuses or does not respond."""
 
 import asyncio
 from collections.abc import Callable, Sequence, Set
@@ -28,11 +28,11 @@ class Kept:
 
     async def keep_turn(self, turn: KeptTurn) -> int:
         self.turns.append(turn)
-        return len(turn.told)
+        return len(turn.notices)
 
     async def notices_among(self, ids: Sequence[str]) -> Set[str]:
         """All that was to be written."""
-        return {one.notice.notice_id for turn in self.turns for one in turn.told} & {*ids}
+        return {one.notice.notice_id for turn in self.turns for one in turn.notices} & {*ids}
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a look does not need {name}")
@@ -41,15 +41,15 @@ class Kept:
 class Costing:
     """A warehouse in which each of `users` has ten requests of 200 dollars; `refusal` meets later queries."""
 
-    def __init__(self, refusal: FareboxError | None = None, *, answered: int = 1, users: int = 0) -> None:
+    def __init__(self, refusal: FareboxError | None = None, *, served: int = 1, users: int = 0) -> None:
         self._users = users
         self._refusal = refusal
-        self._answered = answered
+        self._served = served
         self._asked: list[Statement] = []
 
     async def query(self, statement: Statement) -> list[dict[str, Any]]:
         self._asked.append(statement)
-        if self._refusal is not None and len(self._asked) > self._answered:
+        if self._refusal is not None and len(self._asked) > self._served:
             raise self._refusal
         figures = {"m0": 10, "m1": Decimal(200)}
         return [{"total": 1} | figures, *({"total": 0, "d0": f"user-{at}"} | figures for at in range(self._users))]
@@ -64,10 +64,10 @@ def looked(alert: Alert, warehouse: Costing, look: Callable[[Looks], Any]) -> Ke
     return turn
 
 
-@pytest.mark.parametrize("refusal", [QueryLimitExceeded("too much"), StoreUnavailable("no answer")])
+@pytest.mark.parametrize("refusal", [QueryLimitExceeded("too much"), StoreUnavailable("no response")])
 def test_an_alert_fires_where_its_drivers_cannot_be_read(refusal: FareboxError) -> None:
     turn = looked(an_alert(100), Costing(refusal), lambda looks: looks.look(AlertProgress(), NOON, complete=True))
-    assert [(one.notice.kind, one.notice.value, one.notice.drivers) for one in turn.told] == [
+    assert [(one.notice.kind, one.notice.value, one.notice.drivers) for one in turn.notices] == [
         (NoticeKind.FIRING, Decimal(200), ())
     ]
     assert turn.progress.evaluated_until == NOON
@@ -77,7 +77,7 @@ def test_an_alert_fires_where_its_drivers_cannot_be_read(refusal: FareboxError) 
 def test_a_refused_look_is_made_once_and_covers_what_the_seal_does(
     complete: bool, evaluated_until: datetime, raised_until: datetime | None
 ) -> None:
-    refusing = Costing(QueryLimitExceeded("too much"), answered=0)
+    refusing = Costing(QueryLimitExceeded("too much"), served=0)
     before = AlertProgress(turn=7, evaluated_until=START)
     turn = looked(an_alert(100), refusing, lambda looks: looks.look(before, NOON, complete=complete))
     after = turn.progress
@@ -93,5 +93,5 @@ def test_late_crossings_of_all_groups_are_told() -> None:
     for hour in range(3):
         asyncio.run(looks.look_back(progress, [day], NOON + timedelta(hours=hour)))
         progress = kept.turns[-1].progress
-    assert [len(turn.told) for turn in kept.turns] == [20, 5, 0]
-    assert len({one.notice.notice_id for turn in kept.turns for one in turn.told}) == 25
+    assert [len(turn.notices) for turn in kept.turns] == [20, 5, 0]
+    assert len({one.notice.notice_id for turn in kept.turns for one in turn.notices}) == 25

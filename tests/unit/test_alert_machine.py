@@ -20,7 +20,7 @@ from schemas.alert import (
     GroupState,
 )
 from schemas.notice import NoticeKind
-from services.domain.alerts.machine import Look, Observation, step, told
+from services.domain.alerts.machine import Look, Observation, notified, step
 from services.domain.alerts.notices import late_notices, notices_of
 from services.domain.alerts.schedule import due_until, points, windows_to_recheck
 from services.domain.alerts.turn import MAX_GROUPS, MAX_SINGLE, SUMMARY_EVERY, look_back, take_turn
@@ -51,7 +51,7 @@ def story(rule: AlertRule, *values: tuple[float, object]) -> list[str]:
         made = step(rule, state, value if isinstance(value, Observation) else seen(value), look)
         state = made.state
         if made.event is not None:
-            state = told(state, made.event, look.at)
+            state = notified(state, made.event, look.at)
             texts.append(f"{minutes:g} {made.event.kind} {made.event.state}")
     return texts
 
@@ -166,7 +166,7 @@ def test_before_all_is_known_things_only_become_worse() -> None:
     rule, early = a_rule(100, window=HOURLY), START + 5 * MINUTE
     raised = step(rule, GroupState(), seen(120), a_look(rule, early, complete=False))
     assert raised.event is not None
-    fired = told(raised.state, raised.event, early)
+    fired = notified(raised.state, raised.event, early)
     assert step(rule, fired, seen(1), a_look(rule, early + MINUTE, complete=False)).state == fired
     # What is complete and older says nothing of the time after it.
     assert step(rule, fired, seen(1), a_look(rule, early - MINUTE)).state == fired
@@ -191,7 +191,7 @@ def test_thresholds_may_be_edited_within_a_period(
     old, new = a_rule(*before), a_rule(*after)
     fired = step(old, GroupState(), seen(first), a_look(old, START + MINUTE))
     assert fired.event is not None
-    state = told(fired.state, fired.event, START + MINUTE)
+    state = notified(fired.state, fired.event, START + MINUTE)
     event = step(new, state, seen(then), a_look(new, START + 2 * MINUTE)).event
     assert ([] if event is None else [f"{event.kind} {event.state}"]) == expected
 
@@ -247,9 +247,9 @@ def test_a_summary_closes_its_incident_where_no_group_fires_any_more(still: int,
     fired = take_turn(alert.rule, AlertProgress(), storm(30), a_look(alert.rule, START + MINUTE)).progress
     look = a_look(alert.rule, START + 20 * MINUTE)
     turn = take_turn(alert.rule, fired, storm(30, 1) | storm(still), look)
-    (told,) = notices_of(alert, turn, look, window_at(alert.rule.window, look.at), None, at=look.at)
-    assert (told.notice.kind, told.notice.level) == (NoticeKind.SUMMARY, level)
-    assert pagerduty_payload(told.notice, content_of(told.notice, ""))["event_action"] == action
+    (notice,) = notices_of(alert, turn, look, window_at(alert.rule.window, look.at), None, at=look.at)
+    assert (notice.notice.kind, notice.notice.level) == (NoticeKind.SUMMARY, level)
+    assert pagerduty_payload(notice.notice, content_of(notice.notice, ""))["event_action"] == action
 
 
 def test_a_summary_of_what_is_resolved_opens_no_incident_for_groups_that_were_told_of_one_by_one() -> None:
@@ -308,8 +308,8 @@ def test_what_is_found_late_of_many_groups_is_told_hour_by_hour() -> None:
     for minutes in range(0, 130, 10):
         back = look_back(alert.rule, progress, late, known, day.end + minutes * MINUTE)
         progress = back.progress
-        known |= {one.notice.notice_id for one in back.told}
-        counts.append(len(back.told))
+        known |= {one.notice.notice_id for one in back.notices}
+        counts.append(len(back.notices))
     assert counts == [20, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0]
     assert len(known) == 50
 

@@ -146,10 +146,10 @@ class HeldSink:
     """An EventSink whose events become durable when the test says so."""
 
     def __init__(self) -> None:
-        self.verdict: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ack: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def publish(self, event: ExchangeEvent) -> Awaitable[None]:  # noqa: ARG002
-        return self.verdict
+        return self.ack
 
     async def close(self) -> None: ...
 
@@ -164,6 +164,6 @@ async def test_a_response_that_was_cut_off_for_want_of_a_receipt_is_over_once_th
     for _ in range(2):
         line.exchange.check(late_s)
         assert (line.responses, line.client.closed) == (1, True)
-    sink.verdict.set_result(None)
+    sink.ack.set_result(None)
     await asyncio.sleep(0)
     assert line.responses == 1

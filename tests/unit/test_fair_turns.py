@@ -40,8 +40,8 @@ async def test_who_cannot_wait_or_waits_too_long_is_told_so_and_leaves_nothing_b
             raise AssertionError("it is not its turn")
 
     async with turns.turn("acme"):
-        told = await asyncio.gather(*(work() for _ in range(3)), return_exceptions=True)
-    assert [(type(one), str(one)) for one in told] == [
+        results = await asyncio.gather(*(work() for _ in range(3)), return_exceptions=True)
+    assert [(type(one), str(one)) for one in results] == [
         (Busy, "it did not come"),
         (Busy, "it did not come"),
         (Busy, "too many wait"),

@@ -15,7 +15,7 @@ from schemas.api.seal import SealView
 from schemas.price import CostState
 from schemas.seal import SealState
 from services.cli.client import as_json
-from services.cli.report import SealedSummary, compile_report
+from services.cli.report.summary import SealedSummary, compile_report
 from services.cli.terminal import percent, usd
 
 

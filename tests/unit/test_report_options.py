@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import InvalidRequest
-from services.cli.report_options import filter_given, groupings, names_given, period_given
+from services.cli.report.options import filter_given, groupings, names_given, period_given
 from services.sql.parse import parse_filter
 
 

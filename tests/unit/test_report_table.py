@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from services.cli.anomalies import SealedAnomalies, anomaly_lines
-from services.cli.report_table import SealedReport, report_lines
+from services.cli.report.anomalies import SealedAnomalies, anomaly_lines
+from services.cli.report.table import SealedReport, report_lines
 from services.settings.processes import ReportSettings
 from tests.unit.test_report import a_seal
 

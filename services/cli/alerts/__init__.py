@@ -1,1 +1,1 @@
-"""`farebox alerts ...`: what people are told of, through the query service. Start reading in `commands.py`."""
+"""`farebox alerts ...`: alerts, through the query service. Start reading in `commands.py`."""

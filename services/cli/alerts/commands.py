@@ -1,4 +1,4 @@
-"""`farebox alerts ...`: what an operator types to be told of costs and errors in time."""
+"""`farebox alerts ...`: what an operator types to hear of costs and errors in time."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -24,8 +24,8 @@ from services.cli.alerts.rule import (
     Percents,
     ThresholdOption,
     WindowOption,
+    notification_options,
     rule_body,
-    told_when,
 )
 from services.cli.client import QueryApi
 from services.cli.named import id_of
@@ -46,7 +46,7 @@ from services.cli.terminal import compile_lines, console, escape, sanitize
 from services.domain.alerts.metrics import METRICS
 from services.domain.alerts.rule import metric_named
 
-alerts = typer.Typer(help="Be told of costs, errors and latency in time.", no_args_is_help=True)
+alerts = typer.Typer(help="Notify people of costs, errors and latency in time.", no_args_is_help=True)
 
 _LIST: Final = "/v1/alert/query"
 
@@ -79,7 +79,7 @@ def create_alert(
     aggregation: AggregationOption = None,
     when: ConditionOption = Condition.THRESHOLD,
     side: DirectionOption = Direction.ABOVE,
-    email: Annotated[list[str] | None, typer.Option(help="Whom to tell by mail. Repeatable.")] = None,
+    email: Annotated[list[str] | None, typer.Option(help="Whom to notify by mail. Repeatable.")] = None,
     slack: Annotated[list[str] | None, typer.Option(help="A Slack channel, such as #alerts. Repeatable.")] = None,
     channel: Annotated[
         list[str] | None, typer.Option(metavar="CHANNEL", help="A channel's name or id. Repeatable.")
@@ -88,7 +88,7 @@ def create_alert(
         str, typer.Option(help="For how long nothing must be reached before it is resolved. Default: 5m.")
     ] = "",
     renotify: Annotated[str, typer.Option(help="After how long people are reminded, such as 4h. Default: never.")] = "",
-    no_data: Annotated[bool, typer.Option("--notify-no-data", help="Tell when no request is in a window.")] = False,
+    no_data: Annotated[bool, typer.Option("--notify-no-data", help="Notify when no request is in a window.")] = False,
     as_data: AsJson = False,
     url: Url = "",
     key: Key = "",
@@ -104,7 +104,7 @@ def create_alert(
         known = api.get("/v1/channels") if channel else []
         channel_ids = [id_of(known, one, "channel") for one in channel or ()]
         body |= {"emails": email or [], "slack_channels": slack or [], "channel_ids": channel_ids}
-        body |= told_when(cooldown, renotify, no_data=no_data)
+        body |= notification_options(cooldown, renotify, no_data=no_data)
         made = api.post_whole("/v1/alert/create", body)
         warn_of_names(made)
         if as_data:
@@ -176,17 +176,17 @@ def show_history(
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Show when an alert fired, what was told of it, and its last evaluations."""
+    """Show when an alert fired, its notices, and its last evaluations."""
     with errors_in_one_line():
         api = query_api(url, key, data)
         path = _path(api, alert)
         unit = sanitize(AlertDetailView, api.get(path)).unit
         found = api.get(f"{path}/history", {"limit": str(limit), "historyPageSize": str(limit)})
-        told = api.get(f"{path}/notices", {"limit": str(limit)})
+        notices = api.get(f"{path}/notices", {"limit": str(limit)})
         channels = {one["id"]: escape(one["name"]) for one in api.get("/v1/channels")}
-        sent = [sanitize(DeliveryView, one) for one in told]
+        sent = [sanitize(DeliveryView, one) for one in notices]
         lines = history_lines(sanitize(AlertHistoryView, found), sent, channels, unit)
-        show(found | {"notices": told}, lambda screen: compile_lines(lines, screen), as_data=as_data)
+        show(found | {"notices": notices}, lambda screen: compile_lines(lines, screen), as_data=as_data)
 
 
 @alerts.command("mute")
@@ -197,7 +197,7 @@ def mute_alert(
     key: Key = "",
     data: Data = DATA,
 ) -> None:
-    """Tell nothing of an alert for a while; what still fires then is told then."""
+    """Send no notices of an alert for a while; one of what still fires follows then."""
     with errors_in_one_line():
         api = query_api(url, key, data)
         muted = api.post(f"{_path(api, alert)}/mute", {"until": until or None})

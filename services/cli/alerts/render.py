@@ -48,17 +48,17 @@ def explain_lines(found: ExplainView) -> Iterator[Text]:
 
 
 def history_lines(
-    found: AlertHistoryView, told: Sequence[DeliveryView], channels: Mapping[str, str], unit: NoticeUnit
+    found: AlertHistoryView, sent: Sequence[DeliveryView], channels: Mapping[str, str], unit: NoticeUnit
 ) -> Iterator[Text]:
-    """When it fired, what was told of it, and its last evaluations, the latest first. `channels`: their names by id."""
+    """When it fired, its notices, and its last evaluations, the latest first. `channels`: their names by id."""
     yield Text(f"It fired {pluralize(found.episodes_total, 'time')}.")
     for episode in found.episodes:
         until = f"to {minute(episode.alert_end_time)}" if episode.alert_end_time else "on, and still does"
         yield Text(
             f"  from {minute(episode.alert_start_time)} {until} (UTC): {episode.state}{_at(episode.value, unit)}"
         )
-    yield Text("What was told:" if told else "Nothing was told.")
-    for one in told:
+    yield Text("Notices:" if sent else "No notice was sent.")
+    for one in sent:
         to = channels.get(one.channel_id, one.channel_id)
         yield Text(f"  {minute(one.created_at)}  {one.kind:<9} {one.level}, {one.state} to {to}")
     yield Text("Its last evaluations:" if found.evaluations else "It was not evaluated yet.")

@@ -9,7 +9,7 @@ import typer
 
 from schemas.alert import Aggregation, CalendarUnit, Condition, Direction
 from schemas.errors import InvalidRequest
-from services.cli.report_options import filter_given
+from services.cli.report.options import filter_given
 
 _LENGTH: Final = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 _UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
@@ -73,8 +73,8 @@ def rule_body(
     return body | ({"percentile": _number(percentile, "--percentile")} if percentile else {})
 
 
-def told_when(cooldown: str, renotify: str, *, no_data: bool) -> dict[str, Any]:
-    """Of a new alert, when people are told. Raises: InvalidRequest."""
+def notification_options(cooldown: str, renotify: str, *, no_data: bool) -> dict[str, Any]:
+    """Of a new alert, when people are notified. Raises: InvalidRequest."""
     body: dict[str, Any] = {"notify_no_data": no_data}
     body |= {"cooldown_s": _milliseconds(cooldown, "--cooldown") // 1000} if cooldown else {}
     return body | ({"renotify_s": _milliseconds(renotify, "--renotify") // 1000} if renotify else {})

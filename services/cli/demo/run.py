@@ -16,7 +16,7 @@ from services.cli.demo.alerts import add_alerts
 from services.cli.demo.budgets import add_budgets
 from services.cli.demo.history import archive_import, history
 from services.cli.demo.traffic import Application
-from services.cli.report import SealedSummary, compile_report, fetch_summary
+from services.cli.report.summary import SealedSummary, compile_report, fetch_summary
 from services.cli.terminal import sanitize
 from services.cli.up import show_running
 from services.domain.providers.catalog import ROUTED

@@ -32,8 +32,8 @@ from services.cli.options import (
     query_api,
     warn,
 )
-from services.cli.report_options import filter_given, names_given, period_given
-from services.cli.seal import seal_lines
+from services.cli.report.options import filter_given, names_given, period_given
+from services.cli.report.seal import seal_lines
 from services.cli.terminal import console, escape, pluralize
 
 _MAX_FAILURES: Final = 5  # in a row, without a row between them

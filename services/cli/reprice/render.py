@@ -13,7 +13,7 @@ from rich.text import Text
 from schemas.api.reprices import DayDifferenceView, DifferenceView, RepriceView
 from schemas.reprice import RepriceState
 from services.cli.client import NoResponse, QueryApi
-from services.cli.report import UNNAMED, covered, tokens_priced
+from services.cli.report.summary import UNNAMED, covered, tokens_priced
 from services.cli.terminal import columns, compile_lines, day, minute, percent, pluralize, usd
 
 _POLL_S: Final = 0.3

@@ -12,7 +12,7 @@ from schemas.api.value import MAX_SOURCE, ValuePage
 from schemas.errors import InvalidRequest
 from services.cli.client import NoResponse, QueryApi
 from services.cli.options import DATA, AsJson, Data, Key, Url, Zone, errors_in_one_line, print_csv, query_api, show
-from services.cli.report_options import filter_given
+from services.cli.report.options import filter_given
 from services.cli.terminal import compile_lines, escape, sanitize
 from services.cli.value.render import value_lines
 from services.domain.value.table import parse_table

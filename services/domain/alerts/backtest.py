@@ -12,10 +12,10 @@ from services.domain.alerts.windows import window_at
 
 
 class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """What people would have been told, and when."""
+    """Which notice would have been sent, and when."""
 
     at: datetime
-    told: Announcement
+    announcement: Announcement
     of_groups: int = 0  # of a summary: how many; 0 of a message about one
 
 
@@ -28,8 +28,8 @@ def past_events(
         window = window_at(rule.window, at)
         period = None if window.closes is None else window.start
         turn = take_turn(rule, progress, seen_at(at), Look(at=at, period=period, closes=window.closes))
-        events += [PastEvent(at=at, told=one) for one in turn.single]
+        events += [PastEvent(at=at, announcement=one) for one in turn.single]
         if turn.summary:
-            events.append(PastEvent(at=at, told=turn.summary[0], of_groups=len(turn.summary)))
+            events.append(PastEvent(at=at, announcement=turn.summary[0], of_groups=len(turn.summary)))
         progress = turn.progress
     return events

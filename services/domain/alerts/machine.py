@@ -1,8 +1,8 @@
-"""(how a group stood, what is seen of it now) -> (how it stands, what people should be told).
+"""(how a group stood, what is seen of it now) -> (how it stands, what people should be notified of).
 
-A threshold is told once in a period: a calendar window, or of a rolling one the time until it is resolved. What is told
-is the difference between how a group stands and what people know; so who must not be told now, as while an alert is
-muted, is told later, of what is still so then.
+A threshold has one notice in a period: a calendar window, or of a rolling one the time until it is resolved. A notice
+is the difference between how a group stands and what people know; so who must not be notified now, as while an
+alert is muted, is notified later, of what is still so then.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What people should be told of a group."""
+    """What people should be notified of a group."""
 
     kind: NoticeKind
     state: AlertState
@@ -56,7 +56,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """How the group stands, told of nothing yet; `told` makes it told."""
+    """How the group stands before anybody is notified of `event`; `notified` is how it stands after that."""
 
     state: GroupState
     event: Event | None = None
@@ -99,20 +99,20 @@ def may_still_pass(
     return reached.value > 0 or seen.value is None or seen.value >= 0
 
 
-def told(state: GroupState, event: Event, at: datetime) -> GroupState:
-    """`state` after people were told of `event`."""
+def notified(state: GroupState, event: Event, at: datetime) -> GroupState:
+    """`state` after people were notified of `event`."""
     if event.kind is NoticeKind.REMINDER:
-        return msgspec.structs.replace(state, told_at=at)
+        return msgspec.structs.replace(state, notified_at=at)
     if event.kind is NoticeKind.RESOLVED:
-        return msgspec.structs.replace(state, told=AlertState.OK, told_at=at)
+        return msgspec.structs.replace(state, notified=AlertState.OK, notified_at=at)
     fired = state.fired if event.threshold is None else event.threshold.value
-    return msgspec.structs.replace(state, told=event.state, told_at=at, fired=fired)
+    return msgspec.structs.replace(state, notified=event.state, notified_at=at, fired=fired)
 
 
 def is_remembered(state: GroupState) -> bool:
     """Whether anything of it differs from a group that was never seen."""
-    is_told = state.told is not AlertState.OK or state.has_incident or state.in_summary
-    return state.fires or is_told or state.fired is not None
+    is_notified = state.notified is not AlertState.OK or state.has_incident or state.in_summary
+    return state.fires or is_notified or state.fired is not None
 
 
 def worst(states: Mapping[str, GroupState]) -> AlertState:
@@ -135,8 +135,8 @@ def _is_beyond(direction: Direction, threshold: Decimal, fired: Decimal | None) 
 
 
 def _new_period(before: GroupState) -> GroupState:
-    """Still over a threshold in a new period: people are told anew."""
-    return msgspec.structs.replace(before, fired=None, told=AlertState.OK, told_at=None, quiet_since=None)
+    """Still over a threshold in a new period: people are notified anew."""
+    return msgspec.structs.replace(before, fired=None, notified=AlertState.OK, notified_at=None, quiet_since=None)
 
 
 def _worse(rule: AlertRule, before: GroupState, reached: Threshold, seen: Observation, look: Look) -> Step:
@@ -154,12 +154,12 @@ def _worse(rule: AlertRule, before: GroupState, reached: Threshold, seen: Observ
 
 
 def _event(rule: AlertRule, state: GroupState, reached: Threshold, look: Look) -> Event | None:
-    is_told = _RANKS[state.told] > 0
-    is_higher = is_told and _RANKS[reached.level] > _RANKS[state.told]
+    is_notified = _RANKS[state.notified] > 0
+    is_higher = is_notified and _RANKS[reached.level] > _RANKS[state.notified]
     if is_higher or _is_beyond(rule.direction, reached.value, state.fired):
-        kind = NoticeKind.ESCALATED if is_told else NoticeKind.FIRING
+        kind = NoticeKind.ESCALATED if is_notified else NoticeKind.FIRING
         return Event(kind=kind, state=reached.level, threshold=reached)
-    if is_told and rule.renotify_s is not None and _seconds(state.told_at, look.at) >= rule.renotify_s:
+    if is_notified and rule.renotify_s is not None and _seconds(state.notified_at, look.at) >= rule.renotify_s:
         return Event(kind=NoticeKind.REMINDER, state=reached.level, threshold=reached)
     return None
 
@@ -185,17 +185,17 @@ def _quiet(rule: AlertRule, before: GroupState, seen: Observation, look: Look, *
         fired=None if at_once or look.period is None else before.fired,
         quiet_since=None,
     )
-    if seen.value is None and seen.requests and _RANKS[state.told] and not at_once:
+    if seen.value is None and seen.requests and _RANKS[state.notified] and not at_once:
         return Step(state)  # nobody knows whether it is over
     return Step(state, _quiet_event(rule, state, look))
 
 
 def _quiet_event(rule: AlertRule, state: GroupState, look: Look) -> Event | None:
-    if _RANKS[state.told] > 0 or (state.told is AlertState.NO_DATA and state.state is AlertState.OK):
+    if _RANKS[state.notified] > 0 or (state.notified is AlertState.NO_DATA and state.state is AlertState.OK):
         return Event(kind=NoticeKind.RESOLVED, state=AlertState.OK)
     # A day that has just begun has no requests yet, and that is nothing to tell of.
     is_over = look.closes is None or look.at >= look.closes
-    if rule.notify_no_data and is_over and state.state is AlertState.NO_DATA and state.told is AlertState.OK:
+    if rule.notify_no_data and is_over and state.state is AlertState.NO_DATA and state.notified is AlertState.OK:
         return Event(kind=NoticeKind.NO_DATA, state=AlertState.NO_DATA)
     return None
 

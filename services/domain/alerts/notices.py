@@ -1,4 +1,4 @@
-"""What people are told: notices with ids that are the same whoever makes them, and however often."""
+"""The notices of an alert, with ids that are the same whoever makes them, and however often."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from schemas.alert import Alert, AlertProgress, AlertState, Condition, Threshold, Told
+from schemas.alert import Alert, AlertProgress, AlertState, Condition, PendingNotice, Threshold
 from schemas.notice import GroupValue, Notice, NoticeKind, NoticeLevel, NoticeSource
 from services.domain.alerts.machine import NOTHING, Event, Look, Observation, rank, reached_threshold
 from services.domain.alerts.metrics import METRICS
-from services.domain.alerts.turn import ONLY_GROUP, Announcement, Turn, all_told
+from services.domain.alerts.turn import ONLY_GROUP, Announcement, Turn, all_notified
 from services.domain.alerts.windows import Window, window_at
 
 SHOWN_GROUPS: Final = 10  # of a summary
@@ -22,12 +22,12 @@ _CROSSED: Final = (NoticeKind.FIRING, NoticeKind.ESCALATED)
 
 def notices_of(
     alert: Alert, turn: Turn, look: Look, window: Window, complete_until: datetime | None, *, at: datetime
-) -> list[Told]:
+) -> list[PendingNotice]:
     """All that a turn tells. `at`: when it is made."""
-    # Whoever was told that something fires is told that it does no more.
-    everybody = all_told(turn.progress, alert)
+    # Whoever was notified that something fires is notified that it does no more.
+    everybody = all_notified(turn.progress, alert)
     made = [
-        Told(
+        PendingNotice(
             notice=_single(alert, one, look, window, complete_until, at),
             key=one.key,
             channel_ids=everybody if one.event.kind is NoticeKind.RESOLVED else alert.channel_ids,
@@ -37,35 +37,37 @@ def notices_of(
     ended = list(turn.ended)
     if turn.summary:
         notice = _summary(alert, turn, window, complete_until, at)
-        made.append(Told(notice=notice, channel_ids=everybody if turn.ends_summaries else alert.channel_ids))
+        made.append(PendingNotice(notice=notice, channel_ids=everybody if turn.ends_summaries else alert.channel_ids))
     elif turn.ends_summaries:
         ended.append(SUMMARIES)
     return [*made, *(_ended(alert, key, window, everybody, at, "") for key in ended)]
 
 
-def last_notices(alert: Alert, progress: AlertProgress, *, at: datetime, detail: str) -> list[Told]:
-    """What ends all that people were told of: nobody looks at it any more, as `detail` says."""
+def last_notices(alert: Alert, progress: AlertProgress, *, at: datetime, detail: str) -> list[PendingNotice]:
+    """What ends all that people were notified of: nobody looks at it any more, as `detail` says."""
     groups = progress.groups
     ended = [key for key, state in groups.items() if state.has_incident]
     if any(state.in_summary for state in groups.values()):
         ended.append(SUMMARIES)
-    window, everybody = window_at(alert.rule.window, at), all_told(progress, alert)
+    window, everybody = window_at(alert.rule.window, at), all_notified(progress, alert)
     return [_ended(alert, key, window, everybody, at, detail) for key in dict.fromkeys(ended)]
 
 
-def _ended(alert: Alert, key: str, window: Window, channel_ids: Sequence[str], at: datetime, detail: str) -> Told:
+def _ended(
+    alert: Alert, key: str, window: Window, channel_ids: Sequence[str], at: datetime, detail: str
+) -> PendingNotice:
     event, seen = Event(kind=NoticeKind.RESOLVED, state=AlertState.OK), Observation(value=None, requests=0)
     notice = msgspec.structs.replace(
         _notice(alert, key, event, seen, window, None, at),
         notice_id=_id(alert, key, "ended", at),
         detail=detail,
     )
-    return Told(notice=notice, key=key, channel_ids=channel_ids, ends_incident=True)
+    return PendingNotice(notice=notice, key=key, channel_ids=channel_ids, ends_incident=True)
 
 
 def late_notices(
     alert: Alert, seen: Mapping[str, Observation], window: Window, complete_until: datetime | None, *, at: datetime
-) -> list[Told]:
+) -> list[PendingNotice]:
     """Of a window that is over, in which more was found than had been known: each group's furthest threshold.
 
     Nothing of it is said again that was said in time, and nothing that is less.
@@ -84,7 +86,7 @@ def late_notices(
         )
         further = alert.rule.thresholds[alert.rule.thresholds.index(threshold) :]
         unless = [_crossed_id(alert, key, look.period, one) for one in further]
-        made.append(Told(notice=notice, key=key, unless=unless, channel_ids=alert.channel_ids))
+        made.append(PendingNotice(notice=notice, key=key, unless=unless, channel_ids=alert.channel_ids))
     return made
 
 
@@ -168,10 +170,10 @@ def _detail(event: Event, seen: Observation) -> str:
 
 
 def _summary(alert: Alert, turn: Turn, window: Window, complete_until: datetime | None, at: datetime) -> Notice:
-    """Its level is that of the worst group which summaries told of: OK only where none of those fires any more."""
-    told, worst = turn.summary, turn.summary[0]
-    known = [group.told for group in turn.progress.groups.values() if group.in_summary]
-    fire = sum(1 for one in told if rank(one.event.state))
+    """Its level is that of the worst group of the summaries: OK only where none of those fires any more."""
+    summary, worst = turn.summary, turn.summary[0]
+    known = [group.notified for group in turn.progress.groups.values() if group.in_summary]
+    fire = sum(1 for one in summary if rank(one.event.state))
     notice = _notice(alert, "", worst.event, worst.seen, window, complete_until, at)
     return msgspec.structs.replace(
         notice,
@@ -179,10 +181,10 @@ def _summary(alert: Alert, turn: Turn, window: Window, complete_until: datetime 
         kind=NoticeKind.SUMMARY,
         level=NoticeLevel(max(known, key=rank, default=AlertState.OK)),
         forecast_at=None,
-        detail=f"{fire:,} groups fire, {len(told) - fire:,} are resolved",
+        detail=f"{fire:,} groups fire, {len(summary) - fire:,} are resolved",
         groups=tuple(
             GroupValue(group=group_of(alert, one.key), level=NoticeLevel(one.event.state), value=one.state.value)
-            for one in told[:SHOWN_GROUPS]
+            for one in summary[:SHOWN_GROUPS]
         ),
-        group_count=len(told),
+        group_count=len(summary),
     )

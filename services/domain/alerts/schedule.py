@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from schemas.alert import Alert, AlertProgress, AlertRule, AlertWindow, Condition, GroupState
 from services.domain.alerts.windows import MINUTE, Window, closed_before, whole_minute
 
-# After a pause, so that what happened meanwhile is told and nobody is flooded.
+# After a pause, so that people hear of what happened meanwhile and are not flooded.
 MAX_ROLLING_POINTS: Final = 12  # half a window apart
 MAX_CLOSED: Final = 3  # calendar windows
 
@@ -79,7 +79,7 @@ def within_clock(progress: AlertProgress, now: datetime) -> AlertProgress:
             since=known(state.since),
             period=known(state.period),
             fired=None if is_ahead else state.fired,
-            told_at=known(state.told_at),
+            notified_at=known(state.notified_at),
             quiet_since=known(state.quiet_since),
         )
 
@@ -89,7 +89,7 @@ def within_clock(progress: AlertProgress, now: datetime) -> AlertProgress:
         raised_until=known(progress.raised_until),
         looked_back_at=known(progress.looked_back_at),
         summary_at=known(progress.summary_at),
-        told_groups=tuple(at for at in progress.told_groups if at <= latest),
+        notified_groups=tuple(at for at in progress.notified_groups if at <= latest),
         groups={key: group_within(state) for key, state in progress.groups.items()},
     )
 

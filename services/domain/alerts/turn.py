@@ -1,4 +1,4 @@
-"""One look at all groups of an alert: how each stands then, and what people are told, single or as a summary."""
+"""One look at all groups of an alert: how each stands then, and which notices follow, single or as a summary."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from schemas.alert import Alert, AlertProgress, AlertRule, AlertState, GroupState, Told
+from schemas.alert import Alert, AlertProgress, AlertRule, AlertState, GroupState, PendingNotice
 from services.domain.alerts.machine import (
     NOTHING,
     Event,
@@ -15,9 +15,9 @@ from services.domain.alerts.machine import (
     Observation,
     Step,
     is_remembered,
+    notified,
     rank,
     step,
-    told,
     worst,
 )
 
@@ -32,7 +32,7 @@ ONLY_GROUP: Final = ""  # the key of an alert without groups
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
-    """What people are told of one group."""
+    """What people are notified of one group."""
 
     key: str
     event: Event
@@ -47,8 +47,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     changed: Mapping[str, GroupState | None]  # of groups that stand otherwise now; None: nothing of it is remembered
     single: Sequence[Announcement] = ()
     summary: Sequence[Announcement] = ()
-    ended: Sequence[str] = ()  # groups that people were told of one by one, of whose end nobody is told so
-    ends_summaries: bool = False  # nothing that summaries told of fires any more
+    ended: Sequence[str] = ()  # groups with a notice of their own, of whose end there is none
+    ends_summaries: bool = False  # no group of a summary fires any more
 
 
 def take_turn(
@@ -69,7 +69,7 @@ def take_turn(
 def _bounded(
     rule: AlertRule, before: AlertProgress, pending: Sequence[Announcement], at: datetime
 ) -> tuple[Sequence[Announcement], Sequence[Announcement]]:
-    """Those to be told one by one, and those together. Who is in neither is told later, of what is still so then."""
+    """Notices of single groups, and those of a summary. Groups in neither get one later, if it is still so then."""
     if rule.by and before.summary_at is not None and at - before.summary_at < SUMMARY_EVERY:
         return (), ()
     recent = _recent(before, at)
@@ -79,8 +79,8 @@ def _bounded(
 
 
 def _recent(progress: AlertProgress, at: datetime) -> tuple[datetime, ...]:
-    """When single groups were told of in the hour before `at`."""
-    return tuple(when for when in progress.told_groups if at - when < _HOUR)
+    """When single groups were notified of in the hour before `at`."""
+    return tuple(when for when in progress.notified_groups if at - when < _HOUR)
 
 
 def _turn(
@@ -95,11 +95,11 @@ def _turn(
 ) -> Turn:
     states = {key: made.state for key, made in steps.items()}
     for one in single:
-        states[one.key] = replace(told(one.state, one.event, look.at), has_incident=True)
+        states[one.key] = replace(notified(one.state, one.event, look.at), has_incident=True)
     for one in summary:
-        states[one.key] = replace(told(one.state, one.event, look.at), in_summary=True)
+        states[one.key] = replace(notified(one.state, one.event, look.at), in_summary=True)
     were_in_summary = any(state.in_summary for state in states.values())
-    # While an alert is muted nobody is told, not even that something is over.
+    # While an alert is muted nobody is notified, not even that something is over.
     over = [] if muted else [key for key, state in states.items() if _is_over(state)]
     alone = {one.key for one in single}
     ended = [key for key in over if states[key].has_incident and key not in alone]
@@ -109,7 +109,7 @@ def _turn(
     changed = {key: kept.get(key) for key in states if kept.get(key) != before.groups.get(key)}
     progress = replace(
         looked_until(before, look.at, complete=look.complete),
-        told_groups=_recent(before, look.at) + (look.at,) * len(single) if rule.by else (),
+        notified_groups=_recent(before, look.at) + (look.at,) * len(single) if rule.by else (),
         summary_at=look.at if summary else before.summary_at,
         state=_state(rule, kept, steps),
         groups=kept,
@@ -125,8 +125,8 @@ def _turn(
 
 
 def _is_over(state: GroupState) -> bool:
-    """People were told of it, and know of nothing that goes on."""
-    return (state.has_incident or state.in_summary) and state.told is AlertState.OK and not state.fires
+    """People were notified of it, and know of nothing that goes on."""
+    return (state.has_incident or state.in_summary) and state.notified is AlertState.OK and not state.fires
 
 
 def _state(rule: AlertRule, kept: Mapping[str, GroupState], steps: Mapping[str, Step]) -> AlertState:
@@ -143,48 +143,50 @@ class LookBack(msgspec.Struct, frozen=True, kw_only=True):
 
     progress: AlertProgress
     changed: Mapping[str, GroupState]
-    told: Sequence[Told]
+    notices: Sequence[PendingNotice]
 
 
-def look_back(rule: AlertRule, before: AlertProgress, late: Sequence[Told], known: Set[str], at: datetime) -> LookBack:
-    """What of `late` is told: nothing twice, and the rest later. That it is over is told as of what fired in time.
+def look_back(
+    rule: AlertRule, before: AlertProgress, late: Sequence[PendingNotice], known: Set[str], at: datetime
+) -> LookBack:
+    """Which of the notices `late` are sent: none twice, and the rest later. Each ends like one that was in time.
 
-    `known` are the ids of notices that were told before.
+    `known` are the ids of notices that were sent before.
     """
     recent = _recent(before, at)
     new = [one for one in late if known.isdisjoint(one.unless)][: max(0, MAX_SINGLE - len(recent))]
-    told_groups = recent + (at,) * len(new) if rule.by else ()
+    notified_groups = recent + (at,) * len(new) if rule.by else ()
     changed: dict[str, GroupState] = {}
     for one in new:
-        changed[one.key] = _told_late(changed.get(one.key) or before.groups.get(one.key, GroupState()), one, at)
+        changed[one.key] = _notified_late(changed.get(one.key) or before.groups.get(one.key, GroupState()), one, at)
     progress = replace(
         before,
         turn=before.turn + 1,
         looked_back_at=at,
-        told_groups=told_groups,
+        notified_groups=notified_groups,
         groups={**before.groups, **changed},
     )
-    return LookBack(progress=progress, changed=changed, told=new)
+    return LookBack(progress=progress, changed=changed, notices=new)
 
 
-def _told_late(state: GroupState, late: Told, at: datetime) -> GroupState:
+def _notified_late(state: GroupState, late: PendingNotice, at: datetime) -> GroupState:
     notice = late.notice
-    if rank(state.told) >= rank(notice.level):
+    if rank(state.notified) >= rank(notice.level):
         return replace(state, has_incident=True)
     says_nothing_yet = state.fired is None and not state.fires  # of a period after that of the notice
     period = notice.window_start if says_nothing_yet else state.period
-    return replace(state, told=notice.level, told_at=at, period=period, has_incident=True)
+    return replace(state, notified=notice.level, notified_at=at, period=period, has_incident=True)
 
 
-def all_told(progress: AlertProgress, alert: Alert) -> tuple[str, ...]:
-    """Channels that may have been told of what is not over yet: also those that the alert has no more."""
-    return tuple(dict.fromkeys((*alert.channel_ids, *progress.told_channels)))
+def all_notified(progress: AlertProgress, alert: Alert) -> tuple[str, ...]:
+    """Channels that may have had a notice of what is not over yet: also those that the alert has no more."""
+    return tuple(dict.fromkeys((*alert.channel_ids, *progress.notified_channels)))
 
 
-def with_told_channels(progress: AlertProgress, alert: Alert) -> AlertProgress:
+def with_notified_channels(progress: AlertProgress, alert: Alert) -> AlertProgress:
     """They are known until all is over."""
     goes_on = any(state.has_incident or state.in_summary for state in progress.groups.values())
-    return replace(progress, told_channels=all_told(progress, alert) if goes_on else ())
+    return replace(progress, notified_channels=all_notified(progress, alert) if goes_on else ())
 
 
 def looked_until(before: AlertProgress, at: datetime, *, complete: bool) -> AlertProgress:
@@ -194,6 +196,6 @@ def looked_until(before: AlertProgress, at: datetime, *, complete: bool) -> Aler
     return replace(before, turn=before.turn + 1, raised_until=at)
 
 
-def is_told(progress: AlertProgress) -> bool:
-    """Whether people were told that it fires, and not yet that it does no more."""
-    return any(rank(group.told) for group in progress.groups.values())
+def is_notified(progress: AlertProgress) -> bool:
+    """Whether people were notified that it fires, and not yet that it does no more."""
+    return any(rank(group.notified) for group in progress.groups.values())

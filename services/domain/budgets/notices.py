@@ -1,4 +1,4 @@
-"""What people are told of a budget: each of its thresholds once in a period, by ids that are always the same."""
+"""The notices of a budget: one for each of its thresholds in a period, by ids that are always the same."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -6,7 +6,7 @@ from schemas.channel import AttemptOutcome, SendOutcome, SendResult
 
 FIRST_DELAY_S: Final = 10.0
 LAST_DELAY_S: Final = 1800.0
-GIVE_UP_AFTER_S: Final = 12 * 3600.0  # later nobody wants to be told
+GIVE_UP_AFTER_S: Final = 12 * 3600.0  # later nobody wants the news
 MAX_RETRY_AFTER_S: Final = 3600.0  # that a receiver may ask for
 
 

@@ -102,7 +102,7 @@ async def show_alert(alert_id: UUID, organization_id: Reader, service: ServiceDe
 
 
 async def change_alert(alert_id: UUID, body: AlertRequest, own: AdminKey, service: ServiceDep) -> Response:
-    """Replaces all of it. While what it watches stays the same, thresholds that were told of are not told again."""
+    """Replaces all of it. While what it watches stays the same, no threshold is notified of again."""
 
     async def changed(before: Alert) -> Alert:
         after = _alert(body, own.organization_id, before.id, service.clock.now())
@@ -120,7 +120,7 @@ async def change_alert(alert_id: UUID, body: AlertRequest, own: AdminKey, servic
 
 
 async def mute_alert(alert_id: UUID, body: MuteRequest, organization_id: Admin, service: ServiceDep) -> Response:
-    """Nothing is told until then; what still fires then is told then."""
+    """No notice is sent until then; one of what still fires follows then."""
 
     async def muted(alert: Alert) -> Alert:
         now, zone = service.clock.now(), zone_of(alert.rule.window.time_zone)
@@ -137,8 +137,8 @@ async def remove_alert(alert_id: UUID, organization_id: Admin, service: ServiceD
 
     async def remove(alert: Alert, progress: AlertProgress) -> bool:
         now = service.clock.now()
-        told = last_notices(alert, progress, at=now, detail="the alert was removed")
-        return await service.alerts.remove_alert(organization_id, alert.id, turn=progress.turn, at=now, told=told)
+        notices = last_notices(alert, progress, at=now, detail="the alert was removed")
+        return await service.alerts.remove_alert(organization_id, alert.id, turn=progress.turn, at=now, notices=notices)
 
     await _write(alert_id, organization_id, remove, service)
     return data_response(Done())
@@ -168,7 +168,7 @@ async def alert_history(
 async def list_notices(
     alert_id: UUID, organization_id: Reader, service: ServiceDep, limit: NoticesLimit = 100
 ) -> Response:
-    """What was told of it, or is to be, through each channel, with every attempt."""
+    """Its notices, sent or to be sent, through each channel, with every attempt."""
     alert, _ = await found_alert(alert_id, organization_id, service)
     found = await service.channels.deliveries_of(organization_id, source_id=alert.id, limit=limit)
     return data_response(list(map(delivery_view, found)))
@@ -235,8 +235,8 @@ async def _change(
         after = await changed(before)
         is_same = after.active_since == before.active_since
         detail = "the alert watches something else now"
-        told = [] if is_same else last_notices(before, progress, at=after.active_since, detail=detail)
-        return await service.alerts.change_alert(after, turn=progress.turn, told=told)
+        notices = [] if is_same else last_notices(before, progress, at=after.active_since, detail=detail)
+        return await service.alerts.change_alert(after, turn=progress.turn, notices=notices)
 
     await _write(alert_id, organization_id, change, service)
     return await _detail(*await found_alert(alert_id, organization_id, service), service)

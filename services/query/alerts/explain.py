@@ -206,7 +206,7 @@ def _filter(facts: Facts) -> Check:
 
 def _channels(facts: Facts) -> Check:
     if not facts.channels:
-        return Check(check="notification channels", ok=False, answer="it has no channel: nobody is told")
+        return Check(check="notification channels", ok=False, answer="it has no channel: nobody is notified")
     for one in facts.channels:
         if one.kind == "removed" or (one.error and one.last_delivery in ("failed", "waiting")):
             what = "was removed" if one.kind == "removed" else f"failed last: {one.error}"

@@ -117,7 +117,7 @@ def evaluation_view(evaluation: Evaluation) -> EvaluationView:
 
 
 def backtest_view(alert: Alert, found: Backtest) -> BacktestView:
-    fired = [one for one in found.events if one.told.event.kind in (NoticeKind.FIRING, NoticeKind.ESCALATED)]
+    fired = [one for one in found.events if one.announcement.event.kind in (NoticeKind.FIRING, NoticeKind.ESCALATED)]
     return BacktestView(
         start=found.start,
         end=found.end,
@@ -128,11 +128,11 @@ def backtest_view(alert: Alert, found: Backtest) -> BacktestView:
         events=[
             PastEventView(
                 at=one.at,
-                kind=NoticeKind.SUMMARY if one.of_groups else one.told.event.kind,
-                level=one.told.event.state,
-                group={} if one.of_groups else group_of(alert, one.told.key),
-                value=one.told.state.value,
-                threshold=None if one.told.event.threshold is None else one.told.event.threshold.value,
+                kind=NoticeKind.SUMMARY if one.of_groups else one.announcement.event.kind,
+                level=one.announcement.event.state,
+                group={} if one.of_groups else group_of(alert, one.announcement.key),
+                value=one.announcement.state.value,
+                threshold=None if one.announcement.event.threshold is None else one.announcement.event.threshold.value,
                 groups=one.of_groups,
             )
             for one in found.events[:MAX_EVENTS]

@@ -31,13 +31,13 @@ class JournalDeadLetters:
                 found = connection.execute(positions).fetchall()
             # One at a time: each may hold megabytes.
             for position in found:
-                letter = await asyncio.to_thread(_letter, path, connection, position)
-                if letter is not None:
-                    yield letter
+                dead_letter = await asyncio.to_thread(_dead_letter, path, connection, position)
+                if dead_letter is not None:
+                    yield dead_letter
 
-    async def forget(self, letters: Sequence[DeadLetter]) -> bool:
+    async def forget(self, dead_letters: Sequence[DeadLetter]) -> bool:
         """False when a damaged file does not let go of all of its own: they stay listed until it is salvaged."""
-        positions = [(letter.position,) for letter in letters]
+        positions = [(dead_letter.position,) for dead_letter in dead_letters]
         *damaged, newest = self._files
         await asyncio.to_thread(_delete, *newest, positions)
         is_complete = True
@@ -66,7 +66,7 @@ def _damaged(paths: Sequence[Path]) -> Iterator[tuple[Path, sqlite3.Connection]]
             yield path, connection
 
 
-def _letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) -> DeadLetter | None:
+def _dead_letter(path: Path, connection: sqlite3.Connection, position: tuple[str]) -> DeadLetter | None:
     """None when it was forgotten meanwhile, as by somebody else who put it back; or cannot be read."""
     query = "SELECT payload, position, code, reason FROM dead_letter WHERE position = ?"
     row = None

@@ -200,9 +200,12 @@ def unpack_segment(packed: bytes) -> list[bytes] | None:
         return None
 
 
-def insert_letters(connection: sqlite3.Connection, letters: Sequence[DeadLetter]) -> None:
-    """Inserts `letters`. By position they replace each other: a batch may be delivered again."""
-    rows = [(letter.position, letter.code, letter.reason, unix_ms(), letter.payload) for letter in letters]
+def insert_dead_letters(connection: sqlite3.Connection, dead_letters: Sequence[DeadLetter]) -> None:
+    """Inserts `dead_letters`. By position they replace each other: a batch may be delivered again."""
+    rows = [
+        (dead_letter.position, dead_letter.code, dead_letter.reason, unix_ms(), dead_letter.payload)
+        for dead_letter in dead_letters
+    ]
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.executemany("INSERT OR REPLACE INTO dead_letter VALUES (?, ?, ?, ?, ?)", rows)

@@ -43,9 +43,9 @@ class JournalPositions:
         positions, dead_letters = {}, 0
         for path in self._files.paths():
             if path.exists():
-                counted, end, letters = self._position(path)
+                counted, end, left_out = self._position(path)
                 positions[self._files.label(path)] = LogPosition(counted=counted, end=end)
-                dead_letters += letters
+                dead_letters += left_out
         if not positions:
             raise BrokerUnavailable(f"journal {self._path} is missing")
         return LogSnapshot(positions=positions, held=held, dead_letters=dead_letters)

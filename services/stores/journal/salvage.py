@@ -14,7 +14,7 @@ from schemas.errors import JournalDamaged
 from schemas.event import DeadLetter
 from services.stores.journal.file import (
     BUSY_TIMEOUT_S,
-    insert_letters,
+    insert_dead_letters,
     is_damage,
     unavailable,
     unpack_segment,
@@ -115,9 +115,9 @@ async def _salvage(file: Path, sink: JournalSink, files: JournalFiles) -> Salvag
         contents = await asyncio.to_thread(_contents, pages)
         done, last = contents.done, contents.last
         segments, events = await _keep_segments(pages, sink, after=done.segment_id)
-        letters = list(_letters(pages))
-    if letters:
-        await asyncio.to_thread(_insert, letters, files)
+        dead_letters = list(_dead_letters(pages))
+    if dead_letters:
+        await asyncio.to_thread(_insert, dead_letters, files)
     set_aside = await asyncio.to_thread(_set_aside, file)
     with closing(Pages(set_aside)) as pages:  # what a writer committed meanwhile that had not seen the fresh file
         late_segments, late_events = await _keep_segments(pages, sink, after=last.segment_id)
@@ -129,7 +129,7 @@ async def _salvage(file: Path, sink: JournalSink, files: JournalFiles) -> Salvag
         lost_events=max(0, last.events_through - done.events_through - events),
         lost_segments=max(0, last.segment_id - done.segment_id - segments),
         is_lower_bound=not contents.is_exact,
-        dead_letters=len(letters),
+        dead_letters=len(dead_letters),
     )
 
 
@@ -155,7 +155,7 @@ def _segments(pages: Pages, *, after: int) -> Iterator[list[bytes]]:
                     yield payloads
 
 
-def _letters(pages: Pages) -> Iterator[DeadLetter]:
+def _dead_letters(pages: Pages) -> Iterator[DeadLetter]:
     for row in pages.rows():
         match row and row[1]:
             case (str(position), str(code), str(reason), int(), bytes(payload)):
@@ -178,11 +178,11 @@ async def _keep(payloads: list[bytes], sink: JournalSink) -> None:
         await ack
 
 
-def _insert(letters: list[DeadLetter], files: JournalFiles) -> None:
+def _insert(dead_letters: list[DeadLetter], files: JournalFiles) -> None:
     path, connection = files.open_newest()
     with closing(connection):
         try:
-            insert_letters(connection, letters)
+            insert_dead_letters(connection, dead_letters)
         except sqlite3.Error as error:
             raise unavailable(path, error) from error
 

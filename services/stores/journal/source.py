@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, Delivery
-from services.stores.journal.file import insert_letters, unavailable, unix_ms
+from services.stores.journal.file import insert_dead_letters, unavailable, unix_ms
 from services.stores.journal.files import JournalFiles
 from services.stores.journal.reader import Batch, FileReader, Mark
 from services.stores.private_files import make_private_file
@@ -85,9 +85,9 @@ class JournalSource:
             await self._run(lambda: self._store(done))
             await self._run(self._prune)
 
-    async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        if letters:
-            await self._run(lambda: self._insert_dead(letters))
+    async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        if dead_letters:
+            await self._run(lambda: self._insert_dead(dead_letters))
 
     async def backlog(self) -> int:
         """Events in the journal that this consumer has not committed. Raises: BrokerUnavailable."""
@@ -173,12 +173,12 @@ class JournalSource:
             reader.store(mark)
             self._see_to(reader)
 
-    def _insert_dead(self, letters: Sequence[DeadLetter]) -> None:
+    def _insert_dead(self, dead_letters: Sequence[DeadLetter]) -> None:
         self._open_readers()
         newest = self._readers[-1]
 
         def insert(connection: sqlite3.Connection) -> bool:
-            insert_letters(connection, letters)
+            insert_dead_letters(connection, dead_letters)
             return True
 
         if not newest.attempt(insert, False):

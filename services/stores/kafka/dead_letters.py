@@ -33,13 +33,13 @@ class KafkaDeadLetters:
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES + 2**16,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
-        letters = cls(consumer)
+        dead_letters = cls(consumer)
         try:
             await kafka_call(consumer.start(), "connect")
         except BaseException:
-            await letters.close()
+            await dead_letters.close()
             raise
-        return letters
+        return dead_letters
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
@@ -54,7 +54,7 @@ class KafkaDeadLetters:
                 for record in (await kafka_call(fetching, "read the dead letters")).get(partition, ()):
                     yield _letter(record)
 
-    async def forget(self, letters: Sequence[DeadLetter]) -> bool:  # noqa: ARG002  Kafka keeps what it has
+    async def forget(self, dead_letters: Sequence[DeadLetter]) -> bool:  # noqa: ARG002  Kafka keeps what it has
         return False
 
     async def close(self) -> None:

@@ -103,14 +103,15 @@ class KafkaSource:
             if self._taken.get(partition) == offset:
                 del self._taken[partition]
 
-    async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        if not letters:
+    async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        if not dead_letters:
             return
         if self._dead_letter_writer is None:
             self._dead_letter_writer = KafkaWriter(self._brokers, self._dead_letters_topic)
         await self._dead_letter_writer.connected_within(CALL_TIMEOUT_S)
         await kafka_call(
-            self._dead_letter_writer.ship([_dead_letter_entry(letter) for letter in letters]), "write_dead_letters"
+            self._dead_letter_writer.ship([_dead_letter_entry(dead_letter) for dead_letter in dead_letters]),
+            "write_dead_letters",
         )
 
     async def backlog(self) -> int:
@@ -179,10 +180,10 @@ class _Forget(ConsumerRebalanceListener):  # type: ignore[misc]  # the client ha
         self._source.forget(assigned)
 
 
-def _dead_letter_entry(letter: DeadLetter) -> Entry:
+def _dead_letter_entry(dead_letter: DeadLetter) -> Entry:
     headers = (
-        ("position", letter.position.encode()),
-        ("code", letter.code.encode()),
-        ("reason", letter.reason.encode()),
+        ("position", dead_letter.position.encode()),
+        ("code", dead_letter.code.encode()),
+        ("reason", dead_letter.reason.encode()),
     )
-    return Entry(letter.position.encode(), letter.payload, headers)
+    return Entry(dead_letter.position.encode(), dead_letter.payload, headers)

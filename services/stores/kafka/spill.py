@@ -132,6 +132,8 @@ class Spill:
         await source.commit()
 
     async def _write_dead_letter(self, source: JournalSource, delivery: Delivery, error: PoisonMessage) -> None:
-        letter = DeadLetter(payload=delivery.payload, position=delivery.position, code=error.code, reason=str(error))
-        await source.write_dead_letters([letter])
+        dead_letter = DeadLetter(
+            payload=delivery.payload, position=delivery.position, code=error.code, reason=str(error)
+        )
+        await source.write_dead_letters([dead_letter])
         self._losses.add(1, BrokerUnavailable(f"spilled events damaged at {delivery.position}"))

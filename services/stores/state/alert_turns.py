@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schemas.alert import Alert, AlertProgress, AlertState, EpisodeStep, GroupState, KeptTurn, Told
+from schemas.alert import Alert, AlertProgress, AlertState, EpisodeStep, GroupState, KeptTurn, PendingNotice
 from schemas.channel import INCIDENT_KINDS
 from services.stores.state.outbox import add_notices
 from services.stores.state.tables import (
@@ -65,17 +65,17 @@ def keep_turn(connection: Connection, turn: KeptTurn) -> int:
         old = ALERT_EVALUATION.c.turn <= progress.turn - KEPT_EVALUATIONS
         connection.execute(delete(ALERT_EVALUATION).where(ALERT_EVALUATION.c.alert_id == alert.id, old))
     _keep_episode(connection, turn)
-    return keep_told(connection, turn.told)
+    return keep_notices(connection, turn.notices)
 
 
-def keep_told(connection: Connection, told: Sequence[Told]) -> int:
+def keep_notices(connection: Connection, notices: Sequence[PendingNotice]) -> int:
     """How many of these notices are new."""
-    ids = {channel_id for one in told if one.ends_incident for channel_id in one.channel_ids}
+    ids = {channel_id for one in notices if one.ends_incident for channel_id in one.channel_ids}
     keeps = CHANNEL.c.id.in_(ids) & CHANNEL.c.kind.in_(INCIDENT_KINDS)
     with_incidents = set(connection.scalars(select(CHANNEL.c.id).where(keeps))) if ids else set()
-    given = [(one.notice, one.channel_ids) for one in told if not one.ends_incident]
+    given = [(one.notice, one.channel_ids) for one in notices if not one.ends_incident]
     ends = [
-        (one.notice, [id_ for id_ in one.channel_ids if id_ in with_incidents]) for one in told if one.ends_incident
+        (one.notice, [id_ for id_ in one.channel_ids if id_ in with_incidents]) for one in notices if one.ends_incident
     ]
     return add_notices(connection, [*given, *(one for one in ends if one[1])])
 
@@ -117,14 +117,14 @@ def _keep_episode(connection: Connection, turn: KeptTurn) -> None:
         end_episode(connection, alert.id, evaluation.at)
     elif turn.episode is EpisodeStep.BEGINS:
         _begin_episode(connection, alert, evaluation.state, evaluation.value, evaluation.at)
-    elif evaluation.state is AlertState.CRITICAL and turn.told:
+    elif evaluation.state is AlertState.CRITICAL and turn.notices:
         connection.execute(ALERT_EPISODE.update().where(is_open).values(state=AlertState.CRITICAL.value))
 
 
 def _keep_late_episode(connection: Connection, turn: KeptTurn) -> None:
     at = turn.progress.looked_back_at
     if turn.episode is EpisodeStep.BEGINS and at is not None:
-        worst = max((one.notice for one in turn.told), key=lambda notice: notice.level is AlertState.CRITICAL)
+        worst = max((one.notice for one in turn.notices), key=lambda notice: notice.level is AlertState.CRITICAL)
         _begin_episode(connection, turn.alert, worst.level, worst.value, at)
 
 
@@ -159,7 +159,7 @@ def _hash(key: str) -> str:
 def progress_row(progress: AlertProgress) -> dict[str, Any]:
     same = ("turn", "evaluated_until", "raised_until", "looked_back_at", "summary_at")
     return {name: getattr(progress, name) for name in same} | {
-        "told_groups": msgspec.json.encode(progress.told_groups).decode(),
-        "told_channels": msgspec.json.encode(progress.told_channels).decode(),
+        "told_groups": msgspec.json.encode(progress.notified_groups).decode(),
+        "told_channels": msgspec.json.encode(progress.notified_channels).decode(),
         "state": progress.state.value,
     }

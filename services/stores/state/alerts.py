@@ -19,14 +19,14 @@ from schemas.alert import (
     Evaluation,
     GroupState,
     KeptTurn,
-    Told,
+    PendingNotice,
 )
 from services.stores.state.alert_turns import (
     SupersededTurn,
     end_episode,
     end_turn,
     is_alert,
-    keep_told,
+    keep_notices,
     keep_turn,
     notices_among,
     progress_row,
@@ -49,7 +49,7 @@ _EVALUATED: Final = "alerts evaluated"
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 _rule: Final = msgspec.json.Decoder(AlertRule, float_hook=Decimal)
 _channel_ids: Final = msgspec.json.Decoder(tuple[str, ...])
-_told_groups: Final = msgspec.json.Decoder(tuple[datetime, ...])
+_notified_groups: Final = msgspec.json.Decoder(tuple[datetime, ...])
 
 
 class SqlAlerts:
@@ -77,7 +77,7 @@ class SqlAlerts:
 
         await self._database.write(add)
 
-    async def change_alert(self, alert: Alert, *, turn: int, told: Sequence[Told] = ()) -> bool:
+    async def change_alert(self, alert: Alert, *, turn: int, notices: Sequence[PendingNotice] = ()) -> bool:
         def change(connection: Connection) -> None:
             end_turn(connection, alert.id, turn)
             before = connection.scalar(select(ALERT.c.active_since).where(is_alert(alert.organization_id, alert.id)))
@@ -89,12 +89,12 @@ class SqlAlerts:
                 connection.execute(ALERT_PROGRESS.update().where(ALERT_PROGRESS.c.alert_id == alert.id).values(**anew))
                 connection.execute(delete(ALERT_GROUP).where(ALERT_GROUP.c.alert_id == alert.id))
                 end_episode(connection, alert.id, alert.updated_at)
-            keep_told(connection, told)
+            keep_notices(connection, notices)
 
         return await self._write(change)
 
     async def remove_alert(
-        self, organization_id: str, alert_id: str, *, turn: int, at: datetime, told: Sequence[Told] = ()
+        self, organization_id: str, alert_id: str, *, turn: int, at: datetime, notices: Sequence[PendingNotice] = ()
     ) -> bool:
         def remove(connection: Connection) -> None:
             end_turn(connection, alert_id, turn)
@@ -104,7 +104,7 @@ class SqlAlerts:
             for table in (ALERT_GROUP, ALERT_EVALUATION, ALERT_PROGRESS):
                 connection.execute(delete(table).where(table.c.alert_id == alert_id))
             end_episode(connection, alert_id, at)
-            keep_told(connection, told)
+            keep_notices(connection, notices)
 
         return await self._write(remove)
 
@@ -233,8 +233,8 @@ def _progress(row: RowMapping, groups: Mapping[str, GroupState]) -> AlertProgres
     same = ("turn", "evaluated_until", "raised_until", "looked_back_at", "summary_at")
     return AlertProgress(
         **{name: row[name] for name in same},
-        told_groups=_told_groups.decode(row["told_groups"]),
-        told_channels=_channel_ids.decode(row["told_channels"]),
+        notified_groups=_notified_groups.decode(row["told_groups"]),
+        notified_channels=_channel_ids.decode(row["told_channels"]),
         state=AlertState(row["state"]),
         groups=groups,
     )

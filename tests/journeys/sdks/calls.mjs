@@ -62,12 +62,12 @@ for (const [sdk, call] of Object.entries(calls)) {
       "Helicone-Request-Id": request_id,
       "Helicone-Property-Sdk": sdk,
     };
-    const told = { sdk, stream, request_id, text: "", error: "" };
+    const called = { sdk, stream, request_id, text: "", error: "" };
     try {
-      told.text = await call(headers, stream);
+      called.text = await call(headers, stream);
     } catch (error) {
-      told.error = String(error.stack ?? error).slice(0, 2000);
+      called.error = String(error.stack ?? error).slice(0, 2000);
     }
-    console.log(JSON.stringify(told));
+    console.log(JSON.stringify(called));
   }
 }

@@ -1,4 +1,4 @@
-"""One plain and one streamed call by each SDK: a line of JSON for each, with what the application was told.
+"""One plain and one streamed call by each SDK: a line of JSON for each, with what the application got.
 
 calls.py PROXY_URL FAREBOX_KEY
 """
@@ -192,12 +192,12 @@ def main(proxy: str, key: str) -> None:
             request_id = str(uuid.uuid4())
             headers = {"Helicone-Auth": f"Bearer {key}", "Helicone-Request-Id": request_id}
             headers["Helicone-Property-Sdk"] = call.__name__
-            told = {"sdk": call.__name__, "stream": stream, "request_id": request_id, "text": "", "error": ""}
+            called = {"sdk": call.__name__, "stream": stream, "request_id": request_id, "text": "", "error": ""}
             try:
-                told["text"] = call(proxy, headers, stream=stream)
+                called["text"] = call(proxy, headers, stream=stream)
             except Exception:
-                told["error"] = traceback.format_exc()[-2000:]
-            print(json.dumps(told), flush=True)
+                called["error"] = traceback.format_exc()[-2000:]
+            print(json.dumps(called), flush=True)
 
 
 if __name__ == "__main__":

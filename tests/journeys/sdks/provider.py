@@ -1,4 +1,4 @@
-"""One server for the providers of all SDKs, each under a path of its own, in its own shape: always the same answer."""
+"""One server for the providers of all SDKs, each under a path and in a shape of its own: always the same response."""
 
 import base64
 import json
@@ -25,13 +25,13 @@ _EVENTS: Final = "text/event-stream"
 _FRAMES: Final = "application/vnd.amazon.eventstream"
 
 Json = dict[str, Any]
-Answer = tuple[str, list[bytes]]  # content type; the pieces of the body
+Reply = tuple[str, list[bytes]]  # content type; the pieces of the body
 
 
-def answer(path: str, body: Json) -> Answer:
+def response_to(path: str, body: Json) -> Reply:
     """Raises: LookupError for a path that no SDK should call."""
     prefix, _, rest = path.partition("?")[0].removeprefix("/").partition("/")
-    for (provider, end), found in _ANSWERS.items():
+    for (provider, end), found in _REPLIES.items():
         if provider in (prefix, "*") and rest.endswith(end):
             return found(rest, body)
     raise LookupError(path)
@@ -42,11 +42,11 @@ def _content(model: str) -> payloads.Content:
     return payloads.Content(serial="5f1c", model=named, text=TEXT, usage=USAGE, created=1_790_000_000)
 
 
-def _plain(document: Json) -> Answer:
+def _plain(document: Json) -> Reply:
     return "application/json", [json.dumps(document).encode()]
 
 
-def _chat(_path: str, body: Json) -> Answer:
+def _chat(_path: str, body: Json) -> Reply:
     content = _content(body["model"])
     if not body.get("stream"):
         return _plain(payloads.chat_completion(content))
@@ -54,7 +54,7 @@ def _chat(_path: str, body: Json) -> Answer:
     return _EVENTS, list(payloads.chat_stream(content, include_usage=include))
 
 
-def _mistral_chat(_path: str, body: Json) -> Answer:
+def _mistral_chat(_path: str, body: Json) -> Reply:
     """Of a stream the last chunk has the usage, whether it was asked for or not."""
     if not body.get("stream"):
         return _chat("", body)
@@ -64,7 +64,7 @@ def _mistral_chat(_path: str, body: Json) -> Answer:
     return _EVENTS, [*chunks, _data(last), b"data: [DONE]\n\n"]
 
 
-def _groq_chat(_path: str, body: Json) -> Answer:
+def _groq_chat(_path: str, body: Json) -> Reply:
     """Of a stream the last chunk has the usage under a name of Groq's own."""
     usage = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200, "total_time": 0.1}
     content = _content(body["model"])
@@ -76,21 +76,21 @@ def _groq_chat(_path: str, body: Json) -> Answer:
     return _EVENTS, [*chunks, _data(last), b"data: [DONE]\n\n"]
 
 
-def _responses(_path: str, body: Json) -> Answer:
+def _responses(_path: str, body: Json) -> Reply:
     content = _content(body["model"])
     if body.get("stream"):
         return _EVENTS, list(payloads.response_stream(content))
     return _plain(payloads.response(content))
 
 
-def _messages(_path: str, body: Json) -> Answer:
+def _messages(_path: str, body: Json) -> Reply:
     content = _content(body["model"])
     if body.get("stream"):
         return _EVENTS, list(payloads.message_stream(content))
     return _plain(payloads.message(content))
 
 
-def _google(path: str, _body: Json) -> Answer:
+def _google(path: str, _body: Json) -> Reply:
     usage = {
         "promptTokenCount": 1000,
         "cachedContentTokenCount": 400,
@@ -109,7 +109,7 @@ def _google(path: str, _body: Json) -> Answer:
     return _EVENTS, [_data(part(TEXT)), _data(part("", finishReason="STOP"))]
 
 
-def _cohere(_path: str, body: Json) -> Answer:
+def _cohere(_path: str, body: Json) -> Reply:
     units = {"input_tokens": 1000, "output_tokens": 200}
     usage = {"billed_units": units, "tokens": units}
     if not body.get("stream"):
@@ -126,7 +126,7 @@ def _cohere(_path: str, body: Json) -> Answer:
     return _EVENTS, [f"event: {event['type']}\n".encode() + _data(event) for event in events]
 
 
-def _converse(_path: str, _body: Json) -> Answer:
+def _converse(_path: str, _body: Json) -> Reply:
     message = {"role": "assistant", "content": [{"text": TEXT}]}
     metrics = {"latencyMs": 10}
     return _plain(
@@ -134,7 +134,7 @@ def _converse(_path: str, _body: Json) -> Answer:
     )
 
 
-def _converse_stream(_path: str, _body: Json) -> Answer:
+def _converse_stream(_path: str, _body: Json) -> Reply:
     events: list[tuple[str, Json]] = [
         ("messageStart", {"role": "assistant"}),
         ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": TEXT}}),
@@ -145,11 +145,11 @@ def _converse_stream(_path: str, _body: Json) -> Answer:
     return _FRAMES, [_frame(kind, {**event, "p": "abc"}) for kind, event in events]
 
 
-def _invoke(_path: str, _body: Json) -> Answer:
+def _invoke(_path: str, _body: Json) -> Reply:
     return _messages("", {"model": "claude-haiku-4-5"})
 
 
-def _invoke_stream(_path: str, _body: Json) -> Answer:
+def _invoke_stream(_path: str, _body: Json) -> Reply:
     _, events = _messages("", {"model": "claude-haiku-4-5", "stream": True})
     texts = (event.partition(b"data: ")[2].strip() for event in events)
     return _FRAMES, [_frame("chunk", {"bytes": base64.b64encode(text).decode(), "p": "abc"}) for text in texts]
@@ -172,7 +172,7 @@ def _frame(kind: str, event: Json) -> bytes:
     return message + struct.pack(">I", zlib.crc32(message))
 
 
-_ANSWERS: Final[dict[tuple[str, str], Callable[[str, Json], Answer]]] = {
+_REPLIES: Final[dict[tuple[str, str], Callable[[str, Json], Reply]]] = {
     ("mistral", "/chat/completions"): _mistral_chat,
     ("groq", "/chat/completions"): _groq_chat,
     ("*", "/chat/completions"): _chat,
@@ -201,7 +201,7 @@ class Provider:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 provider.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-                content_type, pieces = answer(self.path, body)
+                content_type, pieces = response_to(self.path, body)
                 self.send_response(200)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Transfer-Encoding", "chunked")

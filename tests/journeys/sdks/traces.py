@@ -39,13 +39,13 @@ def main(proxy: str, key: str, provider: str) -> None:
     logger.set_properties({"Helicone-Property-Sdk": NAME})
     client = OpenAI(base_url=f"{provider}/openai/v1", api_key="sk-provider-key")
     for stream in (False, True):
-        told = {"sdk": NAME, "stream": stream, "request_id": "", "text": "", "error": ""}
+        called = {"sdk": NAME, "stream": stream, "request_id": "", "text": "", "error": ""}
         try:
-            told["text"] = _text(client, stream=stream)
+            called["text"] = _text(client, stream=stream)
         except Exception:
-            told["error"] = traceback.format_exc()[-2000:]
-        told["request_id"] = ids.last
-        print(json.dumps(told), flush=True)
+            called["error"] = traceback.format_exc()[-2000:]
+        called["request_id"] = ids.last
+        print(json.dumps(called), flush=True)
 
 
 def _text(client: Any, *, stream: bool) -> str:

@@ -1768,7 +1768,7 @@ export interface paths {
         get: operations["show_alert_v1_alert__alert_id__get"];
         /**
          * Change Alert
-         * @description Replaces all of it. While what it watches stays the same, thresholds that were told of are not told again.
+         * @description Replaces all of it. While what it watches stays the same, no threshold is notified of again.
          */
         put: operations["change_alert_v1_alert__alert_id__put"];
         post?: never;
@@ -1811,7 +1811,7 @@ export interface paths {
         };
         /**
          * List Notices
-         * @description What was told of it, or is to be, through each channel, with every attempt.
+         * @description Its notices, sent or to be sent, through each channel, with every attempt.
          */
         get: operations["list_notices_v1_alert__alert_id__notices_get"];
         put?: never;
@@ -1833,7 +1833,7 @@ export interface paths {
         put?: never;
         /**
          * Mute Alert
-         * @description Nothing is told until then; what still fires then is told then.
+         * @description No notice is sent until then; one of what still fires follows then.
          */
         post: operations["mute_alert_v1_alert__alert_id__mute_post"];
         delete?: never;
@@ -2530,7 +2530,7 @@ export interface components {
             level?: ("WARNING" | "CRITICAL") | null;
             /**
              * Thresholds
-             * @description Several steps, each of which is told once in a window or episode
+             * @description Several steps, each with one notice in a window or episode
              * @example [
              *       {
              *         "percent": 50
@@ -2649,7 +2649,7 @@ export interface components {
             cooldown_s: number;
             /**
              * Notify No Data
-             * @description Tell when no request fulfils the filter in a window
+             * @description Notify when no request fulfils the filter in a window
              * @default false
              */
             notify_no_data: boolean;
@@ -3146,7 +3146,7 @@ export interface components {
             level?: ("WARNING" | "CRITICAL") | null;
             /**
              * Thresholds
-             * @description Several steps, each of which is told once in a window or episode
+             * @description Several steps, each with one notice in a window or episode
              * @example [
              *       {
              *         "percent": 50
@@ -3265,7 +3265,7 @@ export interface components {
             cooldown_s: number;
             /**
              * Notify No Data
-             * @description Tell when no request fulfils the filter in a window
+             * @description Notify when no request fulfils the filter in a window
              * @default false
              */
             notify_no_data: boolean;
@@ -3278,7 +3278,7 @@ export interface components {
         };
         /**
          * BacktestView
-         * @description What a rule would have told.
+         * @description Which notices a rule would have sent.
          */
         BacktestView: {
             /**
@@ -6002,7 +6002,7 @@ export interface components {
         MuteRequest: {
             /**
              * Until
-             * @description ISO 8601; null: no longer. What still fires then is told then
+             * @description ISO 8601; null: no longer. A notice of what still fires follows then
              */
             until: string | null;
         };

@@ -1,13 +1,11 @@
 """`farebox report`: what was spent, in the form of the summary or by groups of one's own choice."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from schemas.api.requests import UTC_NAME
-from schemas.errors import InvalidRequest
-from services.cli.client import QueryApi
 from services.cli.options import (
     DATA,
     AsJson,
@@ -22,15 +20,14 @@ from services.cli.options import (
     Start,
     Url,
     errors_in_one_line,
-    print_csv,
     query_api,
     show,
-    warn_of_names,
 )
-from services.cli.report import SealedSummary, compile_report, fetch_summary
-from services.cli.report_options import filter_given, groupings, names_given, period_given
-from services.cli.report_table import SealedReport, report_lines
-from services.cli.terminal import compile_lines, sanitize
+from services.cli.report.options import filter_given, groupings, names_given, period_given
+from services.cli.report.printed import print_report
+from services.cli.report.summary import SealedSummary, compile_report, fetch_summary
+from services.cli.report.table import SealedReport, report_lines
+from services.cli.terminal import sanitize
 from services.query.time_zone import zone_of
 
 _PATH: Final = "/v1/report"
@@ -68,8 +65,6 @@ def report(
     With --by, --measures, --filter, --compare or --csv: by groups of your own choice.
     """
     with errors_in_one_line():
-        if as_csv and as_data:
-            raise InvalidRequest("pass --csv or --json, not both")
         times, clock = period_given(month=month, since=since, start=start, end=end), zone_of(zone, "--zone")
         api = query_api(url, key, data)
         if not (by or measures or filters or compare or as_csv):
@@ -86,19 +81,5 @@ def report(
             "compare": compare or None,
             "limit": _MAX_GROUPS if as_csv or as_data else _GROUPS,
         }
-        if as_csv:
-            print_csv(api, _PATH, body)
-            return
-        found = _fetch_report(api, body)
         layout = partial(report_lines, by=shown_by, measures=shown_measures, zone=clock)
-        show(
-            found,
-            lambda to: compile_lines(layout(sanitize(SealedReport, found), width=to.width), to),
-            as_data=as_data,
-        )
-
-
-def _fetch_report(api: QueryApi, body: dict[str, Any]) -> Any:
-    whole = api.post_whole(_PATH, body)
-    warn_of_names(whole)
-    return {**whole["data"], "seal": whole["seal"]}
+        print_report(api, _PATH, body, SealedReport, layout, as_csv=as_csv, as_data=as_data)

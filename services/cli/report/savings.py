@@ -27,8 +27,8 @@ from services.cli.options import (
     show,
     warn,
 )
-from services.cli.report_options import filter_given, groupings, names_given, period_given
-from services.cli.savings import Savings, savings_lines
+from services.cli.report.options import filter_given, groupings, names_given, period_given
+from services.cli.report.savings_lines import Savings, savings_lines
 from services.cli.terminal import compile_lines, sanitize
 from services.query.time_zone import zone_of
 

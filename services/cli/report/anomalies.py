@@ -12,7 +12,6 @@ from rich.text import Text
 from schemas.api.anomalies import AnomaliesView, AnomalyState, AnomalyView, Coverage
 from schemas.api.requests import UTC_NAME
 from schemas.api.seal import SealView
-from schemas.errors import InvalidRequest
 from services.cli.options import (
     DATA,
     AsJson,
@@ -27,15 +26,13 @@ from services.cli.options import (
     Start,
     Url,
     errors_in_one_line,
-    print_csv,
     query_api,
-    show,
-    warn_of_names,
 )
-from services.cli.report_options import filter_given, groupings, names_given, number_given, period_given
-from services.cli.report_table import ABSENT
-from services.cli.seal import seal_lines
-from services.cli.terminal import columns, compile_lines, minute, percent, pluralize, sanitize, usd
+from services.cli.report.options import filter_given, groupings, names_given, number_given, period_given
+from services.cli.report.printed import print_report
+from services.cli.report.seal import seal_lines
+from services.cli.report.table import ABSENT
+from services.cli.terminal import columns, minute, percent, pluralize, usd
 from services.query.time_zone import zone_of
 
 _PATH: Final = "/v1/report/anomalies"
@@ -71,8 +68,6 @@ def anomalies(
 ) -> None:
     """Print what was unusually high or low, by the hour of the week, and who explains it."""
     with errors_in_one_line():
-        if as_csv and as_data:
-            raise InvalidRequest("pass --csv or --json, not both")
         clock = zone_of(zone, "--zone")
         body: dict[str, Any] = {
             "timeFilter": period_given(month=month, since=since, start=start, end=end),
@@ -86,19 +81,8 @@ def anomalies(
             body["measures"] = names_given(measures)
         if minimum:
             body["minimum"] = {"usd": number_given("--minimum", minimum)}
-        api = query_api(url, key, data)
-        if as_csv:
-            print_csv(api, _PATH, body)
-            return
-        whole = api.post_whole(_PATH, body)
-        warn_of_names(whole)
-        found = {**whole["data"], "seal": whole["seal"]}
         layout = partial(anomaly_lines, zone=clock)
-        show(
-            found,
-            lambda to: compile_lines(layout(sanitize(SealedAnomalies, found), width=to.width), to),
-            as_data=as_data,
-        )
+        print_report(query_api(url, key, data), _PATH, body, SealedAnomalies, layout, as_csv=as_csv, as_data=as_data)
 
 
 def anomaly_lines(found: SealedAnomalies, *, zone: tzinfo, width: int) -> Iterator[Text]:

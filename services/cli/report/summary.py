@@ -12,7 +12,7 @@ from schemas.api.reprices import CoverageView, UnknownModel
 from schemas.api.seal import SealView
 from schemas.price import CostState
 from services.cli.client import QueryApi
-from services.cli.seal import seal_lines
+from services.cli.report.seal import seal_lines
 from services.cli.terminal import columns, compile_lines, minute, percent, pluralize, usd
 
 UNNAMED: Final = "(no model named)"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from schemas.api.reports import Compared, ComparedRow, ReportView
 from schemas.api.seal import SealView
-from services.cli.seal import seal_lines
+from services.cli.report.seal import seal_lines
 from services.cli.terminal import columns, minute, percent, usd
 from services.domain.reports.calendar import DATES
 from services.sql.score_measures import measure_named

@@ -10,7 +10,7 @@ import typer
 
 from schemas.errors import InvalidRequest
 from schemas.key import Permission
-from services.cli import keys as key_work
+from services.cli.keys import stored
 from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.terminal import compile_lines, console, escape, pluralize
 from services.domain.attribution.key_tags import parse_key_tags
@@ -23,7 +23,7 @@ Organization = Annotated[str, typer.Option(help="Whose keys.")]
 KeyId = Annotated[str, typer.Argument(help="As `farebox keys list` shows it.")]
 Permitted = Annotated[
     Permission,
-    typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in key_work.PERMISSIONS.items()) + "."),
+    typer.Option(help="; ".join(f"{one.value}: {what}" for one, what in stored.PERMISSIONS.items()) + "."),
 ]
 
 
@@ -55,7 +55,7 @@ def create_key(
     """
     with errors_in_one_line():
         print(
-            key_work.create_key(
+            stored.create_key(
                 _state(data),
                 organization_id=organization,
                 name=name,
@@ -86,8 +86,8 @@ def import_keys(
                 text = file.read_text()
             except (OSError, UnicodeDecodeError) as error:
                 raise InvalidRequest(f"{file} cannot be read: {type(error).__name__}") from None
-        given = key_work.parse_secrets(text, name)
-        taken, known = key_work.import_keys(
+        given = stored.parse_secrets(text, name)
+        taken, known = stored.import_keys(
             _state(data), organization_id=organization, given=given, permission=permission
         )
         print(f"{pluralize(taken, 'key')} imported{f', {known} known already' if known else ''}")
@@ -97,8 +97,8 @@ def import_keys(
 def list_keys(organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """List an organization's keys, revoked ones too."""
     with errors_in_one_line():
-        found = key_work.list_keys(existing(_state(data)), organization_id=organization)
-        compile_lines(key_work.listed_keys(found), console())
+        found = stored.list_keys(existing(_state(data)), organization_id=organization)
+        compile_lines(stored.listed_keys(found), console())
 
 
 @keys.command("rotate")
@@ -114,14 +114,14 @@ def rotate_key(
     with errors_in_one_line():
         overlap = timedelta(hours=overlap_hours)
         state = existing(_state(data))
-        print(key_work.rotate_key(state, organization_id=organization, key_id=key_id, overlap=overlap))
+        print(stored.rotate_key(state, organization_id=organization, key_id=key_id, overlap=overlap))
 
 
 @keys.command("revoke")
 def revoke_key(key_id: KeyId, organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """Revoke a key. The proxy may accept it for up to two more minutes."""
     with errors_in_one_line():
-        key_work.revoke_key(existing(_state(data)), organization_id=organization, key_id=key_id)
+        stored.revoke_key(existing(_state(data)), organization_id=organization, key_id=key_id)
         print(f"revoked {escape(key_id)}")
 
 

@@ -11,7 +11,6 @@ from rich.text import Text
 from schemas.api.distribution import DistributionView
 from schemas.api.requests import UTC_NAME
 from schemas.api.seal import SealView
-from schemas.errors import InvalidRequest
 from services.cli.options import (
     DATA,
     AsJson,
@@ -25,14 +24,12 @@ from services.cli.options import (
     Start,
     Url,
     errors_in_one_line,
-    print_csv,
     query_api,
-    show,
-    warn_of_names,
 )
-from services.cli.report_options import filter_given, period_given
-from services.cli.seal import seal_lines
-from services.cli.terminal import columns, compile_lines, minute, pluralize, sanitize, usd
+from services.cli.report.options import filter_given, period_given
+from services.cli.report.printed import print_report
+from services.cli.report.seal import seal_lines
+from services.cli.terminal import columns, minute, pluralize, usd
 from services.query.time_zone import zone_of
 
 _PATH: Final = "/v1/report/distribution"
@@ -63,8 +60,6 @@ def distribution(
 ) -> None:
     """Print what one session, user or request costs: average, percentiles, bars and outliers."""
     with errors_in_one_line():
-        if as_csv and as_data:
-            raise InvalidRequest("pass --csv or --json, not both")
         clock = zone_of(zone, "--zone")
         body: dict[str, Any] = {
             "of": of,
@@ -74,19 +69,8 @@ def distribution(
             "bars": _BARS,
             "outliers": outliers,
         }
-        api = query_api(url, key, data)
-        if as_csv:
-            print_csv(api, _PATH, body)
-            return
-        whole = api.post_whole(_PATH, body)
-        warn_of_names(whole)
-        found = {**whole["data"], "seal": whole["seal"]}
         layout = partial(distribution_lines, of=of, zone=clock)
-        show(
-            found,
-            lambda to: compile_lines(layout(sanitize(SealedDistribution, found), width=to.width), to),
-            as_data=as_data,
-        )
+        print_report(query_api(url, key, data), _PATH, body, SealedDistribution, layout, as_csv=as_csv, as_data=as_data)
 
 
 def distribution_lines(found: SealedDistribution, *, of: str, zone: tzinfo, width: int) -> Iterator[Text]:

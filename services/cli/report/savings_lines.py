@@ -18,8 +18,8 @@ from schemas.api.savings import (
     WhatIfView,
 )
 from schemas.api.seal import SealView
-from services.cli.report_table import ABSENT
-from services.cli.seal import seal_lines
+from services.cli.report.seal import seal_lines
+from services.cli.report.table import ABSENT
 from services.cli.terminal import columns, minute, percent, pluralize, usd
 
 _PROMPTS: Final = 5

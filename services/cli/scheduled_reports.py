@@ -26,7 +26,7 @@ from services.cli.options import (
     show,
     warn_of_names,
 )
-from services.cli.report_options import filter_given, groupings, names_given
+from services.cli.report.options import filter_given, groupings, names_given
 from services.cli.terminal import compile_lines, escape
 
 reports = typer.Typer(help="Send reports by the calendar, to channels.", no_args_is_help=True)

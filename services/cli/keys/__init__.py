@@ -1,0 +1,1 @@
+"""`farebox keys`: API keys, written straight to the state database. Start with `commands.py`."""
