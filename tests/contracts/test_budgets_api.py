@@ -359,6 +359,25 @@ def test_what_was_recorded_since_the_seal_is_not_counted_by_the_ledger_but_logs_
     assert (row["usd"], row["slot"]) == (2, int(TIMESTAMP.replace(hour=0, minute=0, second=0).timestamp()))
 
 
+def test_what_has_no_known_cost_counts_as_what_was_reserved_for_it(admin: Client) -> None:
+    budget = a_budget(organization_id=admin.organization_id, period=Period.DAY)
+    at = TIMESTAMP.replace(hour=20)
+    base = {"organization_id": admin.organization_id, "request_created_at": at - timedelta(minutes=20)}
+    unknown = base | {"cost_usd": None, "cost_state": "no_usage"}
+    rows = [
+        a_record(**base, request_id=_id(1), cost_usd=Decimal(1), properties={"farebox-budget-reserved": "8"}),
+        a_record(**unknown, request_id=_id(2), properties={"farebox-budget-reserved": "0.25"}),
+        a_record(**unknown, request_id=_id(3), properties={"farebox-budget-reserved": "-4"}),
+        a_record(**unknown, request_id=_id(4), properties={"farebox-budget-reserved": "16"}, logged_us=1),
+        a_record(**unknown, request_id=_id(5)),
+    ]
+    insert(admin.service.warehouse, rows)
+    [row] = ask(admin.service.warehouse, budget, at, at)
+    assert (row["usd"], row["unpriced"]) == (Decimal("1.25"), 4)
+    [money] = ask(admin.service.warehouse, budget, at)
+    assert money["usd"] == 1, "an estimate is never money"
+
+
 def _id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
