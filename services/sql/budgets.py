@@ -25,7 +25,7 @@ def compile_spent(
     """Rows of `value`, `slot`, `usd` (exact) and `unpriced`, the number of requests whose cost is unknown.
 
     Of requests made from `start` on and before `end`. Slots are `slot_s` long and counted from 1970; of a calendar
-    period there is one, named by its start. With `sealed_until` only what was recorded before, or logged afterwards, and
+    period there is one, named by its start. With `sealed_until` only what was recorded before, or logged afterwards;
     what has no known cost counts as what was reserved for it.
     """
     scope, value, condition = _counted(budget, start, end)
@@ -56,7 +56,7 @@ def compile_highest(budget: Budget, start: datetime, end: datetime, limit: int) 
 
 
 def _held(scope: Scope) -> str:
-    """What a request counts as. Where nothing was reserved its client may have written the property: below 0 is 0."""
+    """What a request counts as. Where nothing was reserved, its client may have written one, even below 0."""
     reserved = f"toDecimal128OrZero(properties[{scope.bind(RESERVED_PROPERTY.lower(), 'String')}], 12)"
     return f"if(isNull(cost_usd) AND logged_us = 0, greatest({reserved}, toDecimal128(0, 12)), cost_usd)"
 

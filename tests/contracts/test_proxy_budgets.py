@@ -265,6 +265,19 @@ async def test_an_attempt_of_unknown_cost_counts_beside_the_one_that_responds(tm
         assert await it.counted(budget, f"{BOUND + Decimal('0.035')}")
 
 
+async def test_a_client_that_leaves_between_two_attempts_is_counted_the_first_one_once(tmp_path: Path) -> None:
+    budget = a_budget("5")
+    async with budgeted(tmp_path, budget) as it:
+        it.proxy.provider.script = [Do.RESET]
+        retries = {"Helicone-Retry-Enabled": "true", "Helicone-Retry-Min-Timeout": "5000"}
+        async with it.proxy.client() as client:
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post(CHAT, json=PLAIN, headers=retries, timeout=0.3)
+        first, request = await it.proxy.events(2)
+        assert (first.request.reserved_nano, request.request.reserved_nano) == (int(BOUND * USD), 0)
+        assert await it.counted(budget, f"{BOUND}")
+
+
 async def test_a_shadow_refuses_nothing_and_says_what_it_would_have_done(tmp_path: Path) -> None:
     budget = a_budget("0.001", mode=BudgetMode.SHADOW, name="planned")
     async with budgeted(tmp_path, budget) as it:
