@@ -147,6 +147,7 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
     reserved_nano: int
     is_rebuilt: bool
     slots: dict[int, int] = {}  # nanodollars by slot, where they were asked for
+    recent_nano: int = 0  # of what was spent, that the ledger does not have yet, where slots were asked for
     sealed_s: int | None = None  # unix time until which the ledger is in it; None before it was
 
 

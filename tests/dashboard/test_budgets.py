@@ -83,6 +83,7 @@ def test_one_of_those_that_share_a_budget_is_looked_at(page: Page, demo: Demo) -
     sign_in(page, demo, "budgets")
     line_of(page, "Free tier").get_by_role("link").click()
     expect(page.locator("[data-of]")).to_have_text(leading["value"])
+    expect(page.locator("[data-overshoot]")).to_have_text(re.compile(r"^\$[0-9.,]+$"))
     first, second = page.locator("[data-subject]").all()[:2]
     assert shown(first) == Decimal(leading["spent_usd"])
     value = second.get_attribute("data-subject") or ""

@@ -100,12 +100,12 @@ for _, z in ipairs(KEYS) do
 end
 """
 
-# KEYS: c z a m of one counter. Returns what is reserved, whether it was rebuilt, and the fields of its hash.
+# KEYS: c z a t m of one counter. Returns whether it was rebuilt, and the fields of its hashes `c` and `t`.
 READ: Final = (
     _COMMON
     + """
 expire(KEYS[1], KEYS[2], KEYS[3])
-return {redis.call('exists', KEYS[4]), redis.call('hgetall', KEYS[1])}
+return {redis.call('exists', KEYS[5]), redis.call('hgetall', KEYS[1]), redis.call('hgetall', KEYS[4])}
 """
 )
 
