@@ -164,6 +164,12 @@ class Operator:
         assert "cost_usd by Feature" in shown
         assert "to finance" in shown
 
+    def change_report(self) -> None:
+        assert "every Friday at 18:00 (UTC)" in self.request("reports", "change", "Weekly costs", "--at", "18:00")
+
+    def preview_report(self) -> None:
+        assert "nothing was sent" in self.request("reports", "preview", "Weekly costs")
+
     def send_report(self) -> None:
         assert "made within seconds" in self.request("reports", "send", "Weekly costs")
 
@@ -279,6 +285,9 @@ class Operator:
     def show_alert_history(self) -> None:
         assert "It fired 0 times." in self.request("alerts", "history", "A journey")
 
+    def change_alert(self) -> None:
+        assert "A journey" in self.request("alerts", "change", "A journey", "--cooldown", "10m")
+
     def mute_alert(self) -> None:
         assert "muted until" in self.request("alerts", "mute", "A journey", "--until", "2200-01-01")
         assert "muted until" not in self.request("alerts", "mute", "A journey")
@@ -389,6 +398,7 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "alerts show": Operator.show_alert,
     "alerts explain": Operator.explain_alert,
     "alerts history": Operator.show_alert_history,
+    "alerts change": Operator.change_alert,
     "alerts mute": Operator.mute_alert,
     "alerts delete": Operator.delete_alert,
     "budgets create": Operator.create_budget,
@@ -410,6 +420,8 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "reports create": Operator.create_report,
     "reports list": Operator.list_reports,
     "reports show": Operator.show_report,
+    "reports change": Operator.change_report,
+    "reports preview": Operator.preview_report,
     "reports send": Operator.send_report,
     "reports delete": Operator.delete_report,
     "channels remove": Operator.remove_channel,

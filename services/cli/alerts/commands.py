@@ -10,7 +10,8 @@ from schemas.alert import Condition, Direction
 from schemas.api.alerts import AlertDetailView, AlertHistoryView, AlertView, BacktestView, ExplainView
 from schemas.api.channels import DeliveryView
 from schemas.api.requests import UTC_NAME
-from schemas.errors import NotFound
+from schemas.errors import InvalidRequest, NotFound
+from services.cli.alerts.change import changed_body
 from services.cli.alerts.render import alert_lines, backtest_lines, detail_lines, explain_lines, history_lines
 from services.cli.alerts.rule import (
     AggregationOption,
@@ -173,6 +174,39 @@ def show_history(
         sent = [sanitize(DeliveryView, one) for one in told]
         lines = history_lines(sanitize(AlertHistoryView, found), sent, channels, unit)
         show(found | {"notices": told}, lambda screen: compile_lines(lines, screen), as_data=as_data)
+
+
+@alerts.command("change")
+def change_alert(
+    alert: Which,
+    threshold: ThresholdOption = "",
+    percents: Percents = "",
+    minimum: Annotated[int | None, typer.Option(min=0, help="Requests, below which nothing fires.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="CHANNEL", help="Instead of those it tells: name or id. Repeatable.")
+    ] = None,
+    cooldown: Annotated[str, typer.Option(help="Before it is resolved, such as 5m.")] = "",
+    renotify: Annotated[str, typer.Option(help="After how long people are reminded, such as 4h.")] = "",
+    no_data: Annotated[
+        bool | None, typer.Option("--notify-no-data/--ignore-no-data", help="When no request is in a window.")
+    ] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Change what is given, such as the threshold. To watch something else make another alert."""
+    with errors_in_one_line():
+        api = query_api(url, key, data)
+        path = _path(api, alert)
+        given = told_when(cooldown, renotify, no_data=no_data)
+        given |= {} if minimum is None else {"minimum_request_count": minimum}
+        if channel:
+            known = api.get("/v1/channels")
+            given["channel_ids"] = [id_of(known, one, "channel") for one in channel]
+        if not (given or threshold or percents):
+            raise InvalidRequest("pass what is to change, such as --threshold")
+        changed = api.put(path, changed_body(api.get(path), given, threshold, percents))
+        compile_lines(detail_lines(sanitize(AlertDetailView, changed)), console())
 
 
 @alerts.command("mute")
