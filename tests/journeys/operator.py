@@ -136,6 +136,10 @@ class Operator:
         given = ("--kind", "email", "--recipient", "finance@example.com")
         assert self.type("channels", "add", "finance", *given, *self._state).startswith("added finance")
 
+    def change_channel(self) -> None:
+        given = ("--recipient", "finance@example.com")
+        assert self.type("channels", "change", "finance", *given, *self._state) == "changed finance\n"
+
     def list_channels(self) -> None:
         assert "email to finance@example.com" in self.type("channels", "list", *self._state)
 
@@ -415,6 +419,7 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "upstreams remove": Operator.remove_upstream,
     "channels add": Operator.add_channel,
     "channels list": Operator.list_channels,
+    "channels change": Operator.change_channel,
     "channels test": Operator.try_channel,
     "channels log": Operator.show_deliveries,
     "reports create": Operator.create_report,
