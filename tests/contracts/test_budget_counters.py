@@ -98,6 +98,15 @@ async def test_a_budget_that_only_watches_counts_and_never_refuses(
     assert await spent_and_reserved(store, claim) == (0, 4 * USD)
 
 
+async def test_a_request_whose_bound_is_unknown_reserves_nothing_and_counts_what_it_cost(store: BudgetCounters) -> None:
+    claim = a_claim(a_budget("5"))
+    settled, expiring = a_reservation([claim], 0), a_reservation([claim], 0, lease_s=0)
+    for one in (settled, expiring):
+        assert (await store.reserve(one, [claim])).granted
+    await store.settle(settled, USD, T0)
+    assert await spent_and_reserved(store, claim) == (USD, 0)
+
+
 async def test_the_reservation_of_a_proxy_that_was_killed_ends_with_its_lease(store: BudgetCounters) -> None:
     claim = a_claim(a_budget("5"))
     killed, living = (a_reservation([claim], 2 * USD, lease_s=1) for _ in range(2))
