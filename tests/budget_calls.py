@@ -54,6 +54,10 @@ class Call(NamedTuple):
 _RETRIES: Final = "Helicone-Retry-Enabled: true\r\nHelicone-Retry-Min-Timeout: 20\r\n"
 _TARGETS: Final = '[{"target-url": "PROVIDER"}, {"target-url": "PROVIDER"}]'
 PLAIN: Final = Call("plain")
+CACHED: Final = Call("cached", headers="Helicone-Cache-Enabled: true\r\n", is_numbered=False)
+_FALLBACK: Final = Call(  # to a server that is no provider's, and so has no prices
+    "fallback", path="/gateway/v1/chat/completions", headers=f"Helicone-Fallbacks: {_TARGETS}\r\n"
+)
 KINDS: Final = (
     PLAIN,
     Call("stream", is_stream=True),
@@ -61,8 +65,8 @@ KINDS: Final = (
     Call("cancelled", is_stream=True, is_left=True, headers="Helicone-On-Disconnect: cancel\r\n"),
     Call("failing", headers=_RETRIES),
     Call("breaking", headers=_RETRIES),
-    Call("fallback", path="/gateway/v1/chat/completions", headers=f"Helicone-Fallbacks: {_TARGETS}\r\n"),
-    Call("cached", headers="Helicone-Cache-Enabled: true\r\n", is_numbered=False),
+    _FALLBACK,
+    CACHED,
 )
 
 
@@ -76,6 +80,11 @@ class BillingProvider:
     @property
     def billed_usd(self) -> Decimal:
         return self.billed.total() * COST_USD
+
+    @property
+    def unbounded_usd(self) -> Decimal:
+        """Of that, for calls whose cost nobody else knows."""
+        return self.billed[_FALLBACK.name] * COST_USD
 
     def script(self, _: bytes, body: bytes) -> Sequence[Step]:
         text = str(json.loads(body)["messages"][0]["content"])

@@ -1,9 +1,9 @@
 """Many calls at once through several proxies against one budget, with one of the proxies killed on the way. They are
 of every kind: left by their clients, tried again, sent elsewhere, served from the cache.
 
-What the provider has billed is known from the provider itself. The bound: nothing is spent above the limit but what
-was reserved by the killed proxy for calls that the provider had begun, once its lease has ended; until then not even
-that, as those reservations are held.
+What the provider has billed is known from the provider itself. The bound: nothing is spent above the limit but for
+calls of unknown bound, which pass while anything is left, and what was reserved by the killed proxy for calls that the
+provider had begun, once its lease has ended; until then not even that, as those reservations are held.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from services.stores.factory import open_budget_counters
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.budgets import SqlBudgets
 from services.stores.state.migrations.run import migrate_state
-from tests.budget_calls import KINDS, BillingProvider
+from tests.budget_calls import CACHED, KINDS, BillingProvider
 from tests.budgets import a_budget, a_claim
 from tests.builders import ORGANIZATION
 from tests.processes import Process, free_port
@@ -35,6 +35,7 @@ LIMIT_USD: Final = Decimal(5)
 class Outcome(NamedTuple):
     billed_usd: Decimal  # by the provider
     billed: dict[str, int]  # calls, by their kind
+    unbounded_usd: Decimal  # of what was billed: for calls whose bound was unknown, and whose cost stays so
     counted_usd: Decimal
     reserved_usd: Decimal  # once all has ended: what the killed proxy held
     statuses: dict[int, int]
@@ -62,6 +63,7 @@ class Race:
                 running = [stack.enter_context(self._proxy(number, provider.url)) for number in range(self._proxies)]
                 urls = [one.ready_url.removesuffix("/healthz") for one in running]
                 await asyncio.to_thread(lambda: [one.ready() for one in running])
+                assert await _response(urls[0], CACHED.request(0, secret, provider.url), is_left=False)
                 killing = asyncio.create_task(_kill(running[-1], provider, Random(seed))) if kill else None
                 responses = await self._ask(urls, secret, calls, provider.url)
                 if killing is not None:
@@ -148,6 +150,7 @@ async def _outcome(
     return Outcome(
         billed_usd=billing.billed_usd,
         billed=dict(billing.billed),
+        unbounded_usd=billing.unbounded_usd,
         counted_usd=Decimal(state.spent_nano) / 10**9,
         reserved_usd=Decimal(state.reserved_nano) / 10**9,
         statuses=dict(Counter(int(one[9:12] or 0) for one in responses)),

