@@ -15,6 +15,7 @@ SLICE_S: Final = 5  # in which counters keep what was settled since the ledger w
 # Of rows: which budget acted on a request, and how.
 BUDGET_PROPERTY: Final = "Farebox-Budget"
 STATUS_PROPERTY: Final = "Farebox-Budget-Status"
+RESERVED_PROPERTY: Final = "Farebox-Budget-Reserved"  # US dollars that a request of unknown cost counts as
 
 
 class Segment(StrEnum):
@@ -146,6 +147,7 @@ class CounterState(msgspec.Struct, frozen=True, kw_only=True):
     reserved_nano: int
     is_rebuilt: bool
     slots: dict[int, int] = {}  # nanodollars by slot, where they were asked for
+    recent_nano: int = 0  # of what was spent, that the ledger does not have yet, where slots were asked for
     sealed_s: int | None = None  # unix time until which the ledger is in it; None before it was
 
 

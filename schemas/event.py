@@ -80,6 +80,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     attempt_of: str | None = None  # of an attempt that another one followed: the id of the client's request
     sent_model: str = ""  # in the place of the one that `body` names, where a budget chose a cheaper one
     traceparent: str = ""  # of the client: the trace that the call belongs to, as W3C has it
+    reserved_nano: int = 0  # nanodollars that budgets held for it: what it counts as where its cost stays unknown
     step: str = ""  # of a logged non-LLM step, its name: "tool:weather", "vector_db", "data:orders"
 
 

@@ -42,3 +42,4 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 
     cost_usd: Decimal | None
     tokens: int | None
+    held_nano: int = 0  # that budgets had reserved for those of its attempts whose cost is unknown

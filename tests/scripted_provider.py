@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 
@@ -43,6 +43,7 @@ class ScriptedProvider:
         self._tls = tls
         self.script: Sequence[Step] = [http_response(b"{}")]
         self.scripts: list[Sequence[Step]] = []  # of the next requests; all behind them get the last one
+        self.script_for: Callable[[bytes, bytes], Sequence[Step]] | None = None  # by head and body, in their place
         self.read_bodies = True  # False: responses, or hangs, without having read the request's body
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
@@ -76,7 +77,8 @@ class ScriptedProvider:
                 await self._read_request(reader)
                 if self.scripts:
                     self.script = self.scripts.pop(0)
-                for step in self.script:
+                script = self.script_for(self.heads[-1], self.bodies[-1]) if self.script_for else self.script
+                for step in script:
                     if not await self._take(step, reader, writer):
                         return
         except (asyncio.IncompleteReadError, ConnectionError):

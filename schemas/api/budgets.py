@@ -100,6 +100,24 @@ class Freshness(_PlainView):
     ledger_until: Timestamp | None = Field(description="Until when the ledger is in it; null where that is unknown")
 
 
+class OvershootView(_PlainView):
+    """By how much the limit can be exceeded as things stand, however many proxies there are: they share each counter.
+
+    For requests of text that set a maximum of tokens; others by what they cost beyond what was reserved for them.
+    """
+
+    bound_usd: MaybeUsd = Field(description="Sum of the two below; null where the budget refuses nothing")
+    killed_proxies_usd: Usd = Field(
+        description="What requests under way may cost at most, and nobody would count were all proxies killed now"
+    )
+    lost_counters_usd: Usd = Field(
+        description="What the ledger does not have yet, and nobody would remember were the counters lost now"
+    )
+    unknown_cost_passes: bool = Field(
+        description="Requests whose cost has no upper bound may exceed it further, until nothing is left"
+    )
+
+
 class CounterView(_PlainView):
     value: str = Field(description="Of the segment; '' for the organization")
     limit_usd: Usd = Field(description="In force now")
@@ -108,6 +126,7 @@ class CounterView(_PlainView):
     remaining_usd: Usd = Field(description="Limit less spent and reserved; below 0 where it was exceeded")
     starts_at: Timestamp = Field(description="Of the period; of a rolling one, when its oldest slot begins")
     resets_at: Timestamp | None = Field(description="Null for a rolling period")
+    overshoot: OvershootView
     freshness: Freshness
 
 

@@ -67,3 +67,20 @@ class ScheduledReportView(View):
     next_at: Timestamp
     last_at: Timestamp | None = Field(description="When it was due last; null when never")
     error: str = Field(description="Why it was not sent then; empty where it was")
+
+
+class AttachmentView(View):
+    name: str
+    content: str = Field(description="CSV, with all digits")
+
+
+class ReportPreview(View):
+    """A report as the mail that its last occurrence would have been; other channels say the same."""
+
+    subject: str
+    text: str
+    html: str
+    attachments: list[AttachmentView]
+    starts_at: Timestamp = Field(description="Of the days that it is about")
+    ends_at: Timestamp = Field(description="Not among them any more")
+    complete_until: Timestamp | None = Field(description="Until when every request is counted; null when not known")

@@ -43,8 +43,17 @@ def state_lines(found: Mapping[str, Any]) -> Iterator[Text]:
         yield Text(f"  {value}${one['spent_usd']} spent{reserved}, {_left(one)}{resets}")
         if number == 0 and found["forecast"] is not None:
             yield Text(f"  {_heading(found['forecast'])}")
+        yield Text(f"    {_overshoot(one['overshoot'])}")
         if not one["freshness"]["rebuilt"]:
             yield Text("    the ledger is not in it yet: what was spent before may be missing", style="yellow")
+
+
+def _overshoot(one: Mapping[str, Any]) -> str:
+    if one["bound_usd"] is None:
+        return "it refuses nothing, and so can be exceeded by any amount"
+    parts = f"${one['killed_proxies_usd']} if proxies are killed, ${one['lost_counters_usd']} if counters are lost"
+    beside = "; requests of unknown cost pass beside it" if one["unknown_cost_passes"] else ""
+    return f"can be exceeded by ${one['bound_usd']} now: {parts}{beside}"
 
 
 def _heading(forecast: Mapping[str, Any]) -> str:

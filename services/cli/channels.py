@@ -12,13 +12,13 @@ import typer
 from rich.text import Text
 
 from schemas.channel import Channel, ChannelKind, DeliveryLog, DeliveryState
-from schemas.errors import NotFound
+from schemas.errors import InvalidRequest, NotFound
 from schemas.key import CLI
 from services.cli.options import DATA, Data, errors_in_one_line
 from services.cli.state_store import with_store
 from services.cli.terminal import compile_lines, console, escape, minute
 from services.cli.upstreams import read_secret
-from services.domain.channels.new_channel import ChannelInput, new_channel
+from services.domain.channels.new_channel import ChannelInput, changed_channel, new_channel
 from services.domain.channels.trial import trial_notice
 from services.embedded.data_folder import ORGANIZATION
 from services.key_secrets import new_signing_key
@@ -95,6 +95,37 @@ def try_channel(
             raise typer.Exit(1)
 
 
+@channels.command("change")
+def change_channel(
+    name: Name,
+    rename: Annotated[str, typer.Option(metavar="NAME", help="Another name.")] = "",
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="Instead of those it has. Repeatable.")
+    ] = None,
+    slack_channel: Annotated[str, typer.Option(help="#name or id, where its bot of Slack posts.")] = "",
+    secret_from: Annotated[str, typer.Option(help=_FROM)] = "",
+    organization: Organization = ORGANIZATION,
+    data: Data = DATA,
+) -> None:
+    """Change what is given of a channel. A new URL of a webhook brings a new signing key."""
+    with errors_in_one_line():
+        if not (rename or recipient or slack_channel or secret_from):
+            raise InvalidRequest("pass what is to change, such as --recipient")
+        secret = read_secret(secret_from) if secret_from else ""
+
+        async def change(store: "SqlChannels") -> ChannelInput:
+            channel = await _named(store, organization, name)
+            given = _changes(channel, rename or name, recipient or [], slack_channel, secret)
+            config, kept = changed_channel(channel, given)
+            await store.change_channel(organization, channel.id, name=given.name, config=config, secret=kept)
+            return given
+
+        given = _with_channels(data, change, is_there=True)
+        print(f"changed {given.name}")
+        if given.signing_key:
+            print(f"Its messages are signed by {given.signing_key}, which is shown this once.")
+
+
 @channels.command("remove")
 def remove_channel(name: Name, organization: Organization = ORGANIZATION, data: Data = DATA) -> None:
     """Remove a channel. What waits to be sent through it is cancelled."""
@@ -142,6 +173,14 @@ def _input(
         signing_key=new_signing_key() if kind is ChannelKind.WEBHOOK else "",
         private=private,
     )
+
+
+def _changes(channel: Channel, name: str, recipients: Sequence[str], slack_channel: str, secret: str) -> ChannelInput:
+    """Without a `secret` those that it has stay."""
+    if not secret:
+        return ChannelInput(name=name, kind=channel.kind, recipients=tuple(recipients), slack_channel=slack_channel)
+    place = slack_channel or channel.config.slack_channel
+    return _input(name, channel.kind, recipients, place, secret, private=channel.config.private)
 
 
 _PROMPTS: Final = {

@@ -64,6 +64,10 @@ class QueryApi:
         """The `data` of the response, and what stands beside it. Raises: NoResponse."""
         return self._whole(self._response("POST", path, content=_encoder.encode(body)))
 
+    def put(self, path: str, body: object) -> Any:
+        """The `data` of the response. Raises: NoResponse."""
+        return self._whole(self._response("PUT", path, content=_encoder.encode(body)))["data"]
+
     def patch(self, path: str, body: object) -> Any:
         """The `data` of the response. Raises: NoResponse."""
         return self._whole(self._response("PATCH", path, content=_encoder.encode(body)))["data"]

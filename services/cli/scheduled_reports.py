@@ -27,7 +27,7 @@ from services.cli.options import (
     warn_of_names,
 )
 from services.cli.report.options import filter_given, groupings, names_given
-from services.cli.terminal import compile_lines, escape
+from services.cli.terminal import compile_lines, console, escape
 
 reports = typer.Typer(help="Send reports by the calendar, to channels.", no_args_is_help=True)
 
@@ -81,6 +81,38 @@ def create_report(
         print(f"created {escape(made['name'])}: {made['id']}, sent next at {made['next_at']}")
 
 
+@reports.command("change")
+def change_report(
+    which: Which,
+    every: Annotated[Every | None, typer.Option(help="How often.")] = None,
+    at: Annotated[str, typer.Option(metavar="HH:MM", help="By the clocks of its zone.")] = "",
+    weekday: Annotated[int | None, typer.Option(min=1, max=7, help="Of a week: 1 is Monday.")] = None,
+    day: Annotated[int | None, typer.Option(min=1, max=31, help="Of a month.")] = None,
+    zone: Annotated[str | None, typer.Option(help="IANA name.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="CHANNEL", help="Instead of those it has: name or id. Repeatable.")
+    ] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Change when a report is sent, and to whom."""
+    with errors_in_one_line():
+        api = query_api(url, key, data)
+        found = one_of(api.get(_PATH), which, "scheduled report")
+        clock: dict[str, Any] = _clock(at) if at else {}
+        given = {"every": every, "weekday": weekday, "day": day, "time_zone": zone, **clock}
+        schedule = {name: value for name, value in given.items() if value is not None}
+        body = _body(found) | {"schedule": found["schedule"] | schedule}
+        if channel:
+            known = api.get("/v1/channels")
+            body["channel_ids"] = [id_of(known, one, "channel") for one in channel]
+        if not (schedule or channel):
+            raise InvalidRequest("pass what is to change, such as --at")
+        changed = api.put(f"{_PATH}/{quote(found['id'], safe='')}", body)
+        compile_lines(_listed([changed]), console())
+
+
 @reports.command("show")
 def show_report(which: Which, as_data: AsJson = False, url: Url = "", key: Key = "", data: Data = DATA) -> None:
     """Show what a report says, to whom, and how it went last."""
@@ -101,6 +133,16 @@ def send_report(which: Which, url: Url = "", key: Key = "", data: Data = DATA) -
         print("it is made within seconds: farebox channels log shows what became of it")
 
 
+@reports.command("preview")
+def preview_report(which: Which, as_data: AsJson = False, url: Url = "", key: Key = "", data: Data = DATA) -> None:
+    """Show what a report would say if it were sent now. Nothing is sent."""
+    with errors_in_one_line():
+        api = query_api(url, key, data)
+        found = one_of(api.get(_PATH), which, "scheduled report")
+        preview = api.post(f"{_PATH}/preview", _body(found))
+        show(preview, lambda to: compile_lines(_previewed(preview), to), as_data=as_data)
+
+
 @reports.command("delete")
 def delete_report(which: Which, url: Url = "", key: Key = "", data: Data = DATA) -> None:
     """Delete a report: it is not sent again."""
@@ -108,6 +150,10 @@ def delete_report(which: Which, url: Url = "", key: Key = "", data: Data = DATA)
         api = query_api(url, key, data)
         api.delete(f"{_PATH}/{quote(id_of(api.get(_PATH), which, 'scheduled report'), safe='')}")
         print("deleted")
+
+
+def _body(report: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: report[name] for name in ("name", "schedule", "channel_ids", "query")}
 
 
 def _clock(text: str) -> dict[str, int]:
@@ -148,6 +194,12 @@ def _shown(one: Mapping[str, Any], channels: Mapping[str, str]) -> Iterator[Text
     yield Text(f"  to {', '.join(escape(channels.get(each, each)) for each in one['channel_ids'])}")
     yield Text(f"  last at {one['last_at']}" if one["last_at"] else "  never due yet")
     yield Text(f"  {one['id']}")
+
+
+def _previewed(preview: Mapping[str, Any]) -> Iterator[Text]:
+    yield from (Text(escape(line)) for line in preview["text"].splitlines())
+    yield Text()
+    yield Text(f"with {', '.join(one['name'] for one in preview['attachments'])}; nothing was sent")
 
 
 def _when(schedule: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from schemas.budget import RESERVED_PROPERTY
 from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import Charge, ModelCharge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
@@ -14,6 +15,7 @@ from schemas.timestamps import unix_us
 from schemas.usage import ParsedResponse, RequestInfo, Usage, UsageSource, usage_of_all
 from schemas.versions import version_of
 from services.domain.attribution.account import project_in
+from services.domain.budgets.amounts import usd_of
 from services.domain.exchange.body import Body
 from services.domain.parsed_bodies import read_request, read_response
 from services.domain.pricing.billable import request_generates
@@ -123,7 +125,7 @@ def _record(
     request, response, tags = event.request, event.response, event.request.tags
     latency_ms = _within(response.latency_ms, _MAX_MS)
     is_stream = info.stream or parsed.streamed
-    properties, spellings = _properties(tags.properties)
+    properties, spellings = _properties(_noted(request, bill.charge.cost_usd))
     logged_us = max(1, unix_us(recorded_at_of(event))) if request.logged else 0
     return RequestRecord(
         organization_id=request.organization_id,
@@ -220,6 +222,16 @@ def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:
     if not is_stream or response.first_byte_ms is None:
         return None
     return _within(response.first_byte_ms, _MAX_MS)
+
+
+def _noted(request: RequestEvent, cost_usd: Decimal | None) -> dict[str, str]:
+    """The properties of `request`; where its cost is unknown, before them what it counts as in budgets.
+
+    A client that keeps its usage from being read, as by leaving its streams, would have no budget otherwise.
+    """
+    if cost_usd is not None or not request.reserved_nano:
+        return request.tags.properties
+    return {RESERVED_PROPERTY: f"{usd_of(request.reserved_nano):f}", **request.tags.properties}
 
 
 def _properties(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:

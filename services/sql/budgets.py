@@ -7,14 +7,15 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.budget import BUDGET_PROPERTY, STATUS_PROPERTY, Budget, Period, Segment
+from schemas.budget import BUDGET_PROPERTY, RESERVED_PROPERTY, STATUS_PROPERTY, Budget, Period, Segment
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.sql.filters import compile_filter
 from services.sql.nodes import And, Compare, Filter, comparison
 from services.sql.scope import Scope, from_rows
 
-_SUMS: Final = "sum(cost_usd) AS usd, countIf(cost_usd IS NULL) AS unpriced"
+_UNPRICED: Final = "countIf(cost_usd IS NULL) AS unpriced"
+_SUMS: Final = f"sum(cost_usd) AS usd, {_UNPRICED}"
 _COLUMNS: Final = {Segment.KEY: "key_id", Segment.USER: "user_id", Segment.SESSION: "session_id"}
 
 
@@ -24,18 +25,21 @@ def compile_spent(
     """Rows of `value`, `slot`, `usd` (exact) and `unpriced`, the number of requests whose cost is unknown.
 
     Of requests made from `start` on and before `end`. Slots are `slot_s` long and counted from 1970; of a calendar
-    period there is one, named by its start. With `sealed_until` only what was recorded before, or logged afterwards.
+    period there is one, named by its start. With `sealed_until` only what was recorded before, or logged afterwards;
+    what has no known cost counts as what was reserved for it.
     """
     scope, value, condition = _counted(budget, start, end)
     slot = f"intDiv(toUnixTimestamp(request_created_at), {scope.bind(slot_s, 'Int64')})"
     if budget.period is not Period.ROLLING:
         slot = scope.bind(int(start.timestamp()), "Int64")
+    sums = _SUMS
     if sealed_until is not None:
+        sums = f"sum({_held(scope)}) AS usd, {_UNPRICED}"
         # Logged calls settle nothing in counters: whenever they end, the ledger alone counts them.
         sealed = scope.bind(sealed_until, "DateTime64(3, 'UTC')")
         condition += f" AND (response_created_at < {sealed} OR logged_us > 0)"
     rows = from_rows(REQUEST_RESPONSE, condition, scope)
-    return scope.statement(f"SELECT {value} AS value, toInt64({slot}) AS slot, {_SUMS} {rows} GROUP BY value, slot")
+    return scope.statement(f"SELECT {value} AS value, toInt64({slot}) AS slot, {sums} {rows} GROUP BY value, slot")
 
 
 def compile_highest(budget: Budget, start: datetime, end: datetime, limit: int) -> Statement:
@@ -49,6 +53,12 @@ def compile_highest(budget: Budget, start: datetime, end: datetime, limit: int) 
     shown = "value, usd, unpriced, count() OVER () AS counters, sum(unpriced) OVER () AS unpriced_requests"
     order = f"ORDER BY usd DESC, value LIMIT {scope.bind(limit, 'UInt64')}"
     return scope.statement(f"SELECT {shown} {sums} {order}")
+
+
+def _held(scope: Scope) -> str:
+    """What a request counts as. Where nothing was reserved, its client may have written one, even below 0."""
+    reserved = f"toDecimal128OrZero(properties[{scope.bind(RESERVED_PROPERTY.lower(), 'String')}], 12)"
+    return f"if(isNull(cost_usd) AND logged_us = 0, greatest({reserved}, toDecimal128(0, 12)), cost_usd)"
 
 
 def _counted(budget: Budget, start: datetime, end: datetime) -> tuple[Scope, str, str]:

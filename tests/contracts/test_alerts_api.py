@@ -278,6 +278,21 @@ def test_an_operator_makes_watches_and_ends_an_alert(owner: Client) -> None:
     assert shown == "It fired 0 times.\nNo notice was sent.\nIt was not evaluated yet.\n"
     assert "muted until" in typed(owner, "mute", "Spend", "--until", "2200-01-01")
     assert "muted" not in typed(owner, "mute", "Spend")
+    (before,) = ask(owner, "/v1/alert/query")["alerts"]
+    changed = typed(owner, "change", "Spend", "--threshold", "20", "--cooldown", "30m", "--minimum", "3")
+    assert "cost above 50 % of $20, 100 % of $20, calendar day in UTC" in changed
+    (after,) = ask(owner, "/v1/alert/query")["alerts"]
+    kept = {"thresholds", "threshold", "cooldown_s", "minimum_request_count", "updated_at", "active_since"}
+    assert {name for name in before if before[name] != after[name]} <= kept
+    assert (after["cooldown_s"], after["minimum_request_count"]) == (1800, 3)
+    assert "80 % of $20" in typed(owner, "change", "Spend", "--percents", "80,100")
+    assert "pass what is to change" in typed(owner, "change", "Spend", code=1)
+    hook = {"name": "on-call", "kind": "webhook", "url": "https://receiver.example.com/hook"}
+    assert owner.service.ask("/v1/channels", hook, key=owner.key)[0] == 201
+    assert "tells on-call" in typed(
+        owner, "change", "Spend", "--channel", "on-call", "--channel", "finance@company.com"
+    )
+    assert "tells on-call" in typed(owner, "show", "Spend")
     rate = ("--metric", "error_rate", "--threshold", "1", "--window", "1h", "--by", "user", "--minimum", "5")
     assert "It would have fired 1 time from" in typed(owner, "backtest", *rule, "--since", "1h")
     assert "It would have fired 0 times" in typed(owner, "backtest", *rate)

@@ -167,6 +167,11 @@ def test_it_takes_a_key(client: Client) -> None:
     assert client.service.ask(f"/v1/request/{uuid.uuid4()}/feedback", {"rating": True}, key="")[0] == 401
 
 
+def test_what_a_budget_wrote_stays(client: Client) -> None:
+    status, response = put(client, str(uuid.uuid4()), "farebox-budget-RESERVED", "0")
+    assert (status, response["error"]) == (422, "farebox-budget-RESERVED is set by budgets, and by nobody else")
+
+
 def test_a_key_sets_no_tag_that_it_forces_and_blanks_none_that_it_requires(client: Client) -> None:
     (request_id,) = client.keep({"properties": {"team": "search"}, "property_spellings": ["team"]})
     tags = KeyTags(forced={"Team": "search", "Helicone-Session-Id": "s-1"}, required=("Feature",))

@@ -98,6 +98,15 @@ async def test_a_budget_that_only_watches_counts_and_never_refuses(
     assert await spent_and_reserved(store, claim) == (0, 4 * USD)
 
 
+async def test_a_request_whose_bound_is_unknown_reserves_nothing_and_counts_what_it_cost(store: BudgetCounters) -> None:
+    claim = a_claim(a_budget("5"))
+    settled, expiring = a_reservation([claim], 0), a_reservation([claim], 0, lease_s=0)
+    for one in (settled, expiring):
+        assert (await store.reserve(one, [claim])).granted
+    await store.settle(settled, USD, T0)
+    assert await spent_and_reserved(store, claim) == (USD, 0)
+
+
 async def test_the_reservation_of_a_proxy_that_was_killed_ends_with_its_lease(store: BudgetCounters) -> None:
     claim = a_claim(a_budget("5"))
     killed, living = (a_reservation([claim], 2 * USD, lease_s=1) for _ in range(2))
@@ -123,6 +132,7 @@ async def test_the_ledger_replaces_what_it_has_and_keeps_what_came_since(store: 
     await store.rebuild(sums(claim, {"one": {slot: USD // 2}, "other": {slot: 3 * USD}}, T0 + 5))
     [state] = await store.read([claim.counter])
     assert (state.spent_nano, state.is_rebuilt, state.sealed_s) == (2 * USD + USD // 2, True, T0 + 5)
+    assert state.recent_nano == 2 * USD
     assert await spent_and_reserved(store, other) == (3 * USD, 0)
     late = a_reservation([claim], USD)
     await store.reserve(late, [claim])
@@ -131,6 +141,7 @@ async def test_the_ledger_replaces_what_it_has_and_keeps_what_came_since(store: 
     await store.rebuild(sums(claim, {"one": {slot: 9 * USD}}, T0))  # of a worker that was slow
     assert await spent_and_reserved(store, claim) == (2 * USD + USD // 2, 0)
     await store.rebuild(sums(claim, {}, T0 + 15))  # the rows were removed
+    assert [one.recent_nano for one in await store.read([claim.counter])] == [0]
     assert await spent_and_reserved(store, claim) == (0, 0)
     assert await spent_and_reserved(store, other) == (0, 0)
 

@@ -169,9 +169,12 @@ def test_an_operator_changes_a_budget_and_sees_what_it_did_and_who_spent_what(ad
     tier = {"properties": {"usertier": "free"}, "property_spellings": ["UserTier"]}
     admin.keep({"user_id": "ann", "cost_usd": Decimal(26), **tier})
     assert "ann: $26 spent, $1 above $25; 1 of 1 have nothing left" in typed(admin, "list")
+    lost = "can be exceeded by $26 now: $0 if proxies are killed, $26 if counters are lost; requests of unknown cost"
+    assert lost in typed(admin, "show", "free tier", "--value", "ann")
     changed = typed(admin, "change", "free tier", "--limit", "30", "--action", "block", "--shadow")
     assert "$30 per month (UTC) for each user, usertier=free: block, shadow" in changed
     kept = call(admin, "GET", "/v1/budgets")[0]
+    assert "it refuses nothing" in typed(admin, "show", "free tier", "--value", "ann")
     assert (kept["thresholds"], kept["unknown_cost"], kept["fallback_model"]) == ([80, 100], "pass", "")
     assert "block\n" in typed(admin, "change", "free tier", "--enforce")
     assert "pass what is to change" in typed(admin, "change", "free tier", code=1)
@@ -222,6 +225,12 @@ def test_counters_show_what_the_ledger_says_and_what_came_since(admin: Client) -
         "remaining_usd": Decimal("3.75"),
         "starts_at": "2026-11-01T00:00:00.000Z",
         "resets_at": "2026-12-01T00:00:00.000Z",
+        "overshoot": {
+            "bound_usd": 0,
+            "killed_proxies_usd": 0,
+            "lost_counters_usd": 0,
+            "unknown_cost_passes": True,
+        },
         # A second is left for what proxies are about to write, and slices are five.
         "freshness": {"source": "counters", "rebuilt": True, "ledger_until": "2026-11-02T11:59:55.000Z"},
     }
@@ -357,6 +366,25 @@ def test_what_was_recorded_since_the_seal_is_not_counted_by_the_ledger_but_logs_
     insert(admin.service.warehouse, rows)
     [row] = ask(admin.service.warehouse, budget, at, sealed)
     assert (row["usd"], row["slot"]) == (2, int(TIMESTAMP.replace(hour=0, minute=0, second=0).timestamp()))
+
+
+def test_what_has_no_known_cost_counts_as_what_was_reserved_for_it(admin: Client) -> None:
+    budget = a_budget(organization_id=admin.organization_id, period=Period.DAY)
+    at = TIMESTAMP.replace(hour=20)
+    base = {"organization_id": admin.organization_id, "request_created_at": at - timedelta(minutes=20)}
+    unknown = base | {"cost_usd": None, "cost_state": "no_usage"}
+    rows = [
+        a_record(**base, request_id=_id(1), cost_usd=Decimal(1), properties={"farebox-budget-reserved": "8"}),
+        a_record(**unknown, request_id=_id(2), properties={"farebox-budget-reserved": "0.25"}),
+        a_record(**unknown, request_id=_id(3), properties={"farebox-budget-reserved": "-4"}),
+        a_record(**unknown, request_id=_id(4), properties={"farebox-budget-reserved": "16"}, logged_us=1),
+        a_record(**unknown, request_id=_id(5)),
+    ]
+    insert(admin.service.warehouse, rows)
+    [row] = ask(admin.service.warehouse, budget, at, at)
+    assert (row["usd"], row["unpriced"]) == (Decimal("1.25"), 4)
+    [money] = ask(admin.service.warehouse, budget, at)
+    assert money["usd"] == 1, "an estimate is never money"
 
 
 def _id(number: int) -> str:

@@ -18,6 +18,8 @@ from schemas.notice import Notice
 from schemas.price import CostState
 from schemas.scheduled_report import ScheduledReport
 from schemas.seal import Seal, SealState
+from services.domain.messages.content import content_of
+from services.domain.messages.render import mail_of
 from services.query.reports.scheduled import ReportEngine
 from services.scheduler.reports import Reports
 from services.stores.state.database import Database
@@ -248,9 +250,18 @@ def test_a_report_is_changed_sent_now_and_removed(admin: Client, sent: Sent) -> 
     changed = {"name": "Monthly", "schedule": {"every": "month", "day": 31}, "channel_ids": report["channel_ids"]}
     assert asked(admin, path, changed, method="PUT")["next_at"] == "2026-11-30T08:00:00.000Z"
     now = TIMESTAMP + DAY
+    reader = Client(admin.service, admin.organization_id, admin.service.key(admin.organization_id))
+    preview = asked(reader, "/v1/scheduled-reports/preview", changed | {"channel_ids": ["removed since"]})
     asked(admin, f"{path}/send", {}, status=202)
     sent.run(now)
-    assert [notice.name for notice in sent.notices()] == ["Monthly"]
+    [notice] = sent.notices()
+    assert notice.name == "Monthly"
+    mail = mail_of(notice, content_of(notice, ""))
+    assert preview["subject"] == mail.subject
+    tables = [text.partition("\nCosts\n")[2] for text in (preview["text"], mail.text)]
+    assert tables[0] == tables[1] != ""
+    assert [one["content"].encode() for one in preview["attachments"]] == [one.content for one in mail.attachments]
+    assert (preview["starts_at"], preview["ends_at"]) == ("2026-09-30T00:00:00.000Z", "2026-10-31T00:00:00.000Z")
     assert sent.report().next_at == datetime.fromisoformat("2026-11-30T08:00:00+00:00")
     asked(admin, path, method="DELETE")
     assert asked(admin, "/v1/scheduled-reports") == []

@@ -37,11 +37,20 @@ def test_a_channel_is_added_tried_and_removed(typed: Type) -> None:
         "teams to http://10.0.0.5, may be private",
     ):
         assert line in shown
+    changed = typed("change", "alerts", "--slack-channel", "#costs", "--rename", "costs").output
+    assert changed == "changed costs\n"
+    moved = typed("change", "hook", "--secret-from", "-", given="https://hooks.example.org/canary").output
+    assert "whsec_" in moved
+    shown = typed("list").output
+    assert "slack to #costs" in shown
+    assert "webhook to https://hooks.example.org" in shown
+    assert "pass what is to change" in typed("change", "hook", code=1).output
+    assert "recipients" in typed("change", "hook", "--recipient", "a@b.com", code=1).output
     tried = typed("test", "hook", "--wait-s", "0", code=1).output
     assert "no attempt yet" in tried
     typed("remove", "hook")
     assert "cancelled" in typed("log").output
-    assert "canary" not in added + shown + tried
+    assert "canary" not in added + moved + shown + tried
 
 
 def test_what_is_wrong_is_said_in_one_line_without_the_secret(typed: Type) -> None:

@@ -33,6 +33,13 @@ def test_a_report_is_made_shown_sent_and_deleted(admin: Client) -> None:
         assert text in shown
     query = json.loads(typed(admin, "show", "Weekly", "--json"))["query"]
     assert query["filter"] == {"properties": {"Environment": {"equals": "production"}}}
+    changed = typed(admin, "change", "Weekly", "--weekday", "2", "--zone", "Europe/Berlin")
+    assert "every Tuesday at 17:30 (Europe/Berlin), next at " in changed
+    assert json.loads(typed(admin, "show", "Weekly", "--json"))["query"] == query
+    assert "pass what is to change" in typed(admin, "change", "Weekly", code=1)
+    previewed = typed(admin, "preview", "Weekly")
+    assert "Weekly" in previewed.splitlines()[0]
+    assert "with report-1.csv; nothing was sent" in previewed
     assert "made within seconds" in typed(admin, "send", "Weekly")
     assert typed(admin, "delete", "Weekly") == "deleted\n"
     assert "'Weekly'" in typed(admin, "show", "Weekly", code=1)

@@ -239,6 +239,45 @@ async def test_a_client_that_disconnects_leaves_nothing_reserved(tmp_path: Path)
         assert await it.counted(budget, "0.035"), "it was billed all the same"
 
 
+async def test_what_keeps_its_cost_unknown_counts_as_what_was_reserved_and_its_row_says_so(tmp_path: Path) -> None:
+    budget = a_budget("5")
+    async with budgeted(tmp_path, budget) as it:
+        it.proxy.provider.script = [0.3, ANSWER]
+        leaving = {"Helicone-On-Disconnect": "cancel", "Helicone-Property-farebox-budget-reserved": "-5"}
+        with pytest.raises(httpx.ReadTimeout):
+            async with it.proxy.client() as client:
+                await client.post(CHAT, json=PLAIN, headers=leaving, timeout=0.15)
+        [event] = await it.proxy.events(1)
+        assert await it.counted(budget, f"{BOUND}")
+        unknown, _ = to_record(event, ShippedPrices())
+        assert (unknown.cost_usd, unknown.properties["farebox-budget-reserved"]) == (None, f"{BOUND:.9f}")
+        await it.post()
+        known, _ = to_record((await it.proxy.events(2))[1], ShippedPrices())
+        assert (known.cost_usd, known.properties) == (Decimal("0.035"), {})
+
+
+async def test_an_attempt_of_unknown_cost_counts_beside_the_one_that_responds(tmp_path: Path) -> None:
+    budget = a_budget("5")
+    async with budgeted(tmp_path, budget) as it:
+        it.proxy.provider.scripts = [[Do.RESET], [ANSWER]]
+        got = await it.post(Helicone_Retry_Enabled="true", Helicone_Retry_Min_Timeout="50")
+        assert (got.status_code, got.headers["Helicone-Attempts"]) == (200, "2")
+        assert await it.counted(budget, f"{BOUND + Decimal('0.035')}")
+
+
+async def test_a_client_that_leaves_between_two_attempts_is_counted_the_first_one_once(tmp_path: Path) -> None:
+    budget = a_budget("5")
+    async with budgeted(tmp_path, budget) as it:
+        it.proxy.provider.script = [Do.RESET]
+        retries = {"Helicone-Retry-Enabled": "true", "Helicone-Retry-Min-Timeout": "5000"}
+        async with it.proxy.client() as client:
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post(CHAT, json=PLAIN, headers=retries, timeout=0.3)
+        first, request = await it.proxy.events(2)
+        assert (first.request.reserved_nano, request.request.reserved_nano) == (int(BOUND * USD), 0)
+        assert await it.counted(budget, f"{BOUND}")
+
+
 async def test_a_shadow_refuses_nothing_and_says_what_it_would_have_done(tmp_path: Path) -> None:
     budget = a_budget("0.001", mode=BudgetMode.SHADOW, name="planned")
     async with budgeted(tmp_path, budget) as it:

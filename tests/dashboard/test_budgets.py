@@ -62,6 +62,10 @@ def test_a_budget_is_made_overridden_changed_and_deleted(page: Page, demo: Demo)
     dialog.locator("[name=action]").select_option("notify")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("A request without room passes")).to_be_visible()
+    page.get_by_role("button", name="Edit").click()
+    dialog.locator("[name=action]").select_option("block")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator("[data-overshoot]")).to_have_text(re.compile(r"^\$[0-9.,]+$"))
     page.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete budget").click()
     expect(line_of(page, "Production")).to_be_visible()
@@ -83,6 +87,7 @@ def test_one_of_those_that_share_a_budget_is_looked_at(page: Page, demo: Demo) -
     sign_in(page, demo, "budgets")
     line_of(page, "Free tier").get_by_role("link").click()
     expect(page.locator("[data-of]")).to_have_text(leading["value"])
+    expect(page.get_by_text("Without bound: it refuses nothing.")).to_be_visible()
     first, second = page.locator("[data-subject]").all()[:2]
     assert shown(first) == Decimal(leading["spent_usd"])
     value = second.get_attribute("data-subject") or ""

@@ -137,6 +137,10 @@ class Operator:
         given = ("--kind", "email", "--recipient", "finance@example.com")
         assert self.type("channels", "add", "finance", *given, *self._state).startswith("added finance")
 
+    def change_channel(self) -> None:
+        given = ("--recipient", "finance@example.com")
+        assert self.type("channels", "change", "finance", *given, *self._state) == "changed finance\n"
+
     def list_channels(self) -> None:
         assert "email to finance@example.com" in self.type("channels", "list", *self._state)
 
@@ -164,6 +168,12 @@ class Operator:
         shown = self.request("reports", "show", "Weekly costs")
         assert "cost_usd by Feature" in shown
         assert "to finance" in shown
+
+    def change_report(self) -> None:
+        assert "every Friday at 18:00 (UTC)" in self.request("reports", "change", "Weekly costs", "--at", "18:00")
+
+    def preview_report(self) -> None:
+        assert "nothing was sent" in self.request("reports", "preview", "Weekly costs")
 
     def send_report(self) -> None:
         assert "made within seconds" in self.request("reports", "send", "Weekly costs")
@@ -279,6 +289,9 @@ class Operator:
 
     def show_alert_history(self) -> None:
         assert "It fired 0 times." in self.request("alerts", "history", "A journey")
+
+    def change_alert(self) -> None:
+        assert "A journey" in self.request("alerts", "change", "A journey", "--cooldown", "10m")
 
     def mute_alert(self) -> None:
         assert "muted until" in self.request("alerts", "mute", "A journey", "--until", "2200-01-01")
@@ -399,6 +412,7 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "alerts show": Operator.show_alert,
     "alerts explain": Operator.explain_alert,
     "alerts history": Operator.show_alert_history,
+    "alerts change": Operator.change_alert,
     "alerts mute": Operator.mute_alert,
     "alerts delete": Operator.delete_alert,
     "budgets create": Operator.create_budget,
@@ -415,11 +429,14 @@ EVERYWHERE: Mapping[str, Callable[[Operator], None]] = {
     "upstreams remove": Operator.remove_upstream,
     "channels add": Operator.add_channel,
     "channels list": Operator.list_channels,
+    "channels change": Operator.change_channel,
     "channels test": Operator.try_channel,
     "channels log": Operator.show_deliveries,
     "reports create": Operator.create_report,
     "reports list": Operator.list_reports,
     "reports show": Operator.show_report,
+    "reports change": Operator.change_report,
+    "reports preview": Operator.preview_report,
     "reports send": Operator.send_report,
     "reports delete": Operator.delete_report,
     "channels remove": Operator.remove_channel,

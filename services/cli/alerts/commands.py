@@ -1,16 +1,19 @@
 """`farebox alerts ...`: what an operator types to hear of costs and errors in time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
+from rich.text import Text
 
 from schemas.alert import Condition, Direction
 from schemas.api.alerts import AlertDetailView, AlertHistoryView, AlertView, BacktestView, ExplainView
 from schemas.api.channels import DeliveryView
 from schemas.api.requests import UTC_NAME
-from schemas.errors import NotFound
+from schemas.channel import ChannelKind
+from schemas.errors import InvalidRequest, NotFound
+from services.cli.alerts.change import changed_body
 from services.cli.alerts.render import alert_lines, backtest_lines, detail_lines, explain_lines, history_lines
 from services.cli.alerts.rule import (
     AggregationOption,
@@ -153,7 +156,7 @@ def show_alert(alert: Which, as_data: AsJson = False, url: Url = "", key: Key = 
     with errors_in_one_line():
         api = query_api(url, key, data)
         found = api.get(_path(api, alert))
-        lines = detail_lines(sanitize(AlertDetailView, found))
+        lines = _detail_lines(api, found)
         show(found, lambda screen: compile_lines(lines, screen), as_data=as_data)
 
 
@@ -189,6 +192,39 @@ def show_history(
         show(found | {"notices": notices}, lambda screen: compile_lines(lines, screen), as_data=as_data)
 
 
+@alerts.command("change")
+def change_alert(
+    alert: Which,
+    threshold: ThresholdOption = "",
+    percents: Percents = "",
+    minimum: Annotated[int | None, typer.Option(min=0, help="Requests, below which nothing fires.")] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="CHANNEL", help="Instead of those it tells: name or id. Repeatable.")
+    ] = None,
+    cooldown: Annotated[str, typer.Option(help="Before it is resolved, such as 5m.")] = "",
+    renotify: Annotated[str, typer.Option(help="After how long people are reminded, such as 4h.")] = "",
+    no_data: Annotated[
+        bool | None, typer.Option("--notify-no-data/--ignore-no-data", help="When no request is in a window.")
+    ] = None,
+    url: Url = "",
+    key: Key = "",
+    data: Data = DATA,
+) -> None:
+    """Change what is given, such as the threshold. To watch something else make another alert."""
+    with errors_in_one_line():
+        api = query_api(url, key, data)
+        path = _path(api, alert)
+        given = notification_options(cooldown, renotify, no_data=no_data)
+        given |= {} if minimum is None else {"minimum_request_count": minimum}
+        if channel:
+            known = api.get("/v1/channels")
+            given["channel_ids"] = [id_of(known, one, "channel") for one in channel]
+        if not (given or threshold or percents):
+            raise InvalidRequest("pass what is to change, such as --threshold")
+        changed = api.put(path, changed_body(api.get(path), given, threshold, percents))
+        compile_lines(_detail_lines(api, changed), console())
+
+
 @alerts.command("mute")
 def mute_alert(
     alert: Which,
@@ -201,7 +237,7 @@ def mute_alert(
     with errors_in_one_line():
         api = query_api(url, key, data)
         muted = api.post(f"{_path(api, alert)}/mute", {"until": until or None})
-        compile_lines(detail_lines(sanitize(AlertDetailView, muted)), console())
+        compile_lines(_detail_lines(api, muted), console())
 
 
 @alerts.command("delete")
@@ -211,6 +247,15 @@ def delete_alert(alert: Which, url: Url = "", key: Key = "", data: Data = DATA) 
         api = query_api(url, key, data)
         api.delete(_path(api, alert))
         print("deleted")
+
+
+def _detail_lines(api: QueryApi, found: Mapping[str, Any]) -> Iterator[Text]:
+    """How an alert stands, and whom it tells."""
+    named = (ChannelKind.EMAIL, ChannelKind.SLACK)
+    others = {one["id"]: escape(one["name"]) for one in api.get("/v1/channels") if one["kind"] not in named}
+    return detail_lines(
+        sanitize(AlertDetailView, found), [others[one] for one in found["channel_ids"] if one in others]
+    )
 
 
 def _path(api: QueryApi, alert: str) -> str:

@@ -29,10 +29,11 @@ def alert_lines(alert: AlertView) -> Iterator[Text]:
         yield Text(f"          muted until {minute(alert.muted_until)} (UTC)", style="yellow")
 
 
-def detail_lines(alert: AlertDetailView) -> Iterator[Text]:
+def detail_lines(alert: AlertDetailView, others: Sequence[str]) -> Iterator[Text]:
+    """`others`: names of the channels that it tells beside mail and Slack."""
     yield from alert_lines(alert)
     yield Text(f"          evaluated until {_when(alert.evaluated_until)}")
-    for address in (*alert.emails, *alert.slack_channels):
+    for address in (*alert.emails, *alert.slack_channels, *others):
         yield Text(f"          tells {address}")
     for group in alert.groups:
         value = "unknown" if group.value is None else shown_value(group.value, alert.unit)

@@ -65,17 +65,22 @@ def rule_body(
         "filter": filter_given(filters or ()),
         "by": [{"column": _COLUMNS[one]} if one in _COLUMNS else {"property": one} for one in by or ()],
         "minimum_request_count": minimum,
-        "thresholds": [{"percent": _number(one, "--percents")} for one in percents.split(",") if one.strip()],
+        "thresholds": percents_of(percents),
     }
     body |= {"calendar": calendar.value} if calendar is not None else {"time_window": _milliseconds(window, "--window")}
     body |= {"aggregation": aggregation.value} if aggregation is not None else {}
-    body |= {"threshold": _number(threshold, "--threshold")} if threshold else {}
-    return body | ({"percentile": _number(percentile, "--percentile")} if percentile else {})
+    body |= {"threshold": number(threshold, "--threshold")} if threshold else {}
+    return body | ({"percentile": number(percentile, "--percentile")} if percentile else {})
 
 
-def notification_options(cooldown: str, renotify: str, *, no_data: bool) -> dict[str, Any]:
-    """Of a new alert, when people are notified. Raises: InvalidRequest."""
-    body: dict[str, Any] = {"notify_no_data": no_data}
+def percents_of(text: str) -> list[dict[str, Any]]:
+    """Raises: InvalidRequest."""
+    return [{"percent": number(one, "--percents")} for one in text.split(",") if one.strip()]
+
+
+def notification_options(cooldown: str, renotify: str, *, no_data: bool | None) -> dict[str, Any]:
+    """When people are notified, as far as it is given. Raises: InvalidRequest."""
+    body: dict[str, Any] = {} if no_data is None else {"notify_no_data": no_data}
     body |= {"cooldown_s": _milliseconds(cooldown, "--cooldown") // 1000} if cooldown else {}
     return body | ({"renotify_s": _milliseconds(renotify, "--renotify") // 1000} if renotify else {})
 
@@ -87,7 +92,7 @@ def _milliseconds(length: str, option: str) -> int:
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
-def _number(text: str, option: str) -> Decimal:
+def number(text: str, option: str) -> Decimal:
     try:
         return Decimal(text.strip())
     except InvalidOperation:

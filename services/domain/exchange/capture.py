@@ -72,6 +72,7 @@ class Capture:
         "release_attempt",
         "request_id",
         "request_sent",
+        "reserved_nano",
         "response",
         "retry",
         "sent_model",
@@ -103,11 +104,8 @@ class Capture:
         self.request_id = request_id
         self._created_at = whole_milliseconds(created_at)
         self.began_s = began_s
-        self._method = method
-        self._target = target
-        self._tags = tags
-        self.account = account
-        self._proxy_id = proxy_id
+        self._method, self._target, self._tags = method, target, tags
+        self.account, self._proxy_id = account, proxy_id
         self._head = head
         self.body = CapturedBody(limit, space)
         self.response = CapturedBody(limit, space, TAIL_BYTES)
@@ -123,6 +121,7 @@ class Capture:
         self.limit: RateLimit | None = None  # that the request wants
         self.refused = False  # the response is Farebox's own
         self.settle: Sequence[Callable[[Spent], Awaitable[None] | None]] = ()  # to be told what the exchange has spent
+        self.reserved_nano = 0  # that budgets hold for the attempt under way
         self.release_attempt: Callable[[], None] | None = None  # where an attempt before the last one was free
         self.retry: AttemptPolicy | None = None  # that the request wants
         self.fell_back = False  # another target than the first one responds, or a cheaper model than the client's
@@ -269,6 +268,7 @@ class Capture:
             body=body,
             body_bytes=self.body.body_bytes,
             sent_model=self.sent_model,
+            reserved_nano=self.reserved_nano,
             traceparent=framing.get(b"traceparent", b"")[:_TRACEPARENT_BYTES].decode("latin-1"),
         )
 

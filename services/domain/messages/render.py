@@ -25,7 +25,7 @@ def message_of(notice: Notice, channel: Channel, public_url: str) -> Message:
     kind = channel.kind
     match kind:
         case ChannelKind.EMAIL:
-            return _mail(notice, content)
+            return mail_of(notice, content)
         case ChannelKind.SLACK:
             payload: dict[str, object] = slack_payload(content, channel.config.slack_channel)
         case ChannelKind.TEAMS:
@@ -39,7 +39,7 @@ def message_of(notice: Notice, channel: Channel, public_url: str) -> Message:
     return JsonMessage(message_id=notice.notice_id, payload=payload)
 
 
-def _mail(notice: Notice, content: Content) -> MailMessage:
+def mail_of(notice: Notice, content: Content) -> MailMessage:
     return MailMessage(
         message_id=notice.notice_id,
         thread_id=notice.incident_id,

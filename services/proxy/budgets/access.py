@@ -59,10 +59,10 @@ class BudgetAccess:
     def settle(self, reservations: Sequence[Reservation], spent: Spent) -> asyncio.Task[None]:
         """Counts once what a request has spent that had one of `reservations` for each attempt; the task ends then.
 
-        What is unknown counts as what the last one had reserved, until the ledger says more.
+        What is unknown counts as what was held for it, here and in the ledger.
         """
         *earlier, last = reservations
-        amount = last.amount_nano if spent.cost_usd is None else spent_nano(spent.cost_usd)
+        amount = spent.held_nano + (0 if spent.cost_usd is None else spent_nano(spent.cost_usd))
         if spent.cost_usd is None:
             self.metrics.add("proxy_budget_unsettled_total")
         for one in earlier:

@@ -20,13 +20,14 @@ class AttemptReservations:
     def begin(self, reservation: Reservation | None) -> None:
         """The next attempt is sent, with what is reserved for it."""
         capture = self._capture
-        capture.release_attempt = None
+        capture.release_attempt, capture.reserved_nano = None, 0
         if reservation is None:
             return
         if not self._is_settled:
             self._is_settled = True
             capture.settle = (*capture.settle, self._settle)
         self._held.append(reservation)
+        capture.reserved_nano = reservation.amount_nano
         capture.release_attempt = partial(self._release, reservation)
 
     def _release(self, reservation: Reservation) -> None:

@@ -146,6 +146,7 @@ class EventRecorder:
         event = None
         if failed is not None:
             event = capture.failed_attempt(failed, self._draw_id(capture.timestamp_at(failed.began_s)), at_s)
+        capture.reserved_nano = 0  # of the next one
         if event is not None and may_be_billed(event):
             spent = event if capture.settle else None
             capture.attempts = (*capture.attempts, RecordedAttempt(spent, self._publish(event)))

@@ -19,7 +19,6 @@ from services.domain.enrich import recorded_at_of, to_record
 from services.ports.limits import CurrentPrices
 
 _CLOSE_S: Final = 5.0
-_UNKNOWN: Final = Spent(cost_usd=None, tokens=None)
 
 logger = logging.getLogger("farebox.proxy")
 
@@ -50,11 +49,11 @@ class SpendReader:
             book = books.prices_of(event.request.organization_id, recorded_at_of(event))
             return await asyncio.to_thread(_spent_by, event, book)
         except StoreUnavailable:
-            return _UNKNOWN
+            return _unknown(event)
         except Exception as error:
             # Not the error's text: it may quote a body. The worker meets the same fault, and dead-letters the event.
             logger.warning("what an exchange spent could not be read", extra={"reason": type(error).__name__})
-            return _UNKNOWN
+            return _unknown(event)
 
     async def close(self) -> None:
         if self._tasks:
@@ -64,14 +63,23 @@ class SpendReader:
 
 
 def _together(spent: Sequence[Spent]) -> Spent:
-    """What is known of the sum; unknown where nothing is."""
+    """What is known of the sum, unknown where nothing is; and what was held for all that is unknown."""
     costs = [one.cost_usd for one in spent if one.cost_usd is not None]
     tokens = [one.tokens for one in spent if one.tokens is not None]
-    return Spent(cost_usd=sum(costs, Decimal()) if costs else None, tokens=sum(tokens) if tokens else None)
+    return Spent(
+        cost_usd=sum(costs, Decimal()) if costs else None,
+        tokens=sum(tokens) if tokens else None,
+        held_nano=sum(one.held_nano for one in spent),
+    )
+
+
+def _unknown(event: ExchangeEvent) -> Spent:
+    return Spent(cost_usd=None, tokens=None, held_nano=event.request.reserved_nano)
 
 
 def _spent_by(event: ExchangeEvent, book: PriceBook) -> Spent:
     record, _ = to_record(event, book)
     is_known = record.usage_source is not UsageSource.NONE or record.cost_usd == 0
     tokens = sum(getattr(record, name) for name in TOKEN_CLASSES) if is_known else None
-    return Spent(cost_usd=record.cost_usd, tokens=tokens)
+    held_nano = event.request.reserved_nano if record.cost_usd is None else 0
+    return Spent(cost_usd=record.cost_usd, tokens=tokens, held_nano=held_nano)

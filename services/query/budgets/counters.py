@@ -8,11 +8,20 @@ from typing import Final
 
 import msgspec
 
-from schemas.api.budgets import MOST_VALUES, BudgetSpend, BudgetView, CounterView, Freshness, OverrideView
+from schemas.api.budgets import (
+    MOST_VALUES,
+    BudgetSpend,
+    BudgetView,
+    CounterView,
+    Freshness,
+    OverrideView,
+    OvershootView,
+)
 from schemas.budget import Budget, CounterState, Segment
 from schemas.errors import QueryLimitExceeded, Unavailable
 from services.domain.budgets.amounts import limit_nano, usd_of
 from services.domain.budgets.claims import claim_of
+from services.domain.budgets.overshoot import overshoot_of
 from services.domain.budgets.slots import ledger_span_of, place_of, window_of
 from services.query.dependencies import Service
 from services.sql.budgets import compile_highest
@@ -116,5 +125,6 @@ def _view(budget: Budget, value: str, state: CounterState, at: datetime) -> Coun
         remaining_usd=usd_of(limit - state.spent_nano - state.reserved_nano),
         starts_at=window_of(budget, at).start,
         resets_at=place_of(budget, at).resets_at,
+        overshoot=OvershootView(**msgspec.structs.asdict(overshoot_of(budget, state))),
         freshness=freshness_of(state),
     )

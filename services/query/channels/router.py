@@ -8,7 +8,7 @@ from schemas.api.channels import DeliveryView, ListedChannel, NewChannelView
 from schemas.api.envelopes import CheckedEnvelope
 from schemas.api.properties import Done
 from schemas.api.requests import Envelope
-from schemas.api.scheduled_reports import ScheduledReportView
+from schemas.api.scheduled_reports import ReportPreview, ScheduledReportView
 from services.query.channels.endpoints import (
     add_channel,
     change_channel,
@@ -17,7 +17,14 @@ from services.query.channels.endpoints import (
     remove_channel,
     try_channel,
 )
-from services.query.channels.reports import add_report, change_report, list_reports, remove_report, send_report
+from services.query.channels.reports import (
+    add_report,
+    change_report,
+    list_reports,
+    preview_report,
+    remove_report,
+    send_report,
+)
 from services.query.http.error_docs import WITH_BODY, WITH_ID, error_responses
 from services.query.http.routing import authenticated_router
 
@@ -44,6 +51,7 @@ def scheduled_reports_router() -> APIRouter:
     router.get("", response_model=Envelope[list[ScheduledReportView]])(list_reports)
     checked = CheckedEnvelope[ScheduledReportView]
     router.post("", status_code=201, response_model=checked, responses=WITH_BODY)(add_report)
+    router.post("/preview", response_model=Envelope[ReportPreview], responses=WITH_BODY)(preview_report)
     with_id = WITH_BODY | WITH_ID
     router.put("/{report_id}", response_model=checked, responses=with_id)(change_report)
     router.delete("/{report_id}", response_model=Envelope[Done], responses=WITH_ID)(remove_report)

@@ -76,9 +76,9 @@ class RedisCounters:
     async def read(self, counters: Sequence[Counter]) -> Sequence[CounterState]:
         states = []
         for counter in counters:
-            keys = [*_keys(counter, "c", "z", "a"), _of_budget(counter, "m")]
-            rebuilt, fields = await self._run(self._read, keys, [])
-            states.append(_state(counter, dict(zip(fields[::2], fields[1::2], strict=True)), bool(rebuilt)))
+            keys = [*_keys(counter, "c", "z", "a", "t"), _of_budget(counter, "m")]
+            rebuilt, fields, recent = await self._run(self._read, keys, [])
+            states.append(_state(counter, _hash(fields), _hash(recent), rebuilt=bool(rebuilt)))
         return states
 
     async def rebuild(self, sums: LedgerSums) -> None:
@@ -125,15 +125,21 @@ class RedisCounters:
             raise _unavailable(error) from error
 
 
-def _state(counter: Counter, fields: dict[str, str], rebuilt: bool) -> CounterState:
+def _hash(reply: Sequence[str]) -> dict[str, str]:
+    return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def _state(counter: Counter, fields: dict[str, str], recent: dict[str, str], *, rebuilt: bool) -> CounterState:
     slots = {int(name): int(nano) for name, nano in fields.items() if name not in ("r", "s")}
     slots = {slot: nano for slot, nano in slots.items() if slot >= counter.oldest_slot}
+    lately = (int(nano) for name, nano in recent.items() if int(name.partition(":")[0]) >= counter.oldest_slot)
     seal = fields.get("s")
     return CounterState(
         spent_nano=sum(slots.values()),
         reserved_nano=int(fields.get("r", 0)),
         is_rebuilt=rebuilt,
         slots=slots,
+        recent_nano=sum(lately),
         sealed_s=None if seal is None else int(seal),
     )
 

@@ -2,7 +2,8 @@
 
 A counter has four keys: a hash `c` of its slots, with the sum of what is reserved in `r` and the seal in `s`; a hash
 `t` of what was settled in which slot and slice of time, for the next seal; a hash `a` of reservations by id, and a
-sorted set `z` of when their leases end. Lua's numbers are exact up to 2**53, which limits of budgets are far below.
+sorted set `z` of when their leases end. Lua's numbers are exact up to 2**53, which limits of budgets are far below;
+'-0' is no number to a server.
 """
 
 from typing import Final
@@ -14,7 +15,7 @@ local function text(number) return string.format('%.0f', number) end
 local function expire(c, z, a)
   for _, id in ipairs(redis.call('zrangebyscore', z, '-inf', now)) do
     local amount = redis.call('hget', a, id)
-    if amount then redis.call('hincrby', c, 'r', '-' .. amount) end
+    if amount and amount ~= '0' then redis.call('hincrby', c, 'r', '-' .. amount) end
     redis.call('hdel', a, id)
     redis.call('zrem', z, id)
   end
@@ -75,7 +76,7 @@ for n = 0, #KEYS / 5 - 1 do
   local c, z, a, t, i = KEYS[n * 5 + 1], KEYS[n * 5 + 2], KEYS[n * 5 + 3], KEYS[n * 5 + 4], KEYS[n * 5 + 5]
   local held = redis.call('hget', a, id)
   if held then
-    redis.call('hincrby', c, 'r', '-' .. held)
+    if held ~= '0' then redis.call('hincrby', c, 'r', '-' .. held) end
     redis.call('hdel', a, id)
     redis.call('zrem', z, id)
   end
@@ -100,12 +101,12 @@ for _, z in ipairs(KEYS) do
 end
 """
 
-# KEYS: c z a m of one counter. Returns what is reserved, whether it was rebuilt, and the fields of its hash.
+# KEYS: c z a t m of one counter. Returns whether it was rebuilt, and the fields of its hashes `c` and `t`.
 READ: Final = (
     _COMMON
     + """
 expire(KEYS[1], KEYS[2], KEYS[3])
-return {redis.call('exists', KEYS[4]), redis.call('hgetall', KEYS[1])}
+return {redis.call('exists', KEYS[5]), redis.call('hgetall', KEYS[1]), redis.call('hgetall', KEYS[4])}
 """
 )
 

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from schemas.budget import Claim, Counter, CounterState, LedgerSums, Reservation, Reserved
 from schemas.errors import StoreUnavailable
 from services.stores.budgets.names import name_of, named
@@ -35,6 +37,7 @@ CREATE TABLE IF NOT EXISTS rebuilt (budget_id TEXT PRIMARY KEY, sealed_s INTEGER
 _SPEND: Final = "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nano = nano + excluded.nano"
 _SPEND_LATELY: Final = "INSERT INTO recent VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET nano = nano + excluded.nano"
 _SPENT: Final = "SELECT slot, nano FROM spent WHERE name = ? AND slot >= ?"
+_LATELY: Final = "SELECT ifnull(sum(nano), 0) FROM recent WHERE name = ? AND slot >= ?"
 _HELD: Final = "SELECT ifnull(sum(nano), 0) FROM reservation WHERE name = ? AND expires_at_s > ?"
 _KNOWN: Final = "INSERT OR IGNORE INTO counter VALUES (?, ?, NULL)"
 _SEALED: Final = "SELECT sealed_s FROM counter WHERE name = ?"
@@ -106,7 +109,11 @@ class SqliteCounters:
         await self._write(renew)
 
     async def read(self, counters: Sequence[Counter]) -> Sequence[CounterState]:
-        return await self._run(lambda connection: [_state(connection, counter, self._now_s()) for counter in counters])
+        return await self._run(lambda connection: [self._read(connection, counter) for counter in counters])
+
+    def _read(self, connection: sqlite3.Connection, counter: Counter) -> CounterState:
+        [lately] = connection.execute(_LATELY, (name_of(counter), counter.oldest_slot)).fetchone()
+        return replace(_state(connection, counter, self._now_s()), recent_nano=lately)
 
     async def rebuild(self, sums: LedgerSums) -> None:
         """In steps. Behind each the file is free for as long as it took, since who waits for it looks only at times."""

@@ -74,3 +74,16 @@ export const addReport = (body: ReportBody): Change => ({ path: REPORTS, method:
 export const setReport = (id: string, body: ReportBody): Change => ({ path: `${REPORTS}/${id}`, method: "PUT", body });
 export const removeReport = (id: string): Change => ({ path: `${REPORTS}/${id}`, method: "DELETE" });
 export const sendReport = (id: string): Change => ({ path: `${REPORTS}/${id}/send`, method: "POST", body: {} });
+
+/** What a report would say if it were sent now; nothing is sent. */
+export function useReportPreview({ id, name, schedule, channel_ids, query }: ScheduledReport) {
+  const { hour, minute, weekday, day } = schedule;
+  const clock = { hour: Number(hour), minute: Number(minute), weekday: Number(weekday), day: Number(day) };
+  const body = { name, schedule: { ...schedule, ...clock }, channel_ids, query };
+  return useQuery({
+    queryKey: ["reports", "preview", id],
+    queryFn: ({ signal }) =>
+      call<{ data: View<"ReportPreview"> }>(`${REPORTS}/preview`, { method: "POST", body, signal }),
+    gcTime: 0,
+  });
+}

@@ -196,7 +196,7 @@ export interface paths {
         get?: never;
         /**
          * Put Property
-         * @description Sets one property of a request, in place of the value that it had.
+         * @description Sets one property of a request, in place of the value that it had. Those that budgets set stay.
          */
         put: operations["put_property_v1_request__request_id__property_put"];
         post?: never;
@@ -1974,6 +1974,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/scheduled-reports/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Report
+         * @description What would be sent now, of the days before its last occurrence. Nothing is sent, and its channels may be gone.
+         */
+        post: operations["preview_report_v1_scheduled_reports_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/scheduled-reports/{report_id}": {
         parameters: {
             query?: never;
@@ -3085,6 +3105,16 @@ export interface components {
             /** Revoked By */
             revoked_by: string;
             tags: components["schemas"]["KeyTagsView"];
+        };
+        /** AttachmentView */
+        AttachmentView: {
+            /** Name */
+            name: string;
+            /**
+             * Content
+             * @description CSV, with all digits
+             */
+            content: string;
         };
         /**
          * AttemptOutcome
@@ -4391,6 +4421,7 @@ export interface components {
              * @description Null for a rolling period
              */
             resets_at: string | null;
+            overshoot: components["schemas"]["OvershootView"];
             freshness: components["schemas"]["Freshness"];
         };
         /** CountryMetrics */
@@ -4940,6 +4971,12 @@ export interface components {
         /** Envelope[ReceiptView] */
         Envelope_ReceiptView_: {
             data: components["schemas"]["ReceiptView"];
+            /** Error */
+            error?: null;
+        };
+        /** Envelope[ReportPreview] */
+        Envelope_ReportPreview_: {
+            data: components["schemas"]["ReportPreview"];
             /** Error */
             error?: null;
         };
@@ -6708,6 +6745,34 @@ export interface components {
              */
             until: string;
         };
+        /**
+         * OvershootView
+         * @description By how much the limit can be exceeded as things stand, however many proxies there are: they share each counter.
+         *
+         *     For requests of text that set a maximum of tokens; others by what they cost beyond what was reserved for them.
+         */
+        OvershootView: {
+            /**
+             * Bound Usd
+             * @description Sum of the two below; null where the budget refuses nothing
+             */
+            bound_usd: number | null;
+            /**
+             * Killed Proxies Usd
+             * @description What requests under way may cost at most, and nobody would count were all proxies killed now
+             */
+            killed_proxies_usd: number;
+            /**
+             * Lost Counters Usd
+             * @description What the ledger does not have yet, and nobody would remember were the counters lost now
+             */
+            lost_counters_usd: number;
+            /**
+             * Unknown Cost Passes
+             * @description Requests whose cost has no upper bound may exceed it further, until nothing is left
+             */
+            unknown_cost_passes: boolean;
+        };
         /** PageEnvelope[list[RequestView]] */
         PageEnvelope_list_RequestView__: {
             /** Data */
@@ -7680,6 +7745,37 @@ export interface components {
             /** Cost Usd */
             cost_usd: number | null;
             cost_state: components["schemas"]["CostState"];
+        };
+        /**
+         * ReportPreview
+         * @description A report as the mail that its last occurrence would have been; other channels say the same.
+         */
+        ReportPreview: {
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+            /** Html */
+            html: string;
+            /** Attachments */
+            attachments: components["schemas"]["AttachmentView"][];
+            /**
+             * Starts At
+             * Format: date-time
+             * @description Of the days that it is about
+             */
+            starts_at: string;
+            /**
+             * Ends At
+             * Format: date-time
+             * @description Not among them any more
+             */
+            ends_at: string;
+            /**
+             * Complete Until
+             * @description Until when every request is counted; null when not known
+             */
+            complete_until: string | null;
         };
         /**
          * ReportQuery
@@ -17806,6 +17902,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckedEnvelope_ScheduledReportView_"];
+                };
+            };
+            /** @description No API key, or one that is unknown or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnauthenticatedError"];
+                };
+            };
+            /** @description The API key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description The request names something unknown, or is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorResponse"];
+                };
+            };
+            /** @description The store is unavailable: try again, or query less */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    preview_report_v1_scheduled_reports_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduledReportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Envelope_ReportPreview_"];
                 };
             };
             /** @description No API key, or one that is unknown or revoked */

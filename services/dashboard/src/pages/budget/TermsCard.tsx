@@ -35,7 +35,7 @@ export function TermsCard({ budget, counter, unpriced, zone }: Props) {
         ? `At ${percents.join(", ")}, each once a window${names.length ? `, to ${names.join(", ")}` : ": to nobody, as it has no channel"}.`
         : "Nothing: it has no thresholds.",
     ],
-    ["How far it can overshoot", <Overshoot key="bound" budget={budget} counter={counter} unpriced={unpriced} />],
+    ["How far it can overshoot", <Overshoot key="bound" counter={counter} unpriced={unpriced} />],
     until
       ? [
           "Ledger",
@@ -63,21 +63,20 @@ export function TermsCard({ budget, counter, unpriced, zone }: Props) {
   );
 }
 
-/** The formula of the README, with what is known of its terms now. */
-function Overshoot({ budget, counter, unpriced }: Omit<Props, "zone">) {
-  if (budget.action === "notify" || budget.mode === "shadow") return "Without bound: it refuses nothing.";
+/** The formula of the README, with what it comes to now. */
+function Overshoot({ counter, unpriced }: Pick<Props, "counter" | "unpriced">) {
+  if (!counter) return "By nothing now: no request is under way.";
+  const { bound_usd, killed_proxies_usd, lost_counters_usd, unknown_cost_passes } = counter.overshoot;
+  if (bound_usd === null) return "Without bound: it refuses nothing.";
+  const dollars = (value: Digits) => <span title={exactMoney(value)}>{money(value)}</span>;
   return (
     <>
-      By what requests under way cost beyond their reservation
-      {counter && (
-        <>
-          {" "}
-          (<span title={exactMoney(counter.reserved_usd)}>{money(counter.reserved_usd)}</span> is reserved now)
-        </>
-      )}
-      , nothing where they set <code>max_tokens</code> and hold text only; by requests whose cost has no bound
-      {Number(unpriced ?? 0) > 0 && `, as that of ${counted(unpriced, "request")} in this window had none`}; and by what
-      a killed proxy had under way, or was spent since the ledger&apos;s seal where the counters were lost.
+      By <b data-overshoot>{dollars(bound_usd)}</b> now: {dollars(killed_proxies_usd)}, which requests under way may
+      cost, if all proxies were killed, and {dollars(lost_counters_usd)}, which the ledger does not have yet, if the
+      counters were lost. Beside it what requests cost beyond their reservation, nothing where they set{" "}
+      <code>max_tokens</code> and hold text only
+      {unknown_cost_passes && ", and requests whose cost has no bound"}
+      {Number(unpriced ?? 0) > 0 && ` (the cost of ${counted(unpriced, "request")} in this window is not known)`}.
       <small>spent ≤ limit + E + U + K + L</small>
     </>
   );

@@ -8,10 +8,11 @@ import {
   sendReport,
   setReport,
   useChange,
+  useReportPreview,
 } from "../../api/channels";
 import { Actions, Dialog, Field, Fields, FormEnd, Note, Refusal } from "../../ui/Dialog";
 import { faultsOf } from "../../ui/faults";
-import { Button } from "../../ui/ui";
+import { Button, Loaded } from "../../ui/ui";
 import { ChannelPicker } from "../channels/ChannelPicker";
 import css from "../channels/channels.module.css";
 import { FIELDS, groupsText, MEASURES, queryOf, reportBody, WEEKDAYS } from "./form";
@@ -132,6 +133,26 @@ function What({ measures, by, measuresFault, byFault }: WhatProps) {
         </>
       )}
     </>
+  );
+}
+
+export function PreviewDialog({ report, onClose }: Closing & { report: ScheduledReport }) {
+  const preview = useReportPreview(report);
+  return (
+    <Dialog title={`${report.name}, if it were sent now`} onClose={onClose} isWide>
+      <Note>Nothing is sent. A mail has the tables as CSV files too; other channels say the same.</Note>
+      <Loaded answer={preview} height={240}>
+        {({ data }) => (
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached with the keyboard
+          <pre className={css["preview"]} tabIndex={0} data-preview>
+            {data.text}
+          </pre>
+        )}
+      </Loaded>
+      <Actions>
+        <Button onClick={onClose}>Close</Button>
+      </Actions>
+    </Dialog>
   );
 }
 

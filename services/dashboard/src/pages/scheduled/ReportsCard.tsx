@@ -7,9 +7,9 @@ import { Button, Card, Empty, Loaded, Tag } from "../../ui/ui";
 import { untilText } from "../budgets/words";
 import css from "../channels/channels.module.css";
 import { contentText, scheduleText } from "./form";
-import { RemoveReportDialog, ReportDialog, SendReportDialog } from "./ReportDialogs";
+import { PreviewDialog, RemoveReportDialog, ReportDialog, SendReportDialog } from "./ReportDialogs";
 
-type Open = { what: "new" } | { what: "edit" | "send" | "remove"; report: ScheduledReport };
+type Open = { what: "new" } | { what: "preview" | "edit" | "send" | "remove"; report: ScheduledReport };
 
 export function ReportsCard({ isAdmin, zone }: { isAdmin: boolean; zone: string }) {
   const reports = useScheduledReports();
@@ -42,6 +42,7 @@ export function ReportsCard({ isAdmin, zone }: { isAdmin: boolean; zone: string 
         </Loaded>
       </div>
       {open?.what === "new" && <ReportDialog zone={zone} onClose={close} />}
+      {open?.what === "preview" && <PreviewDialog report={open.report} onClose={close} />}
       {open?.what === "edit" && <ReportDialog report={open.report} zone={zone} onClose={close} />}
       {open?.what === "send" && <SendReportDialog report={open.report} onClose={close} />}
       {open?.what === "remove" && <RemoveReportDialog report={open.report} onClose={close} />}
@@ -56,21 +57,19 @@ interface TableProps {
   onOpen: (open: Open) => void;
 }
 
-const HEADS: readonly Head[] = [{ title: "report" }, { title: "sent" }, { title: "last" }];
-const ACTIONS: Head = { title: "what can be done", isHidden: true };
+const HEADS: readonly Head[] = [
+  { title: "report" },
+  { title: "sent" },
+  { title: "last" },
+  { title: "what can be done", isHidden: true },
+];
 
 function ReportsTable({ reports, isAdmin, zone, onOpen }: TableProps) {
   const channels = useChannels().data?.data ?? [];
   const now = Date.now();
   const nameOf = (id: string) => channels.find((channel) => channel.id === id)?.name ?? "a removed channel";
   return (
-    <Sheet
-      label="Scheduled reports"
-      name="reports"
-      className={css["table"]}
-      isStacked
-      heads={isAdmin ? [...HEADS, ACTIONS] : HEADS}
-    >
+    <Sheet label="Scheduled reports" name="reports" className={css["table"]} isStacked heads={HEADS}>
       <tbody>
         {reports.map((report) => (
           <tr key={report.id} data-report={report.name}>
@@ -90,15 +89,13 @@ function ReportsTable({ reports, isAdmin, zone, onOpen }: TableProps) {
             <td className={css["last"]}>
               <Last report={report} now={now} zone={zone} />
             </td>
-            {isAdmin && (
-              <td className={css["actions"]}>
-                {(["send", "edit", "remove"] as const).map((what) => (
-                  <Button key={what} kind="quiet" onClick={() => onOpen({ what, report })}>
-                    {{ send: "Send now", edit: "Edit", remove: "Delete" }[what]}
-                  </Button>
-                ))}
-              </td>
-            )}
+            <td className={css["actions"]}>
+              {(isAdmin ? (["preview", "send", "edit", "remove"] as const) : (["preview"] as const)).map((what) => (
+                <Button key={what} kind="quiet" onClick={() => onOpen({ what, report })}>
+                  {{ preview: "Preview", send: "Send now", edit: "Edit", remove: "Delete" }[what]}
+                </Button>
+              ))}
+            </td>
           </tr>
         ))}
       </tbody>
