@@ -14,6 +14,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer, clickhouse_server
+from tests.examples import examples
 from tests.postgres_server import postgres_server
 from tests.redis_server import RedisProcess, redis_process
 from tests.servers import kafka_server
@@ -22,7 +23,7 @@ from tests.warehouses import fresh_database, migrated
 DASHBOARD = "tests/dashboard/"
 
 # How long an example takes depends on the machine.
-settings.register_profile("farebox", deadline=None)
+settings.register_profile("farebox", deadline=None, max_examples=examples(40))
 settings.load_profile("farebox")
 
 

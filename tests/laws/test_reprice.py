@@ -27,11 +27,12 @@ from services.repricing.runner import Repricing
 from services.sql.reprices import compile_charged_rows, criteria_filter
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import TIMESTAMP, a_record
+from tests.examples import examples
 from tests.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
 
 COUNT = 5 * CHUNK_ROWS // 2
-FEW = settings(EXAMPLES, max_examples=5)
+FEW = settings(EXAMPLES, max_examples=examples(3))
 
 
 @pytest.fixture
