@@ -149,7 +149,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Where files are shared out, those stay together that share what is dear.
+    """Where files are shared out, those stay together that share something expensive.
 
     One demo and one browser serve the dashboard's, and one broker Kafka's: each takes some of a core also when idle.
     """
