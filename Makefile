@@ -15,7 +15,7 @@ DASHBOARD := services/dashboard/dist/index.html
 DASHBOARD_SOURCES := $(shell find services/dashboard \( -name node_modules -o -name dist \) -prune -o -type f -print)
 BUILD_DASHBOARD := services/dashboard/build $(CURDIR)/$(BIN)/python $(CURDIR)/.venv/node
 
-.PHONY: help demo up installed dashboard dashboard-if-possible dashboard-types screenshots test slow servers sdks units unit coverage check style types imports dashboard-check lock bench-proxy bench-worker bench-query bench-export bench-embedded bench-cache bench-dashboard kill-test clean
+.PHONY: help demo up installed dashboard dashboard-if-possible dashboard-types screenshots test slow long servers sdks units unit coverage check style types imports dashboard-check lock bench-proxy bench-worker bench-query bench-export bench-embedded bench-cache bench-dashboard kill-test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make up     start Farebox alone, with everything it keeps in ./data'
 	@echo 'make dashboard  build the web page that make demo and make up show; needs npm packages'
 	@echo 'make test   install what the tests need, check the code, run every test'
+	@echo 'make long   the laws with many more examples each: for a night'
 	@echo 'make sdks   install the published SDKs that some of the tests call'
 	@echo 'make unit   the tests that need no server, in seconds, and which share of the code they run'
 	@echo 'make coverage  every test, and which lines of the code none of them runs'
@@ -76,6 +77,10 @@ test: | $(BIN)/farebox
 slow: $(TOOLS)
 	@folder=$$(mktemp -d -p "$(SCRATCH)") && chmod 711 "$$folder" && trap 'rm -rf "$$folder"' EXIT && export TMPDIR=$$folder && set -x \
 	&& { $(BIN)/pytest -q $(SLOW) $(PYTEST) || { test $$? = 1 && $(BIN)/pytest -q -rA --tb=short $(AGAIN); }; }
+
+# Each run draws other examples, so what few of them miss for days, many of them find in a night.
+long: $(TOOLS)
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q -n 2 --dist loadfile --timeout 7200 tests/laws $(PYTEST)
 
 # Published SDKs, in an environment of their own.
 sdks: $(SDKS)

@@ -1,10 +1,13 @@
 """Fixtures that several rooms of tests share: the real engines, each started at most once a run."""
 
 import contextlib
+import functools
 import gc
 import os
+import re
 import uuid
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -14,6 +17,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.clickhouse_server import NoServer, clickhouse_server
+from tests.examples import examples
 from tests.postgres_server import postgres_server
 from tests.redis_server import RedisProcess, redis_process
 from tests.servers import kafka_server
@@ -22,7 +26,7 @@ from tests.warehouses import fresh_database, migrated
 DASHBOARD = "tests/dashboard/"
 
 # How long an example takes depends on the machine.
-settings.register_profile("farebox", deadline=None)
+settings.register_profile("farebox", deadline=None, max_examples=examples(40))
 settings.load_profile("farebox")
 
 
@@ -145,10 +149,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Where files are shared out, those of the dashboard stay together: one demo and one browser serve them all."""
+    """Where files are shared out, those stay together that share something expensive.
+
+    One demo and one browser serve the dashboard's, and one broker Kafka's: each takes some of a core also when idle.
+    """
     return _Rooms(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 class _Rooms(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
-        return DASHBOARD if nodeid.startswith(DASHBOARD) else super()._split_scope(nodeid)
+        if nodeid.startswith(DASHBOARD):
+            return DASHBOARD
+        file: str = super()._split_scope(nodeid)
+        return "kafka" if _uses_kafka(self.config.rootpath / file) else file
+
+
+@functools.cache
+def _uses_kafka(file: Path) -> bool:
+    """Whether some test in it has the fixture `kafka`, by itself or of a log of each kind."""
+    return re.search(r"\bkafka: str|getfixturevalue\(.kafka.\)|\blog: EventLog", file.read_text()) is not None

@@ -18,12 +18,15 @@ from services.sql.compile import compile_spellings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import TIMESTAMP, a_record
+from tests.examples import examples
 
 LARGEST_USD = Decimal("999999.999999999999")  # what one row can hold
 
 # The warehouses are opened once a run, and each example brings an organization of its own. Each is a story of many
 # statements, and other ones are drawn in each run: many of them belong to laws of pure functions.
-EXAMPLES = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(
+    max_examples=examples(5), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @contextlib.contextmanager

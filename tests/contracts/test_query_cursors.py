@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.record import RequestRecord
 from services.domain.cursor import Cursor, digest_of, encode_cursor
 from tests.builders import TIMESTAMP, a_record
+from tests.examples import examples
 from tests.querying import LIST, Client, QueryService, leaf
 
 
@@ -46,7 +47,7 @@ def corrected(row: RequestRecord, draw: random.Random) -> RequestRecord:
 
 
 @given(seed=st.integers(0, 2**32), limit=st.integers(1, 9), direction=st.sampled_from(["asc", "desc"]))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_have_every_row_once_while_others_come_in_and_are_corrected(
     service: QueryService, seed: int, limit: int, direction: str
 ) -> None:

@@ -15,7 +15,6 @@ import pytest
 from tests.journeys.load import Load
 from tests.journeys.operator import EMBEDDED_ONLY, EVERYWHERE, Operator, every_command
 from tests.journeys.story import Story
-from tests.journeys.test_scaled_out import Fleet, new_key
 from tests.processes import Process, free_port
 from tests.simulated import simulated_provider
 
@@ -79,33 +78,3 @@ def test_every_command_beside_a_loaded_farebox_up(tmp_path: Path) -> None:
             assert_nothing_lost(story, load)
             operator.all_is_as_it_was_given()
             story.close()
-
-
-@pytest.mark.timeout(900)
-def test_every_command_beside_a_loaded_system_that_is_scaled_out(
-    tmp_path: Path, kafka: str, clickhouse: str, postgres: str
-) -> None:
-    with simulated_provider(error_share=0) as provider_url:
-        fleet = Fleet(tmp_path, kafka=kafka, clickhouse=clickhouse, provider_url=provider_url, state=postgres)
-        fleet.migrate()
-        fleet.start()
-        try:
-            _type_beside(fleet, tmp_path / "data")
-        finally:
-            fleet.stop()
-
-
-def _type_beside(fleet: Fleet, data: Path) -> None:
-    organization, ports = "org-commands", [port for _, port in fleet.proxies]
-    proxy_url = f"http://127.0.0.1:{ports[0]}"
-    story = Story(proxy_url=proxy_url, query_url=fleet.query_url, key=new_key(fleet, organization))
-    env = fleet.proxies[0][0].env | fleet.workers[0].env
-    operator = Operator(story, env=env, data=data, proxy_url=proxy_url, organization=organization)
-    with loaded(ports, story.key) as load:
-        type_all(operator, EVERYWHERE)
-    story.rows(load.ledger)
-    for process in (*(proxy for proxy, _ in fleet.proxies), *fleet.workers, fleet.query):
-        fleet.restart(process)
-    assert_nothing_lost(story, load)
-    operator.all_is_as_it_was_given()
-    story.close()

@@ -23,7 +23,7 @@ from tests.simulated import simulated_provider
 
 pytestmark = pytest.mark.timeout(600)
 
-PAUSE_S = 0.2  # between two calls of a connection: a start of accounting is to have some of the machine too
+PAUSE_S = 0.5  # between two calls of a connection: a start of accounting is to have some of the machine too
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_accounting_that_may_have_no_more_memory_is_restarted_with_new_memory(
 ) -> None:
     # It may hang instead of ending, which the supervisor notices after a minute: calls are few, as all are listed then.
     # One that has worked before might need no more memory for long.
-    with running(tmp_path, provider_url) as victim, victim.loaded(2.5 * PAUSE_S) as load:
+    with running(tmp_path, provider_url) as victim, victim.loaded(PAUSE_S) as load:
         starved = accounting_of(victim.up)
         resource.prlimit(starved, resource.RLIMIT_AS, (2**26, 2**26))
         eventually(lambda: metric(victim, "accounting_restarts_total") > 0, "it ends and is restarted", every_s=1)

@@ -1,4 +1,4 @@
-"""The walkthrough on real Kafka and a real ClickHouse server: two proxies, three workers, and two of them killed."""
+"""The walkthrough on real Kafka and a real ClickHouse server: two proxies, three workers, and all of them killed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +11,9 @@ from schemas.key import Permission
 from services.stores.factory import open_keys
 from tests.journeys import receipts, walkthrough
 from tests.journeys.load import Load
+from tests.journeys.operator import EVERYWHERE, Operator
 from tests.journeys.story import Story
+from tests.journeys.test_commands_beside_load import assert_nothing_lost, loaded, type_all
 from tests.processes import Process, free_port
 from tests.simulated import simulated_provider
 
@@ -34,18 +36,21 @@ class Fleet:
         self.workers = [self._worker(number) for number in range(3)]
         self.query, self.query_url = self._query()
 
+    @property
+    def everyone(self) -> list[Process]:
+        return [*(proxy for proxy, _ in self.proxies), *self.workers, self.query]
+
     def migrate(self) -> None:
         Process(["-m", "services.migrate"], env=self.common, log=self._folder / "migrate.log").run()
 
     def start(self) -> None:
-        everyone = [*(proxy for proxy, _ in self.proxies), *self.workers, self.query]
-        for process in everyone:
+        for process in self.everyone:
             process.start()
-        for process in everyone:
+        for process in self.everyone:
             process.ready()
 
     def stop(self) -> None:
-        for process in (*(proxy for proxy, _ in self.proxies), *self.workers, self.query):
+        for process in self.everyone:
             process.stop()
 
     def restart(self, process: Process) -> None:
@@ -84,10 +89,10 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory, kafka: str, clickhouse: str) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory, kafka: str, clickhouse: str, postgres: str) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     with simulated_provider(error_share=0) as provider_url:
-        fleet = Fleet(folder, kafka=kafka, clickhouse=clickhouse, provider_url=provider_url)
+        fleet = Fleet(folder, kafka=kafka, clickhouse=clickhouse, provider_url=provider_url, state=postgres)
         fleet.migrate()
         fleet.start()
         yield fleet
@@ -147,3 +152,19 @@ def test_no_completed_request_is_lost_or_doubled_when_a_worker_and_a_proxy_are_k
     assert len(stored) - len(rows) <= load.broken
     assert total["requests"] == len(stored)
     assert Decimal(total["cost_usd"]) == sum(Decimal(row["cost_usd"] or 0) for row in stored.values())
+
+
+@pytest.mark.timeout(900)
+def test_every_command_beside_a_loaded_system_that_is_scaled_out(fleet: Fleet, tmp_path: Path) -> None:
+    organization, ports, data = "org-commands", [port for _, port in fleet.proxies], tmp_path / "data"
+    story = _story(fleet, organization)
+    env = fleet.proxies[0][0].env | fleet.workers[0].env
+    operator = Operator(story, env=env, data=data, proxy_url=f"http://127.0.0.1:{ports[0]}", organization=organization)
+    with loaded(ports, story.key) as load:
+        type_all(operator, EVERYWHERE)
+    story.rows(load.ledger)
+    for process in fleet.everyone:
+        fleet.restart(process)
+    assert_nothing_lost(story, load)
+    operator.all_is_as_it_was_given()
+    story.close()

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import Alert, AlertProgress, AlertWindow, CalendarUnit, GroupBy, PendingNotice
@@ -92,7 +92,6 @@ def watched(window: AlertWindow, steps: list[tuple[int, int, int, int, bool]]) -
     return it, at
 
 
-@settings(deadline=None, max_examples=40)
 @given(WINDOWS, STEPS)
 def test_when_all_is_quiet_no_incident_is_open(
     window: AlertWindow, steps: list[tuple[int, int, int, int, bool]]
@@ -106,7 +105,6 @@ def test_when_all_is_quiet_no_incident_is_open(
     assert it.progress.notified_channels == ()
 
 
-@settings(deadline=None, max_examples=40)
 @given(WINDOWS, STEPS)
 def test_an_alert_that_is_removed_leaves_no_incident_open(
     window: AlertWindow, steps: list[tuple[int, int, int, int, bool]]

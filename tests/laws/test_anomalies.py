@@ -16,6 +16,7 @@ from services.domain.reports.anomalies.grain import Series, by_day, days_of, kno
 from services.domain.reports.anomalies.judge import NEW_NORMAL_DAYS, RunState, Sensitivity, judge
 from services.domain.reports.anomalies.seasons import BUCKETS, Season, seasons_of
 from services.domain.reports.calendar import midnight
+from tests.examples import examples
 from tests.traffic_series import BERLIN, NOISES, false_runs, lognormal, poisson, seasons, series, shape
 
 ZONES = sorted(available_timezones() - {"localtime"})
@@ -46,7 +47,6 @@ def test_seasons_with_noise_hardly_ever_fall(noise: str) -> None:
         assert runs <= weeks / 10, (bucket, runs, weeks)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), day=st.integers(35, 60), share=st.floats(0, 0.2))
 def test_days_with_hardly_anything_are_a_fall_and_no_rise(seed: int, day: int, share: float) -> None:
     daily = by_days(series(HOURS, seed, noise=poisson, mean=100))
@@ -74,7 +74,6 @@ def test_a_lower_level_is_reported_once_and_a_day_that_is_not_over_is_no_fall() 
     assert (ongoing.start, ongoing.end, ongoing.state) == (len(daily) - 2, len(daily) - 1, RunState.ONGOING)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), hour=st.integers(5 * WEEK, 9 * WEEK - 1), mean=st.floats(1000, 10_000))
 def test_five_times_the_usual_is_always_found(seed: int, hour: int, mean: float) -> None:
     hourly = series(HOURS, seed, noise=poisson, mean=mean)
@@ -83,7 +82,6 @@ def test_five_times_the_usual_is_always_found(seed: int, hour: int, mean: float)
     assert any(run.start <= hour < run.end and run.score >= USUAL.score for run in runs)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), day=st.integers(35, 62))
 def test_a_day_of_five_times_the_usual_is_always_found(seed: int, day: int) -> None:
     daily = by_days(series(HOURS, seed, noise=poisson, mean=3))
@@ -94,7 +92,7 @@ def test_a_day_of_five_times_the_usual_is_always_found(seed: int, day: int) -> N
     assert run.score >= USUAL.score
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.sampled_from([2.0**-20, 0.25, 8.0, 2.0**30]))
 def test_the_unit_changes_nothing(seed: int, scale: float) -> None:
     hourly = series(HOURS, seed, noise=lognormal, mean=100)
@@ -222,7 +220,6 @@ def test_averages_are_weighed_by_their_requests() -> None:
     assert run.expected == pytest.approx(800, rel=0.1)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     bucket=st.sampled_from(sorted(BUCKETS)),

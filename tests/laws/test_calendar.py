@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.statement import Statement
@@ -73,7 +73,6 @@ def test_the_engine_puts_every_instant_into_the_same_bucket_in_every_zone(
 
 
 @given(zone_name=zones, start=instants, length=st.integers(0, 40 * 86_400), bucket=st.sampled_from(EVERY_BUCKET))
-@settings(max_examples=300, deadline=None)
 def test_the_buckets_of_a_period_cover_it_without_overlapping(
     zone_name: str, start: datetime, length: int, bucket: str
 ) -> None:
@@ -93,7 +92,6 @@ def test_the_buckets_of_a_period_cover_it_without_overlapping(
 
 
 @given(zone_name=zones, instant=instants, bucket=st.sampled_from(EVERY_BUCKET))
-@settings(max_examples=300, deadline=None)
 def test_a_bucket_starts_at_or_before_what_is_in_it_and_is_its_own(
     zone_name: str, instant: datetime, bucket: str
 ) -> None:
@@ -107,7 +105,6 @@ def test_a_bucket_starts_at_or_before_what_is_in_it_and_is_its_own(
 
 
 @given(zone_name=zones, start=instants, length_ms=st.integers(1, 400 * 86_400_000))
-@settings(max_examples=300, deadline=None)
 def test_the_period_before_ends_where_the_period_starts(zone_name: str, start: datetime, length_ms: int) -> None:
     zone, end = ZoneInfo(zone_name), start + timedelta(milliseconds=length_ms)
     earlier, until = period_before(start, end, zone)
@@ -115,7 +112,6 @@ def test_the_period_before_ends_where_the_period_starts(zone_name: str, start: d
 
 
 @given(zone_name=zones, day=st.dates(date(2024, 1, 1), date(2026, 12, 31)), days=st.integers(1, 60))
-@settings(max_examples=300, deadline=None)
 def test_whole_days_are_compared_with_as_many_whole_days(zone_name: str, day: date, days: int) -> None:
     zone = ZoneInfo(zone_name)
     start, end = midnight(day, zone), midnight(day + timedelta(days=days), zone)
@@ -173,7 +169,6 @@ def test_days_that_a_shorter_month_lacks_are_compared_with_its_end(
 
 
 @given(zone_name=zones, day=st.dates(date(2024, 1, 1), date(2026, 12, 31)), days=st.integers(1, 60))
-@settings(max_examples=300, deadline=None)
 def test_the_week_before_has_as_many_days(zone_name: str, day: date, days: int) -> None:
     zone, week = ZoneInfo(zone_name), timedelta(days=7)
     first, after = day, day + timedelta(days=days)
@@ -182,7 +177,6 @@ def test_the_week_before_has_as_many_days(zone_name: str, day: date, days: int) 
 
 
 @given(zone_name=zones, start=instants, length_ms=st.integers(1, 400 * 86_400_000), shift=st.sampled_from(SHIFTS))
-@settings(max_examples=300, deadline=None)
 def test_a_shifted_period_is_never_empty(zone_name: str, start: datetime, length_ms: int, shift: str) -> None:
     earlier, until = shifted_period(start, start + timedelta(milliseconds=length_ms), shift, ZoneInfo(zone_name))
     assert earlier < until

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.domain.reports.cost_change import CostChange, ModelUse, cost_change
@@ -48,7 +48,6 @@ FREE = ModelUse(requests=1, priced=1, uncached_value=Decimal("0.017347234767"), 
 
 @given(before=periods, after=periods)
 @example(before={"a": DEAR}, after={"a": FREE})
-@settings(max_examples=150, deadline=None)
 def test_the_parts_add_up_to_the_difference_to_the_last_digit(
     before: dict[str, ModelUse], after: dict[str, ModelUse]
 ) -> None:
@@ -60,13 +59,11 @@ def test_the_parts_add_up_to_the_difference_to_the_last_digit(
 
 
 @given(period=periods)
-@settings(max_examples=50, deadline=None)
 def test_what_stays_has_no_reason(period: dict[str, ModelUse]) -> None:
     assert cost_change(period, period) == NOTHING
 
 
 @given(use=uses(), other=uses())
-@settings(max_examples=100, deadline=None)
 def test_a_new_group_and_one_that_is_gone_are_volume_where_their_cost_is_known(use: ModelUse, other: ModelUse) -> None:
     group = {"a": use, "b": other}
     cost = use.cost_usd + other.cost_usd
@@ -156,7 +153,6 @@ def test_a_single_reason_is_the_only_one_named(name: str) -> None:
 
 
 @given(count=st.integers(1, 10**9), times=st.integers(1, 1000), cost=st.decimals("0.000000000001", 1000, places=12))
-@settings(max_examples=100, deadline=None)
 def test_the_same_traffic_many_times_is_volume_to_the_last_digit(count: int, times: int, cost: Decimal) -> None:
     before, after = used(count, str(cost)), used(count * times, str(cost * times))
     assert cost_change({"a": before}, {"a": after}) == msgspec.structs.replace(NOTHING, volume_usd=cost * (times - 1))

@@ -45,6 +45,7 @@ from services.sql.parse import parse_filter
 from services.sql.scope import searches_bodies
 from services.sql.sort import NEWEST_FIRST, OLDEST_FIRST, SORTS
 from tests.builders import TIMESTAMP
+from tests.examples import examples
 from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, TIMESTAMPS, filters, kept_rows, leaf_conditions
 from tests.laws.plain_filters import VALUES, holds
 
@@ -93,7 +94,6 @@ def test_the_plain_reading_knows_every_column() -> None:
 
 
 @given(filter_json=filters())
-@settings(max_examples=200, deadline=None)
 def test_the_engine_returns_what_a_plain_reading_returns(asker: Asker, filter_json: object) -> None:
     expected = {row.record.request_id for row in ROWS if holds(filter_json, row)}
     responded = asker.ids(parse_filter(filter_json))
@@ -102,7 +102,7 @@ def test_the_engine_returns_what_a_plain_reading_returns(asker: Asker, filter_js
 
 
 @given(a=filters(), b=filters())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_the_algebra_of_conditions_holds(asker: Asker, a: object, b: object) -> None:
     left, right = parse_filter(a), parse_filter(b)
     assert asker.count(left) + asker.count(Not(left)) == asker.count(Everything()) == len(ROWS)
@@ -112,7 +112,7 @@ def test_the_algebra_of_conditions_holds(asker: Asker, a: object, b: object) -> 
 
 
 @given(filter_json=filters(), key=st.sampled_from(["feature", "usertier", "absent"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_groups_add_up_to_the_total_and_to_a_plain_sum(asker: Asker, filter_json: object, key: str) -> None:
     total, *groups = asker.ask(compile_report(_counting(parse_filter(filter_json), ByProperty(key))))
     rows = [row.record for row in ROWS if holds(filter_json, row)]
@@ -158,7 +158,7 @@ def test_two_periods_read_at_once_are_what_each_is_by_itself(
 
 
 @given(filter_json=filters(), name=st.sampled_from(sorted(SORTS)), descending=st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_an_order_is_total_and_its_reverse_is_exact(
     asker: Asker, filter_json: object, name: str, descending: bool
 ) -> None:
@@ -176,7 +176,6 @@ def test_an_order_is_total_and_its_reverse_is_exact(
     order=st.sampled_from([NEWEST_FIRST, OLDEST_FIRST]),
     after=st.none() | st.sampled_from([-RECENT, timedelta(0), RECENT, RECENT + MILLISECOND, 2 * RECENT]),
 )
-@settings(max_examples=60, deadline=None)
 def test_a_page_is_the_same_wherever_it_is_looked_for_first(
     asker: Asker, filter_json: object, limit: int, offset: int, order: Order, after: timedelta | None
 ) -> None:
@@ -198,7 +197,6 @@ def test_a_page_is_the_same_wherever_it_is_looked_for_first(
 
 
 @given(filter_json=filters())
-@settings(max_examples=40, deadline=None)
 def test_a_value_was_seen_when_some_row_has_it(asker: Asker, filter_json: object) -> None:
     names = names_of(parse_filter(filter_json))
     values = names.values + names.searched
@@ -219,7 +217,6 @@ MARK = "zq7"
 
 
 @given(filter_json=filters(MARK), data=st.data())
-@settings(max_examples=150, deadline=None)
 def test_no_value_of_a_client_is_sql_and_every_reading_names_the_tenant(
     filter_json: object, data: st.DataObject
 ) -> None:
@@ -254,7 +251,6 @@ def conditions(node: Filter) -> int:
 
 
 @given(filter_json=filters())
-@settings(max_examples=200, deadline=None)
 def test_no_condition_is_ignored(filter_json: object) -> None:
     assert conditions(parse_filter(filter_json)) == leaf_conditions(filter_json)
 
@@ -282,7 +278,6 @@ def damaged_filters(draw: st.DrawFn) -> object:
 
 
 @given(filter_json=JSON | damaged_filters())
-@settings(max_examples=150, deadline=None)
 def test_any_json_is_a_filter_or_refused_with_a_reason(filter_json: object) -> None:
     try:
         node = parse_filter(filter_json)

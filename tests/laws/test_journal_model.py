@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry.metrics import Metrics
+from tests.examples import examples
 from tests.logs import events, ids_of, journal_rows, publish_all
 
 
@@ -75,6 +76,6 @@ class JournalAgainstModel(RuleBasedStateMachine):
 
 
 JournalAgainstModel.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(25), stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_a_journal_behaves_like_its_model = JournalAgainstModel.TestCase

@@ -11,7 +11,7 @@ import genai_prices
 import msgspec
 import pytest
 from genai_prices.data_snapshot import get_snapshot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.price import CostState, Price, Rate
@@ -53,7 +53,6 @@ prices = st.builds(
 
 
 @given(usages, prices)
-@settings(max_examples=200, deadline=None)
 def test_the_lines_of_a_receipt_add_up_to_the_cost(usage: Usage, price: Price) -> None:
     charged = charge(usage, price)
     assert charged.cost_usd is not None
@@ -72,7 +71,6 @@ ratios = st.builds(Rate, usd=money, per=st.sampled_from([1, 3, 7, 3600]), at_lea
 
 
 @given(usages, st.fixed_dictionaries(dict.fromkeys(USAGE_CLASSES, ratios)))
-@settings(max_examples=100, deadline=None)
 def test_a_price_that_does_not_divide_into_units_is_charged_exactly(usage: Usage, by_class: dict[str, Rate]) -> None:
     charged = charge(usage, Price(id="p", provider="", model="", valid_from=None, source="drawn", rates=by_class))
     billed = {name: max(getattr(usage, name), by_class[name].at_least) for name in _used(usage)}
@@ -83,7 +81,6 @@ def test_a_price_that_does_not_divide_into_units_is_charged_exactly(usage: Usage
 
 
 @given(usages, prices)
-@settings(max_examples=100, deadline=None)
 def test_what_was_not_used_needs_no_rate(usage: Usage, price: Price) -> None:
     needed = msgspec.structs.replace(price, rates={name: price.rates[name] for name in _used(usage)})
     assert charge(usage, needed) == charge(usage, price)
@@ -91,7 +88,6 @@ def test_what_was_not_used_needs_no_rate(usage: Usage, price: Price) -> None:
 
 # Reasoning without a rate of its own is billed as output.
 @given(usages, prices, st.sampled_from(sorted({*USAGE_CLASSES} - {"reasoning_tokens"})), st.integers(1, 2**31 - 1))
-@settings(max_examples=100, deadline=None)
 def test_a_used_class_without_a_rate_makes_the_cost_unknown(usage: Usage, price: Price, name: str, count: int) -> None:
     rates_left = {known: rate for known, rate in price.rates.items() if known != name}
     lacking = msgspec.structs.replace(price, rates=rates_left)
@@ -100,7 +96,6 @@ def test_a_used_class_without_a_rate_makes_the_cost_unknown(usage: Usage, price:
 
 
 @given(usages, prices, st.sampled_from(USAGE_CLASSES))
-@settings(max_examples=100, deadline=None)
 def test_using_more_never_costs_less(usage: Usage, price: Price, name: str) -> None:
     """As long as no threshold is crossed, at which a provider may become cheaper."""
     flat = msgspec.structs.replace(price, rates={known: Rate(usd=rate.usd) for known, rate in price.rates.items()})

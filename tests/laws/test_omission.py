@@ -8,7 +8,7 @@ from typing import Any
 
 import brotli
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -139,7 +139,6 @@ def test_any_request_costs_the_same_when_it_is_omitted(content_type: str, body: 
     _charged_alike(replace(event, request=replace(event.request, content_type=content_type)), ShippedPrices())
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(GOLDEN_CASES), st.data())
 def test_a_golden_response_cut_anywhere_costs_the_same_when_its_bodies_are_omitted(
     case: GoldenCase, data: st.DataObject

@@ -55,7 +55,7 @@ def stored(record: RequestRecord) -> ChargedRow:
 
 
 @given(events, books, books)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(an_event(outcome=Outcome.CACHED), BOOKS[0], BOOKS[1])
 @example(an_event(response_body=chat_response(model="no-such-model")), BOOKS[0], BOOKS[1])
 def test_any_event_repriced_costs_what_it_would_have_cost(

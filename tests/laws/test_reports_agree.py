@@ -30,6 +30,7 @@ from services.query.reports.response import report_view
 from services.sql.nodes import Everything
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import a_record
+from tests.examples import examples
 
 ORGANIZATION = f"org-{uuid.UUID(int=9)}-agree"
 STRANGER = f"{ORGANIZATION}-stranger"
@@ -152,7 +153,7 @@ def added(parts: Sequence[dict[str, Any]], name: str) -> Any:
 
 
 @given(question=questions(), by=groupings, limit=st.integers(1, 40))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_rows_and_rest_are_the_total_in_both_periods(
     engine: Engine, question: Question, by: list[dict[str, str]], limit: int
 ) -> None:
@@ -179,7 +180,7 @@ def test_rows_and_rest_are_the_total_in_both_periods(
 
 
 @given(question=questions(), by=groupings, other=groupings, least=st.integers(0, 20))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 def test_conditions_and_breakdowns_change_no_figure(
     engine: Engine, question: Question, by: list[dict[str, str]], other: list[dict[str, str]], least: int
 ) -> None:
@@ -196,7 +197,7 @@ def test_conditions_and_breakdowns_change_no_figure(
 
 
 @given(question=questions(), sets=st.lists(groupings | st.just([]), min_size=2, max_size=4), data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_each_breakdown_is_what_its_grouping_finds_alone(
     engine: Engine, question: Question, sets: list[list[dict[str, str]]], data: st.DataObject
 ) -> None:
@@ -228,7 +229,7 @@ def _orders(question: Question) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(question=questions(), by=groupings | st.just([]), limit=st.integers(1, 12))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_what_changed_is_the_difference_to_the_last_digit(
     engine: Engine, question: Question, by: list[dict[str, str]], limit: int
 ) -> None:
@@ -252,7 +253,7 @@ def test_what_changed_is_the_difference_to_the_last_digit(
 
 
 @given(question=questions(), bucket=st.sampled_from(["hour", "day", "week", "month", "quarter", "year"]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_filled_buckets_are_in_order_and_lose_nothing(engine: Engine, question: Question, bucket: str) -> None:
     by = [{"time": bucket}]
     plain = engine.report(question, by=by, limit=5000)

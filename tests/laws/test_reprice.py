@@ -27,11 +27,14 @@ from services.repricing.runner import Repricing
 from services.sql.reprices import compile_charged_rows, criteria_filter
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import TIMESTAMP, a_record
+from tests.examples import examples
 from tests.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
 from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
 
 COUNT = 5 * CHUNK_ROWS // 2
-FEW = settings(EXAMPLES, max_examples=5)
+FEW = settings(EXAMPLES, max_examples=examples(3))
+# What these say is about the order of a run's steps: other tests send the same statements to a server too.
+ON_ONE_ENGINE = pytest.mark.parametrize("warehouse", ["embedded"], indirect=True)
 
 
 @pytest.fixture
@@ -57,6 +60,7 @@ def from_the_start(operator: Operator, events: Sequence[ExchangeEvent]) -> dict[
     return {record.request_id: (record.cost_usd, record.cost_state) for record in records}
 
 
+@ON_ONE_ENGINE
 def test_nothing_changes_where_no_price_did(operator: Operator) -> None:
     kept(operator)
     before = operator.rows()
@@ -111,6 +115,7 @@ def _cost(record: RequestRecord) -> object:
     return record.cost_usd, record.cost_state
 
 
+@ON_ONE_ENGINE
 def test_charging_again_twice_equals_once(operator: Operator) -> None:
     kept(operator)
     operator.add_price(UNKNOWN, "0.0000017")
@@ -186,6 +191,7 @@ def test_a_row_keeps_what_it_was_charged_at_first(operator: Operator) -> None:
     assert {row["original_cost_usd"] for row in operator.rows() if not row["reprice_id"]} == {None}
 
 
+@ON_ONE_ENGINE
 def test_a_replay_of_the_log_beats_neither_a_correction_nor_its_undoing(operator: Operator) -> None:
     events = kept(operator)
     charged = operator.rows()
@@ -202,6 +208,7 @@ def test_a_replay_of_the_log_beats_neither_a_correction_nor_its_undoing(operator
     assert operator.rows() == charged
 
 
+@ON_ONE_ENGINE
 def test_replaying_the_whole_log_after_charging_again_moves_no_cost(operator: Operator) -> None:
     events = kept(operator)
     operator.add_price("*", "0.0000017")
@@ -248,6 +255,7 @@ def test_a_pattern_finds_in_the_warehouse_what_it_finds_in_the_price_book(
         assert sorted(row["model"] for row in found) == expected, pattern
 
 
+@pytest.mark.first_on_server
 @pytest.mark.parametrize("model", ["gpt_4o*", "gpt-4%", "*\\*", "gpt-4o-mini-2024"])
 def test_a_pattern_means_what_it_says(operator: Operator, model: str) -> None:
     """Only `*` stands for other text; and a name without it is the whole name."""
@@ -351,6 +359,7 @@ def test_any_runs_undone_in_the_opposite_order_lead_back_through_the_same_rows(
     assert operator.rows() == seen.pop()
 
 
+@ON_ONE_ENGINE
 def test_a_run_is_not_undone_from_under_a_later_one(operator: Operator) -> None:
     kept(operator, 60)
     runs = []
@@ -365,12 +374,14 @@ def test_a_run_is_not_undone_from_under_a_later_one(operator: Operator) -> None:
     assert operator.undo(runs[0]).state is RepriceState.UNDONE
 
 
+@ON_ONE_ENGINE
 def test_a_dry_run_has_nothing_to_undo(operator: Operator) -> None:
     run = operator.charge_again(dry_run=True)
     with pytest.raises(Conflict, match="dry run"):
         operator.undo(run)
 
 
+@ON_ONE_ENGINE
 def test_a_store_that_is_unreachable_for_a_timestamp_is_waited_for(operator: Operator) -> None:
     events = kept(operator, 60)
     operator.add_price("*", "0.0000017")
@@ -424,6 +435,7 @@ class Gated:
         await self._warehouse.execute(statement)
 
 
+@ON_ONE_ENGINE
 def test_a_long_run_is_looked_at_while_it_goes_on(operator: Operator) -> None:
     events = kept(operator)
     operator.add_price("*", "0.0000017")
@@ -439,6 +451,7 @@ def test_a_long_run_is_looked_at_while_it_goes_on(operator: Operator) -> None:
     assert costs(operator.rows()) == from_the_start(operator, events)
 
 
+@ON_ONE_ENGINE
 def test_a_run_whose_process_is_stopped_lets_the_next_one_in_at_once(operator: Operator) -> None:
     events = kept(operator)
     operator.add_price("*", "0.0000017")

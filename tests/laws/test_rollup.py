@@ -35,6 +35,7 @@ from services.sql.sort import group_by_column, group_by_property
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.worker.rollup import compute_outdated
 from tests.builders import TIMESTAMP, a_record
+from tests.examples import examples
 from tests.repricing import CHUNK_ROWS, SHIPPED, UNKNOWN, all_sorts
 from tests.repricing import Operator as PriceOperator
 from tests.rolling import RollupFirst, both, rolled_up
@@ -156,7 +157,7 @@ def records_of(org: str, story: Story) -> tuple[list[RequestRecord], list[Reques
 
 
 @given(story=rows)
-@settings(EXAMPLES, max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(EXAMPLES, max_examples=examples(2), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 def test_a_report_is_the_same_of_the_roll_up_and_of_the_rows_after_every_write(
     embedded_warehouse: ClickHouseWarehouse, story: Story
 ) -> None:

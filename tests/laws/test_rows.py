@@ -17,6 +17,7 @@ from services.domain.enrich import to_record
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import an_event
+from tests.examples import examples
 from tests.golden.cases import GOLDEN_CASES
 from tests.warehouses import insert, rows_of
 
@@ -139,7 +140,6 @@ def test_a_response_that_was_cut_has_a_row_whatever_tools_were_given(kind: bytes
 
 
 @given(events)
-@settings(max_examples=150, deadline=None)
 @example(an_event(created_at=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), latency_ms=2**40))
 @example(an_event(created_at=datetime(1, 1, 1)))  # noqa: DTZ001
 def test_any_event_has_a_row_and_the_same_one_each_time(event: ExchangeEvent) -> None:
@@ -152,7 +152,7 @@ def test_any_event_has_a_row_and_the_same_one_each_time(event: ExchangeEvent) ->
 
 
 @given(st.lists(events, min_size=1, max_size=30))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_warehouse_takes_any_row(embedded_warehouse: ClickHouseWarehouse, some: list[ExchangeEvent]) -> None:
     organization_id = f"org-{uuid.uuid4()}"
     rows = [to_record(decode_event(encode_event(_of(event, organization_id))), PRICES) for event in some]

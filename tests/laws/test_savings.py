@@ -20,6 +20,7 @@ from services.domain.pricing.charge import charge
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.builders import TIMESTAMP, a_record
+from tests.examples import examples
 from tests.querying import Client, QueryService, query_service
 
 RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
@@ -122,7 +123,7 @@ def spent(rows: list[RequestRecord]) -> Decimal:
     limit=st.integers(1, 4),
 )
 @settings(
-    max_examples=6,
+    max_examples=examples(6),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: too long to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from schemas.seal import Held, LogPosition, LogProgress, LogSnapshot, Member, MemberKind, SealState
 from services.domain.seal import SETTLE, Ends, published_until, seal_of
 from tests.builders import TIMESTAMP
+from tests.examples import examples
 
 PARTITIONS = 3
 WRITERS = 3
@@ -114,4 +115,4 @@ class SealedTotals(RuleBasedStateMachine):
 
 
 TestSealedTotals = SealedTotals.TestCase
-TestSealedTotals.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestSealedTotals.settings = settings(max_examples=examples(60), stateful_step_count=50, deadline=None)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import brotli
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import Outcome
@@ -74,7 +74,6 @@ def _line_by_line(stream: bytes) -> list[bytes]:
 
 
 @given(streams)
-@settings(max_examples=150, deadline=None)
 def test_the_events_of_a_stream_are_those_that_the_standard_finds_in_it(stream: bytes) -> None:
     assert events_of(stream) == _line_by_line(stream)
 
@@ -101,7 +100,6 @@ def _captured(stream: bytes, places: Sequence[int], *, limit: int, tail: int) ->
     st.integers(0, 60),
     st.integers(0, 20),
 )
-@settings(max_examples=150, deadline=None)
 def test_cutting_a_stream_anywhere_keeps_the_same_of_it(stream: bytes, cuts: list[int], limit: int, tail: int) -> None:
     places = sorted(cut % (len(stream) + 1) for cut in cuts)
     rest = stream[limit:]
@@ -165,14 +163,12 @@ def test_line_ends_do_not_change_the_usage(case: GoldenCase) -> None:
 
 @pytest.mark.parametrize("encoding", WRITERS)
 @given(body=st.binary(max_size=2000))
-@settings(max_examples=40, deadline=None)
 def test_what_was_compressed_is_read_as_it_was(encoding: str, body: bytes) -> None:
     assert decompressed(WRITERS[encoding](body), encoding) in ((body,) if body else (b"", None))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
 def test_a_compressed_body_that_was_cut_gives_a_prefix(encoding: str, data: st.DataObject) -> None:
     body = data.draw(st.binary(min_size=500, max_size=4000))
     packed = WRITERS[encoding](body)
@@ -182,7 +178,6 @@ def test_a_compressed_body_that_was_cut_gives_a_prefix(encoding: str, data: st.D
 
 @pytest.mark.parametrize("encoding", [*WRITERS, "gzip, br", "identity", "zstd,unknown"])
 @given(body=st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
 def test_bytes_that_were_never_compressed_break_nothing(encoding: str, body: bytes) -> None:
     assert decompressed(body, encoding) is None or isinstance(decompressed(body, encoding), bytes)
 

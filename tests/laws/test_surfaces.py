@@ -17,6 +17,7 @@ from schemas.record import RequestRecord
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.builders import TIMESTAMP, a_record
 from tests.contracts.test_amendments_api import put, work
+from tests.examples import examples
 from tests.laws.surfaces import (
     RANGE,
     Sum,
@@ -183,7 +184,7 @@ def ledger_of(records: list[RequestRecord]) -> Sum:
 
 @given(mine=stories_of_attempts, yours=stories_of_attempts, filter_json=st.sampled_from(FILTERS))
 @settings(
-    max_examples=3,
+    max_examples=examples(2),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: too long to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -214,7 +215,7 @@ def test_every_surface_shows_the_same_sum_of_ones_own(
 
 @given(story=st.lists(rows, min_size=3, max_size=6), filter_json=st.sampled_from(FILTERS))
 @settings(
-    max_examples=4,
+    max_examples=examples(2),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
