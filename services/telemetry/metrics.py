@@ -1,6 +1,7 @@
 """What the processes count, and how Prometheus is shown it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -69,8 +70,6 @@ Counter = Literal[
     "scheduler_notices_total",
     "scheduler_reports_unreadable_total",
 ]
-Timing = Literal["log_durable_seconds", "proxy_added_seconds"]
-ProviderTiming = Literal["proxy_first_byte_seconds", "proxy_request_seconds"]
 
 HELP: Final[Mapping[str, str]] = {
     "proxy_requests_total": "Requests that were passed on to a provider, or served from the response cache",
@@ -184,8 +183,10 @@ class Metrics:
         self.worker_inside = False  # as `farebox up` has it
         self._exported = exported
         self._counts: dict[str, int] = dict.fromkeys(get_args(Counter), 0)
-        self._timings = {"log_durable_seconds": Histogram(), "proxy_added_seconds": Histogram(SHORT_BOUNDS_S)}
-        self._provider_timings: dict[str, dict[str, Histogram]] = {name: {} for name in get_args(ProviderTiming)}
+        self._durable = Histogram()
+        self._added = Histogram(SHORT_BOUNDS_S)
+        self._requests: defaultdict[str, Histogram] = defaultdict(Histogram)  # by provider
+        self._first_bytes: defaultdict[str, Histogram] = defaultdict(Histogram)  # likewise
         self._unknown_headers: dict[str, int] = {}
         self._deliveries: dict[tuple[str, str], int] = {}
         self._seal: tuple[Seal, datetime] | None = None
@@ -194,18 +195,18 @@ class Metrics:
     def add(self, name: Counter, count: int = 1) -> None:
         self._counts[name] += count
 
-    def observe(self, name: Timing, seconds: float) -> None:
-        self._timings[name].add(seconds)
+    def observe_durable(self, published_s: Sequence[float], durable_s: float) -> None:
+        """Events became durable together; `published_s` in ascending order, on the clock of `durable_s`."""
+        self._durable.add_all(published_s, durable_s)
 
-    def observe_all(self, name: Timing, began_s: Sequence[float], ended_s: float) -> None:
-        """`began_s` in ascending order, on the clock of `ended_s`."""
-        self._timings[name].add_all(began_s, ended_s)
-
-    def observe_at(self, provider: str, name: ProviderTiming, seconds: float) -> None:
-        by_provider = self._provider_timings[name]
-        if provider not in by_provider:
-            by_provider[provider] = Histogram()
-        by_provider[provider].add(seconds)
+    def observe_request(
+        self, provider: str, request_s: float, first_byte_s: float | None = None, added_s: float | None = None
+    ) -> None:
+        """A request to `provider` has ended; the last two are None where no response began."""
+        self._requests[provider].add(request_s)
+        if first_byte_s is not None and added_s is not None:
+            self._first_bytes[provider].add(first_byte_s)
+            self._added.add(added_s)
 
     def get(self, name: Counter) -> int:
         return self._counts[name]
@@ -245,10 +246,10 @@ class Metrics:
             yield name, partial(GaugeMetricFamily, value=value)
         for name, known in self._totals().items():
             yield name, partial(GaugeMetricFamily, value=known)
-        for name, timing in self._timings.items():
-            yield name, partial(_family, by_label={"": timing}, labels=())
-        for name, by_provider in self._provider_timings.items():
-            yield name, partial(_family, by_label=by_provider.copy(), labels=("provider",))
+        yield "log_durable_seconds", partial(_family, by_label={"": self._durable}, labels=())
+        yield "proxy_added_seconds", partial(_family, by_label={"": self._added}, labels=())
+        yield "proxy_first_byte_seconds", partial(_family, by_label=self._first_bytes.copy(), labels=("provider",))
+        yield "proxy_request_seconds", partial(_family, by_label=self._requests.copy(), labels=("provider",))
 
     def _unknown_headers_family(self, name: str, help_text: str) -> Metric:
         headers = CounterMetricFamily(name, help_text, labels=["name"])
@@ -263,7 +264,7 @@ class Metrics:
         return deliveries
 
     def _gauges(self) -> Mapping[str, int]:
-        ended = sum(one.count for one in self._provider_timings["proxy_request_seconds"].copy().values())
+        ended = sum(one.count for one in self._requests.copy().values())
         return {
             "accounting": int(self.worker_inside),
             "proxy_in_flight": self._counts["proxy_requests_total"] - ended,

@@ -119,6 +119,12 @@ async def test_each_response_of_a_session_is_a_row_with_its_exact_cost(talk: Tal
     assert "sec-websocket-extensions" not in received
     assert talk.provider.paths == ["/v1/realtime?model=gpt-realtime"]
     assert talk.proxy.metrics.get("proxy_requests_total") == 1
+    for _ in range(400):  # the session ends after its client
+        if "\nfarebox_proxy_in_flight 0.0\n" in talk.proxy.metrics.exposition():
+            break
+        await asyncio.sleep(0.005)
+    else:
+        pytest.fail("a session that has ended is in flight")
 
 
 async def test_responses_belong_to_the_trace_of_the_handshake(talk: Talk) -> None:

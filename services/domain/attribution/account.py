@@ -94,6 +94,8 @@ def request_account(
 
 def response_account(provider: str, headers: Mapping[bytes, bytes]) -> ProviderAccount:
     """Of a response with these `headers`, by lower-case name."""
+    if not headers:
+        return NO_ACCOUNT
     names = _names_of(provider)
     organization, project = _first(names.organizations, headers), _first(names.projects, headers)
     if not organization and not project:
@@ -103,7 +105,7 @@ def response_account(provider: str, headers: Mapping[bytes, bytes]) -> ProviderA
 
 def provider_request_id(provider: str, headers: Mapping[bytes, bytes]) -> str:
     """The id by which the provider finds the request, in its response's `headers`; '' without one."""
-    return _text(_first(_names_of(provider).request_ids, headers))
+    return _text(_first(_names_of(provider).request_ids, headers)) if headers else ""
 
 
 def credential_hash(value: bytes, key: bytes) -> str:

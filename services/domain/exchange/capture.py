@@ -49,7 +49,6 @@ class Capture:
         "_finished",
         "_first_byte_s",
         "_head",
-        "_key_id",
         "_method",
         "_proxy_id",
         "_response_account",
@@ -66,6 +65,7 @@ class Capture:
         "cache_reference_id",
         "drained",
         "fell_back",
+        "key_id",
         "limit",
         "organization_id",
         "refused",
@@ -100,7 +100,7 @@ class Capture:
     ) -> None:
         """`created_at` is when the request began; `began_s` is the same on the monotonic clock. `cache` is what the
         request wants of the response cache."""
-        self.organization_id, self._key_id = organization_id, key_id
+        self.organization_id, self.key_id = organization_id, key_id
         self.request_id = request_id
         self._created_at = whole_milliseconds(created_at)
         self.began_s = began_s
@@ -169,10 +169,6 @@ class Capture:
     def set_model_override_aside(self) -> None:
         """The request is priced by the model that responds, whatever its client says."""
         self._tags = replace(self._tags, model_override=None)
-
-    @property
-    def key_id(self) -> str:
-        return self._key_id
 
     @property
     def created_at(self) -> datetime:
@@ -254,7 +250,7 @@ class Capture:
         framing = self._head.framing_headers
         return RequestEvent(
             organization_id=self.organization_id,
-            key_id=self._key_id,
+            key_id=self.key_id,
             account=self.account,
             proxy_id=self._proxy_id,
             request_id=request_id,

@@ -25,23 +25,16 @@ _SPELLINGS: Final = 4096  # of names that are cached
 _SPELLING_BYTES: Final = 80
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_LENGTH = re.compile(rb"[0-9]{1,15}")
+_MAX_LENGTH_DIGITS: Final = 15
 _NO_TAGS = RequestTags()
 NO_FRAMING: Final[Mapping[bytes, bytes]] = {}
 _NO_ACCOUNT: Final[Mapping[bytes, bytes]] = {}
 
 
-# What is done with a header. Framing headers are parsed here, then made anew or left out.
-HeaderAction = Literal[
-    "forward",
-    "forward and frame",
-    "forward and attribute",
-    "forward and tag",
-    "frame",
-    "helicone",
-    "unsupported",
-    "drop",
-]
+# Where a header is kept beside what is forwarded. Framing headers are parsed here, then made anew or left out.
+Kept = Literal["", "framing", "account", "helicone", "unsupported"]
+# Whether a header is forwarded, where it is kept, and its name in lower case.
+HeaderAction = tuple[bool, Kept, bytes]
 
 TARGET_URL: Final = b"helicone-target-url"
 API_BASE: Final = b"helicone-openai-api-base"
@@ -54,25 +47,28 @@ _RETRIES: Final = tuple(_RETRY + part for part in (b"enabled", b"num", b"factor"
 _SIGNING: Final = tuple(name.lower().encode() for name in SIGNING_HEADERS)
 _ROUTING: Final = frozenset([TARGET_URL, API_BASE, UPSTREAM, MOCK_RESPONSE, *_SIGNING])
 
-_ACTIONS: Final[Mapping[bytes, HeaderAction]] = {
-    **dict.fromkeys([*_ROUTING, RATE_LIMIT, FALLBACKS, *_RETRIES], "unsupported"),
-    b"connection": "frame",
-    b"cookie": "drop",  # of this address, so of whichever provider was called through it before
-    b"content-encoding": "forward and frame",
-    b"content-length": "frame",
-    b"content-type": "forward and frame",
-    b"expect": "frame",
-    b"helicone-auth": "frame",
-    b"host": "frame",
-    b"http2-settings": "drop",
-    b"keep-alive": "drop",
-    b"sec-websocket-key": "frame",
-    b"te": "drop",
-    b"traceparent": "forward and frame",
-    b"trailer": "drop",
-    b"transfer-encoding": "frame",
-    b"upgrade": "frame",
-    b"x-stripe-customer-id": "forward and tag",
+_DROPPED: Final[tuple[bool, Kept]] = (False, "")
+_FRAMES: Final[tuple[bool, Kept]] = (False, "framing")
+_FORWARDED_FRAMES: Final[tuple[bool, Kept]] = (True, "framing")
+_ACTIONS: Final[Mapping[bytes, tuple[bool, Kept]]] = {
+    **dict.fromkeys([*_ROUTING, RATE_LIMIT, FALLBACKS, *_RETRIES], (False, "unsupported")),
+    b"connection": _FRAMES,
+    b"cookie": _DROPPED,  # of this address, so of whichever provider was called through it before
+    b"content-encoding": _FORWARDED_FRAMES,
+    b"content-length": _FRAMES,
+    b"content-type": _FORWARDED_FRAMES,
+    b"expect": _FRAMES,
+    b"helicone-auth": _FRAMES,
+    b"host": _FRAMES,
+    b"http2-settings": _DROPPED,
+    b"keep-alive": _DROPPED,
+    b"sec-websocket-key": _FRAMES,
+    b"te": _DROPPED,
+    b"traceparent": _FORWARDED_FRAMES,
+    b"trailer": _DROPPED,
+    b"transfer-encoding": _FRAMES,
+    b"upgrade": _FRAMES,
+    b"x-stripe-customer-id": (True, "helicone"),
 }
 
 
@@ -90,19 +86,19 @@ class SpellingCache(dict[bytes, T]):
         return meaning
 
 
-def _action(spelled: bytes) -> tuple[HeaderAction, bytes]:
-    """What is done with a header, and its name in lower case."""
+def _action(spelled: bytes) -> HeaderAction:
     name = spelled.lower()
     if name in _ACTIONS:
-        return _ACTIONS[name], name
+        return *_ACTIONS[name], name
     if name in ACCOUNT_HEADERS:
-        return "forward and attribute", name
+        return True, "account", name
     known = KNOWN_HEADERS.get(name)
     if known is not None and known.treatment is Treatment.REFUSED:
-        return "unsupported", name
+        return False, "unsupported", name
     if name.startswith(_OWN_PREFIX):
-        return "helicone" if known is not None or name.startswith(_PROPERTY_PREFIX) else "unsupported", name
-    return "drop" if name.startswith(b"proxy-") else "forward", name
+        is_known = known is not None or name.startswith(_PROPERTY_PREFIX)
+        return False, "helicone" if is_known else "unsupported", name
+    return not name.startswith(b"proxy-"), "", name
 
 
 _ACTION_OF: Final = SpellingCache(_action)
@@ -159,22 +155,18 @@ def parse_head(headers: Iterable[Pair]) -> Head:
     account: dict[bytes, bytes] = {}
     unsupported: Sequence[Pair] = ()
     for pair in headers:
-        action, name = _ACTION_OF[pair[0]]
-        if action == "forward":
+        is_forwarded, kept, name = _ACTION_OF[pair[0]]
+        if is_forwarded:
             forwarded.append(pair)
-        elif action == "helicone":
+        if not kept:
+            continue
+        if kept == "helicone":
             helicone_headers.append(pair)
-        elif action == "unsupported":
+        elif kept == "unsupported":
             unsupported = (*unsupported, (name, pair[1]))
-        elif action == "forward and tag":
-            forwarded.append(pair)
-            helicone_headers.append(pair)
-        elif action != "drop":
-            kept = account if action == "forward and attribute" else framing
-            earlier = kept.get(name)
-            kept[name] = pair[1] if earlier is None else earlier + b", " + pair[1]
-            if action != "frame":
-                forwarded.append(pair)
+        else:
+            by_name = framing if kept == "framing" else account
+            by_name[name] = pair[1] if name not in by_name else by_name[name] + b", " + pair[1]
     chunked = _is_chunked(framing) if b"transfer-encoding" in framing else False
     length = _length(framing[b"content-length"]) if b"content-length" in framing else None
     connection = framing.get(b"connection")
@@ -199,7 +191,7 @@ def _is_chunked(framing: Mapping[bytes, bytes]) -> bool:
 
 
 def _length(text: bytes) -> int:
-    if not _LENGTH.fullmatch(text):
+    if not text.isdigit() or len(text) > _MAX_LENGTH_DIGITS:
         raise InvalidRequest("Content-Length must be one number")
     return int(text)
 

@@ -57,27 +57,33 @@ class ProxyContext(msgspec.Struct, frozen=True, kw_only=True):
 
     def open_call(self, target: Target, capture: Capture | None, receiver: ResponseReceiver) -> UpstreamCall:
         """The way to the provider. A request without `capture` is nobody's: no cache, no limit, one attempt."""
-        upstream: Upstream
-        organization_id = "" if capture is None else capture.organization_id
-        way_to: Callable[[Target], Upstream] = partial(self._way_to, organization_id)
-        budgets = self.budgets
-        if capture is not None and budgets is not None and budgets.definitions.concern(capture.organization_id):
-            way_to = BudgetedWay(way_to, budgets, capture)
         if target.mock_response is not None:
-            upstream = MockUpstream(target.mock_response)
-        elif (
-            capture is None
-            or self.attempts is None
-            or (capture.retry is None and not target.fallbacks and target.with_models is None)
-        ):
-            upstream = way_to(target)
+            upstream: Upstream = MockUpstream(target.mock_response)
+        elif capture is None:
+            upstream = self._way_to("", target)
         else:
-            upstream = AttemptingUpstream(way_to, self.attempts, target, capture)
-        if capture is not None and capture.limit is not None and self.rate_limits is not None:
+            upstream = self._attempts_at(target, capture)
+        if capture is None:
+            return upstream.call(target.origin, receiver)
+        if capture.limit is not None and self.rate_limits is not None:
             upstream = LimitedUpstream(upstream, self.rate_limits, capture.limit, capture)
-        if capture is None or capture.cache is None or self.cache is None or _responder_is_open(target):
+        if capture.cache is None or self.cache is None or _responder_is_open(target):
             return upstream.call(target.origin, receiver)
         return self.cache.call(upstream, target, capture, capture.cache, receiver)
+
+    def _attempts_at(self, target: Target, capture: Capture) -> Upstream:
+        """One attempt, or as many as the request wants. Most requests want one, and have no budget."""
+        budgets, attempts = self.budgets, self.attempts
+        is_budgeted = budgets is not None and budgets.definitions.concern(capture.organization_id)
+        wants_several = capture.retry is not None or target.fallbacks or target.with_models is not None
+        if not (is_budgeted or wants_several):
+            return self._way_to(capture.organization_id, target)
+        way_to: Callable[[Target], Upstream] = partial(self._way_to, capture.organization_id)
+        if budgets is not None and is_budgeted:
+            way_to = BudgetedWay(way_to, budgets, capture)
+        if attempts is None or not wants_several:
+            return way_to(target)
+        return AttemptingUpstream(way_to, attempts, target, capture)
 
     def _way_to(self, organization_id: str, target: Target) -> Upstream:
         """For one attempt, with the key that is for `target` alone."""

@@ -59,7 +59,7 @@ class ResponseWriter:
         self.keep_alive = False
 
     def send_head(self, status: int, reason: bytes, headers: Headers, body_bytes: int | None) -> None:
-        lines = [b"HTTP/1.1 %d %b" % (status, reason), *[b": ".join(pair) for pair in headers]]
+        lines = [b"HTTP/1.1 %d %b" % (status, reason), *map(b": ".join, headers)]
         if body_bytes == UNKNOWN_LENGTH:
             if self._http_1_0:
                 self._unframed = True

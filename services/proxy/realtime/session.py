@@ -31,6 +31,7 @@ from services.proxy.budgets.budgeted_call import BudgetUse
 from services.proxy.errors import FAILED, SUCCESS, Downstream, MalformedRequest, NoWebSocket, send_error
 from services.proxy.exchange.context import ProxyContext
 from services.proxy.exchange.recorder import Request
+from services.proxy.exchange.request_times import RequestTimes
 from services.proxy.realtime.budgets import budget_refusal, watch_limits
 from services.proxy.realtime.handshake import accepted_headers, check_offer, offered_headers
 from services.proxy.realtime.ledger import Ledger
@@ -55,9 +56,7 @@ class RealtimeSession:
 
     def __init__(self, context: ProxyContext, client: Downstream, request: Request) -> None:
         self.state = State.QUEUED
-        self._context = context
-        self._client = client
-        self._request = request
+        self._context, self._client, self._request = context, client, request
         self._api: RealtimeApi | None = None  # once it is known where the request goes
         self._model = ""  # that the URL names, likewise
         self._active_s = request.began_s
@@ -65,6 +64,7 @@ class RealtimeSession:
         self._call: UpstreamCall | None = None
         self._relay: Relay | None = None  # exactly in RELAYING
         self._status = 0
+        self._times = RequestTimes(context)
 
     # Called by the client's connection
 
@@ -144,7 +144,7 @@ class RealtimeSession:
         except Rejected as refusal:
             self._break_off(Outcome.REFUSED, refusal)
             return
-        context.metrics.add("proxy_requests_total")
+        self._times.admitted(self._request)
         capture, budgets = self._capture, context.budgets
         if capture is None or budgets is None or not budgets.definitions.concern(capture.organization_id):
             self._connect()
@@ -223,9 +223,7 @@ class RealtimeSession:
         return () if capture is None else [(b"Helicone-Id", capture.request_id.encode()), *capture.added_headers]
 
     def _pass_refusal(self, status: int, reason: bytes, head: Head) -> None:
-        self.state = State.DECLINED
-        self._status = status
-        self._active_s = monotonic()
+        self.state, self._status, self._active_s = State.DECLINED, status, monotonic()
         if self._capture is not None:
             self._capture.response_head(status, head.framing_headers, head.account_headers)
         kept = [*head.forwarded, *self._own_headers(), SUCCESS if status < 400 else FAILED]
@@ -290,6 +288,7 @@ class RealtimeSession:
 
     def _end(self, outcome: Outcome) -> None:
         self.state = State.ENDED
+        self._times.ended()
         call, self._call = self._call, None
         if self._capture is not None:
             self._capture.request_sent = call is not None and call.begun
@@ -297,4 +296,5 @@ class RealtimeSession:
 
     def _relay_ended(self) -> None:
         self.state = State.ENDED
+        self._times.ended()
         self._relay = self._call = None  # which points here: together they would wait for the garbage collector

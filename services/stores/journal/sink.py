@@ -144,7 +144,7 @@ class JournalSink:
             self._held_bytes -= group.size_bytes
             if error is None:
                 self._metrics.add("log_durable_total", len(group.payloads))
-                self._metrics.observe_all("log_durable_seconds", group.published_s, settled_s)
+                self._metrics.observe_durable(group.published_s, settled_s)
                 group.ack.settle()
             else:
                 self._losses.add(group.uncovered, error)

@@ -252,4 +252,4 @@ class KafkaSink:
         return True
 
     def _observe(self, group: _Group) -> None:
-        self._metrics.observe_all("log_durable_seconds", group.published_s, time.monotonic())
+        self._metrics.observe_durable(group.published_s, time.monotonic())

@@ -202,7 +202,7 @@ class Call:
 
     def send_head(self, method: bytes, target: bytes, headers: Headers, body_bytes: int | None) -> None:
         self.is_head = method == b"HEAD"
-        lines = [b"%b %b%b" % (method, target, self._pool.request_line_end), *[b": ".join(pair) for pair in headers]]
+        lines = [b"%b %b%b" % (method, target, self._pool.request_line_end), *map(b": ".join, headers)]
         if body_bytes == UNKNOWN_LENGTH:
             self._chunked = True
             lines.append(b"Transfer-Encoding: chunked")
