@@ -140,7 +140,7 @@ def _values(key: str) -> set[str]:
     {"request_response_rmt": {"request_created_at": {"equals": TIMESTAMP.isoformat()}}}, [], TIMESTAMPS[2], -RECENT, 1
 )
 @example("all", [ByProperty("feature")], TIMESTAMP, timedelta(0), 2)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 def test_two_periods_read_at_once_are_what_each_is_by_itself(
     asker: Asker, filter_json: object, by: list[Dimension], change: datetime, gap: timedelta, groups: int
 ) -> None:
