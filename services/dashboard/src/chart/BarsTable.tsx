@@ -1,12 +1,12 @@
 /** The figures of a chart as a table: a line for each bucket, with its total. */
-import { counted, exactMoney } from "../format/format";
+import { exactMoney, pluralize } from "../format/format";
 import { type Bucket, bucketTitle } from "../format/time";
 import css from "./chart.module.css";
-import type { Bars, Reading } from "./series";
+import type { Bars, ChartMeasure } from "./series";
 
 interface Props {
   bars: Bars;
-  reading: Reading;
+  reading: ChartMeasure;
   bucket: Bucket;
   zone: string;
   nameOf: (value: string | null, key: string) => string;
@@ -39,7 +39,7 @@ export function BarsTable({ bars, reading, bucket, zone, nameOf }: Props) {
                 {bars.series.map(({ key, figures }) => (
                   <td key={key}>{figures[index] === null ? "" : reading.text(figures[index])}</td>
                 ))}
-                {hasUnknown && <td>{bars.unknown[index] ? counted(bars.unknown[index], "request") : ""}</td>}
+                {hasUnknown && <td>{bars.unknown[index] ? pluralize(bars.unknown[index], "request") : ""}</td>}
                 <td title={isCost ? exactMoney(bars.totals[index]) : undefined}>{reading.text(bars.totals[index])}</td>
               </tr>
             ))}

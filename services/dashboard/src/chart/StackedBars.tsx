@@ -1,11 +1,11 @@
 /** Bars over time, stacked by group. Unknown spend is a hatched cap: it is there, and its height says nothing. */
 import { type PointerEvent as ReactPointerEvent, useEffect, useRef, useState } from "react";
-import { counted } from "../format/format";
+import { pluralize } from "../format/format";
 import { type Bucket, bucketLabel, bucketTitle, changesClocks } from "../format/time";
 import { useTheme } from "../theme/theme";
 import { classes, Skeleton } from "../ui/ui";
 import css from "./chart.module.css";
-import { ALL, type Bars, capOf, highestOf, partAt, REST, type Reading, spanOf } from "./series";
+import { ALL, type Bars, type ChartMeasure, capOf, highestOf, partAt, REST, spanOf } from "./series";
 
 type Echarts = typeof import("./engine")["echarts"];
 type Chart = ReturnType<Echarts["init"]>;
@@ -25,7 +25,7 @@ export function usePreparedCharts(): void {
 
 interface Props {
   bars: Bars;
-  reading: Reading;
+  reading: ChartMeasure;
   bucket: Bucket;
   zone: string;
   isRunning: boolean;
@@ -178,7 +178,7 @@ function Tooltip({ bars, reading, bucket, zone, nameOf, isRunning, at, from }: T
               <i className={css["swatchUnknown"]} />
               unknown
             </dt>,
-            <dd key="unknown">{counted(unknown, "request")}</dd>,
+            <dd key="unknown">{pluralize(unknown, "request")}</dd>,
           ]}
         <dt className={css["total"]}>{reading.adds ? "Total" : "All together"}</dt>
         <dd className={css["total"]}>{reading.text(total)}</dd>

@@ -3,7 +3,7 @@ import { type PointerEvent, type ReactNode, useState } from "react";
 import { absolute, shortDay } from "../format/time";
 import { classes } from "../ui/ui";
 import line from "./line.module.css";
-import { frameOf, type Reading, runsOf, spread, xOf, yOf } from "./threshold";
+import { frameOf, type Point, runsOf, spread, xOf, yOf } from "./threshold";
 import css from "./threshold.module.css";
 
 export interface Threshold {
@@ -23,7 +23,7 @@ interface Props {
   title: string;
   start: number;
   end: number;
-  readings: readonly Reading[];
+  points: readonly Point[];
   thresholds: readonly Threshold[];
   happenings: readonly Happening[];
   text: (value: number) => string;
@@ -36,20 +36,20 @@ const MOST_LARGE = 30;
 const DAY_MS = 86_400_000;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
-export function ThresholdChart({ title, start, end, readings, thresholds, happenings, text, zone }: Props) {
+export function ThresholdChart({ title, start, end, points, thresholds, happenings, text, zone }: Props) {
   const [at, setAt] = useState<number>();
-  const figures = [...readings, ...thresholds, ...happenings].map(({ value }) => value);
+  const figures = [...points, ...thresholds, ...happenings].map(({ value }) => value);
   const frame = frameOf(start, end, figures);
-  const runs = runsOf(readings, frame);
+  const runs = runsOf(points, frame);
   const zero = 1 - yOf(0, frame);
   const labels = spread(
     thresholds.map(({ value }) => (1 - yOf(value, frame)) * HEIGHT_PX),
     LABEL_PX,
     HEIGHT_PX,
   );
-  const near = at === undefined ? undefined : nearest(readings, at);
-  const told = at === undefined ? [] : happenings.filter((one) => Math.abs(one.at - at) < (end - start) / 80);
-  const shown = told[0]?.at ?? near?.at;
+  const near = at === undefined ? undefined : nearest(points, at);
+  const events = at === undefined ? [] : happenings.filter((one) => Math.abs(one.at - at) < (end - start) / 80);
+  const shown = events[0]?.at ?? near?.at;
 
   function move(event: PointerEvent<HTMLDivElement>) {
     const box = event.currentTarget.getBoundingClientRect();
@@ -121,8 +121,8 @@ export function ThresholdChart({ title, start, end, readings, thresholds, happen
             aria-hidden="true"
           >
             {absolute(new Date(shown).toISOString(), zone).slice(0, -3)}
-            {near && readings.length > 0 && <b>{near.value === null ? "no requests" : text(near.value)}</b>}
-            {told.map((one) => (
+            {near && points.length > 0 && <b>{near.value === null ? "no requests" : text(near.value)}</b>}
+            {events.map((one) => (
               <span key={one.text}>{one.text}</span>
             ))}
           </div>
@@ -149,8 +149,8 @@ export function ThresholdChart({ title, start, end, readings, thresholds, happen
   );
 }
 
-function nearest(readings: readonly Reading[], at: number): Reading | undefined {
-  return readings.reduce<Reading | undefined>(
+function nearest(points: readonly Point[], at: number): Point | undefined {
+  return points.reduce<Point | undefined>(
     (found, one) => (found && Math.abs(found.at - at) <= Math.abs(one.at - at) ? found : one),
     undefined,
   );

@@ -8,8 +8,8 @@ import { axisMoney, compactCount, count, type Maybe, money } from "../format/for
 export const COLOURS = 8;
 export const SHOWN_GROUPS = 7;
 
-/** How a chart reads its figures. */
-export interface Reading {
+/** What a chart shows of each group. */
+export interface ChartMeasure {
   measure: string;
   title: string;
   text: (value: Maybe) => string;
@@ -19,14 +19,14 @@ export interface Reading {
   adds: boolean;
 }
 
-export const COST: Reading = {
+export const COST: ChartMeasure = {
   measure: "cost_usd",
   title: "Cost",
   text: money,
   axis: (value) => axisMoney(value),
   adds: true,
 };
-export const REQUESTS: Reading = {
+export const REQUESTS: ChartMeasure = {
   measure: "requests",
   title: "Requests",
   text: count,
@@ -94,7 +94,7 @@ export function barsOf(
   buckets: Grouping,
   groups: Grouping,
   cells: Grouping,
-  { measure, adds }: Pick<Reading, "measure" | "adds">,
+  { measure, adds }: Pick<ChartMeasure, "measure" | "adds">,
   palette: Palette,
 ): Bars {
   const rows = buckets.rows as ReportRow[];

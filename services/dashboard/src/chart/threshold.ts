@@ -1,7 +1,7 @@
 /** A number over time against its thresholds, as places on a plot: x from 0 to 1, y from the foot to the top. */
 import { topOf } from "./line";
 
-export interface Reading {
+export interface Point {
   at: number;
   /** null: unknown, a gap. */
   value: number | null;
@@ -30,10 +30,10 @@ export function yOf(value: number, { bottom, top }: Frame): number {
 }
 
 /** Stretches without a gap. */
-export function runsOf(readings: readonly Reading[], frame: Frame): { x: number; y: number }[][] {
+export function runsOf(points: readonly Point[], frame: Frame): { x: number; y: number }[][] {
   const runs: { x: number; y: number }[][] = [];
   let isOpen = false;
-  for (const { at, value } of readings) {
+  for (const { at, value } of points) {
     if (value !== null) {
       const point = { x: xOf(at, frame), y: yOf(value, frame) };
       if (isOpen) runs.at(-1)?.push(point);
@@ -45,15 +45,15 @@ export function runsOf(readings: readonly Reading[], frame: Frame): { x: number;
 }
 
 /** At most `most` of them; of each stretch the furthest, so that no threshold that was reached looks as if not. */
-export function thinned(readings: readonly Reading[], most: number, isBelow = false): Reading[] {
-  const every = Math.ceil(readings.length / most);
-  if (every <= 1) return [...readings];
-  const further = (one: Reading, other: Reading) => {
+export function thinned(points: readonly Point[], most: number, isBelow = false): Point[] {
+  const every = Math.ceil(points.length / most);
+  if (every <= 1) return [...points];
+  const further = (one: Point, other: Point) => {
     if (one.value === null || other.value === null) return one.value === null ? other : one;
     return (isBelow ? other.value < one.value : other.value > one.value) ? other : one;
   };
-  const found: Reading[] = [];
-  for (let at = 0; at < readings.length; at += every) found.push(readings.slice(at, at + every).reduce(further));
+  const found: Point[] = [];
+  for (let at = 0; at < points.length; at += every) found.push(points.slice(at, at + every).reduce(further));
   return found;
 }
 

@@ -56,7 +56,7 @@ export function count(value: Maybe): string {
 }
 
 /** "1 request", "2,012 requests". */
-export function counted(value: Maybe, one: string): string {
+export function pluralize(value: Maybe, one: string): string {
   return `${count(value)} ${one}${Number(value) === 1 ? "" : "s"}`;
 }
 

@@ -1,6 +1,6 @@
 /** How many alerts fire now, beside the name of their page. */
 import { useAlertStates } from "../api/alerts";
-import { counted } from "../format/format";
+import { pluralize } from "../format/format";
 import { Hidden } from "../ui/ui";
 import css from "./frame.module.css";
 
@@ -13,7 +13,7 @@ export function FiringMark() {
   return (
     <span className={css["firing"]} data-level={level} title={`${critical} critical, ${warning} warning`}>
       <span aria-hidden="true">{firing}</span>
-      <Hidden>{` ${counted(firing, "alert")} firing, ${critical} of them critical`}</Hidden>
+      <Hidden>{` ${pluralize(firing, "alert")} firing, ${critical} of them critical`}</Hidden>
     </span>
   );
 }

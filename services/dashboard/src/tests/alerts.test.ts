@@ -325,16 +325,16 @@ describe("a chart against thresholds", () => {
   });
 
   it("breaks where a value is unknown", () => {
-    const readings = [1, null, 2, 3].map((value, at) => ({ at, value }));
-    const runs = runsOf(readings, frameOf(0, 3, [4]));
+    const points = [1, null, 2, 3].map((value, at) => ({ at, value }));
+    const runs = runsOf(points, frameOf(0, 3, [4]));
     expect(runs.map((run) => run.length)).toEqual([1, 2]);
   });
 
   it("keeps the furthest of what it leaves out", () => {
-    const readings = [1, 9, null, 2, 3, 3].map((value, at) => ({ at, value }));
-    expect(thinned(readings, 2).map(({ value }) => value)).toEqual([9, 3]);
-    expect(thinned(readings, 2, true).map(({ value }) => value)).toEqual([1, 2]);
-    expect(thinned(readings, 10)).toEqual(readings);
+    const points = [1, 9, null, 2, 3, 3].map((value, at) => ({ at, value }));
+    expect(thinned(points, 2).map(({ value }) => value)).toEqual([9, 3]);
+    expect(thinned(points, 2, true).map(({ value }) => value)).toEqual([1, 2]);
+    expect(thinned(points, 10)).toEqual(points);
   });
 
   it("spreads labels so that none covers another, and none leaves the plot", () => {
@@ -346,5 +346,5 @@ describe("a chart against thresholds", () => {
 it("reads the server's answers as sentences in the zone of the page", () => {
   expect(withTimes("muted until 2026-11-22T14:05:00Z", "Europe/Berlin")).toBe("muted until 22 Nov 2026, 15:05");
   expect(withFigures("$1,467.74245588 of $500, 2.2364217 % or 0.5")).toBe("$1,467.74 of $500, 2.24 % or 0.5");
-  expect(sentence("it has no channel: nobody is told")).toBe("It has no channel: nobody is told.");
+  expect(sentence("it has no channel: nobody is notified")).toBe("It has no channel: nobody is notified.");
 });

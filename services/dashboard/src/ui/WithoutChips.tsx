@@ -1,7 +1,7 @@
 /** Which chip removes how many requests: each can be taken away. */
 import { useQueries } from "@tanstack/react-query";
 import { call, type Sealed } from "../api/client";
-import { counted } from "../format/format";
+import { pluralize } from "../format/format";
 import { chipText, filterOf } from "../state/filter";
 import { rangeCondition } from "../state/rangeCondition";
 import { withoutChip } from "../state/search";
@@ -35,7 +35,7 @@ export function WithoutChips({ mostCounted }: { mostCounted: number }) {
         Without {chipText(chip)}
         {found !== undefined && (
           <b className={css["found"]} data-some={Number(found) > 0 ? "" : undefined}>
-            {counted(found, "request")}
+            {pluralize(found, "request")}
           </b>
         )}
       </Button>

@@ -1,7 +1,7 @@
 /** The parts that every page is made of. */
 import { type CSSProperties, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { ApiError } from "../api/client";
-import { counted, exactMoney, type Maybe, money, UNKNOWN } from "../format/format";
+import { exactMoney, type Maybe, money, pluralize, UNKNOWN } from "../format/format";
 import css from "./ui.module.css";
 
 export function classes(...names: (string | false | undefined)[]): string {
@@ -138,7 +138,7 @@ export function Cost({ value, unpriced, isLong }: { value: Maybe; unpriced?: May
   if (value === null || value === undefined) return <span className={css["unknown"]}>{UNKNOWN}</span>;
   const more = Number(unpriced ?? 0) > 0;
   const exact = more
-    ? `${exactMoney(value)}, and ${counted(unpriced, "request")} whose cost is unknown`
+    ? `${exactMoney(value)}, and ${pluralize(unpriced, "request")} whose cost is unknown`
     : exactMoney(value);
   // Nothing known beside something unknown is no zero.
   if (more && Number(value) === 0)

@@ -1,7 +1,7 @@
 /** When the alert would have fired, had it been there: it follows the form. */
 import type { useBacktest } from "../../api/alerts";
 import { groupingOf } from "../../api/queries";
-import { counted } from "../../format/format";
+import { pluralize } from "../../format/format";
 import { filterOf } from "../../state/filter";
 import { Card, Empty, Loaded, Skeleton } from "../../ui/ui";
 import { metricOf } from "../alerts/metrics";
@@ -46,7 +46,7 @@ export function Preview({ draft, kept, answer, isPending, isComplete }: Props) {
               <div className={css["tried"]}>
                 <p className={css["verdict"]} data-fired={String(backtest.fired)} role="status">
                   It <b>{firedText(backtest, PREVIEW_DAYS)}</b>
-                  {draft.by.length > 0 && `, looking at ${counted(backtest.groups, "group")}`}
+                  {draft.by.length > 0 && `, looking at ${pluralize(backtest.groups, "group")}`}
                   {backtest.truncated && ", and there are more than are shown"}.
                 </p>
                 <PastChart
@@ -59,7 +59,7 @@ export function Preview({ draft, kept, answer, isPending, isComplete }: Props) {
                 <EventsTable events={backtest.events} unit={unit} zone={draft.zone} most={SHOWN} />
                 {backtest.events.length > SHOWN && (
                   <p className={css["foot"]}>
-                    The latest {SHOWN} of {counted(backtest.events.length, "message")}.
+                    The latest {SHOWN} of {pluralize(backtest.events.length, "message")}.
                   </p>
                 )}
               </div>

@@ -97,7 +97,7 @@ export function Watched({ draft, set, setDraft, faults, kept, onReplace }: Props
           <Fault>{faults["by"]}</Fault>
         ) : (
           <small>
-            {draft.by.length ? "each group has its own number, and is told of on its own" : "none: one number of all"}
+            {draft.by.length ? "each group has its own number, and has notices of its own" : "none: one number of all"}
           </small>
         )}
       </div>

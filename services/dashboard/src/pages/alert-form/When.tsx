@@ -168,7 +168,7 @@ function Thresholds({ draft, set, faults }: PartProps) {
   );
 }
 
-/** Each is told once in a window; the last ones are critical unless it is said otherwise. */
+/** People are notified of each once in a window; the last ones are critical unless it is said otherwise. */
 function Steps({ draft, set, faults }: Pick<PartProps, "draft" | "set" | "faults">) {
   const { unit } = metricOf(draft.metric);
   const name = draft.kind === "percents" ? "percent" : UNIT_NAMES[unit] || metricOf(draft.metric).title;

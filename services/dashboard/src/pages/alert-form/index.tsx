@@ -22,8 +22,8 @@ import alerts from "../alerts/alerts.module.css";
 import { bodyOf, changedOf, type Draft, draftOf, isComplete, newDraft, parseDraft } from "./draft";
 import { faultsOf } from "./faults";
 import css from "./form.module.css";
+import { Notifications } from "./Notifications";
 import { PREVIEW_DAYS, Preview } from "./Preview";
-import { Told } from "./Told";
 import { Watched } from "./Watched";
 import { When } from "./When";
 
@@ -124,7 +124,7 @@ function Form({ title, first, filter, send, button, id, onDraft }: Props) {
         <form id={FORM} onSubmit={submit} className={css["form"]} aria-label={title}>
           <Watched {...shared} kept={kept} onReplace={() => setOwn(undefined)} />
           <When {...shared} />
-          <Told {...shared} />
+          <Notifications {...shared} />
         </form>
         <Preview
           draft={settled}

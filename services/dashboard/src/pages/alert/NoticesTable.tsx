@@ -1,6 +1,6 @@
 /** Messages of an alert through each channel, with what became of every attempt. */
 import type { Alert, Delivery } from "../../api/alerts";
-import { counted } from "../../format/format";
+import { pluralize } from "../../format/format";
 import { absolute, relative } from "../../format/time";
 import { Sheet } from "../../ui/Sheet";
 import { classes, Empty, Tag } from "../../ui/ui";
@@ -23,12 +23,10 @@ export function NoticesTable({ alert, deliveries, zone }: Props) {
   const now = Date.now();
   if (!deliveries.length)
     return (
-      <Empty>
-        {alert.channel_ids.length ? "Nothing was told of it yet." : "It has no channel: nobody is told of it."}
-      </Empty>
+      <Empty>{alert.channel_ids.length ? "No notice was sent yet." : "It has no channel: nobody is notified."}</Empty>
     );
   return (
-    <Sheet label="What was told" name="notices" heads={HEADS}>
+    <Sheet label="Notices" name="notices" heads={HEADS}>
       <tbody>
         {deliveries.map((one) => (
           <tr key={`${one.notice_id} ${one.channel_id}`}>
@@ -62,7 +60,7 @@ function Outcome({ of: delivery, zone }: { of: Delivery; zone: string }) {
     <>
       <Tag kind={TAGS[state]}>{state}</Tag>
       <small title={attempts.map((one) => attemptText(one, zone)).join("\n")}>
-        {attempts.length ? counted(attempts.length, "attempt") : "no attempt yet"}
+        {attempts.length ? pluralize(attempts.length, "attempt") : "no attempt yet"}
         {last?.status ? `, status ${last.status}` : ""}
         {due && attempts.length > 0 ? `, again ${absolute(due, zone).slice(-8)}` : ""}
       </small>

@@ -129,18 +129,18 @@ function Evaluated({ alert, evaluations, isTable, zone }: EvaluatedProps) {
       </div>
     );
   const inTime = [...evaluations].reverse();
-  const readings = inTime.map(({ at, value }) => ({
+  const points = inTime.map(({ at, value }) => ({
     at: Date.parse(at),
     value: value === null ? null : Number(value),
   }));
-  const [first, last] = [readings[0]?.at ?? 0, readings.at(-1)?.at ?? 0];
+  const [first, last] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 0];
   const changes = inTime.filter(({ state }, index) => state !== (inTime[index - 1]?.state ?? state));
   return (
     <ThresholdChart
       title={figureText(alert)}
       start={Math.min(first, last - HOUR_MS)}
       end={last}
-      readings={thinned(readings, MOST_POINTS, alert.direction === "below")}
+      points={thinned(points, MOST_POINTS, alert.direction === "below")}
       thresholds={thresholdsOf(marksOf(alert), unit)}
       happenings={changes.map(({ at, value, state }) => ({
         at: Date.parse(at),

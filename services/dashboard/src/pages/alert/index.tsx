@@ -1,9 +1,9 @@
-/** One alert: how it stands, its number against the thresholds, why it is silent, and what was told. */
+/** One alert: how it stands, its number against the thresholds, why it is silent, and its notices. */
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { type AlertDetail, mute, useAlert, useAlertChange, useAlertHistory, useNotices } from "../../api/alerts";
 import { useSession } from "../../api/queries";
-import { count, counted } from "../../format/format";
+import { count, pluralize } from "../../format/format";
 import { absolute, relative, shortly } from "../../format/time";
 import { usePublish } from "../../frame/published";
 import { useView } from "../../state/view";
@@ -14,7 +14,7 @@ import { Button, Card, Empty, Loaded, Tag } from "../../ui/ui";
 import alerts from "../alerts/alerts.module.css";
 import { MuteDialog, RemoveDialog } from "../alerts/dialogs";
 import { EpisodesTable } from "../alerts/EpisodesTable";
-import { isMuted, Told } from "../alerts/index";
+import { ChannelNames, isMuted } from "../alerts/index";
 import { roundText, valueText } from "../alerts/metrics";
 import { groupText } from "../alerts/past";
 import { StateMark } from "../alerts/State";
@@ -75,7 +75,7 @@ function Shown({ alert, zone }: Props) {
               </Loaded>
             </div>
           </Card>
-          <Card title="What was told" note="each message, through each channel" flush>
+          <Card title="Notices" note="each message, through each channel" flush>
             <div className={alerts["inset"]}>
               <Loaded answer={notices} height={120}>
                 {(deliveries) => <NoticesTable alert={alert} deliveries={deliveries} zone={zone} />}
@@ -172,7 +172,7 @@ function AlertFacts({ alert, zone }: Props) {
         [
           "tells",
           <span key="tells" className={css["tells"]}>
-            <Told ids={alert.channel_ids} names={names} />
+            <ChannelNames ids={alert.channel_ids} names={names} />
           </span>,
         ],
       ]}
@@ -186,7 +186,7 @@ function GroupsCard({ alert, zone }: Props) {
   return (
     <Card
       title="Groups that fire"
-      note={all > groups.length ? `the worst ${groups.length} of ${all}` : counted(all, "group")}
+      note={all > groups.length ? `the worst ${groups.length} of ${all}` : pluralize(all, "group")}
       flush
     >
       <div className={alerts["inset"]}>

@@ -28,7 +28,7 @@ export function MuteDialog({ alert, zone, onClose }: Props & { zone: string }) {
   return (
     <Dialog title={`Mute ${alert.name}`} onClose={onClose}>
       <Note>
-        Nobody is told of it until then. It is evaluated all the same, and what still fires then is told then.
+        No notice is sent until then. It is evaluated all the same, and what still fires then is notified of then.
       </Note>
       <Fields>
         <Field label="Mute it" isWide>
@@ -71,7 +71,7 @@ export function RemoveDialog({ alert, onClose, onRemoved }: Props & { onRemoved?
   const change = useAlertChange();
   return (
     <Dialog title={`Delete ${alert.name}?`} onClose={onClose}>
-      <Note>It is evaluated no more, and nobody is told of it again. When it fired stays in the history.</Note>
+      <Note>It is evaluated no more, and nobody is notified again. When it fired stays in the history.</Note>
       <Refusal error={change.error} />
       <Actions>
         <Button onClick={onClose}>Cancel</Button>

@@ -1,10 +1,10 @@
-/** What people are told of: each alert, how it stands against its next threshold, and whom it tells. */
+/** All alerts: each one, how it stands against its next threshold, and whom it notifies. */
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { type Alert, type AlertState, type Alerts, mute, useAlertChange, useAlerts } from "../../api/alerts";
 import { useChannels } from "../../api/channels";
 import { useSession } from "../../api/queries";
-import { counted } from "../../format/format";
+import { pluralize } from "../../format/format";
 import { absolute, relative, shortly } from "../../format/time";
 import { usePublish } from "../../frame/published";
 import { useView } from "../../state/view";
@@ -81,7 +81,7 @@ function worstFirst(alerts: readonly Alert[]): Alert[] {
 function summaryOf(alerts: readonly Alert[]): string {
   if (!alerts.length) return "";
   const firing = alerts.filter(({ state }) => state === "WARNING" || state === "CRITICAL").length;
-  return firing ? `${firing} of ${counted(alerts.length, "alert")} firing` : `none of ${alerts.length} firing`;
+  return firing ? `${firing} of ${pluralize(alerts.length, "alert")} firing` : `none of ${alerts.length} firing`;
 }
 
 function Fired({ data }: { data: Alerts | undefined }) {
@@ -168,7 +168,7 @@ function AlertsTable({ alerts, isAdmin, zone, onOpen }: TableProps) {
                 <Bullet alert={alert} />
               </td>
               <td className={css["tells"]}>
-                <Told ids={alert.channel_ids} names={names} />
+                <ChannelNames ids={alert.channel_ids} names={names} />
               </td>
               <td className={css["optional"]}>
                 {alert.evaluated_until ? (
@@ -217,7 +217,13 @@ export function useChannelNames(): ReadonlyMap<string, string> | undefined {
   return channels && new Map(channels.map(({ id, name }) => [id, name]));
 }
 
-export function Told({ ids, names }: { ids: readonly string[]; names: ReadonlyMap<string, string> | undefined }) {
+export function ChannelNames({
+  ids,
+  names,
+}: {
+  ids: readonly string[];
+  names: ReadonlyMap<string, string> | undefined;
+}) {
   if (!ids.length) return <span className={css["nobody"]}>nobody</span>;
   return <>{ids.map((id) => (names ? (names.get(id) ?? "a removed channel") : "…")).join(", ")}</>;
 }

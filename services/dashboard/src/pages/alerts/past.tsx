@@ -1,7 +1,7 @@
-/** What a back-test found: a chart of the past with marks where people would have been told, and those as a table. */
+/** What a back-test found: a chart of the past with marks where people would have been notified, and those as a table. */
 import type { Backtest } from "../../api/alerts";
 import { ThresholdChart } from "../../chart/ThresholdChart";
-import { counted } from "../../format/format";
+import { pluralize } from "../../format/format";
 import { absolute, shortly } from "../../format/time";
 import { titleOf } from "../../state/filter";
 import { Sheet } from "../../ui/Sheet";
@@ -29,7 +29,7 @@ const KINDS: Partial<Record<Event["kind"], string>> = {
 export function firedText({ fired }: Pick<Backtest, "fired">, days: number): string {
   const times = Number(fired);
   const often = times === 0 ? "not have fired" : times === 1 ? "have fired once" : `have fired ${times} times`;
-  return `would ${often} in the last ${counted(days, "day")}`;
+  return `would ${often} in the last ${pluralize(days, "day")}`;
 }
 
 interface Props {
@@ -41,7 +41,7 @@ interface Props {
 }
 
 export function PastChart({ backtest, marks, unit, title, zone }: Props) {
-  const readings = backtest.values.map(({ at, value }) => ({
+  const points = backtest.values.map(({ at, value }) => ({
     at: Date.parse(at),
     value: value === null ? null : Number(value),
   }));
@@ -59,7 +59,7 @@ export function PastChart({ backtest, marks, unit, title, zone }: Props) {
       title={title}
       start={Date.parse(backtest.start)}
       end={Date.parse(backtest.end)}
-      readings={readings}
+      points={points}
       thresholds={thresholdsOf(marks, unit)}
       happenings={happenings}
       text={(value) => roundText(value, unit)}
@@ -73,7 +73,7 @@ export function thresholdsOf(marks: readonly Mark[], unit: Unit) {
 }
 
 export function groupText({ group, groups }: Pick<Event, "group"> & { groups?: Event["groups"] }): string {
-  if (Number(groups ?? 0)) return counted(groups, "group");
+  if (Number(groups ?? 0)) return pluralize(groups, "group");
   const entries = Object.entries(group);
   if (entries.length === 1) return entries[0]?.[1] || `no ${titleOf(entries[0]?.[0] ?? "")}`;
   return entries.map(([name, value]) => `${titleOf(name)} ${value || "none"}`).join(", ");
@@ -87,7 +87,7 @@ interface TableProps {
 }
 
 export function EventsTable({ events, unit, zone, most = 200 }: TableProps) {
-  if (!events.length) return <Empty>Nobody would have been told of anything.</Empty>;
+  if (!events.length) return <Empty>No notice would have been sent.</Empty>;
   const isGrouped = events.some((event) => groupText(event));
   const latest = [...events].reverse().slice(0, most);
   const heads = [
@@ -98,7 +98,7 @@ export function EventsTable({ events, unit, zone, most = 200 }: TableProps) {
     { title: "threshold", isFigure: true, className: css["optional"] },
   ];
   return (
-    <Sheet label="What would have been told" name="told" heads={heads}>
+    <Sheet label="Notices it would have sent" name="notices" heads={heads}>
       <tbody>
         {latest.map((event, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: several may happen at once, and none ever moves

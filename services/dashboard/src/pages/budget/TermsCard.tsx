@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import type { Budget, Counter } from "../../api/budgets";
 import { useChannels } from "../../api/channels";
 import type { Digits } from "../../api/json";
-import { counted, exactMoney, money } from "../../format/format";
+import { exactMoney, money, pluralize } from "../../format/format";
 import { absolute, clock } from "../../format/time";
 import { Card } from "../../ui/ui";
 import { actionSentence } from "../budgets/words";
@@ -76,7 +76,7 @@ function Overshoot({ counter, unpriced }: Pick<Props, "counter" | "unpriced">) {
       counters were lost. Beside it what requests cost beyond their reservation, nothing where they set{" "}
       <code>max_tokens</code> and hold text only
       {unknown_cost_passes && ", and requests whose cost has no bound"}
-      {Number(unpriced ?? 0) > 0 && ` (the cost of ${counted(unpriced, "request")} in this window is not known)`}.
+      {Number(unpriced ?? 0) > 0 && ` (the cost of ${pluralize(unpriced, "request")} in this window is not known)`}.
       <small>spent ≤ limit + E + U + K + L</small>
     </>
   );

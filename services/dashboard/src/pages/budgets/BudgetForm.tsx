@@ -62,7 +62,7 @@ export function BudgetDialog({ budget, zone, onClose }: Props) {
               defaultValue={begin.limit}
             />
           </Field>
-          {!budget && <Counted faults={faults} />}
+          {!budget && <BudgetScope faults={faults} />}
           {!budget && <Window faults={faults} zone={zone} />}
           <Then begin={begin} faults={faults} />
           <Field
@@ -88,7 +88,7 @@ interface PartProps {
 }
 
 /** Whose requests it counts. */
-function Counted({ faults }: PartProps) {
+function BudgetScope({ faults }: PartProps) {
   const [segment, setSegment] = useState("organization");
   return (
     <>

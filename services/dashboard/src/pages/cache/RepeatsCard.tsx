@@ -1,7 +1,7 @@
 /** Prompts that came again, and what a response cache would have saved of them. */
 import { Link } from "@tanstack/react-router";
 import { type Repeats, useRepeats } from "../../api/savings";
-import { count, counted, exactMoney, percent } from "../../format/format";
+import { count, exactMoney, percent, pluralize } from "../../format/format";
 import { useView } from "../../state/view";
 import grid from "../../ui/table.module.css";
 import { Card, Cost, classes, Empty, Loaded } from "../../ui/ui";
@@ -73,7 +73,7 @@ function Sum({ data }: { data: Repeats }) {
         <Cost value={saved} unpriced={unpriced} isLong />
       </b>{" "}
       {share !== null && `${percent(share)} of the cost, `}
-      for {counted(hits, "response")} that a cache would have served
+      for {pluralize(hits, "response")} that a cache would have served
     </p>
   );
 }

@@ -5,7 +5,7 @@ import type { Sealed } from "../../api/client";
 import { type Report, useReport } from "../../api/queries";
 import { type PromptCaches, usePromptCaches, useTimeSaved } from "../../api/savings";
 import { difference } from "../../format/decimal";
-import { compactMoney, count, counted, exactMoney, type Maybe, percent } from "../../format/format";
+import { compactMoney, count, exactMoney, type Maybe, percent, pluralize } from "../../format/format";
 import { answeredPeriod, usePublish } from "../../frame/published";
 import { isRunning } from "../../state/range";
 import { currentMinute, useView } from "../../state/view";
@@ -50,7 +50,7 @@ export default function Cache() {
           answer={time}
           read={({ data, coverage }) => ({
             figure: Number(coverage.cache_hits) ? duration(data) : "none",
-            note: `${counted(coverage.cache_hits, "response")} without a wait`,
+            note: `${pluralize(coverage.cache_hits, "response")} without a wait`,
           })}
         />
         <Tile title="Providers' prompt caches" answer={prompts} read={promptFigures} />
@@ -133,7 +133,7 @@ function savedFigures({ data: { total, rows } }: Sealed<Report>) {
     figure: compactMoney(saved),
     exact: exactMoney(saved),
     shape: (rows as unknown as Row[]).map(({ measures }) => Number(measures["cache_savings_usd"] ?? 0)),
-    note: unpriced ? `and of ${counted(unpriced, "response")} it is unknown` : "what its responses would have cost",
+    note: unpriced ? `and of ${pluralize(unpriced, "response")} it is unknown` : "what its responses would have cost",
   };
 }
 
@@ -144,7 +144,7 @@ function rateFigures({ data }: Sealed<Report>) {
     shape: allowed ? pointsOf(data).map(({ rate }) => rate ?? 0) : [],
     note: (
       <>
-        <b>{count(data.total["cache_hits"])}</b> of {counted(allowed, "request")} that allowed it
+        <b>{count(data.total["cache_hits"])}</b> of {pluralize(allowed, "request")} that allowed it
       </>
     ),
   };

@@ -1,4 +1,4 @@
-/** Who is told: any of the channels that the organization has. */
+/** Who is notified: any of the channels that the organization has. */
 import { Link } from "@tanstack/react-router";
 import { type Channel, useChannels } from "../../api/channels";
 import { Loaded } from "../../ui/ui";

@@ -38,7 +38,9 @@ export function ChannelsCard({ isAdmin, zone }: { isAdmin: boolean; zone: string
             data.length ? (
               <ChannelsTable channels={data} isAdmin={isAdmin} zone={zone} onOpen={setOpen} />
             ) : (
-              <Empty>There are none: nobody is told of anything. Mail, Slack, Teams, PagerDuty, or a webhook.</Empty>
+              <Empty>
+                There are none: nobody is notified of anything. Mail, Slack, Teams, PagerDuty, or a webhook.
+              </Empty>
             )
           }
         </Loaded>

@@ -1,6 +1,6 @@
 /** Channels and what was sent through them, in words. */
 import type { Channel, Delivery } from "../../api/channels";
-import { counted } from "../../format/format";
+import { pluralize } from "../../format/format";
 
 export const KINDS: Record<Channel["kind"], string> = {
   email: "mail",
@@ -49,7 +49,7 @@ export interface Outcome {
 /** What became of one notice: its last attempt, and whether another one follows. */
 export function outcomeOf({ state, attempts }: Pick<Delivery, "state" | "attempts">): Outcome {
   const last = attempts.at(-1);
-  const tries = attempts.length > 1 ? `after ${counted(attempts.length, "attempt")}` : "";
+  const tries = attempts.length > 1 ? `after ${pluralize(attempts.length, "attempt")}` : "";
   const said = [last?.status ? `status ${last.status}` : "", last?.error, tries].filter(Boolean).join(", ");
   switch (state) {
     case "delivered":

@@ -2,7 +2,7 @@
 import type { Report, ReportRow } from "../../api/queries";
 import chart from "../../chart/chart.module.css";
 import { paletteOf, SHOWN_GROUPS } from "../../chart/series";
-import { counted } from "../../format/format";
+import { pluralize } from "../../format/format";
 import { useView } from "../../state/view";
 import { Empty } from "../../ui/ui";
 import css from "./explore.module.css";
@@ -127,7 +127,7 @@ export function CategoryBars({ report, exploration, pivot }: Props) {
             {unknownOf(figures) > 0 && (
               <i
                 className={css["unpriced"]}
-                title={`${counted(unknownOf(figures), "request")} whose cost is unknown`}
+                title={`${pluralize(unknownOf(figures), "request")} whose cost is unknown`}
               />
             )}
           </div>,

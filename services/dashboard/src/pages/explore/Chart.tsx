@@ -4,7 +4,7 @@ import { useMemo } from "react";
 import type { Grouping, Report } from "../../api/queries";
 import chart from "../../chart/chart.module.css";
 import { StackedBars } from "../../chart/StackedBars";
-import { ALL, allOf, barsOf, paletteOf, REST, type Reading } from "../../chart/series";
+import { ALL, allOf, barsOf, type ChartMeasure, paletteOf, REST } from "../../chart/series";
 import { compactCount, compactMoney, milliseconds } from "../../format/format";
 import { bucketNameOf, isTime } from "../../state/dimensions";
 import { isRunning } from "../../state/range";
@@ -53,7 +53,7 @@ export function Chart({ report, exploration }: Props) {
 }
 
 /** How the chart of a measure reads. */
-export function readingOf(name: string, zone: string): Reading {
+export function readingOf(name: string, zone: string): ChartMeasure {
   const { title, unit, adds } = measureOf(name);
   const axes: Partial<Record<typeof unit, (value: number) => string>> = {
     usd: (value) => compactMoney(value).replace(/\.00$/, ""),

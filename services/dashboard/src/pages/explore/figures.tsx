@@ -1,5 +1,5 @@
 /** Parts of both tables: a figure, the value of a group, and a heading that orders. */
-import { counted, type Maybe, relativeChange, UNKNOWN } from "../../format/format";
+import { type Maybe, pluralize, relativeChange, UNKNOWN } from "../../format/format";
 import { bucketTitle } from "../../format/time";
 import { bucketNameOf, dimensionTitle, isTime } from "../../state/dimensions";
 import { BY_NAME, type Chip, type FigureName, withChip } from "../../state/search";
@@ -20,7 +20,7 @@ export function Figure({ measure, figures, zone }: { measure: MeasureInfo; figur
   const isKnown = value !== null && value !== undefined && !(unpriced && Number(value) === 0);
   return (
     <span
-      title={unpriced && exact ? `${exact}, and ${counted(unpriced, "request")} whose cost is unknown` : exact}
+      title={unpriced && exact ? `${exact}, and ${pluralize(unpriced, "request")} whose cost is unknown` : exact}
       className={classes(!isKnown && (isCost && unpriced ? css["unknown"] : css["faint"]))}
     >
       {isKnown ? figureText(measure, value, zone) : isCost && unpriced ? UNKNOWN : "–"}

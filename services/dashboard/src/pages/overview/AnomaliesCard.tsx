@@ -150,7 +150,7 @@ export function excess({ unit, excess }: Pick<Anomaly, "unit" | "excess">): stri
   return `${size < 0 ? "−" : "+"}${count(Math.abs(size))} ${unit}`;
 }
 
-/** Of all requests of a page together: whether nothing is unusual, or nothing can be told. */
+/** Of all requests of a page together: whether nothing is unusual, or nothing can be said. */
 export function quiet({ coverage }: Pick<Anomalies, "coverage">): string {
   const [all] = coverage;
   if (all?.too_young) return "Too new to tell what is usual: that takes two weeks.";

@@ -7,16 +7,16 @@ import chart from "../../chart/chart.module.css";
 import { StackedBars, usePreparedCharts } from "../../chart/StackedBars";
 import {
   barsOf,
+  type ChartMeasure,
   COST,
   keyOf,
   othersOf,
   paletteOf,
   REQUESTS,
   REST,
-  type Reading,
   SHOWN_GROUPS,
 } from "../../chart/series";
-import { count, counted, type Maybe, moneyChange, percent, relativeChange } from "../../format/format";
+import { count, type Maybe, moneyChange, percent, pluralize, relativeChange } from "../../format/format";
 import { useAnswered } from "../../state/answered";
 import { titleOf } from "../../state/filter";
 import { isRunning } from "../../state/range";
@@ -46,7 +46,7 @@ interface Props {
 }
 
 export function SpendCard({ report, compared, view }: Props) {
-  const [reading, setReading] = useState<Reading>(COST);
+  const [reading, setReading] = useState<ChartMeasure>(COST);
   const { measure } = reading;
   const { compare } = view;
   const change = useChange();
@@ -106,7 +106,7 @@ export function SpendCard({ report, compared, view }: Props) {
               </strong>
               <span className={css["soft"]}>
                 {total &&
-                  `${counted(total["requests"], "request")}${Number(total["unpriced_requests"]) ? `, ${percent(total["priced_request_share"])} priced` : ""}`}
+                  `${pluralize(total["requests"], "request")}${Number(total["unpriced_requests"]) ? `, ${percent(total["priced_request_share"])} priced` : ""}`}
                 {moved &&
                   compare !== "none" &&
                   ` · ${moneyChange(moved.absolute as Maybe, moved.relative)} vs ${COMPARE_TITLES[compare]}`}
@@ -234,7 +234,7 @@ function Legend({ grouping, total, measure, by, nameOf, colours, changes }: Lege
                 </span>
               </td>
               <td className={grid["figure"]} colSpan={3}>
-                {counted(unpriced, "request")}
+                {pluralize(unpriced, "request")}
               </td>
             </tr>
           )}

@@ -1,6 +1,6 @@
 import { comparedIn, isAnswered, type Report, type useReport } from "../../api/queries";
 import { projection } from "../../chart/series";
-import { compactMoney, count, counted, exactMoney, type Maybe, moneyChange, percent } from "../../format/format";
+import { compactMoney, count, exactMoney, type Maybe, moneyChange, percent, pluralize } from "../../format/format";
 import { currentMinute, useView } from "../../state/view";
 import { Tile } from "../../ui/Tile";
 import { BREAKDOWNS, daysLeftInMonth } from "./questions";
@@ -61,7 +61,7 @@ export function growing(days: readonly number[]): number[] {
 }
 
 function Change({ requests, change, note }: Pick<Spent, "requests" | "change"> & { note: string }) {
-  if (change === null) return counted(requests, "request");
+  if (change === null) return pluralize(requests, "request");
   if (change.relative === null) return note.replace("vs", "nothing");
   return (
     <>

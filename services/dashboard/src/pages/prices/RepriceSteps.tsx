@@ -11,7 +11,7 @@ import {
   useUndoReprice,
 } from "../../api/prices";
 import { difference, sum } from "../../format/decimal";
-import { count, counted, exactMoney, type Maybe, money, moneyChange } from "../../format/format";
+import { count, exactMoney, type Maybe, money, moneyChange, pluralize } from "../../format/format";
 import { Actions, Note, Refusal } from "../../ui/Dialog";
 import { Scroll } from "../../ui/Scroll";
 import { Button, classes, Skeleton } from "../../ui/ui";
@@ -43,7 +43,7 @@ export function RepriceSteps({ body, onClose }: { body: RepriceBody; onClose: ()
         {preview.error && <Button onClick={preview.begin}>Try again</Button>}
         {isReady && changes > 0 && (
           <Button kind="primary" onClick={run.begin} disabled={run.isPending}>
-            {run.isPending ? "Charging again…" : `Charge ${counted(changes, "request")} again`}
+            {run.isPending ? "Charging again…" : `Charge ${pluralize(changes, "request")} again`}
           </Button>
         )}
       </Actions>
@@ -77,7 +77,7 @@ function Outcome({ run, onClose }: { run: Reprice; onClose: () => void }) {
       </>
     );
   const sentence = {
-    done: `Done: ${counted(now.total?.changed, "request")} charged again.`,
+    done: `Done: ${pluralize(now.total?.changed, "request")} charged again.`,
     undone: "Undone: the requests cost what they did before.",
     failed: "",
     running: "",
@@ -113,7 +113,7 @@ function Progress({ run }: { run: Reprice | undefined }) {
   return (
     <div className={css["progress"]} role="status">
       <span>
-        {what}: {count(run.rows_done)} of {counted(run.rows_total, "request")}
+        {what}: {count(run.rows_done)} of {pluralize(run.rows_total, "request")}
       </span>
       <svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">
         <rect width={share * 100} height="1" fill="var(--accent)" />
@@ -153,7 +153,7 @@ function Changes({ run }: { run: Reprice }) {
     return (
       <p className={css["done"]}>
         {Number(total?.requests ?? 0)
-          ? `Nothing changes: ${counted(total?.requests, "request")} looked at.`
+          ? `Nothing changes: ${pluralize(total?.requests, "request")} looked at.`
           : "No request matches."}
       </p>
     );
@@ -195,8 +195,8 @@ function Changes({ run }: { run: Reprice }) {
       </table>
       <p className={css["facts"]}>
         {[
-          Number(total.newly_priced) && `${counted(total.newly_priced, "request")} without a cost get one`,
-          Number(total.newly_unknown) && `${counted(total.newly_unknown, "request")} lose theirs`,
+          Number(total.newly_priced) && `${pluralize(total.newly_priced, "request")} without a cost get one`,
+          Number(total.newly_unknown) && `${pluralize(total.newly_unknown, "request")} lose theirs`,
           Number(total.after_coverage.unpriced_requests) &&
             `still without one: ${count(total.after_coverage.unpriced_requests)}`,
         ]

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import type { RepriceBody, UnknownModel } from "../../api/prices";
 import { useSession } from "../../api/queries";
-import { compactCount, counted } from "../../format/format";
+import { compactCount, pluralize } from "../../format/format";
 import { absolute } from "../../format/time";
 import type { Search } from "../../state/search";
 import type { Change } from "../../state/view";
@@ -45,7 +45,7 @@ export function UnpricedModels({ models, zone, limit, range }: Props) {
                   }) as Search
                 }
               >
-                {counted(model.requests, "request")}
+                {pluralize(model.requests, "request")}
               </Link>
             </div>
             <p>

@@ -13,7 +13,7 @@ import {
   useUsedPrices,
 } from "../../api/prices";
 import { useSession, useUnknown } from "../../api/queries";
-import { count, counted } from "../../format/format";
+import { count, pluralize } from "../../format/format";
 import { absolute, relative } from "../../format/time";
 import { usePublish } from "../../frame/published";
 import { sinceOf, timeFilterOf } from "../../state/range";
@@ -68,7 +68,7 @@ export default function Prices() {
           data.models.length ? (
             <Card
               title="Without a price"
-              note={`in no total: ${count(data.unpriced_requests)} of ${counted(data.requests, "request")}`}
+              note={`in no total: ${count(data.unpriced_requests)} of ${pluralize(data.requests, "request")}`}
             >
               <UnpricedModels models={data.models} zone={zone} range={COUNTED} />
             </Card>

@@ -4,7 +4,7 @@ import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useCallback, useEffect, useState } from "react";
 import { endSession } from "../../api/queries";
 import { addressOf, keyOf, neighbourOf, type OneRequest, parseKey, useRequest } from "../../api/requests";
-import { counted, exactMoney, milliseconds } from "../../format/format";
+import { exactMoney, milliseconds, pluralize } from "../../format/format";
 import { absolute } from "../../format/time";
 import { isTyping } from "../../frame/keyboard";
 import { OwnBar } from "../../frame/OwnBar";
@@ -106,7 +106,7 @@ function Heading({ row, requestKey, zone }: { row: OneRequest | undefined; reque
         <span className={css["sub"]}>
           {[
             row.model || row.request_model,
-            row.total_tokens === null ? "" : counted(row.total_tokens, "token"),
+            row.total_tokens === null ? "" : pluralize(row.total_tokens, "token"),
             milliseconds(row.delay_ms),
             absolute(row.request_created_at, zone),
           ]

@@ -1,6 +1,6 @@
 /** Steps below each other along one axis of time: what each took, with which model, what it cost, and its share. */
 import type { RequestRow } from "../../api/requests";
-import { compactCount, counted, type Maybe, milliseconds } from "../../format/format";
+import { compactCount, type Maybe, milliseconds, pluralize } from "../../format/format";
 import { ShareBar } from "../../ui/GroupTable";
 import { isControl } from "../../ui/Ledger";
 import { Cost, classes, LinkButton, Tag } from "../../ui/ui";
@@ -84,7 +84,7 @@ function Step({ line, index, scale, total, isChosen, onOpen }: StepProps) {
             </LinkButton>
           ) : (
             <>
-              {label} <span className={css["soft"]}>{counted(line.requests, "request")}</span>
+              {label} <span className={css["soft"]}>{pluralize(line.requests, "request")}</span>
             </>
           )}
           <Status request={request} />

@@ -5,7 +5,7 @@ import { type Grouping, type Report, useReport } from "../../api/queries";
 import type { RequestRow } from "../../api/requests";
 import { MOST_STEPS, type SessionTree, useDistribution, useSessionTree, useSteps } from "../../api/sessions";
 import { digitsOf } from "../../format/decimal";
-import { compactCount, count, counted, exactMoney, type Maybe, money } from "../../format/format";
+import { compactCount, count, exactMoney, type Maybe, money, pluralize } from "../../format/format";
 import { absolute, relative } from "../../format/time";
 import { answeredPeriod, usePublish } from "../../frame/published";
 import { chipsAt } from "../../state/drill";
@@ -139,7 +139,7 @@ function Outside({ data, whole, sessionId }: { data: Report; whole: SessionTree;
       <span>
         {Number(data.total["attempts"]) === 0
           ? "Nothing of this session is in this range and fulfils all of these conditions."
-          : `The range and the conditions leave out ${count(missing)} of its ${counted(coverage.attempts, "row")}.`}{" "}
+          : `The range and the conditions leave out ${count(missing)} of its ${pluralize(coverage.attempts, "row")}.`}{" "}
         All of it cost <span title={exactMoney(cost)}>{money(cost)}</span>.
       </span>
       <Button onClick={showWhole}>Show all of it</Button>

@@ -1,7 +1,7 @@
 /** How many sessions cost how much; the same as a table behind it. */
 import { useState } from "react";
 import type { Distribution } from "../../api/sessions";
-import { count, counted, exactMoney, type Maybe, money } from "../../format/format";
+import { count, exactMoney, type Maybe, money, pluralize } from "../../format/format";
 import groups from "../../ui/table.module.css";
 import { classes } from "../../ui/ui";
 import { type Column, columnsOf, placeOf } from "./histogram";
@@ -37,7 +37,7 @@ function Columns(props: { columns: Column[]; data: Distribution; at: number | un
       <div
         className={css["columns"]}
         role="img"
-        aria-label={`${counted(data.known, "session")} by cost, from ${money(first?.from)} to ${money(last?.to)}`}
+        aria-label={`${pluralize(data.known, "session")} by cost, from ${money(first?.from)} to ${money(last?.to)}`}
       >
         {columns.map((column) => (
           <div key={String(column.from)} className={css["column"]} title={titleOf(column)}>

@@ -1,7 +1,7 @@
 /** Above the list: what a session of each name costs, how that is distributed, and over which steps. */
 import type { Grouping, Report, ReportRow } from "../../api/queries";
 import type { Distribution } from "../../api/sessions";
-import { count, counted, exactMoney, type Maybe, money, moneyChange } from "../../format/format";
+import { count, exactMoney, type Maybe, money, moneyChange, pluralize } from "../../format/format";
 import { absolute } from "../../format/time";
 import { useDrill, useView } from "../../state/view";
 import { GroupTable } from "../../ui/GroupTable";
@@ -107,7 +107,7 @@ export function DistributionCard({ answer, isStale }: Answer<{ data: Distributio
   return (
     <Card
       title="What a session costs"
-      note={answer.data && counted(answer.data.data.known, "session")}
+      note={answer.data && pluralize(answer.data.data.known, "session")}
       isStale={isStale}
     >
       <Loaded answer={answer} height={330}>
@@ -153,7 +153,7 @@ function Outliers({ data }: { data: Distribution }) {
               {one.id}
             </LinkButton>
             <span className={css["soft"]} title={`${absolute(one.first_request_at, zone)} (${zone})`}>
-              {counted(one.requests, "step")}
+              {pluralize(one.requests, "step")}
             </span>
             <b>
               <Cost value={one.cost_usd} />

@@ -1,4 +1,4 @@
-/** Who may do what, who is told, and what runs: keys, channels, reports, the system, and what it keeps. */
+/** Who may do what, who is notified, and what runs: keys, channels, reports, the system, and what it keeps. */
 import { useSession } from "../../api/queries";
 import { usePublish } from "../../frame/published";
 import { useView } from "../../state/view";

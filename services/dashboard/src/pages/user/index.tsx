@@ -5,13 +5,13 @@ import { type Grouping, isAnswered, type Report, type ReportRow, useAnomalies, u
 import {
   compactCount,
   count,
-  counted,
   exactMoney,
   type Maybe,
   milliseconds,
   money,
   moneyChange,
   percent,
+  pluralize,
 } from "../../format/format";
 import { absolute, relative } from "../../format/time";
 import { answeredPeriod, usePublish } from "../../frame/published";
@@ -99,7 +99,7 @@ function Heading({ userId, view, data, ever }: HeadingProps) {
           <span className={css["soft"]} data-ever>
             first seen <Seen at={ever.total["first_request_at"]} zone={view.zone} /> · last seen{" "}
             <Seen at={ever.total["last_request_at"]} zone={view.zone} /> ·{" "}
-            {counted(ever.total["active_days"], "active day")} (UTC) ·{" "}
+            {pluralize(ever.total["active_days"], "active day")} (UTC) ·{" "}
             <span title={exactMoney(ever.total["cost_usd"])}>{money(ever.total["cost_usd"])}</span> in all
           </span>
         )}

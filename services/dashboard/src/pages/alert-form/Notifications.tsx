@@ -1,12 +1,12 @@
-/** Who is told, and how often. */
+/** Who is notified, and how often. */
 import { Fault, Field, Fields } from "../../ui/Dialog";
 import { ChannelPicker } from "../channels/ChannelPicker";
 import css from "./form.module.css";
 import { Part, type PartProps } from "./parts";
 
-export function Told({ draft, set, faults }: PartProps) {
+export function Notifications({ draft, set, faults }: PartProps) {
   return (
-    <Part title="Who is told">
+    <Part title="Who is notified">
       <ChannelPicker chosen={draft.channels} onChange={(channels) => set({ channels })} />
       {faults["channels"] && <Fault>{faults["channels"]}</Fault>}
       <Fields>
@@ -18,7 +18,7 @@ export function Told({ draft, set, faults }: PartProps) {
             onChange={(event) => set({ emails: event.target.value })}
           />
         </Field>
-        <Field label="Slack channels" hint="by name or id, told by the bot" fault={faults["slack"]}>
+        <Field label="Slack channels" hint="by name or id, sent by the bot" fault={faults["slack"]}>
           <input
             value={draft.slack}
             placeholder="#alerts"
@@ -44,7 +44,7 @@ export function Told({ draft, set, faults }: PartProps) {
       </Fields>
       <label className={css["check"]}>
         <input type="checkbox" checked={draft.noData} onChange={(event) => set({ noData: event.target.checked })} />
-        Tell too when no request fulfils the filter in a whole window
+        Notify too when no request fulfils the filter in a whole window
       </label>
       {faults["noData"] && <Fault>{faults["noData"]}</Fault>}
     </Part>
