@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from tests.builders import chat_response
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.builders.records import chat_response
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 MODEL: Final = "gpt-4o-2024-08-06"  # $2.50 and $10 for a million
 PROMPT, COMPLETION = 20, 1000  # at most one token a byte: what is billed is never above the bound

@@ -16,12 +16,12 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.clickhouse_server import NoServer, clickhouse_server
-from tests.examples import examples
-from tests.postgres_server import postgres_server
-from tests.redis_server import RedisProcess, redis_process
-from tests.servers import kafka_server
-from tests.warehouses import fresh_database, migrated
+from tests.servers.clickhouse import NoServer, clickhouse_server
+from tests.servers.kafka import kafka_server
+from tests.servers.postgres import postgres_server
+from tests.servers.redis import RedisProcess, redis_process
+from tests.servers.warehouses import fresh_database, migrated
+from tests.support.examples import examples
 
 DASHBOARD = "tests/dashboard/"
 

@@ -15,7 +15,7 @@ from services.settings.environment import PREFIX
 from services.settings.processes import ALL_SETTINGS, ProxySettings
 from services.sql.measures import MEASURES
 from services.sql.sort import SORTS
-from tests.openapi import documentation
+from tests.support.openapi import documentation
 
 ROOT = Path(__file__).parents[1]
 FILES = (

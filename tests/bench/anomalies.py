@@ -26,7 +26,7 @@ from services.sql.nodes import Everything, Report
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.bench.query_rows import END, ORGANIZATION, fill
-from tests.traffic_series import NOISES, false_runs
+from tests.builders.traffic_series import NOISES, false_runs
 
 _SEAL = Seal(state=SealState.COMPLETE, complete_until=END)
 

@@ -22,13 +22,13 @@ from services.stores.factory import open_budget_counters
 from services.stores.limits.memory_limits import MemoryLimits
 from services.stores.state.budgets import SqlBudgets
 from tests.budget_calls import ANSWER, PLAIN
-from tests.budget_race import LIMIT_USD, Race
-from tests.budgets import KnownBudgets, a_budget
-from tests.builders import ORGANIZATION
-from tests.proxy_rig import rig
-from tests.querying import Client, query_service
-from tests.redis_server import redis_process
-from tests.warehouses import migrated
+from tests.builders.budgets import KnownBudgets, a_budget
+from tests.builders.records import ORGANIZATION
+from tests.servers.proxy_rig import rig
+from tests.servers.querying import Client, query_service
+from tests.servers.redis import redis_process
+from tests.servers.warehouses import migrated
+from tests.support.budget_race import LIMIT_USD, Race
 
 
 async def request_us(budgets: Sequence[Budget] | None, url: str, requests: int) -> list[int]:

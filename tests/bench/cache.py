@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.proxy import Bench
-from tests.clickhouse_server import NoServer
-from tests.redis_server import redis_process
+from tests.servers.clickhouse import NoServer
+from tests.servers.redis import redis_process
 
 CASES: Final[Mapping[str, Mapping[str, str]]] = {
     "nothing asked for": {},

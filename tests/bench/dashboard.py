@@ -29,7 +29,7 @@ from services.stores.state.migrations.run import migrate_state
 from services.worker.rollup import compute_outdated
 from tests.bench.query_rows import END, ORGANIZATION, fill
 from tests.dashboard.browser import Demo, chromium, complete, context, running_demo, sign_in
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
 
 _INTERACTIVE_MS = 1500
 _REDRAWN_MS = 300

@@ -31,8 +31,8 @@ from services.stores.factory import open_keys
 from services.stores.journal.sink import JournalSink
 from services.telemetry.metrics import Metrics
 from tests.bench.proxy import OTHER_CORE, Bench, Measured
-from tests.exchanges import some_exchanges
-from tests.processes import Process, free_port
+from tests.builders.exchanges import some_exchanges
+from tests.servers.processes import Process, free_port
 
 EVENTS = 100_000
 RUNAWAYS = 8

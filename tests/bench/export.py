@@ -19,8 +19,8 @@ from schemas.statement import Bound, Statement
 from services.query.exports.columns import BODIES, export_columns
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from tests.bench.query_rows import ORGANIZATION, fill
-from tests.querying import Client, query_service
-from tests.warehouses import migrated
+from tests.servers.querying import Client, query_service
+from tests.servers.warehouses import migrated
 
 MIB = 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -24,7 +24,7 @@ from tests.journeys.kills import (
     without_descriptors,
     without_disk,
 )
-from tests.simulated import simulated_provider
+from tests.servers.simulated import simulated_provider
 
 
 def rounds(

@@ -23,10 +23,10 @@ from rich.table import Table
 from schemas.event import ExchangeEvent, encode_event
 from services.ports.log import EventSink, EventSource
 from services.stores.journal.file import open_journal, pack_segment
-from tests.builders import an_event, chat_response
-from tests.clickhouse_server import NoServer
-from tests.logs import InJournal, InKafka, request_id
-from tests.servers import kafka_server
+from tests.builders.records import an_event, chat_response
+from tests.servers.clickhouse import NoServer
+from tests.servers.kafka import kafka_server
+from tests.support.logs import InJournal, InKafka, request_id
 
 RATES = (1_000, 10_000, 30_000, None)
 UNSETTLED = 20_000  # as fast as possible, with no more than these on their way

@@ -35,9 +35,9 @@ from rich.table import Table
 from schemas.key import Permission
 from services.stores.factory import open_budgets, open_keys
 from services.stores.state.migrations.run import migrate_state
-from tests.budgets import a_budget
-from tests.builders import chat_response
-from tests.processes import free_port
+from tests.builders.budgets import a_budget
+from tests.builders.records import chat_response
+from tests.servers.processes import free_port
 
 PROXY_CORE, OTHER_CORE = "0", "1"
 RETRIED = "Farebox, retries on"

@@ -21,7 +21,7 @@ from services.domain.pricing.charge import charge
 from services.domain.pricing.receipt import receipt_of
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.shipped_prices.names import NAMES
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 MILLION: Final = 10**6
 EXACT: Final = Context(prec=200, traps=[Inexact])

@@ -25,8 +25,8 @@ from rich.table import Table
 from schemas.key import Permission
 from services.stores.factory import open_keys
 from services.stores.state.migrations.run import migrate_state
-from tests.heavy_bodies import HEAVY_CHATS, HEAVY_LOGS, HEAVY_OMITTED
-from tests.processes import free_port
+from tests.builders.heavy_bodies import HEAVY_CHATS, HEAVY_LOGS, HEAVY_OMITTED
+from tests.servers.processes import free_port
 
 Send = Callable[[int, str], Awaitable[None]]
 

@@ -24,7 +24,7 @@ from rich.table import Table
 from schemas.key import Permission
 from services.stores.factory import open_keys
 from tests.bench.query_rows import fill
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
 
 LIST, REPORT = "/v1/request/query-clickhouse", "/v1/report"
 PLAIN = json.dumps({"filter": "all", "limit": 10}).encode()

@@ -35,9 +35,9 @@ from services.telemetry.metrics import Metrics
 from services.worker.gc_tuning import look_for_cycles_rarely
 from services.worker.loop import Flush, run_worker
 from services.worker.rows import rows_of
-from tests.exchanges import some_exchanges
-from tests.price_rows import known
-from tests.proxy_rig import SharedSecrets
+from tests.builders.exchanges import some_exchanges
+from tests.builders.price_rows import known
+from tests.servers.proxy_rig import SharedSecrets
 
 EVENTS = 60_000
 FLOOR_ROWS_PER_S = 10_000

@@ -7,9 +7,9 @@ import pytest
 
 from schemas.key import Permission
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.logs import EventLog, InJournal, InKafka, InMemory
-from tests.postgres_server import fresh_schema
-from tests.querying import Client, QueryService, query_service
+from tests.servers.postgres import fresh_schema
+from tests.servers.querying import Client, QueryService, query_service
+from tests.support.logs import EventLog, InJournal, InKafka, InMemory
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])

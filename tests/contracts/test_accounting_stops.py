@@ -15,9 +15,9 @@ from services.simulator.server import SimulatedProvider
 from services.stores.journal.sink import JournalSink
 from services.telemetry.metrics import Metrics
 from services.worker.loop import MAX_DEAD_LETTERS
-from tests.command_line import farebox
-from tests.plain_http import TRUSTS_NOBODY
-from tests.processes import Process, free_port
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.processes import Process, free_port
+from tests.support.command_line import farebox
 
 WHY = f"accounting stopped ({MAX_DEAD_LETTERS + 1} of the last {MAX_DEAD_LETTERS + 1} events are unusable"
 

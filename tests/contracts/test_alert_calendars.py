@@ -9,8 +9,8 @@ from pathlib import Path
 from schemas.alert import Alert, AlertWindow, CalendarUnit
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.state.migrations.run import migrate_state
-from tests.alert_deployment import Deployment, dollars
-from tests.alerts import an_alert
+from tests.builders.alerts import an_alert
+from tests.support.alert_deployment import Deployment, dollars
 
 BEGIN = datetime(2026, 10, 31, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -16,7 +16,7 @@ from services.stores.memory import ManualClock
 from services.stores.state.alerts import SqlAlerts
 from services.stores.state.channels import SqlChannels
 from services.stores.state.migrations.run import migrate_state
-from tests.alerts import START, an_alert
+from tests.builders.alerts import START, an_alert
 
 PAGER = ChannelInput(name="on call", kind=ChannelKind.PAGERDUTY, routing_key="a" * 32)
 

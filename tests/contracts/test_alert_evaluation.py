@@ -20,9 +20,9 @@ from schemas.statement import Statement
 from services.scheduler import evaluator
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.state.migrations.run import migrate_state
-from tests.alert_deployment import STEP, Deployment, dollars, killed_and_doubled, sent
-from tests.alerts import START, an_alert, thresholds
-from tests.receivers import http_receiver, mail_receiver
+from tests.builders.alerts import START, an_alert, thresholds
+from tests.servers.receivers import http_receiver, mail_receiver
+from tests.support.alert_deployment import STEP, Deployment, dollars, killed_and_doubled, sent
 
 DAY = timedelta(days=1)
 

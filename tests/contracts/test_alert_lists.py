@@ -11,7 +11,7 @@ from services.domain.channels.new_channel import ChannelInput, new_channel
 from services.stores.state.alerts import SqlAlerts
 from services.stores.state.channels import SqlChannels
 from services.stores.state.migrations.run import migrate_state
-from tests.alerts import START, an_alert
+from tests.builders.alerts import START, an_alert
 
 KEY = "e" * 32
 FIRST, SECOND, OTHER = (f"{at}b7e5d2a-3c64-4f0e-9a55-0d3c1f1f7d11" for at in range(3))

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from schemas.key import Permission
 from services.cli.app import app
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.querying import Client, QueryService, query_service
+from tests.servers.querying import Client, QueryService, query_service
 
 PRODUCTION = {"properties": {"environment": "production"}, "property_spellings": ["Environment"]}
 # The guide's alert, as Helicone's page sends it.

@@ -20,10 +20,10 @@ from services.query.seals import MAX_AGE_S
 from services.stores.journal.source import JournalSource
 from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
-from tests.builders import TIMESTAMP, a_record, an_event
-from tests.price_rows import known
-from tests.querying import AwayWarehouse, Client, QueryService, leaf, query_service
-from tests.working import work_through
+from tests.builders.price_rows import known
+from tests.builders.records import TIMESTAMP, a_record, an_event
+from tests.servers.querying import AwayWarehouse, Client, QueryService, leaf, query_service
+from tests.support.working import work_through
 
 DONE = (201, {"data": None, "error": None})
 FLUSH = Flush(max_rows=1000, max_bytes=2**30, max_age_s=0.01)

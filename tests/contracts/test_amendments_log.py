@@ -15,11 +15,11 @@ from services.stores.journal.sink import JournalSink
 from services.stores.memory import MemoryLog, MemorySource
 from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
-from tests.builders import TIMESTAMP, an_event
-from tests.command_line import farebox
+from tests.builders.price_rows import known
+from tests.builders.records import TIMESTAMP, an_event
 from tests.contracts.test_worker import InMemoryWarehouse
-from tests.logs import EventLog, InJournal, InKafka, close_all, request_id, take_count
-from tests.price_rows import known
+from tests.support.command_line import farebox
+from tests.support.logs import EventLog, InJournal, InKafka, close_all, request_id, take_count
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

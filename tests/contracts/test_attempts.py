@@ -8,13 +8,13 @@ from pathlib import Path
 from schemas.key import Permission
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import ManualClock
-from tests.builders import TIMESTAMP, chat_response
+from tests.builders.records import TIMESTAMP, chat_response
 from tests.contracts.test_proxy_retries import ANSWER, BILLED, CHAT, GAVE_UP, PLAIN, RETRY
-from tests.proxy_rig import SECRET, rig
-from tests.querying import Client, leaf, query_service
-from tests.rolling import rolled_up
-from tests.scripted_provider import http_response
-from tests.working import work_through
+from tests.servers.proxy_rig import SECRET, rig
+from tests.servers.querying import Client, leaf, query_service
+from tests.servers.scripted_provider import http_response
+from tests.support.rolling import rolled_up
+from tests.support.working import work_through
 
 ALONE = http_response(chat_response(model="gpt-4o-2024-08-06", prompt=1_000, cached=0, completion=0))
 MEASURES = [

@@ -24,17 +24,17 @@ from services.stores.state.migrations.run import migrate_state
 from services.stores.state.secrets import SqlSecrets
 from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
-from tests.builders import TIMESTAMP, an_event
+from tests.builders.logged_calls import CHAT, GENERATED, MESSAGE_EVENTS, a_log, as_events
+from tests.builders.price_rows import known
+from tests.builders.records import TIMESTAMP, an_event
 from tests.contracts.test_one_base_url import logged, posted
 from tests.contracts.test_query_csv import lines_of
-from tests.logged_calls import CHAT, GENERATED, MESSAGE_EVENTS, a_log, as_events
-from tests.plain_http import TRUSTS_NOBODY
-from tests.price_rows import known
-from tests.proxy_rig import SECRET, Rig, SharedSecrets, key_id_of, rig
-from tests.querying import LIST, Client, query_service
-from tests.scripted_provider import chunked, http_response
-from tests.warehouses import rows_of
-from tests.working import work_through
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.proxy_rig import SECRET, Rig, SharedSecrets, key_id_of, rig
+from tests.servers.querying import LIST, Client, query_service
+from tests.servers.scripted_provider import chunked, http_response
+from tests.servers.warehouses import rows_of
+from tests.support.working import work_through
 
 KEY = "sk-canary-provider-key-of-a-team"
 ORGANIZATION = "OpenAI-Organization: org-of-the-response\r\nopenai-project: proj_1\r\n"

@@ -8,7 +8,7 @@ import pytest
 from schemas.api.disputes import DisputedCosts
 from services.domain.pricing.bill import is_disputed
 from tests.contracts.test_receipts_api import event_of, keep, receipt, sum_of
-from tests.querying import Client
+from tests.servers.querying import Client
 from tests.unit.test_bill import DIFFERENCES, OURS_USD, response
 
 BILL = Decimal("0.0031")

@@ -17,7 +17,7 @@ from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.secrets import SqlSecrets
 from tests.golden.test_assembly import TOOL_CALLS, read
-from tests.querying import LIST, Client, query_service
+from tests.servers.querying import LIST, Client, query_service
 
 # What the export tool sends, whatever its options are.
 EXPORT = {

@@ -17,8 +17,8 @@ from services.stores.budgets.names import name_of
 from services.stores.budgets.redis_counters import RedisCounters
 from services.stores.budgets.sqlite_counters import SqliteCounters
 from services.stores.factory import open_budget_counters
-from tests.budgets import NOW, a_budget, a_claim, a_reservation
-from tests.redis_server import RedisProcess
+from tests.builders.budgets import NOW, a_budget, a_claim, a_reservation
+from tests.servers.redis import RedisProcess
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.budget_calls import KINDS
-from tests.budget_race import LIMIT_USD, Race
-from tests.redis_server import RedisProcess
+from tests.servers.redis import RedisProcess
+from tests.support.budget_race import LIMIT_USD, Race
 
 pytestmark = pytest.mark.anyio
 

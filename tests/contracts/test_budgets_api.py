@@ -29,10 +29,10 @@ from services.stores.state.budgets import SqlBudgets
 from services.stores.state.progress import SqlProgress
 from services.stores.state.tables import NOTICE
 from services.worker.budgets import BudgetLedger
-from tests.budgets import a_budget, a_claim, a_reservation
-from tests.builders import TIMESTAMP, a_record
-from tests.querying import AwayWarehouse, Client, QueryService
-from tests.warehouses import insert
+from tests.builders.budgets import a_budget, a_claim, a_reservation
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.querying import AwayWarehouse, Client, QueryService
+from tests.servers.warehouses import insert
 
 NOW = TIMESTAMP + timedelta(days=1)  # of the service's clock
 FREE: dict[str, Any] = {

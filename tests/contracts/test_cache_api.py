@@ -15,8 +15,8 @@ from schemas.key import Permission
 from services.domain.enrich import to_record
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
-from tests.querying import Client, QueryService
+from tests.builders.records import an_event
+from tests.servers.querying import Client, QueryService
 
 PAID = "01932c07-2a00-7000-8000-00000000000a"
 

@@ -28,9 +28,9 @@ from services.stores.state.deliveries import SqlDeliveryQueue
 from services.stores.state.migrations.run import migrate_state
 from services.stores.upstream.dial import trusting_context
 from services.telemetry.metrics import Metrics
-from tests.builders import TIMESTAMP
-from tests.notices import a_notice
-from tests.receivers import PASSWORD, HttpReceiver, MailReceiver, http_receiver, mail_receiver
+from tests.builders.notices import a_notice
+from tests.builders.records import TIMESTAMP
+from tests.servers.receivers import PASSWORD, HttpReceiver, MailReceiver, http_receiver, mail_receiver
 
 pytestmark = pytest.mark.anyio
 

@@ -26,8 +26,8 @@ from services.stores.state.database import Database
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.tables import NOTICE
 from services.telemetry.metrics import Metrics
-from tests.builders import TIMESTAMP
-from tests.querying import Client, QueryService, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, QueryService, leaf
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from services.embedded.sockets import listen, url_of
-from tests.command_line import farebox, started
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
+from tests.support.command_line import farebox, started
 
 REPO = Path(__file__).parents[2]
 

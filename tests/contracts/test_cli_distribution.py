@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from schemas.price import CostState
 from services.cli.app import app
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 START = datetime(2026, 10, 30, tzinfo=UTC)
 PERIOD = ("--month", "2026-10")

@@ -25,10 +25,10 @@ from services.cli.app import app
 from services.cli.export import parquet as parquet_parts
 from services.cli.export.checkpoints import CheckpointReader
 from services.query.exports import endpoint
-from tests.exporting import csv_rows, json_rows
-from tests.focus_checker import violations
-from tests.querying import Client, QueryService
-from tests.warehouses import ledger, many
+from tests.servers.querying import Client, QueryService
+from tests.servers.warehouses import ledger, many
+from tests.support.exporting import csv_rows, json_rows
+from tests.support.focus_checker import violations
 
 PERIOD = ("--from", "2026-01-01")
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.cli.app import app
-from tests.querying import Client
+from tests.servers.querying import Client
 
 
 def typed(admin: Client, *arguments: str) -> Result:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.cli.app import app
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 BERLIN = ("--month", "2026-10", "--zone", "Europe/Berlin")
 

@@ -5,7 +5,7 @@ import json
 from typer.testing import CliRunner
 
 from services.cli.app import app
-from tests.querying import Client
+from tests.servers.querying import Client
 
 
 def typed(client: Client, *arguments: str, code: int = 0) -> str:

@@ -17,9 +17,9 @@ from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.health_page import serve_health
 from services.telemetry.metrics import Metrics
-from tests.command_line import farebox
-from tests.processes import free_port
-from tests.querying import Client
+from tests.servers.processes import free_port
+from tests.servers.querying import Client
+from tests.support.command_line import farebox
 
 UNKNOWN = {"model": "acme 7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
 RUN = "00000000-0000-4000-8000-000000000000"

@@ -12,7 +12,7 @@ from schemas.usage import Usage
 from services.cli.app import app
 from services.domain.pricing.charge import charge
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 START = datetime(2026, 10, 30, tzinfo=UTC)
 PERIOD = ("--month", "2026-10")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.price import CostState
-from tests.command_line import farebox
-from tests.querying import Client
+from tests.servers.querying import Client
+from tests.support.command_line import farebox
 
 HOSTILE = "[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal costs  $0.00\u202e\x9b"
 SHOWN = r"[red]eve\x1b[2J\x1b]0;pwned\x07\r\nTotal"

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from schemas.key import Permission
 from services.query.dashboard.router import PATH, dashboard_router
 from services.query.dashboard.sessions import COOKIE, PAGE_HEADER, SESSION_S
-from tests.querying import LIST, AwayWarehouse, QueryService, query_service
+from tests.servers.querying import LIST, AwayWarehouse, QueryService, query_service
 
 SCRIPT = "assets/index-abc123.js"
 FROM_PAGE = {PAGE_HEADER: "1"}

@@ -15,9 +15,9 @@ from services.stores.journal.dead_letters import JournalDeadLetters
 from services.stores.journal.file import open_journal
 from services.stores.journal.files import JournalFiles
 from services.stores.kafka.dead_letters import KafkaDeadLetters
-from tests.builders import an_event
-from tests.command_line import farebox
-from tests.logs import EventLog, InJournal, InKafka, close_all, take_count, take_rest
+from tests.builders.records import an_event
+from tests.support.command_line import farebox
+from tests.support.logs import EventLog, InJournal, InKafka, close_all, take_count, take_rest
 
 NO_EVENT = DeadLetter(payload=b"\x00\xff", position="here:1", code="undecodable", reason="not an event\x1b[2J")
 EVENT = DeadLetter(payload=encode_event(an_event()), position="here:2", code="unstorable", reason="too large")

@@ -22,8 +22,8 @@ from schemas.errors import Conflict
 from services.stores.state.channels import SqlChannels
 from services.stores.state.deliveries import SqlDeliveryQueue
 from services.stores.state.migrations.run import migrate_state
-from tests.builders import TIMESTAMP
-from tests.notices import a_notice
+from tests.builders.notices import a_notice
+from tests.builders.records import TIMESTAMP
 
 MINUTE = timedelta(minutes=1)
 

@@ -17,7 +17,7 @@ from services.domain.routing.address import is_reachable
 from services.ports.upstream import Headers
 from services.stores.upstream.dial import Dialer, egress_proxy, trusting_context
 from services.stores.upstream.pool import UpstreamPool
-from tests.scripted_provider import ScriptedProvider, http_response
+from tests.servers.scripted_provider import ScriptedProvider, http_response
 
 pytestmark = pytest.mark.anyio
 

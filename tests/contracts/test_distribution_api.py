@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.price import CostState
-from tests.builders import TIMESTAMP
-from tests.querying import Client, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, leaf
 
 SINCE = {"start": "2026-01-01T00:00:00Z"}
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}

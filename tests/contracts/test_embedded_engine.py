@@ -11,8 +11,8 @@ import pytest
 from schemas.errors import InvalidSetting, StoreUnavailable
 from services.stores.clickhouse.migrations import MIGRATIONS
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP
-from tests.warehouses import ask
+from tests.builders.records import TIMESTAMP
+from tests.servers.warehouses import ask
 
 ROOT = MIGRATIONS.parent
 BATCH = 50
@@ -23,7 +23,7 @@ import asyncio, sys, uuid
 from datetime import datetime
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.clickhouse.migrations import migrate_warehouse
-from tests.builders import a_record, some_bodies
+from tests.builders.records import a_record, some_bodies
 
 async def write():
     warehouse = await ClickHouseWarehouse.open(sys.argv[1], create_database=True)

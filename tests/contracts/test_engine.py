@@ -7,8 +7,8 @@ from typing import Any
 
 from schemas.statement import Bound, Statement
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
-from tests.warehouses import ask, insert, total_of
+from tests.builders.records import a_record
+from tests.servers.warehouses import ask, insert, total_of
 
 
 def explain(warehouse: ClickHouseWarehouse, where: str, **parameters: Bound) -> str:

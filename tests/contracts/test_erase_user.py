@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.key import Permission
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 ANN = {"user_id": "annabel"}
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from schemas.errors import BrokerUnavailable
 from schemas.event import DeadLetter, ExchangeEvent, decode_event
-from tests.logs import (
+from tests.support.logs import (
     EventLog,
     close_all,
     events,

@@ -15,9 +15,9 @@ from schemas.price import CostState, Price, Rate
 from schemas.usage import USAGE_CLASSES, Usage
 from services.domain.pricing.charge import charge
 from services.query.exports import endpoint, focus
-from tests.exporting import csv_checkpoints, csv_rows, exported, opened, until_last_checkpoint
-from tests.focus_checker import COLUMNS, MANDATORY, violations
-from tests.querying import Client
+from tests.servers.querying import Client
+from tests.support.exporting import csv_checkpoints, csv_rows, exported, opened, until_last_checkpoint
+from tests.support.focus_checker import COLUMNS, MANDATORY, violations
 
 Rows = list[dict[str, str]]
 

@@ -10,9 +10,9 @@ from schemas.event import ExchangeEvent
 from tests.contracts.test_export_focus import focus_rows
 from tests.contracts.test_other_models import drawn
 from tests.contracts.test_receipts_api import keep, receipt
-from tests.focus_checker import violations
 from tests.golden.cases import GOLDEN_CASES
-from tests.querying import Client
+from tests.servers.querying import Client
+from tests.support.focus_checker import violations
 
 
 def test_every_line_of_the_receipts_is_in_a_row_of_its_own_model(client: Client) -> None:

@@ -24,8 +24,10 @@ from services.query.exports import batches, endpoint, pages
 from services.query.exports.slots import MAX_OF_ONE, ExportSlots
 from services.retry import RetryPolicy
 from services.zstd import zstd
-from tests.builders import TIMESTAMP, a_record
-from tests.exporting import (
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.querying import Client, leaf
+from tests.servers.warehouses import ledger, many
+from tests.support.exporting import (
     csv_checkpoints,
     csv_rows,
     exported,
@@ -34,8 +36,6 @@ from tests.exporting import (
     opened,
     until_last_checkpoint,
 )
-from tests.querying import Client, leaf
-from tests.warehouses import ledger, many
 
 UNKNOWN: dict[str, Any] = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 

@@ -31,7 +31,7 @@ from services.stores.state.prices import SqlPriceRows
 from services.stores.state.releases import SqlPricingReleases
 from services.stores.state.reprices import SqlReprices
 from services.telemetry.metrics import Metrics
-from tests.logs import events, journal_rows
+from tests.support.logs import events, journal_rows
 
 pytestmark = pytest.mark.anyio
 

@@ -23,8 +23,8 @@ from services.stores.state.leases import SqlLeases
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.progress import SqlProgress
 from services.telemetry.metrics import QUERY_METRICS, SCHEDULER_METRICS, Metrics
-from tests.alerts import START, an_alert
-from tests.processes import free_port
+from tests.builders.alerts import START, an_alert
+from tests.servers.processes import free_port
 
 
 @contextmanager

@@ -19,7 +19,17 @@ from services.stores.journal.sink import JournalSink
 from services.stores.kafka.sink import KafkaSink, SinkLimits
 from services.telemetry.metrics import Metrics
 from tests.contracts.test_journal import child, stored_ids
-from tests.logs import InKafka, close_all, events, ids_of, journal_rows, publish_all, take_count, take_rest, within
+from tests.support.logs import (
+    InKafka,
+    close_all,
+    events,
+    ids_of,
+    journal_rows,
+    publish_all,
+    take_count,
+    take_rest,
+    within,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +59,7 @@ KILLED = """
     import asyncio, os, signal, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         sink = JournalSink(sys.argv[1], metrics=Metrics())
@@ -212,7 +222,7 @@ FULL_FOR_A_WHILE = """
     from services.stores.journal import intake
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     intake.RETRY_S = 0
 
@@ -258,7 +268,7 @@ KILLED_WITHOUT_KAFKA = """
     import asyncio, os, signal, sys
     from services.stores.kafka.sink import KafkaSink, SinkLimits
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         limits = SinkLimits(first_connect_s=0.1)

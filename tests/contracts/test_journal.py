@@ -23,7 +23,7 @@ from services.stores.journal.files import JournalFiles
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry.metrics import Metrics
-from tests.logs import close_all, events, ids_of, publish_all, take_count, take_rest
+from tests.support.logs import close_all, events, ids_of, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
 
@@ -98,7 +98,7 @@ PUBLISH_FOREVER = """
     import asyncio, itertools, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         sink = JournalSink(sys.argv[1], metrics=Metrics(), group_s=0.001)
@@ -128,7 +128,7 @@ PUBLISH_SOME = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         sink = JournalSink(sys.argv[1], metrics=Metrics(), group_s=0.001)
@@ -158,7 +158,7 @@ DISK_FULL_FOR_A_WHILE = """
     import asyncio, resource, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         metrics = Metrics()

@@ -16,7 +16,7 @@ from services.stores.journal.file import unpack_segment
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry.metrics import Metrics
-from tests.logs import events, ids_of, publish_all, take_rest
+from tests.support.logs import events, ids_of, publish_all, take_rest
 
 pytestmark = pytest.mark.anyio
 

@@ -26,7 +26,7 @@ from services.stores.journal.salvage import Salvaged
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry.metrics import Metrics
-from tests.logs import events, ids_of, journal_rows, publish_all, take_count, take_rest
+from tests.support.logs import events, ids_of, journal_rows, publish_all, take_count, take_rest
 
 pytestmark = pytest.mark.anyio
 
@@ -261,7 +261,7 @@ WRITE_UNTIL_KILLED = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         sink = JournalSink(sys.argv[1], metrics=Metrics(), group_s=0.001)
@@ -390,7 +390,7 @@ PUBLISH_UNTIL_REPORTED = """
     import asyncio, sys
     from services.stores.journal.sink import JournalSink
     from services.telemetry.metrics import Metrics
-    from tests.logs import events
+    from tests.support.logs import events
 
     async def main():
         sink = JournalSink(sys.argv[1], metrics=Metrics(), group_s=0.001)

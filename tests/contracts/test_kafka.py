@@ -21,7 +21,7 @@ from services.stores.kafka.source import KafkaSource
 from services.stores.kafka.topics import create_topics
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry.metrics import Metrics
-from tests.logs import InKafka, assert_nothing_lost, close_all, events, ids_of, publish_all, take_count
+from tests.support.logs import InKafka, assert_nothing_lost, close_all, events, ids_of, publish_all, take_count
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

@@ -13,9 +13,10 @@ import pytest
 
 from services.stores.kafka.sink import SinkLimits
 from services.stores.kafka.topics import create_topics
-from tests.clickhouse_server import NoServer
 from tests.conftest import unavailable
-from tests.logs import (
+from tests.servers.clickhouse import NoServer
+from tests.servers.kafka import KafkaProcess, kafka_process
+from tests.support.logs import (
     InKafka,
     assert_nothing_lost,
     close_all,
@@ -26,7 +27,6 @@ from tests.logs import (
     take_rest,
     within,
 )
-from tests.servers import KafkaProcess, kafka_process
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

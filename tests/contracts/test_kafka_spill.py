@@ -14,7 +14,7 @@ from services.stores.kafka.client import Entry, broker_list, events_topic
 from services.stores.kafka.producer import KafkaWriter
 from services.stores.kafka.spill import Spill
 from services.telemetry.metrics import Metrics
-from tests.logs import InKafka, close_all, events, ids_of, publish_all, take_count, within
+from tests.support.logs import InKafka, close_all, events, ids_of, publish_all, take_count, within
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

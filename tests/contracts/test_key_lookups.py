@@ -11,7 +11,7 @@ from schemas.key import Permission
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.key_lookups import BATCH_KEYS, MAX_QUERIES, KeyLookups
 from services.stores.state.migrations.run import migrate_state
-from tests.proxy_rig import rig
+from tests.servers.proxy_rig import rig
 
 pytestmark = pytest.mark.anyio
 

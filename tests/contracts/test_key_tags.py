@@ -17,12 +17,12 @@ from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.migrations.run import migrate_state
-from tests.command_line import farebox
+from tests.builders.logged_calls import a_log
 from tests.contracts.test_one_base_url import logged, posted
-from tests.logged_calls import a_log
-from tests.plain_http import TRUSTS_NOBODY
-from tests.proxy_rig import SECRET, Rig, rig
-from tests.querying import query_service
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.proxy_rig import SECRET, Rig, rig
+from tests.servers.querying import query_service
+from tests.support.command_line import farebox
 
 pytestmark = pytest.mark.anyio
 

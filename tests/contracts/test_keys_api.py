@@ -8,7 +8,7 @@ import pytest
 from schemas.key import Permission
 from services.key_secrets import hash_of
 from tests.contracts.test_dashboard_server import FROM_PAGE, SESSION, fetched, signed_in
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 KEYS = "/v1/api-keys"
 NEW = {"api_key_name": "shop"}

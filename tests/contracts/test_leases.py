@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from services.stores.state.database import Database
 from services.stores.state.leases import Lease, holder_of
 from services.stores.state.migrations.run import migrate_state
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 MINUTE = timedelta(minutes=1)
 FIRST, SECOND = Lease(name="a job", holder="first"), Lease(name="a job", holder="second")

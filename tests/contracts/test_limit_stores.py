@@ -12,7 +12,7 @@ from services.ports.limits import LimitStore
 from services.stores.factory import open_limits
 from services.stores.limits.memory_limits import MemoryLimits
 from services.stores.limits.redis_limits import RedisLimits
-from tests.redis_server import RedisProcess
+from tests.servers.redis import RedisProcess
 
 pytestmark = pytest.mark.anyio
 

@@ -25,14 +25,14 @@ from services.telemetry.metrics import Metrics
 from services.worker.loop import MAX_DEAD_LETTERS, Flush, run_worker
 from services.worker.rows import MAX_LOGS
 from services.worker.rows import rows_of as piece_of
-from tests.builders import REQUEST_ID, TIMESTAMP, an_event, chat_response
-from tests.logged_calls import CHAT, a_log
-from tests.plain_http import TRUSTS_NOBODY
-from tests.price_rows import known
-from tests.proxy_rig import SECRET, Rig, key_id_of, rig
-from tests.querying import Client
-from tests.warehouses import rows_of
-from tests.working import work_through
+from tests.builders.logged_calls import CHAT, a_log
+from tests.builders.price_rows import known
+from tests.builders.records import REQUEST_ID, TIMESTAMP, an_event, chat_response
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.proxy_rig import SECRET, Rig, key_id_of, rig
+from tests.servers.querying import Client
+from tests.servers.warehouses import rows_of
+from tests.support.working import work_through
 
 FORGED = CHAT | {"usage": CHAT["usage"] | {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}}
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from services.simulator.server import SimulatedProvider
-from tests.command_line import farebox
 from tests.conftest import unavailable
 from tests.contracts.test_accounting_stops import Up
-from tests.plain_http import TRUSTS_NOBODY
-from tests.processes import Process, children_of
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.processes import Process, children_of
+from tests.support.command_line import farebox
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -27,10 +27,10 @@ from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry.metrics import Metrics
-from tests.builders import ORGANIZATION, REQUEST_ID, TIMESTAMP
-from tests.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, a_log, as_events, as_lines
-from tests.plain_http import TRUSTS_NOBODY
-from tests.proxy_rig import SECRET, Rig, head, rig
+from tests.builders.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, a_log, as_events, as_lines
+from tests.builders.records import ORGANIZATION, REQUEST_ID, TIMESTAMP
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.proxy_rig import SECRET, Rig, head, rig
 
 pytestmark = pytest.mark.anyio
 

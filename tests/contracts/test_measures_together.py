@@ -10,7 +10,7 @@ from schemas.key import Permission
 from tests.contracts.test_amendments_api import work
 from tests.contracts.test_scores_api import score
 from tests.contracts.test_value_api import give
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 MEASURES = (
     *("cost_usd", "requests", "average_score.accuracy", "requests_with_score.accuracy", "scored_requests"),

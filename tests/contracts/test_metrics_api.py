@@ -10,8 +10,8 @@ import pytest
 from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.usage import UsageSource
-from tests.builders import TIMESTAMP
-from tests.querying import Client, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, leaf
 
 UNKNOWN: dict[str, Any] = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 NO_TOKENS = dict.fromkeys(("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens"), 0)

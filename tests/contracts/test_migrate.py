@@ -9,8 +9,8 @@ from pathlib import Path
 from services.stores.clickhouse.migrations import MIGRATIONS, read_migrations
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.state.api_keys import SqlKeyStore
-from tests.builders import a_record
-from tests.warehouses import ask, fresh_database, insert
+from tests.builders.records import a_record
+from tests.servers.warehouses import ask, fresh_database, insert
 
 ROOT = MIGRATIONS.parent
 NAMES = [migration.name for migration in read_migrations(MIGRATIONS)]

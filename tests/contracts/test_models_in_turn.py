@@ -15,9 +15,9 @@ from schemas.upstream import CredentialPolicy, NamedUpstream
 from services.domain.enrich import to_record
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import chat_response
-from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
-from tests.scripted_provider import ScriptedProvider, chunked, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
+from tests.servers.scripted_provider import ScriptedProvider, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

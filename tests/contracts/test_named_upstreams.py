@@ -15,10 +15,10 @@ from services.cli.app import app
 from services.domain.routing.upstream import new_upstream
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.upstreams import SqlUpstreams
-from tests.builders import chat_response
-from tests.proxy_rig import PROVIDER_KEY, SECRET, key_id_of, rig
-from tests.querying import QueryService
-from tests.scripted_provider import ScriptedProvider, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, key_id_of, rig
+from tests.servers.querying import QueryService
+from tests.servers.scripted_provider import ScriptedProvider, http_response
 
 EUROPE = NamedUpstream(
     name="europe",

@@ -9,8 +9,8 @@ from schemas.amendment import FEEDBACK, Amendment
 from schemas.errors import InvalidRequest
 from schemas.log_entry import decode_entry
 from services.domain.logging_api.feedback import Rating, parse_rating
-from tests.builders import ORGANIZATION, REQUEST_ID
-from tests.proxy_rig import SECRET, rig
+from tests.builders.records import ORGANIZATION, REQUEST_ID
+from tests.servers.proxy_rig import SECRET, rig
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ from services.stores.memory import MemoryLog, MemorySink
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
 from services.telemetry.metrics import Metrics
-from tests.builders import an_event, chat_response
-from tests.canary import OMIT, SAID, assert_nothing_kept, files_in, tell
-from tests.logs import InJournal, InKafka, close_all, take_count
-from tests.proxy_rig import SECRET, rig
+from tests.builders.records import an_event, chat_response
+from tests.servers.proxy_rig import SECRET, rig
+from tests.support.canary import OMIT, SAID, assert_nothing_kept, files_in, tell
+from tests.support.logs import InJournal, InKafka, close_all, take_count
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

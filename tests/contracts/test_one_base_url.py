@@ -22,10 +22,10 @@ from services.proxy.app import QUERIES
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.journal.source import JournalSource
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.logged_calls import CHAT, a_log
-from tests.plain_http import TRUSTS_NOBODY
-from tests.proxy_rig import SECRET, Rig, rig
-from tests.querying import Client, QueryService, query_service
+from tests.builders.logged_calls import CHAT, a_log
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.proxy_rig import SECRET, Rig, rig
+from tests.servers.querying import Client, QueryService, query_service
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from schemas.event import Outcome
 from schemas.key import Permission
 from schemas.price import CostState
 from tests.contracts.test_amendments_api import work
-from tests.querying import Client, QueryService, leaf
+from tests.servers.querying import Client, QueryService, leaf
 
 PUBLIC: Final = {"/healthz", "/readyz", "/v1/request/{request_id}/body"}  # the last one by a signed URL
 CHECKS: Final = [

@@ -14,7 +14,7 @@ from tests.contracts.test_query_csv import lines_of
 from tests.contracts.test_receipts_api import keep, receipt, sum_of
 from tests.contracts.test_reprice import data
 from tests.golden.cases import GOLDEN_CASES
-from tests.querying import LIST, Client, leaf
+from tests.servers.querying import LIST, Client, leaf
 from tests.unit.test_other_models import IMAGE, OWN, response
 
 TOGETHER = [case for case in GOLDEN_CASES if case.other_models]

@@ -25,14 +25,14 @@ from services.worker import otlp_export
 from services.worker.loop import Flush, run_worker
 from services.worker.otlp_export import OtlpExport
 from services.worker.span_queue import BATCH
-from tests.builders import an_event
+from tests.builders.price_rows import known
+from tests.builders.records import an_event
 from tests.contracts.test_dial import an_egress_proxy
 from tests.contracts.test_worker import InMemoryWarehouse
-from tests.price_rows import known
-from tests.processes import free_port
-from tests.proxy_rig import rig
-from tests.receivers import HttpReceiver, http_receiver
-from tests.scripted_provider import http_response
+from tests.servers.processes import free_port
+from tests.servers.proxy_rig import rig
+from tests.servers.receivers import HttpReceiver, http_receiver
+from tests.servers.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from services.stores.state.database import Database
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.outbox import add_notices
 from services.stores.state.tables import DELIVERY, NOTICE
-from tests.notices import a_notice
+from tests.builders.notices import a_notice
 
 
 @pytest.fixture

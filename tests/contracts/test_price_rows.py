@@ -15,7 +15,7 @@ from schemas.errors import StoreUnavailable
 from schemas.price import OperatorPrice, PriceTerms, Rate
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import LEAD, SqlPriceRows
-from tests.builders import ORGANIZATION, TIMESTAMP
+from tests.builders.records import ORGANIZATION, TIMESTAMP
 
 DAY = timedelta(days=1)
 TERMS = PriceTerms(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.key import Permission
-from tests.builders import TIMESTAMP
-from tests.querying import Client, QueryService
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, QueryService
 
 MODEL = "llama-3-70b"
 RATES = {"prompt_tokens": 0.6, "completion_tokens": 1.8}

@@ -16,7 +16,7 @@ from services.stores.journal.source import JournalSource
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.migrations.run import migrate_state
 from services.telemetry.metrics import Metrics
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 REPO = Path(__file__).parents[2]
 

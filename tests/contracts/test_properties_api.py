@@ -11,8 +11,8 @@ from schemas.key import Permission
 from schemas.price import CostState
 from services.stores.state.hidden_properties import SqlHiddenProperties
 from services.stores.state.migrations.run import migrate_state
-from tests.builders import TIMESTAMP
-from tests.querying import Client
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client
 
 UNKNOWN: dict[str, Any] = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 PERIOD = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"}

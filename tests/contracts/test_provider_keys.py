@@ -20,11 +20,11 @@ from services.domain.routing.sigv4 import signed_headers
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.upstreams import SqlUpstreams
-from tests.builders import chat_response
-from tests.proxy_rig import PROVIDER_KEY, Rig, rig
-from tests.proxy_rig import SECRET as OWN_SECRET
-from tests.querying import QueryService
-from tests.scripted_provider import ScriptedProvider, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import PROVIDER_KEY, Rig, rig
+from tests.servers.proxy_rig import SECRET as OWN_SECRET
+from tests.servers.querying import QueryService
+from tests.servers.scripted_provider import ScriptedProvider, http_response
 
 STORED = "sk-stored-canary-77"
 OWN = NamedUpstream(

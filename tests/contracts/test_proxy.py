@@ -10,9 +10,9 @@ import pytest
 from schemas.event import Outcome
 from schemas.key import Permission
 from services.stores.memory import ManualClock
-from tests.builders import TIMESTAMP
-from tests.proxy_rig import PROVIDER_KEY, SECRET, head, rig
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.builders.records import TIMESTAMP
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, head, rig
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

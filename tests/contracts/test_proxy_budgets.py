@@ -23,10 +23,10 @@ from services.stores.budgets.sqlite_counters import SqliteCounters
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.limits.memory_limits import MemoryLimits
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.budgets import KnownBudgets, a_budget, a_claim, a_reservation
-from tests.builders import chat_response
-from tests.proxy_rig import Rig, rig
-from tests.scripted_provider import Do, http_response
+from tests.builders.budgets import KnownBudgets, a_budget, a_claim, a_reservation
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import Rig, rig
+from tests.servers.scripted_provider import Do, http_response
 
 pytestmark = pytest.mark.anyio
 

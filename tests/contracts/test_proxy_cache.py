@@ -22,10 +22,10 @@ from services.ports.cache import ResponseCache
 from services.stores.cache.redis_cache import RedisCache
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import chat_response
-from tests.proxy_rig import SECRET, Rig, rig
-from tests.redis_server import RedisProcess
-from tests.scripted_provider import Do, ScriptedProvider, chunked, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import SECRET, Rig, rig
+from tests.servers.redis import RedisProcess
+from tests.servers.scripted_provider import Do, ScriptedProvider, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

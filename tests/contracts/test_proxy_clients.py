@@ -18,9 +18,9 @@ from schemas.key import Permission
 from schemas.log_entry import LogEntry
 from services.proxy.exchange import deadlines
 from services.proxy.http import connection as protocol
-from tests.builders import chat_response
-from tests.proxy_rig import SECRET, Rig, head, rig
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import SECRET, Rig, head, rig
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

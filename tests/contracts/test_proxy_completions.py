@@ -9,8 +9,8 @@ from schemas.price import CostState
 from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.proxy_rig import SECRET, rig
-from tests.scripted_provider import chunked
+from tests.servers.proxy_rig import SECRET, rig
+from tests.servers.scripted_provider import chunked
 
 pytestmark = pytest.mark.anyio
 

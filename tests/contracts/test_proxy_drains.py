@@ -15,9 +15,9 @@ from services.domain.enrich import to_record
 from services.proxy.exchange.drain import Drain
 from services.proxy.exchange.exchange import Exchange
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import chat_response
-from tests.proxy_rig import Rig, head, rig
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import Rig, head, rig
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

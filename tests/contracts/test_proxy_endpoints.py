@@ -8,7 +8,7 @@ import pytest
 from services.domain.logging_api.event import LOG_PATHS
 from services.health_page import serve_health
 from services.telemetry.metrics import Metrics
-from tests.proxy_rig import rig
+from tests.servers.proxy_rig import rig
 
 pytestmark = pytest.mark.anyio
 

@@ -15,9 +15,9 @@ from services.proxy.rate_limits import LimitStores
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.limits.memory_limits import MemoryLimits
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import chat_response
-from tests.proxy_rig import PROVIDER_KEY, Rig, head, rig
-from tests.scripted_provider import Do, ScriptedProvider, Step, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import PROVIDER_KEY, Rig, head, rig
+from tests.servers.scripted_provider import Do, ScriptedProvider, Step, http_response
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
 from tests.golden.cases import GOLDEN_CASES
-from tests.proxy_rig import SECRET, Rig, rig
-from tests.scripted_provider import chunked, http_response
+from tests.servers.proxy_rig import SECRET, Rig, rig
+from tests.servers.scripted_provider import chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,9 @@ from schemas.event import ExchangeEvent, Outcome
 from services.cli.doctor import compile_findings
 from services.cli.probes import Part, counting_part
 from services.domain.exchange.helicone_headers import KNOWN_HEADERS, Treatment, ignored_headers, nearest_known
-from tests.builders import chat_response
-from tests.proxy_rig import SECRET, Rig, head, rig
-from tests.scripted_provider import chunked, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import SECRET, Rig, head, rig
+from tests.servers.scripted_provider import chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

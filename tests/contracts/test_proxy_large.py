@@ -15,9 +15,9 @@ from services.domain.enrich import to_record
 from services.domain.exchange.capture import TAIL_BYTES
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.upstream.connection import WRITE_BUFFER_BYTES
-from tests.logged_calls import a_log, as_lines
-from tests.proxy_rig import rig
-from tests.scripted_provider import chunked, http_response
+from tests.builders.logged_calls import a_log, as_lines
+from tests.servers.proxy_rig import rig
+from tests.servers.scripted_provider import chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

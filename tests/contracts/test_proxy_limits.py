@@ -18,10 +18,10 @@ from services.proxy.rate_limits import LimitStores
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.limits.redis_limits import RedisLimits
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import chat_response
-from tests.proxy_rig import Rig, rig
-from tests.redis_server import RedisProcess
-from tests.scripted_provider import http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import Rig, rig
+from tests.servers.redis import RedisProcess
+from tests.servers.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 

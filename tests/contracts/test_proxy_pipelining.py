@@ -10,9 +10,9 @@ import pytest
 from schemas.event import Outcome
 from schemas.key import Permission
 from services.stores.upstream.pool import HELD_BYTES
-from tests.builders import ORGANIZATION
-from tests.proxy_rig import Rig, head, rig
-from tests.scripted_provider import Do, Step, http_response
+from tests.builders.records import ORGANIZATION
+from tests.servers.proxy_rig import Rig, head, rig
+from tests.servers.scripted_provider import Do, Step, http_response
 
 pytestmark = pytest.mark.anyio
 

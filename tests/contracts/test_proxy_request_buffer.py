@@ -8,8 +8,8 @@ import pytest
 
 from schemas.event import Outcome
 from services.stores.upstream.pool import HELD_BYTES
-from tests.proxy_rig import Rig, head, rig
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.servers.proxy_rig import Rig, head, rig
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.heavy_bodies import HEAVY_CHATS, HEAVY_LOGS, HEAVY_OMITTED
-from tests.plain_http import TRUSTS_NOBODY
-from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
+from tests.builders.heavy_bodies import HEAVY_CHATS, HEAVY_LOGS, HEAVY_OMITTED
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
 
 pytestmark = pytest.mark.anyio
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.event import Outcome
-from tests.proxy_rig import PROVIDER_KEY, rig
-from tests.scripted_provider import http_response
+from tests.servers.proxy_rig import PROVIDER_KEY, rig
+from tests.servers.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.domain.exchange.sse import ends_stream
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.proxy_rig import SECRET, Rig, head, rig
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.servers.proxy_rig import SECRET, Rig, head, rig
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

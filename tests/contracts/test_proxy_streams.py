@@ -18,8 +18,8 @@ from services.domain.exchange.usage_injection import UsageRemoval
 from services.proxy.exchange import usage_injection
 from services.simulator.server import SimulatedProvider
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, head, rig
-from tests.scripted_provider import Do, Step, chunked, http_response
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, Rig, head, rig
+from tests.servers.scripted_provider import Do, Step, chunked, http_response
 
 pytestmark = pytest.mark.anyio
 

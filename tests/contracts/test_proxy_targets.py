@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.event import Outcome
-from tests.builders import chat_response
-from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
-from tests.scripted_provider import Do, ScriptedProvider, http_response
+from tests.builders.records import chat_response
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
+from tests.servers.scripted_provider import Do, ScriptedProvider, http_response
 
 pytestmark = pytest.mark.anyio
 

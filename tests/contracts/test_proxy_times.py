@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.proxy_rig import head, rig
-from tests.scripted_provider import Do, http_response
+from tests.servers.proxy_rig import head, rig
+from tests.servers.scripted_provider import Do, http_response
 
 pytestmark = pytest.mark.anyio
 

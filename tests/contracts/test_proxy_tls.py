@@ -13,8 +13,8 @@ import pytest
 
 from schemas.event import Outcome
 from services.stores.upstream.dial import trusting_context
-from tests.proxy_rig import head, rig
-from tests.scripted_provider import ScriptedProvider, chunked, http_response
+from tests.servers.proxy_rig import head, rig
+from tests.servers.scripted_provider import ScriptedProvider, chunked, http_response
 
 pytestmark = [
     pytest.mark.anyio,

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.event import Outcome
 from tests.contracts.test_proxy_clients import statuses
-from tests.proxy_rig import head, rig
-from tests.scripted_provider import http_response
+from tests.servers.proxy_rig import head, rig
+from tests.servers.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from schemas.price import CostState
 from services.cli.app import app
 from services.sql.measures import MEASURES, Source
 from tests.contracts.test_query_csv import block_of, fetched, table_of
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 BERLIN = ZoneInfo("Europe/Berlin")
 END = datetime(2026, 11, 2, tzinfo=BERLIN)  # a Monday, a week after clocks were set

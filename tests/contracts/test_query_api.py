@@ -11,8 +11,8 @@ from schemas.event import Outcome
 from schemas.price import CostState
 from schemas.record import RequestBodies
 from schemas.usage import UsageSource
-from tests.builders import TIMESTAMP, a_record, some_bodies
-from tests.querying import LIST, Client, leaf
+from tests.builders.records import TIMESTAMP, a_record, some_bodies
+from tests.servers.querying import LIST, Client, leaf
 
 HELICONE_FIELDS = [
     "response_id",

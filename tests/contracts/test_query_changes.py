@@ -9,7 +9,7 @@ import pytest
 
 from schemas.event import Outcome
 from schemas.price import CostState, Price, Rate
-from tests.querying import Client
+from tests.servers.querying import Client
 
 PERIODS: dict[str, Any] = {"timeFilter": {"start": "2026-11-01", "end": "2026-12-01"}}
 BY_FEATURE: dict[str, Any] = {"by": [{"property": "Feature"}]}

@@ -13,7 +13,7 @@ from schemas.tables import REQUEST_RESPONSE
 from services.sql.measures import ADDED_UP, MEASURES, ZERO_OF_NOTHING
 from services.sql.sort import groupable_columns
 from tests.contracts.test_query_csv import fetched
-from tests.querying import Client
+from tests.servers.querying import Client
 
 UNKNOWN: dict[str, Any] = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 NOVEMBER = {"start": "2026-11-01T00:00:00+01:00", "end": "2026-12-01T00:00:00+01:00"}

@@ -15,7 +15,7 @@ import pytest
 from schemas.key import Permission
 from services.query.http import connection as connections
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.querying import LIST, Client, QueryService, query_service
+from tests.servers.querying import LIST, Client, QueryService, query_service
 
 
 @pytest.fixture

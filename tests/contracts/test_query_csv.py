@@ -15,7 +15,7 @@ from schemas.price import CostState
 from services.query.http.csv import cell
 from services.sql.measures import ADDED_UP
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.querying import LIST, Client, leaf
+from tests.servers.querying import LIST, Client, leaf
 
 BLOCK_LINES = 12
 REPORT = {"measures": ["requests"], "timeFilter": {"start": "2026-01-01T00:00:00Z"}}

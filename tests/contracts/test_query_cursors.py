@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from schemas.record import RequestRecord
 from services.domain.cursor import Cursor, digest_of, encode_cursor
-from tests.builders import TIMESTAMP, a_record
-from tests.examples import examples
-from tests.querying import LIST, Client, QueryService, leaf
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.querying import LIST, Client, QueryService, leaf
+from tests.support.examples import examples
 
 
 def asked(client: Client, **body: object) -> dict[str, Any]:

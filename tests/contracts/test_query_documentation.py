@@ -10,7 +10,7 @@ import pytest
 
 from schemas.key import Permission
 from schemas.statement import Statement
-from tests.querying import LIST, AwayWarehouse, Client, query_service
+from tests.servers.querying import LIST, AwayWarehouse, Client, query_service
 
 EVERYTHING = {"filter": "all"}
 NOBODY = "01932c07-2a00-7000-8000-000000000009"

@@ -16,8 +16,8 @@ from schemas.query_limits import QueryLimits
 from schemas.statement import Statement
 from services.query.fair_warehouse import FairWarehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.querying import LIST, AwayWarehouse, query_service
-from tests.warehouses import ask, insert, many
+from tests.servers.querying import LIST, AwayWarehouse, query_service
+from tests.servers.warehouses import ask, insert, many
 
 ENDLESS = "SELECT countIf(MD5(toString(number)) = '') AS n FROM numbers(900000000)"
 LIMITED = {

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 
 from services.telemetry.metrics import QUERY_METRICS
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 HOSTS = {  # Host -> whether metrics are shown under it
     "127.0.0.1": True,

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.key import Permission
 from schemas.statement import Statement
-from tests.builders import a_record
-from tests.querying import LIST, Client, leaf
+from tests.builders.records import a_record
+from tests.servers.querying import LIST, Client, leaf
 
 SPEND: dict[str, Any] = {"measures": ["cost_usd"], "timeFilter": {"start": "2026-01-01"}}
 PATHS: dict[str, dict[str, Any]] = {

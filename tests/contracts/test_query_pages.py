@@ -17,7 +17,7 @@ import pytest
 from schemas.errors import Busy, StoreUnavailable, Unavailable
 from schemas.price import CostState
 from schemas.statement import Statement
-from tests.querying import LIST, Client, leaf
+from tests.servers.querying import LIST, Client, leaf
 
 ROWS = 25
 

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.key import Permission
 from services.stores.factory import open_keys
-from tests.processes import Process, free_port
-from tests.querying import LIST
+from tests.servers.processes import Process, free_port
+from tests.servers.querying import LIST
 
 GRACE_S = 1
 SERVE = f"""

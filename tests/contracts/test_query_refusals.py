@@ -10,7 +10,7 @@ import pytest
 
 from schemas.key import Permission
 from services.query.requests.bodies import MAX_BODIES_BYTES
-from tests.querying import LIST, AwayWarehouse, Client, leaf, query_service
+from tests.servers.querying import LIST, AwayWarehouse, Client, leaf, query_service
 
 GROUPED_BY_NOTHING: list[object] = ["user_id", None, [], {}, {"colour": "red"}]
 SINCE = {"since": "7d"}

@@ -9,8 +9,8 @@ from schemas.price import CostState
 from schemas.usage import COUNTS, UsageSource
 from services.sql.measures import COVERAGE, MEASURES
 from services.sql.sort import groupable_columns
-from tests.builders import TIMESTAMP
-from tests.querying import Client, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, leaf
 
 
 def test_a_report_has_groups_a_total_and_its_coverage(client: Client) -> None:

@@ -18,8 +18,8 @@ from services.query.fair_warehouse import FairWarehouse
 from services.query.http.json_body import MAX_BODY_BYTES, MAX_OF_ONE_BYTES, BodySpace, parse_body
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import ManualClock
-from tests.builders import TIMESTAMP
-from tests.querying import LIST, AwayWarehouse, QueryService
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import LIST, AwayWarehouse, QueryService
 
 HUGE = {
     "fields": b'{"filter": "all"' + b"".join(b',"%x":0' % number for number in range(600_000)) + b"}",

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import pytest
 
 from schemas.key import Permission
-from tests.builders import TIMESTAMP
-from tests.querying import LIST, Client, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import LIST, Client, leaf
 
 BERLIN = {"timeZone": "Europe/Berlin"}
 START, END = datetime(2026, 9, 30, 22, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)  # of October in Berlin

@@ -22,9 +22,9 @@ from services.query.readiness import Readiness
 from services.sql.prices import compile_prices
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.memory import ManualClock
-from tests.builders import TIMESTAMP, an_event
+from tests.builders.records import TIMESTAMP, an_event
 from tests.contracts.test_query_connections import connected, post, read_all
-from tests.querying import LIST, AwayWarehouse, QueryService, query_service
+from tests.servers.querying import LIST, AwayWarehouse, QueryService, query_service
 
 MAX_CONNECTIONS = 20
 

@@ -10,7 +10,7 @@ from schemas.event import Outcome
 from schemas.key import Permission
 from services.query.metrics.figures import FIGURES
 from services.query.metrics.over_time import SERIES
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-04T00:00:00Z"}
 MILLISECONDS = {"startTimeUnixMs": 0, "endTimeUnixMs": 1_900_000_000_000}

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.event import Outcome
 from tests.contracts.test_read_isolation import IN_TIME, MILLISECONDS, NAMES, PERIOD, QUESTIONS, RANGE, SESSIONS
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 CHANGES = {"timeFilter": RANGE, "by": [{"column": "model"}], "filter": "all"}
 UNSEALED = {"/v1/property/hidden/query", "/v1/value/query", "/v1/value/given"}  # what does not come through the log

@@ -24,13 +24,13 @@ from services.proxy.http.connection import TURNS_S
 from services.proxy.http.dispatcher import Dispatcher
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.budgets import a_budget, a_reservation
-from tests.builders import ORGANIZATION
+from tests.builders.budgets import a_budget, a_reservation
+from tests.builders.records import ORGANIZATION
 from tests.contracts.test_proxy_budgets import USD, budgeted, now_claim
-from tests.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
-from tests.realtime_provider import COST_USD, TRANSCRIPTION_USAGE, RealtimeProvider
-from tests.warehouses import rows_of
-from tests.working import work_through
+from tests.servers.proxy_rig import PROVIDER_KEY, SECRET, Rig, rig
+from tests.servers.realtime_provider import COST_USD, TRANSCRIPTION_USAGE, RealtimeProvider
+from tests.servers.warehouses import rows_of
+from tests.support.working import work_through
 
 pytestmark = pytest.mark.anyio
 

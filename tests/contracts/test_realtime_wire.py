@@ -10,9 +10,9 @@ import pytest
 
 from schemas.event import Outcome
 from tests.contracts.test_proxy_clients import statuses
-from tests.proxy_rig import Rig, head, rig
-from tests.realtime_provider import SWITCHED, USAGE, Serve, any_provider, event, response
-from tests.web_socket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from tests.servers.proxy_rig import Rig, head, rig
+from tests.servers.realtime_provider import SWITCHED, USAGE, Serve, any_provider, event, response
+from tests.servers.web_socket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 pytestmark = pytest.mark.anyio
 

@@ -13,9 +13,9 @@ from schemas.price import Price, Rate
 from services.domain.enrich import recorded_at_of, to_record
 from services.domain.pricing.price_book import PriceBookHistory, RecordingPriceBook
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, an_operator_price, chat_response
-from tests.exchanges import some_exchanges
-from tests.querying import Client, QueryService
+from tests.builders.exchanges import some_exchanges
+from tests.builders.records import an_event, an_operator_price, chat_response
+from tests.servers.querying import Client, QueryService
 
 BOOKS = PriceBookHistory(ShippedPrices())
 ORIGINAL = "01932c07-2a00-7000-8000-00000000000f"

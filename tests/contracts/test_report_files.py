@@ -9,7 +9,7 @@ from typing import Any
 from pyarrow import parquet
 
 from schemas.price import CostState
-from tests.querying import Client
+from tests.servers.querying import Client
 
 UNKNOWN = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 

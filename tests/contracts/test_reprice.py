@@ -14,8 +14,8 @@ from schemas.reprice import Criteria
 from schemas.unpriced import Cause
 from schemas.usage import UsageSource
 from services.stores.state.reprices import LEASE_FOR
-from tests.builders import TIMESTAMP
-from tests.querying import Client
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client
 
 UNKNOWN = {"model": "acme-7b", "cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}
 ALL = {"model": "*", "since": "2026-10-01T00:00:00Z"}

@@ -20,8 +20,8 @@ from services.sql.measures import MEASURES
 from services.sql.nodes import Report
 from services.sql.reprices import criteria_filter
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.repricing import LATER, Operator
-from tests.warehouses import insert, many
+from tests.servers.warehouses import insert, many
+from tests.support.repricing import LATER, Operator
 
 ROWS = 400
 ALL = Criteria(model="*", provider="", since=LATER - timedelta(days=4000), until=LATER + timedelta(days=4000))

@@ -12,7 +12,7 @@ from schemas.errors import Conflict, StoreUnavailable
 from schemas.reprice import Criteria, DayDifference, Difference, Reprice, RepriceResult, RepriceState
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.reprices import LEASE_FOR, SqlReprices
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 CRITERIA = Criteria(model="gpt-4o*", provider="OPENAI", since=TIMESTAMP - timedelta(days=7), until=TIMESTAMP)
 DIFFERENCE = Difference(

@@ -13,7 +13,7 @@ from services.ports.cache import ResponseCache
 from services.stores.cache.redis_cache import RedisCache
 from services.stores.cache.sqlite_cache import SqliteCache
 from services.stores.factory import open_response_cache
-from tests.redis_server import RedisProcess
+from tests.servers.redis import RedisProcess
 
 pytestmark = pytest.mark.anyio
 

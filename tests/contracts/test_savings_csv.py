@@ -14,7 +14,7 @@ import pytest
 from schemas.usage import Usage
 from services.domain.pricing.charge import charge
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.querying import Client
+from tests.servers.querying import Client
 
 AT = datetime(2026, 11, 10, tzinfo=UTC)
 PERIOD: dict[str, Any] = {"timeFilter": {"start": "2026-11-01", "end": "2026-12-01"}}

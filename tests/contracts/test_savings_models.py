@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.contracts import test_savings_prompt_cache as prompt_cache
 from tests.contracts import test_savings_what_if as what_if
-from tests.querying import Client
+from tests.servers.querying import Client
 
 OTHERS = json.dumps([{"model": "other", "usage": {"prompt_tokens": 9}, "cost_usd": 0.001, "cost_state": "priced"}])
 SEVERAL: dict[str, Any] = {"other_models": OTHERS}

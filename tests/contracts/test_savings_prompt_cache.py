@@ -10,7 +10,7 @@ import pytest
 from schemas.event import Outcome
 from schemas.price import Price, Rate
 from schemas.usage import UsageSource
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD: dict[str, Any] = {"timeFilter": {"start": "2026-11-01", "end": "2026-11-02"}}

@@ -13,8 +13,8 @@ import pytest
 
 from schemas.event import Outcome
 from schemas.price import CostState
-from tests.builders import a_record
-from tests.querying import Client, QueryService
+from tests.builders.records import a_record
+from tests.servers.querying import Client, QueryService
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD: dict[str, Any] = {"timeFilter": {"start": "2026-11-01", "end": "2026-12-01"}}

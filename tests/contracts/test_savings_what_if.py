@@ -11,7 +11,7 @@ from schemas.price import CostState
 from schemas.usage import Usage, UsageSource
 from services.domain.pricing.charge import charge
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.querying import Client, QueryService
+from tests.servers.querying import Client, QueryService
 
 PERIOD: dict[str, Any] = {"timeFilter": {"start": "2026-11-01", "end": "2026-12-01"}}
 AT = datetime(2026, 11, 10, tzinfo=UTC)

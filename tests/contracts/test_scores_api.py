@@ -8,9 +8,9 @@ import pytest
 
 from schemas.amendment import FEEDBACK, MAX_NAME, MAX_NAMES
 from schemas.key import Permission
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 from tests.contracts.test_amendments_api import put, work
-from tests.querying import Client, QueryService, leaf
+from tests.servers.querying import Client, QueryService, leaf
 
 OVER_TIME = "/v1/dashboard/scores/query"
 PERIOD = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-04T00:00:00Z"}

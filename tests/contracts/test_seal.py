@@ -22,8 +22,8 @@ from services.stores.memory import ManualClock
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.progress import SqlProgress
 from services.telemetry.metrics import Metrics
-from tests.builders import TIMESTAMP, an_event
-from tests.logs import InJournal, InKafka, close_all, events, publish_all, take_count
+from tests.builders.records import TIMESTAMP, an_event
+from tests.support.logs import InJournal, InKafka, close_all, events, publish_all, take_count
 
 pytestmark = pytest.mark.anyio
 

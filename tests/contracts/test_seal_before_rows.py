@@ -15,7 +15,7 @@ from services.query import seals
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.journal.positions import JournalPositions
 from tests.contracts.test_read_seals import SEALED
-from tests.querying import LIST, Client, query_service
+from tests.servers.querying import LIST, Client, query_service
 
 PERIOD = {"timeFilter": {"start": "2026-01-01T00:00:00Z"}}
 GROUPED = {"measures": ["cost_usd"], "by": [{"column": "model"}]} | PERIOD

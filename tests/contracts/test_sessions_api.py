@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.price import CostState
-from tests.builders import TIMESTAMP
-from tests.querying import Client, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, leaf
 
 UNKNOWN: dict[str, Any] = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL}
 MS = int(TIMESTAMP.timestamp() * 1000)

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.price import CostState
 from schemas.usage import CACHE_READ, CACHE_WRITE, COMPLETION, COUNTS, PROMPT, TOTAL, USAGE_CLASSES, UsageSource
 from tests.contracts.test_query_csv import lines_of
-from tests.querying import LIST, Client, leaf
+from tests.servers.querying import LIST, Client, leaf
 
 USED = {name: 10 ** (position // 5) * (position % 5 + 1) for position, name in enumerate(USAGE_CLASSES)}
 UNPRICED = {"cost_usd": None, "cost_state": CostState.UNKNOWN_MODEL, "price_id": ""}

@@ -21,8 +21,8 @@ from schemas.value import ValueEntry
 from services.sql.amendments import STORED
 from services.stores.clickhouse.migrations import MIGRATIONS, migrate_warehouse, read_migrations
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
-from tests.warehouses import ask, fresh_database, insert, spellings_of, total_of
+from tests.builders.records import a_record
+from tests.servers.warehouses import ask, fresh_database, insert, spellings_of, total_of
 
 NAMES = [migration.name for migration in read_migrations(MIGRATIONS)]
 

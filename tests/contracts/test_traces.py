@@ -21,7 +21,7 @@ from services.domain.logging_api.otlp.export import OTLP_PATHS
 from services.proxy.log_intake import MAX_BYTES
 from services.simulator.server import SimulatedProvider
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.proxy_rig import SECRET, Rig, rig
+from tests.servers.proxy_rig import SECRET, Rig, rig
 from tests.unit.test_otlp import OLD, a_span, as_document, exported
 
 pytestmark = pytest.mark.anyio

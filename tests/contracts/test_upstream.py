@@ -16,7 +16,7 @@ from services.domain.routing.address import is_reachable
 from services.ports.upstream import UNKNOWN_LENGTH, Headers
 from services.stores.upstream.dial import Dialer, trusting_context
 from services.stores.upstream.pool import Call, UpstreamPool
-from tests.scripted_provider import http_response
+from tests.servers.scripted_provider import http_response
 
 pytestmark = pytest.mark.anyio
 

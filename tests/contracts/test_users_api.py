@@ -8,8 +8,8 @@ import pytest
 
 from schemas.price import CostState
 from schemas.usage import UsageSource
-from tests.builders import TIMESTAMP
-from tests.querying import Client, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, leaf
 
 METRICS = "/v1/user/metrics/query"
 OVERVIEW = "/v1/user/metrics-overview/query"

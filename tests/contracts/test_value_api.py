@@ -9,8 +9,8 @@ import pytest
 
 from schemas.key import Permission
 from schemas.price import CostState
-from tests.builders import TIMESTAMP
-from tests.querying import Client, QueryService, leaf
+from tests.builders.records import TIMESTAMP
+from tests.servers.querying import Client, QueryService, leaf
 
 NOVEMBER = {"start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"}
 OCTOBER = {"start": "2026-10-01T00:00:00Z", "end": "2026-11-01T00:00:00Z"}

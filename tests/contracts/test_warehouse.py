@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP, a_record, some_bodies
-from tests.warehouses import EXAMPLES, LARGEST_USD, ask, insert, ledger, many, rows_of, total_of
+from tests.builders.records import TIMESTAMP, a_record, some_bodies
+from tests.servers.warehouses import EXAMPLES, LARGEST_USD, ask, insert, ledger, many, rows_of, total_of
 
 
 def test_what_was_inserted_is_read_back_as_it_was(warehouse: ClickHouseWarehouse, organization_id: str) -> None:

@@ -12,10 +12,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from schemas.errors import InvalidSetting, StoreUnavailable, UnstorableRecord
 from schemas.statement import Statement
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
-from tests.clickhouse_server import NoServer, free_port, library, running
+from tests.builders.records import a_record
 from tests.conftest import unavailable
-from tests.warehouses import LARGEST_USD, ask, insert, ledger, many, migrated, total_of
+from tests.servers.clickhouse import NoServer, free_port, library, running
+from tests.servers.warehouses import LARGEST_USD, ask, insert, ledger, many, migrated, total_of
 
 
 def test_queries_run_beside_each_other_and_beside_inserts(warehouse: ClickHouseWarehouse, organization_id: str) -> None:

@@ -24,11 +24,11 @@ from services.stores.state.releases import SqlPricingReleases
 from services.worker.prices import PriceCache
 from services.worker.rows import Row
 from services.worker.skip_existing import KEYS_PER_QUERY, rows_to_insert
-from tests.builders import TIMESTAMP, a_record, an_event, an_operator_price, chat_response, some_bodies
-from tests.exchanges import some_exchanges
-from tests.price_rows import Rows, known
-from tests.warehouses import EXAMPLES, insert, ledger, many, rows_of, spellings_of, total_of
-from tests.working import work_through
+from tests.builders.exchanges import some_exchanges
+from tests.builders.price_rows import Rows, known
+from tests.builders.records import TIMESTAMP, a_record, an_event, an_operator_price, chat_response, some_bodies
+from tests.servers.warehouses import EXAMPLES, insert, ledger, many, rows_of, spellings_of, total_of
+from tests.support.working import work_through
 
 YESTERDAY, TOMORROW = TIMESTAMP - timedelta(days=1), TIMESTAMP + timedelta(days=1)
 

@@ -26,10 +26,10 @@ from services.stores.state.migrations.run import migrate_state
 from services.telemetry.metrics import Metrics
 from services.worker import loop, rows
 from services.worker.loop import Flush, TooManyDeadLetters, run_worker
-from tests.builders import an_event
-from tests.logs import events, request_id
-from tests.price_rows import known
-from tests.processes import Process, free_port
+from tests.builders.price_rows import known
+from tests.builders.records import an_event
+from tests.servers.processes import Process, free_port
+from tests.support.logs import events, request_id
 
 pytestmark = pytest.mark.anyio
 
@@ -389,7 +389,7 @@ async def test_the_worker_reports_how_it_is(request_line: bytes, status: bytes, 
 # A process can open one folder of the embedded engine, and this one may have: so others look.
 COUNT_ROWS = """
 import sys
-from tests.warehouses import migrated, total_of
+from tests.servers.warehouses import migrated, total_of
 with migrated(sys.argv[1]) as warehouse:
     print("rows:", total_of(warehouse, "org-1")[0])
 """

@@ -22,10 +22,10 @@ from services.telemetry.metrics import Metrics
 from services.worker import loop
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import PriceCache
-from tests.builders import ORGANIZATION, TIMESTAMP, an_event, an_operator_price, chat_response
+from tests.builders.price_rows import OtherReleases, Rows, known
+from tests.builders.records import ORGANIZATION, TIMESTAMP, an_event, an_operator_price, chat_response
 from tests.contracts.test_worker import InMemoryWarehouse
-from tests.logs import request_id
-from tests.price_rows import OtherReleases, Rows, known
+from tests.support.logs import request_id
 
 pytestmark = pytest.mark.anyio
 

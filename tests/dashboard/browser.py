@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "services/dashboard/dist"

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from tests.builders.logged_calls import CHAT, a_log
 from tests.dashboard.browser import Demo
-from tests.logged_calls import CHAT, a_log
 
 # A chequered square of 48 pixels.
 PNG = (

@@ -82,7 +82,7 @@ def test_an_alert_says_why_it_is_silent_and_what_was_told_of_another(page: Page,
     page.screenshot(path=OUTPUT / "alert.png", full_page=True)
     assert not serious_faults(page)
     page.get_by_role("button", name="Show as a table").click()
-    expect(page.locator("[data-table=told] tbody tr")).to_have_count(len(tried["events"]))
+    expect(page.locator("[data-table=notices] tbody tr")).to_have_count(len(tried["events"]))
     page.get_by_role("button", name="Show the last day").click()
     assert "past=day" in page.url
     expect(page.locator("[data-table=evaluations] tbody tr").first).to_contain_text("$")

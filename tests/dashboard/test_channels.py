@@ -14,7 +14,7 @@ from tests.dashboard.browser import OUTPUT, Demo, sign_in
 from tests.dashboard.looks import looks_right
 from tests.dashboard.pages import serious_faults
 from tests.dashboard.readers import ask, reader_of
-from tests.receivers import http_receiver
+from tests.servers.receivers import http_receiver
 
 SIGNING = re.compile(r"whsec_[A-Za-z0-9+/=]{44}")
 

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.dashboard.browser import CHROMIUM, DIST, OUTPUT, Demo, context, drawn, sign_in
 from tests.dashboard.looks import looks_right
-from tests.processes import Process, free_port
-from tests.simulated import simulated_provider
+from tests.servers.processes import Process, free_port
+from tests.servers.simulated import simulated_provider
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or not (DIST / "index.html").exists(), reason="no chromium, or the dashboard is not built"

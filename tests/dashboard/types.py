@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.dashboard.browser import ROOT
-from tests.openapi import documentation
+from tests.support.openapi import documentation
 
 DASHBOARD = ROOT / "services/dashboard"
 TYPES = DASHBOARD / "src/api/schema.d.ts"

@@ -21,7 +21,7 @@ from schemas.event import ExchangeEvent
 from schemas.price import Price, PriceBook, Rate
 from schemas.usage import Usage, UsageSource
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 FOLDER = Path(__file__).parent / "providers"
 

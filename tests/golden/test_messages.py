@@ -28,8 +28,8 @@ from services.domain.messages.slack import slack_payload
 from services.domain.messages.teams import teams_payload
 from services.domain.messages.text import text_of
 from services.domain.messages.webhook import encoded, webhook_payload
-from tests.builders import TIMESTAMP
-from tests.notices import a_notice
+from tests.builders.notices import a_notice
+from tests.builders.records import TIMESTAMP
 
 FOLDER: Final = Path(__file__).parent / "messages"
 PUBLIC_URL: Final = "https://farebox.example.com/"

@@ -26,7 +26,7 @@ from services.stores.journal.file import unpack_segment
 from services.stores.state.migrations.run import migrate_state
 from tests.journeys.load import Load
 from tests.journeys.story import Story
-from tests.processes import Process, children_of, free_port
+from tests.servers.processes import Process, children_of, free_port
 
 CONNECTIONS = 8
 PAUSE_S = 0.002  # of a connection between two calls

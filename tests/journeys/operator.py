@@ -22,7 +22,7 @@ from schemas.event import DeadLetter, RequestTags, encode_event
 from services.cli.app import app
 from services.stores.factory import open_event_source
 from services.telemetry.metrics import Metrics
-from tests.builders import an_event
+from tests.builders.records import an_event
 from tests.journeys.story import PROVIDER_KEY, Story
 
 MODEL = "a-model-of-this-journey"  # so that no price of it touches what the load must cost

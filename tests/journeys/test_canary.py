@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.canary import OMIT, assert_nothing_kept, eventually, files_in, tell
-from tests.plain_http import TRUSTS_NOBODY
-from tests.processes import Process, free_port
-from tests.scripted_provider import ScriptedProvider
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.processes import Process, free_port
+from tests.servers.scripted_provider import ScriptedProvider
+from tests.support.canary import OMIT, assert_nothing_kept, eventually, files_in, tell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -27,7 +27,7 @@ STATES = {
 }
 READ_TABLES = """
     import sys
-    from tests.warehouses import ask, migrated
+    from tests.servers.warehouses import ask, migrated
 
     with migrated(sys.argv[1]) as warehouse:
         for table in ask(warehouse, "SELECT name FROM system.tables WHERE database = 'farebox'"):

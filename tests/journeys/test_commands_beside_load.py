@@ -15,8 +15,8 @@ import pytest
 from tests.journeys.load import Load
 from tests.journeys.operator import EMBEDDED_ONLY, EVERYWHERE, Operator, every_command
 from tests.journeys.story import Story
-from tests.processes import Process, free_port
-from tests.simulated import simulated_provider
+from tests.servers.processes import Process, free_port
+from tests.servers.simulated import simulated_provider
 
 REQUESTS = 1_000_000  # more than there is time for
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 
 from tests.journeys import free_tier, receipts, walkthrough
 from tests.journeys.story import Story
-from tests.processes import Process, free_port
-from tests.simulated import simulated_provider
+from tests.servers.processes import Process, free_port
+from tests.servers.simulated import simulated_provider
 
 
 @pytest.fixture(scope="module")

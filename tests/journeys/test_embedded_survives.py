@@ -15,11 +15,11 @@ import pytest
 
 from services.simulator.server import SimulatedProvider
 from services.stores.journal.source import JournalSource
+from tests.builders.logged_calls import CHAT, a_log
 from tests.journeys.kills import START_S, Victim
-from tests.logged_calls import CHAT, a_log
-from tests.plain_http import TRUSTS_NOBODY
-from tests.processes import Process, children_of
-from tests.simulated import simulated_provider
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.processes import Process, children_of
+from tests.servers.simulated import simulated_provider
 
 pytestmark = pytest.mark.timeout(600)
 

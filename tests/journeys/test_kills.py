@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.kills import kill_proxies
-from tests.simulated import simulated_provider
+from tests.servers.simulated import simulated_provider
 
 
 @pytest.fixture(scope="module")

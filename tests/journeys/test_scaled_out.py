@@ -14,8 +14,8 @@ from tests.journeys.load import Load
 from tests.journeys.operator import EVERYWHERE, Operator
 from tests.journeys.story import Story
 from tests.journeys.test_commands_beside_load import assert_nothing_lost, loaded, type_all
-from tests.processes import Process, free_port
-from tests.simulated import simulated_provider
+from tests.servers.processes import Process, free_port
+from tests.servers.simulated import simulated_provider
 
 REQUESTS = 3_000
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.journeys.sdks.provider import TEXT, Provider, settings
 from tests.journeys.story import Story
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
 
 pytestmark = pytest.mark.timeout(600)  # importing the SDKs alone takes half a minute of a core
 

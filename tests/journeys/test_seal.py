@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.command_line import farebox
 from tests.journeys.story import Story
 from tests.journeys.test_scaled_out import Fleet, new_key
-from tests.plain_http import TRUSTS_NOBODY
-from tests.simulated import simulated_provider
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.simulated import simulated_provider
+from tests.support.command_line import farebox
 
 LIST = "/v1/request/query-clickhouse"
 CALLS = 60

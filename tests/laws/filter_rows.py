@@ -18,7 +18,7 @@ from schemas.record import RequestBodies, RequestRecord
 from schemas.tables import ATTRIBUTION, OPERATORS, REQUEST_RESPONSE, Kind
 from schemas.usage import Usage, UsageSource
 from services.domain.pricing.other_models import encode_parts
-from tests.builders import TIMESTAMP, a_record, some_bodies
+from tests.builders.records import TIMESTAMP, a_record, some_bodies
 
 ORGANIZATION = f"org-{uuid.UUID(int=7)}-filters"
 STRANGER = f"{ORGANIZATION}-stranger"

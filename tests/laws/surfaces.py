@@ -10,8 +10,8 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from services.cli.app import app
-from tests.exporting import csv_rows, exported, json_rows
-from tests.querying import LIST, Client
+from tests.servers.querying import LIST, Client
+from tests.support.exporting import csv_rows, exported, json_rows
 
 Sum = tuple[Decimal, int]  # of known costs, and how many requests there are
 

@@ -15,7 +15,7 @@ from services.domain.alerts.turn import look_back, take_turn, with_notified_chan
 from services.domain.alerts.windows import closed_before, window_at
 from services.domain.messages.content import content_of
 from services.domain.messages.pagerduty import pagerduty_payload
-from tests.alerts import START, an_alert
+from tests.builders.alerts import START, an_alert
 
 GROUPS = 25  # more than are told of one by one
 HOUR = timedelta(hours=1)

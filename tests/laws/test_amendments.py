@@ -23,10 +23,10 @@ from services.ports.warehouse import AmendableWarehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from services.worker.amendments import keep_amendments
-from tests.builders import an_event, chat_response
-from tests.repricing import LATER, Operator
-from tests.warehouses import EXAMPLES, rows_of
-from tests.working import work_through
+from tests.builders.records import an_event, chat_response
+from tests.servers.warehouses import EXAMPLES, rows_of
+from tests.support.repricing import LATER, Operator
+from tests.support.working import work_through
 
 NAMES = ("Feature", "feature", "Tier", "Helicone-Session-Id", "Ünïcode")
 CREATED = LATER - timedelta(hours=2)

@@ -16,8 +16,8 @@ from services.domain.reports.anomalies.grain import Series, by_day, days_of, kno
 from services.domain.reports.anomalies.judge import NEW_NORMAL_DAYS, RunState, Sensitivity, judge
 from services.domain.reports.anomalies.seasons import BUCKETS, Season, seasons_of
 from services.domain.reports.calendar import midnight
-from tests.examples import examples
-from tests.traffic_series import BERLIN, NOISES, false_runs, lognormal, poisson, seasons, series, shape
+from tests.builders.traffic_series import BERLIN, NOISES, false_runs, lognormal, poisson, seasons, series, shape
+from tests.support.examples import examples
 
 ZONES = sorted(available_timezones() - {"localtime"})
 HOURS = seasons(9)

@@ -12,10 +12,10 @@ import pytest
 
 from schemas.record import RequestRecord
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
+from tests.builders.records import a_record
 from tests.contracts.test_query_anomalies import END, PERIOD, WEEKS, request, runaway
 from tests.laws.surfaces import responded
-from tests.querying import Client, QueryService, leaf, query_service
+from tests.servers.querying import Client, QueryService, leaf, query_service
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from services.sql.measures import MEASURES
 from services.sql.nodes import Everything
 from services.sql.sort import group_by_column, group_by_property
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP, a_record
-from tests.warehouses import insert
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.warehouses import insert
 
 USER, MODEL, FEATURE = group_by_column("user_id"), group_by_column("model"), group_by_property("Feature")
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

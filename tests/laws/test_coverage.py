@@ -16,8 +16,8 @@ from services.sql.compile import compile_report
 from services.sql.measures import MEASURES
 from services.sql.nodes import Everything, Report
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
-from tests.warehouses import EXAMPLES, insert, ledger
+from tests.builders.records import a_record
+from tests.servers.warehouses import EXAMPLES, insert, ledger
 
 FIGURES = ("cost_usd", "requests", "unpriced_requests", "priced_request_share", "priced_token_share")
 TOKENS = ("prompt_tokens", "prompt_cache_read_tokens", "completion_tokens")

@@ -44,10 +44,10 @@ from services.sql.nodes import (
 from services.sql.parse import parse_filter
 from services.sql.scope import searches_bodies
 from services.sql.sort import NEWEST_FIRST, OLDEST_FIRST, SORTS
-from tests.builders import TIMESTAMP
-from tests.examples import examples
+from tests.builders.records import TIMESTAMP
 from tests.laws.filter_rows import ORGANIZATION, ROWS, STRANGER, TIMESTAMPS, filters, kept_rows, leaf_conditions
 from tests.laws.plain_filters import VALUES, holds
+from tests.support.examples import examples
 
 
 class Asker:

@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from services.stores.journal.sink import JournalSink
 from services.stores.journal.source import JournalSource
 from services.telemetry.metrics import Metrics
-from tests.examples import examples
-from tests.logs import events, ids_of, journal_rows, publish_all
+from tests.support.examples import examples
+from tests.support.logs import events, ids_of, journal_rows, publish_all
 
 
 class JournalAgainstModel(RuleBasedStateMachine):

@@ -22,7 +22,7 @@ from services.domain.logging_api.payload import decode_payload_steps
 from services.settings.processes import ProxySettings
 from services.stores.shipped_prices.book import ShippedPrices
 from services.zstd import zstd
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 PRICES = ShippedPrices()
 SIZE_BYTES = 64 * 2**10

@@ -13,10 +13,10 @@ from schemas.event import ExchangeEvent, encode_event
 from schemas.versions import LOGGED_BELOW
 from services.domain.logging_api.replacement import replaced_of
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import an_event, chat_response
-from tests.repricing import LATER, Operator
-from tests.warehouses import EXAMPLES, rows_of
-from tests.working import work_through
+from tests.builders.records import an_event, chat_response
+from tests.servers.warehouses import EXAMPLES, rows_of
+from tests.support.repricing import LATER, Operator
+from tests.support.working import work_through
 
 
 def an_exchange(organization_id: str, minutes: int, *, key_id: str = "key-1", logged: bool = True) -> ExchangeEvent:

@@ -15,8 +15,8 @@ from services.domain.messages.amounts import shown
 from services.domain.messages.render import message_of
 from services.domain.messages.texts import one_line
 from services.domain.messages.webhook import encoded
-from tests.builders import TIMESTAMP
-from tests.notices import a_notice
+from tests.builders.notices import a_notice
+from tests.builders.records import TIMESTAMP
 
 HOSTILE = [
     "<script>alert(1)</script>",

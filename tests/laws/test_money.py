@@ -21,10 +21,10 @@ from services.domain.pricing.charge import charge, rates_for
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.shipped_prices.names import NAMES, seller_of
-from tests.builders import an_event, chat_response
-from tests.exchanges import some_exchanges
+from tests.builders.exchanges import some_exchanges
+from tests.builders.records import an_event, chat_response
 from tests.golden.cases import GOLDEN_CASES
-from tests.warehouses import insert, ledger, total_of
+from tests.servers.warehouses import insert, ledger, total_of
 
 EXACT = Context(prec=200)
 UNIT = Decimal("1e-12")

@@ -20,7 +20,7 @@ from services.domain.enrich import to_record
 from services.domain.exchange.capture import beginning_and_end
 from services.domain.omission import with_omission, without_bodies
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 from tests.golden.cases import GOLDEN_CASES, GoldenCase
 
 CANARY = "the canary sang"

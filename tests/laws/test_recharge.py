@@ -17,9 +17,9 @@ from services.domain.enrich import to_record
 from services.domain.pricing.price_book import LayeredPrices
 from services.domain.pricing.reprice import charge_again, correction_of
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import TIMESTAMP, an_event, chat_response
+from tests.builders.records import TIMESTAMP, an_event, chat_response
 from tests.laws.test_rows import events
-from tests.repricing import all_sorts
+from tests.support.repricing import all_sorts
 
 SHIPPED = ShippedPrices()
 

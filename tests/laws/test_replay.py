@@ -17,12 +17,12 @@ from services.domain.enrich import recorded_at_of
 from services.domain.pricing.price_book import effective_at
 from services.ports.warehouse import Warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP
-from tests.exchanges import some_exchanges
-from tests.price_rows import known
-from tests.repricing import SHIPPED, all_sorts
-from tests.warehouses import EXAMPLES, ask, rows_of, spellings_of, total_of
-from tests.working import work_through
+from tests.builders.exchanges import some_exchanges
+from tests.builders.price_rows import known
+from tests.builders.records import TIMESTAMP
+from tests.servers.warehouses import EXAMPLES, ask, rows_of, spellings_of, total_of
+from tests.support.repricing import SHIPPED, all_sorts
+from tests.support.working import work_through
 
 QUESTIONS = (
     "SELECT model, count() AS requests, sum(cost_usd) AS usd, countIf(cost_usd IS NULL) AS unpriced"

@@ -29,8 +29,8 @@ from services.query.reports.question import Question
 from services.query.reports.response import report_view
 from services.sql.nodes import Everything
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
-from tests.examples import examples
+from tests.builders.records import a_record
+from tests.support.examples import examples
 
 ORGANIZATION = f"org-{uuid.UUID(int=9)}-agree"
 STRANGER = f"{ORGANIZATION}-stranger"

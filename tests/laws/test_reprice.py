@@ -26,10 +26,10 @@ from services.ports.warehouse import AmendableWarehouse
 from services.repricing.runner import Repricing
 from services.sql.reprices import compile_charged_rows, criteria_filter
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP, a_record
-from tests.examples import examples
-from tests.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
-from tests.warehouses import EXAMPLES, ask, insert, ledger, total_of
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.warehouses import EXAMPLES, ask, insert, ledger, total_of
+from tests.support.examples import examples
+from tests.support.repricing import ALL, CHUNK_ROWS, LATER, SHIPPED, UNKNOWN, Operator, all_sorts
 
 COUNT = 5 * CHUNK_ROWS // 2
 FEW = settings(EXAMPLES, max_examples=examples(3))

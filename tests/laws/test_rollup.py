@@ -34,12 +34,12 @@ from services.sql.rollup.grains import GRAINS, MAX_GROUPS, folded
 from services.sql.sort import group_by_column, group_by_property
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.worker.rollup import compute_outdated
-from tests.builders import TIMESTAMP, a_record
-from tests.examples import examples
-from tests.repricing import CHUNK_ROWS, SHIPPED, UNKNOWN, all_sorts
-from tests.repricing import Operator as PriceOperator
-from tests.rolling import RollupFirst, both, rolled_up
-from tests.warehouses import EXAMPLES, ask, fresh_database, insert, migrated
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.warehouses import EXAMPLES, ask, fresh_database, insert, migrated
+from tests.support.examples import examples
+from tests.support.repricing import CHUNK_ROWS, SHIPPED, UNKNOWN, all_sorts
+from tests.support.repricing import Operator as PriceOperator
+from tests.support.rolling import RollupFirst, both, rolled_up
 
 START, END = TIMESTAMP - timedelta(days=36, minutes=17), TIMESTAMP + timedelta(hours=3)
 OF_ANY = tuple(measure for measure in MEASURES.values() if (found := folded(measure)) is not None and not found.columns)

@@ -16,10 +16,10 @@ from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
-from tests.examples import examples
+from tests.builders.records import an_event
 from tests.golden.cases import GOLDEN_CASES
-from tests.warehouses import insert, rows_of
+from tests.servers.warehouses import insert, rows_of
+from tests.support.examples import examples
 
 PRICES = ShippedPrices()
 

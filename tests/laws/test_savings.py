@@ -19,9 +19,9 @@ from schemas.usage import Usage
 from services.domain.pricing.charge import charge
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import TIMESTAMP, a_record
-from tests.examples import examples
-from tests.querying import Client, QueryService, query_service
+from tests.builders.records import TIMESTAMP, a_record
+from tests.servers.querying import Client, QueryService, query_service
+from tests.support.examples import examples
 
 RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
 PROVIDER, MODEL = "ANTHROPIC", "claude-haiku-4-5"

@@ -8,8 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from schemas.seal import Held, LogPosition, LogProgress, LogSnapshot, Member, MemberKind, SealState
 from services.domain.seal import SETTLE, Ends, published_until, seal_of
-from tests.builders import TIMESTAMP
-from tests.examples import examples
+from tests.builders.records import TIMESTAMP
+from tests.support.examples import examples
 
 PARTITIONS = 3
 WRITERS = 3

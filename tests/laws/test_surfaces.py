@@ -15,9 +15,8 @@ from schemas.key import Permission
 from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP, a_record
+from tests.builders.records import TIMESTAMP, a_record
 from tests.contracts.test_amendments_api import put, work
-from tests.examples import examples
 from tests.laws.surfaces import (
     RANGE,
     Sum,
@@ -33,8 +32,9 @@ from tests.laws.surfaces import (
     responded,
     scored,
 )
-from tests.querying import Client, QueryService, leaf, query_service
-from tests.rolling import RollupFirst, rolled_up
+from tests.servers.querying import Client, QueryService, leaf, query_service
+from tests.support.examples import examples
+from tests.support.rolling import RollupFirst, rolled_up
 
 SECONDS = {"startTimeUnixSeconds": 1_790_812_800, "endTimeUnixSeconds": 1_796_083_200}
 MILLISECONDS = {"startTimeUnixMs": 1_790_812_800_000, "endTimeUnixMs": 1_796_083_200_000}

@@ -22,8 +22,8 @@ from services.query.reports.response import report_view
 from services.query.reports.value_given import with_value
 from services.sql.nodes import Everything
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import a_record
-from tests.warehouses import EXAMPLES
+from tests.builders.records import a_record
+from tests.servers.warehouses import EXAMPLES
 
 # Five weeks in which clocks are set back in Europe and America, and half an hour on Lord Howe before it.
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from services.proxy.admission.unsupported_headers import UnsupportedHeadersGate
 from services.proxy.exchange.key_cache import AuthCallback, AuthResult
 from services.proxy.exchange.recorder import Request
 from services.telemetry.metrics import Metrics
-from tests.builders import ORGANIZATION, TIMESTAMP
+from tests.builders.records import ORGANIZATION, TIMESTAMP
 
 OWNER = KeyOwner(organization_id=ORGANIZATION, key_id="key-1")
 WRONG = Unauthenticated("wrong key")

@@ -11,7 +11,7 @@ from services.alerting.figures import Row, question_of
 from services.alerting.observe import forecast_observation
 from services.domain.alerts.machine import Observation
 from services.domain.alerts.windows import window_at
-from tests.alerts import START, a_rule
+from tests.builders.alerts import START, a_rule
 
 HOUR = timedelta(hours=1)
 

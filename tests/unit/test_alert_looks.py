@@ -15,7 +15,7 @@ from schemas.statement import Statement
 from services.domain.alerts.windows import Window
 from services.scheduler.looks import Looks
 from services.stores.memory import ManualClock
-from tests.alerts import START, an_alert
+from tests.builders.alerts import START, an_alert
 
 NOON = START + timedelta(hours=12)
 

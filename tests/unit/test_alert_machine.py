@@ -27,7 +27,7 @@ from services.domain.alerts.turn import MAX_GROUPS, MAX_SINGLE, SUMMARY_EVERY, l
 from services.domain.alerts.windows import Window, window_at
 from services.domain.messages.content import content_of
 from services.domain.messages.pagerduty import pagerduty_payload
-from tests.alerts import START, a_rule, an_alert, thresholds
+from tests.builders.alerts import START, a_rule, an_alert, thresholds
 
 MINUTE = timedelta(minutes=1)
 HOURLY = AlertWindow(rolling_s=3600)

@@ -8,7 +8,7 @@ from schemas.alert import AlertMetric, AlertWindow, CalendarUnit, GroupBy
 from schemas.notice import NoticeUnit
 from services.domain.alerts.rule import shown_value
 from services.query.alerts.rules import watches_same
-from tests.alerts import a_rule
+from tests.builders.alerts import a_rule
 
 ENVIRONMENT = {"Environment": {"equals": "production"}}
 PRODUCTION = {"request_response_rmt": {"properties": ENVIRONMENT}}

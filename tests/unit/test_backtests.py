@@ -9,7 +9,7 @@ import pytest
 
 from services.alerting.backtest import folded, step_between
 from services.domain.alerts.machine import Observation
-from tests.alerts import START, a_rule
+from tests.builders.alerts import START, a_rule
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from services.domain.pricing.price_book import LayeredPrices
 from services.domain.pricing.receipt import receipt_of
 from services.domain.pricing.reprice import charge_again
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import TIMESTAMP, an_event, an_operator_price
+from tests.builders.records import TIMESTAMP, an_event, an_operator_price
 from tests.laws.test_recharge import stored
 
 BOOK = ShippedPrices()

@@ -12,7 +12,7 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, chat_response
+from tests.builders.records import an_event, chat_response
 
 PRICES = ShippedPrices()
 CHAT_USD = Decimal("0.00024")  # of the builders' response

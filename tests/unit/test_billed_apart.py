@@ -18,7 +18,7 @@ from services.domain.pricing.charge import charge
 from services.domain.pricing.price_input import GivenPrices, price_field, terms_of
 from services.domain.usage.parse import parse_response
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 PRICES = ShippedPrices()
 TIMESTAMP = datetime(2026, 11, 1, 12, tzinfo=UTC)

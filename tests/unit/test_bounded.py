@@ -10,7 +10,7 @@ from services.domain.enrich import to_record
 from services.domain.exchange.bounded import MAX_CONTENT_BYTES, MAX_MARKS, bounded_request, bounded_response
 from services.domain.omission import without_bodies
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, chat_response
+from tests.builders.records import an_event, chat_response
 
 PRICES = ShippedPrices()
 OMIT = RequestTags(omit_request=True, omit_response=True)

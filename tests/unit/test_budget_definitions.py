@@ -7,8 +7,8 @@ import pytest
 from schemas.errors import StoreUnavailable
 from services.proxy.budgets.definitions import STALE_S, WAIT_S, BudgetDefinitions
 from services.telemetry.metrics import Metrics
-from tests.budgets import KnownBudgets, a_budget
-from tests.builders import ORGANIZATION
+from tests.builders.budgets import KnownBudgets, a_budget
+from tests.builders.records import ORGANIZATION
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from schemas.budget import Segment
 from schemas.statement import Statement
 from services.query.budgets.counters import spends_of
 from services.query.dependencies import Service
-from tests.budgets import NOW, a_budget
+from tests.builders.budgets import NOW, a_budget
 
 pytestmark = pytest.mark.anyio
 

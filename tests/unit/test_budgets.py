@@ -30,8 +30,8 @@ from services.domain.budgets.fallback import with_model
 from services.domain.budgets.notices import threshold_notices
 from services.domain.budgets.refusal import budget_headers, refusal_of
 from services.domain.budgets.slots import place_of, room_at, slot_s, window_of
-from tests.budgets import NOW, a_budget
-from tests.builders import ORGANIZATION
+from tests.builders.budgets import NOW, a_budget
+from tests.builders.records import ORGANIZATION
 
 USD = 10**9
 

@@ -13,7 +13,7 @@ from schemas.cache import CachedResponse, CacheKey, CachePolicy, decode_response
 from services.domain.cache.key import cache_key, canonical_body, lasting_credential
 from services.domain.cache.policy import InvalidCacheHeader, asks_for_cache, cache_policy, is_cacheable
 from services.domain.cache.storable import is_storable, kept_headers
-from tests.builders import chat_response
+from tests.builders.records import chat_response
 
 DAY_S = 86_400
 

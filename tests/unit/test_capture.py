@@ -12,7 +12,7 @@ from services.domain.exchange.capture import Capture
 from services.domain.exchange.captured_body import MAX_LOOSE, CapturedBody, CaptureSpace
 from services.domain.exchange.headers import parse_head
 from services.domain.exchange.routes import Routes, origin_of
-from tests.builders import ORGANIZATION, REQUEST_ID
+from tests.builders.records import ORGANIZATION, REQUEST_ID
 
 
 def a_capture(*, limit: int = 1000, space: CaptureSpace | None = None) -> Capture:

@@ -13,7 +13,7 @@ from services.sql.having import parse_having
 from services.sql.measures import MEASURES
 from services.sql.nodes import Alignment, ByColumn, ByTime, Comparison, Ranked, Report
 from services.sql.parse import parse_filter
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 MODEL = ByColumn(REQUEST_RESPONSE.columns["model"])
 FILTER = {"request_response_rmt": {"user_id": {"equals": "ann"}}}

@@ -29,7 +29,7 @@ from services.sql.nodes import (
 from services.sql.parse import parse_filter
 from services.sql.scope import Scope
 from services.sql.sort import NEWEST_FIRST
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 KEY = "organization_id, request_created_at, request_id"
 

@@ -16,7 +16,7 @@ from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.domain.pricing.price_book import LayeredPrices
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import TIMESTAMP, an_event, an_operator_price, chat_response
+from tests.builders.records import TIMESTAMP, an_event, an_operator_price, chat_response
 
 PRICES = ShippedPrices()
 

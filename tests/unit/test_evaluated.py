@@ -16,7 +16,7 @@ from services.stores.state.alerts import SqlAlerts
 from services.stores.state.leases import SqlLeases
 from services.stores.state.migrations.run import migrate_state
 from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
-from tests.alerts import START
+from tests.builders.alerts import START
 
 SINCE = {"0": START - timedelta(minutes=10)}
 LONG_SINCE = {"0": START - timedelta(minutes=11)}

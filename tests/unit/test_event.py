@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import UndecodableEvent, UnsupportedVersion
 from schemas.event import ExchangeEvent, RequestTags, decode_event, encode_event
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 EVENT = an_event(tags=RequestTags(user_id="Zoë", properties={"Feature": "chat"}))
 WIRE = encode_event(EVENT)

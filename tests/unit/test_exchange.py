@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas.event import ExchangeEvent, Outcome, decode_event
 from services.proxy.exchange.deadlines import HOLD_S
-from tests.exchange_line import Line
-from tests.scripted_provider import chunked, http_response
+from tests.servers.scripted_provider import chunked, http_response
+from tests.support.exchange_line import Line
 
 
 async def exchanged(pieces: list[bytes], *, ends: bool) -> tuple[bytes, ExchangeEvent]:

@@ -28,8 +28,8 @@ from services.proxy.exchange.recorder import EventRecorder, Request
 from services.proxy.exchange.request_ids import RequestIds
 from services.stores.clock import SystemClock
 from services.telemetry.metrics import Metrics
-from tests.builders import ORGANIZATION, TIMESTAMP
-from tests.proxy_rig import an_attribution
+from tests.builders.records import ORGANIZATION, TIMESTAMP
+from tests.servers.proxy_rig import an_attribution
 
 OWNER = KeyOwner(organization_id=ORGANIZATION, key_id="key-1")
 STREAM = [(b"Content-Type", b"text/event-stream")]

@@ -18,7 +18,7 @@ from services.domain.exchange.bounded import MAX_MARKS
 from services.domain.omission import unread, without_bodies
 from services.domain.usage.request.fingerprint import VOLATILE
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 KEY = b"f" * 32
 PRICES = ShippedPrices()

@@ -10,7 +10,7 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 PRICES = ShippedPrices()
 

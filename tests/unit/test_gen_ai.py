@@ -23,7 +23,7 @@ from services.domain.gen_ai.span import encode_span, encode_traces
 from services.domain.gen_ai.trace_context import parse_traceparent
 from services.domain.providers.catalog import PROVIDERS
 from services.settings.processes import WorkerSettings
-from tests.builders import REQUEST_ID, TIMESTAMP, a_record
+from tests.builders.records import REQUEST_ID, TIMESTAMP, a_record
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 START_NS = int(TIMESTAMP.timestamp() * 1000) * 10**6

@@ -11,7 +11,7 @@ from services.sql.having import parse_having
 from services.sql.measures import MEASURES
 from services.sql.nodes import And, ByColumn, ByTime, Comparison, Dimension, Filter, Report, comparison
 from services.sql.parse import parse_filter
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 USER, MODEL, SESSION = (ByColumn(REQUEST_RESPONSE.columns[name]) for name in ("user_id", "model", "session_id"))
 TWO_NAMES = tuple(ByColumn(REQUEST_RESPONSE.columns[name]) for name in ("cost", "cost_usd"))

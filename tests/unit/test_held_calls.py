@@ -19,8 +19,8 @@ from services.proxy.upstream.limited_call import LimitedUpstream
 from services.stores.clock import SystemClock
 from services.stores.limits.memory_limits import MemoryLimits
 from services.telemetry.metrics import Metrics
-from tests.budgets import KnownBudgets, a_budget
-from tests.builders import ORGANIZATION
+from tests.builders.budgets import KnownBudgets, a_budget
+from tests.builders.records import ORGANIZATION
 from tests.unit.test_capture import a_capture
 from tests.unit.test_keyed_call import Calls
 

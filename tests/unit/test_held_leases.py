@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.stores.state.leases import SqlLeases
 from services.stores.state.migrations.run import migrate_state
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 
 def test_a_lease_is_held_by_whoever_renews_it_and_is_free_once_it_expires(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from services.stores.kafka.client import BATCH_BYTES, MAX_ENTRY_BYTES, entry_of
 from services.stores.kafka.shrink import BEGINNING_BYTES, shortened
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry.metrics import Metrics
-from tests.builders import an_event, chat_response
+from tests.builders.records import an_event, chat_response
 
 PRICES = ShippedPrices()
 LONG = "a" * (10 * 2**20)

@@ -13,8 +13,8 @@ from schemas.key import KeyOwner, Permission
 from services.auth_cache import AuthCachePolicy
 from services.proxy.exchange.key_cache import POLICY, ApiKeyCache, AuthResult
 from services.stores.clock import SystemClock
-from tests.builders import ORGANIZATION
-from tests.proxy_rig import SECRET, Keys, key_id_of
+from tests.builders.records import ORGANIZATION
+from tests.servers.proxy_rig import SECRET, Keys, key_id_of
 
 BEARER = f"Bearer {SECRET}".encode()
 OWNER = KeyOwner(organization_id=ORGANIZATION, key_id=key_id_of(SECRET))

@@ -13,7 +13,7 @@ from services.domain.attribution.key_tags import FIELDS, MissingTag, check_key_t
 from services.domain.enrich import to_record
 from services.domain.exchange.headers import parse_helicone_headers
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 REFUSE, UNATTRIBUTED = MissingTags
 FORCED = KeyTags(forced={"team": "search"})

@@ -15,8 +15,8 @@ from schemas.statement import Statement
 from services.query.budgets import ledger_spend
 from services.query.budgets.ledger_spend import LedgerSpend
 from services.stores.memory import ManualClock
-from tests.budgets import a_budget
-from tests.builders import TIMESTAMP
+from tests.builders.budgets import a_budget
+from tests.builders.records import TIMESTAMP
 
 pytestmark = pytest.mark.anyio
 

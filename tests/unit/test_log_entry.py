@@ -19,7 +19,7 @@ from services.domain.amendment import to_stored
 from services.stores.kafka.client import entry_of
 from services.stores.kafka.shrink import shortened
 from services.telemetry.metrics import Metrics
-from tests.builders import TIMESTAMP, an_event
+from tests.builders.records import TIMESTAMP, an_event
 
 REQUEST_ID = str(uuid.uuid4())
 

@@ -17,8 +17,8 @@ from services.domain.enrich import to_record
 from services.domain.exchange.headers import Pair
 from services.domain.logging_api.event import LOG_PATHS, LoggedBy, parse_log_steps, result_of
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import ORGANIZATION, REQUEST_ID, TIMESTAMP
-from tests.logged_calls import CHAT, CHUNKS, MESSAGE, STARTED_S, a_log, as_events, as_lines
+from tests.builders.logged_calls import CHAT, CHUNKS, MESSAGE, STARTED_S, a_log, as_events, as_lines
+from tests.builders.records import ORGANIZATION, REQUEST_ID, TIMESTAMP
 
 PRICES = ShippedPrices()
 NOW = TIMESTAMP + timedelta(minutes=5)

@@ -11,7 +11,7 @@ import pytest
 from schemas.price import CostState
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, chat_response
+from tests.builders.records import an_event, chat_response
 
 PRICES = ShippedPrices()
 

@@ -10,7 +10,7 @@ from services.domain.enrich import to_record
 from services.domain.providers.catalog import PROVIDERS
 from services.domain.providers.price_list import MovingAlias
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import TIMESTAMP, an_event, chat_response
+from tests.builders.records import TIMESTAMP, an_event, chat_response
 
 BOOK = ShippedPrices()
 ALIASES = [

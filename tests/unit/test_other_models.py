@@ -19,7 +19,7 @@ from services.domain.pricing.other_models import decode_parts, encode_parts, own
 from services.domain.pricing.price_book import RecordingPriceBook
 from services.domain.pricing.receipt import receipt_of
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 from tests.golden.cases import GOLDEN_CASES
 
 PRICES = ShippedPrices()

@@ -10,7 +10,7 @@ from services.query.requests.paging import RECENT, near_looks
 from services.sql.nodes import And, Behind, Compare, Everything, Filter, Key, Listing, Not, Or, comparison
 from services.sql.scope import bounds_of
 from services.sql.sort import NEWEST_FIRST, OLDEST_FIRST
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 LATEST = TIMESTAMP + timedelta(days=365)
 PREMIUM = Compare(

@@ -11,7 +11,7 @@ from schemas.alert import Aggregation, AlertMetric, AlertRule, AlertWindow, Cale
 from services.alerting.backtest import looks_at
 from services.alerting.figures import Row, question_of
 from services.alerting.past import Bucket, PastWindows
-from tests.alerts import START, a_rule
+from tests.builders.alerts import START, a_rule
 
 MINUTE = timedelta(minutes=1)
 LENGTH = 1000

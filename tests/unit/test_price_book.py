@@ -16,7 +16,7 @@ from schemas.usage import Usage
 from services.domain.pricing.charge import charge
 from services.domain.pricing.price_book import LayeredPrices, PriceBookHistory, effective_at, model_matches
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import TIMESTAMP, an_operator_price
+from tests.builders.records import TIMESTAMP, an_operator_price
 
 SHIPPED = ShippedPrices()
 DAY = timedelta(days=1)

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import InvalidRequest
 from schemas.price import PriceTerms, Rate
 from services.domain.pricing.price_input import GivenPrices, GivenTier, terms_of
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 
 def usd(**prices: str) -> dict[str, Decimal]:

@@ -10,7 +10,7 @@ from services.domain.providers.catalog import has_quirk, known_provider
 from services.domain.providers.record import Quirk
 from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.shipped_prices.names import NAMES, seller_of
-from tests.builders import TIMESTAMP, an_event, chat_response
+from tests.builders.records import TIMESTAMP, an_event, chat_response
 
 BOOK = ShippedPrices()
 

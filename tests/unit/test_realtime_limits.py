@@ -16,7 +16,7 @@ from services.stores.budgets.sqlite_counters import SqliteCounters
 from services.stores.clock import SystemClock
 from services.stores.shipped_prices.book import ShippedPrices
 from services.telemetry.metrics import Metrics
-from tests.budgets import KnownBudgets, a_budget, a_claim
+from tests.builders.budgets import KnownBudgets, a_budget, a_claim
 from tests.unit.test_capture import a_capture
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from schemas.receipt import Charged, Receipt
 from schemas.usage import Usage, UsageSource
 from services.domain.pricing.charge import charge
 from services.domain.pricing.receipt import receipt_of
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 PRICE = Price(
     id="test/price",

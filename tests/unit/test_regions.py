@@ -13,7 +13,7 @@ from services.domain.enrich import to_record
 from services.domain.pricing.price_book import LayeredPrices
 from services.domain.providers.aws import AWS
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event, an_operator_price
+from tests.builders.records import an_event, an_operator_price
 
 BOOK = ShippedPrices()
 RESPONSE = json.dumps({"usage": {"inputTokens": 1000, "outputTokens": 200, "totalTokens": 1200}}).encode()

@@ -12,7 +12,7 @@ from schemas.record import RequestRecord
 from schemas.timestamps import unix_us
 from schemas.versions import LOGGED_BELOW, next_version, version_of, written_us
 from services.domain.logging_api.replacement import MAX_REPLACED, replaced_of, row_to_write, stored_row
-from tests.builders import TIMESTAMP, a_record
+from tests.builders.records import TIMESTAMP, a_record
 
 
 def a_log(at: datetime = TIMESTAMP, key_id: str = "key-1", **changes: object) -> RequestRecord:

@@ -14,7 +14,7 @@ from schemas.usage import Usage, UsageSource
 from schemas.versions import next_version, version_after, version_of
 from services.domain.pricing import reprice
 from services.domain.pricing.reprice import REST, Differences, charge_again, correction_of
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 NEW = Price(
     id="new",

@@ -8,7 +8,7 @@ from rich.console import Console
 from schemas.api.reprices import RepriceView
 from schemas.reprice import RepriceState
 from services.cli.reprice.render import compile_run
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 
 def reported(**changes: Any) -> str:

@@ -18,7 +18,7 @@ from services.sql.reprices import (
     compile_restored,
     criteria_filter,
 )
-from tests.builders import REQUEST_ID, TIMESTAMP
+from tests.builders.records import REQUEST_ID, TIMESTAMP
 
 HOSTILE = "x' OR 1=1 --"
 KEY = Key(TIMESTAMP, REQUEST_ID)

@@ -12,7 +12,7 @@ from schemas.price import CostState
 from schemas.record import RequestRecord
 from services.domain.enrich import to_record
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
 VERTEX = (

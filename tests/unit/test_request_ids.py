@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from services.proxy.exchange.request_ids import MAX_GIVEN, GivenIds, RequestIds
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 
 def test_request_ids_are_uuids_of_version_7_and_sort_by_their_timestamp() -> None:

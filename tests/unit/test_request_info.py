@@ -4,7 +4,7 @@ import pytest
 
 from services.domain.exchange.body import read_body
 from services.domain.usage.request.info import parse_request, parse_request_body
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 BOUNDARY = "----WebKitFormBoundary7MA4YWxk"
 

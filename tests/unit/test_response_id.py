@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.domain.usage.response.response_id import response_id_in
-from tests.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, as_events, as_lines
+from tests.builders.logged_calls import CHAT, CHUNKS, GENERATED, MESSAGE, MESSAGE_EVENTS, as_events, as_lines
 
 LONG = "x" * 100_000
 CREATED = {"type": "response.created", "response": {"id": "resp_9", "output": []}}

@@ -22,7 +22,7 @@ from services.stores.state.migrations.run import migrate_state
 from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.tables import SCHEDULED_REPORT
 from services.telemetry.metrics import Metrics
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 DAILY = Schedule(every=Every.DAY, hour=8, minute=0, zone="UTC")
 NOW = TIMESTAMP + timedelta(days=2)

@@ -18,8 +18,8 @@ from services.stores.state.deliveries import SqlDeliveryQueue
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.tables import NOTICE
 from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
-from tests.builders import TIMESTAMP
-from tests.notices import a_notice
+from tests.builders.notices import a_notice
+from tests.builders.records import TIMESTAMP
 
 
 def test_the_limits_of_queries_are_settings_of_the_scheduler_too() -> None:

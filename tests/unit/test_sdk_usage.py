@@ -12,7 +12,7 @@ import pytest
 
 from schemas.usage import ParsedResponse
 from services.domain.usage.parse import parse_response
-from tests.sdk_usage import PACKAGES, numbers, usage_types
+from tests.support.sdk_usage import PACKAGES, numbers, usage_types
 
 # By the beginning of the type's name, or all of it.
 NO_RESPONSES = {

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.seal import Held, LogPosition, LogProgress, LogSnapshot, Member, MemberKind, SealState
 from services.domain.seal import SETTLE, Ends, seal_of, unknown_seal
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

@@ -10,7 +10,7 @@ from schemas.price import CostState
 from services.domain.enrich import to_record
 from services.domain.usage.service_tier import names_tier, service_tier_of, with_region
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from schemas.price import CostState
 from schemas.usage import Usage
 from services.domain.pricing.charge import charge
 from services.stores.shipped_prices.book import ShippedPrices, _checked_on
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 BOOK = ShippedPrices()
 

@@ -17,7 +17,7 @@ from schemas.usage import UsageSource
 from services.domain.enrich import to_record
 from services.domain.exchange.capture import TAIL_BYTES, beginning_and_end
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 PRICES = ShippedPrices()
 LIMIT = 5000

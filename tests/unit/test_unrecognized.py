@@ -12,7 +12,7 @@ from services.domain.enrich import to_record
 from services.domain.usage.formats.unrecognized import counts_more
 from services.domain.usage.parse import parse_response
 from services.stores.shipped_prices.book import ShippedPrices
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 OPENAI = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 ANTHROPIC = {"input_tokens": 10, "output_tokens": 5}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.domain.exchange.captured_body import CaptureSpace
 from services.domain.realtime.frames import PEEK_BYTES, FrameReader, InvalidFrame, close_frame, ping_frame
-from tests.web_socket import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
+from tests.servers.web_socket import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
 
 SPACE_BYTES = 10 * 2**20
 

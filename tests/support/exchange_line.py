@@ -31,8 +31,8 @@ from services.stores.upstream.connection import Connection
 from services.stores.upstream.dial import Dialer
 from services.stores.upstream.pool import Call, OriginPool
 from services.telemetry.metrics import Metrics
-from tests.builders import ORGANIZATION, TIMESTAMP
-from tests.proxy_rig import an_attribution
+from tests.builders.records import ORGANIZATION, TIMESTAMP
+from tests.servers.proxy_rig import an_attribution
 
 QUIET, _OTHER_END = socket.socketpair()
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 import httpx
 
 from services.stores.journal.file import unpack_segment
-from tests.logged_calls import a_log
-from tests.plain_http import TRUSTS_NOBODY
-from tests.scripted_provider import Do, ScriptedProvider, Step, chunked, http_response
+from tests.builders.logged_calls import a_log
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.scripted_provider import Do, ScriptedProvider, Step, chunked, http_response
 
 SAID: Final = "canarysang"  # what people said, in requests, responses and errors
 PROVIDER_KEY: Final = "sk-provider-canarykey"

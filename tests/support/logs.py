@@ -21,7 +21,7 @@ from services.stores.kafka.source import KafkaSource
 from services.stores.kafka.topics import create_topics
 from services.stores.memory import MemoryLog, MemorySink, MemorySource
 from services.telemetry.metrics import Metrics
-from tests.builders import an_event
+from tests.builders.records import an_event
 
 T = TypeVar("T")
 

@@ -48,7 +48,7 @@ from services.stores.state.scheduled_reports import SqlScheduledReports
 from services.stores.state.secrets import SqlSecrets
 from services.stores.state.upstreams import SqlUpstreams
 from services.telemetry.metrics import QUERY_METRICS, Metrics
-from tests.builders import TIMESTAMP, a_record, some_bodies
+from tests.builders.records import TIMESTAMP, a_record, some_bodies
 
 LIST = "/v1/request/query-clickhouse"
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 
 from schemas.event import ExchangeEvent, Outcome, RequestTags
-from tests.builders import ORGANIZATION, TIMESTAMP, an_event
+from tests.builders.records import ORGANIZATION, TIMESTAMP, an_event
 
 _WORDS = ("cost", "users", "billing", "token", "reply", "because", "the", "of", "feature", "please", "session", "a")
 

@@ -1,7 +1,4 @@
-"""A real Kafka for tests: one that was given, one in Docker, or Apache Kafka's own jars as a process.
-
-`python -m tests.servers` fetches what the last of the three needs, so that a run of the tests need not.
-"""
+"""A real Kafka for tests: one that was given, one in Docker, or Apache Kafka's own jars as a process."""
 
 import contextlib
 import os
@@ -15,8 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests import clickhouse_server
-from tests.clickhouse_server import NoServer, docker_responses
+from tests.servers.clickhouse import NoServer, docker_responses
 
 KAFKA = "4.1.1"
 START_TIMEOUT_S = 60
@@ -180,21 +176,3 @@ def _fetch_jars(kept: Path) -> None:
         # In one step, so that nobody ever sees half a folder; who comes second keeps what is there.
         with contextlib.suppress(OSError):
             (folder / "jars").rename(kept)
-
-
-def _fetch_all() -> None:
-    for name, given, fetch in (
-        ("Kafka", "FAREBOX_TEST_KAFKA", kafka_jars),
-        ("ClickHouse", "FAREBOX_TEST_CLICKHOUSE", clickhouse_server.library),
-    ):
-        if os.environ.get(given) or docker_responses():
-            print(f"{name}: nothing to fetch")
-            continue
-        try:
-            print(f"{name}: {fetch()}")
-        except NoServer as reason:
-            print(f"{name}: {reason}; its tests will be skipped")
-
-
-if __name__ == "__main__":
-    _fetch_all()

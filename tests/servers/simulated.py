@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from services.simulator.server import SimulatedProvider
-from tests.processes import Process, free_port
+from tests.servers.processes import Process, free_port
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def simulated_provider(*, error_share: float = 0.0, latency_scale: float = 0.0) 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with TemporaryDirectory() as folder:
-        arguments = ["-m", "tests.simulated", str(port), str(error_share), str(latency_scale)]
+        arguments = ["-m", "tests.servers.simulated", str(port), str(error_share), str(latency_scale)]
         process = Process(arguments, env={}, log=Path(folder, "provider.log"), ready_url=f"{url}/v1/models")
         with process:
             process.ready()

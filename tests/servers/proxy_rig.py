@@ -30,9 +30,9 @@ from services.settings.processes import ProxySettings
 from services.stores.clock import SystemClock
 from services.stores.memory import MemoryLog, MemorySink
 from services.telemetry.metrics import Metrics
-from tests.builders import ORGANIZATION, TIMESTAMP
-from tests.plain_http import TRUSTS_NOBODY
-from tests.scripted_provider import ScriptedProvider
+from tests.builders.records import ORGANIZATION, TIMESTAMP
+from tests.servers.plain_http import TRUSTS_NOBODY
+from tests.servers.scripted_provider import ScriptedProvider
 
 SECRET = "sk-helicone-canary1-canary2-canary3-canary4"
 PROVIDER_KEY = "sk-provider-canary-5f1c"

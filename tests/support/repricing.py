@@ -21,9 +21,9 @@ from services.stores.shipped_prices.book import ShippedPrices
 from services.stores.state.migrations.run import migrate_state
 from services.stores.state.prices import SqlPriceRows
 from services.stores.state.reprices import SqlReprices
-from tests.builders import TIMESTAMP
-from tests.exchanges import some_exchanges
-from tests.warehouses import ask, rows_of
+from tests.builders.exchanges import some_exchanges
+from tests.builders.records import TIMESTAMP
+from tests.servers.warehouses import ask, rows_of
 
 SHIPPED = ShippedPrices()
 LATER = TIMESTAMP + timedelta(days=30)

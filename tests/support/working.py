@@ -9,7 +9,7 @@ from services.stores.memory import MemoryLog, MemorySource
 from services.telemetry.metrics import Metrics
 from services.worker.loop import Flush, run_worker
 from services.worker.prices import PriceCache
-from tests.price_rows import known
+from tests.builders.price_rows import known
 
 
 def work_through(

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.clickhouse_server import NoServer
-from tests.processes import free_port
+from tests.servers.clickhouse import NoServer
+from tests.servers.processes import free_port
 
 START_TIMEOUT_S = 20
 

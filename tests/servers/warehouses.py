@@ -17,8 +17,8 @@ from services.ports.warehouse import Warehouse
 from services.sql.compile import compile_spellings
 from services.stores.clickhouse.migrations import migrate_warehouse
 from services.stores.clickhouse.warehouse import ClickHouseWarehouse
-from tests.builders import TIMESTAMP, a_record
-from tests.examples import examples
+from tests.builders.records import TIMESTAMP, a_record
+from tests.support.examples import examples
 
 LARGEST_USD = Decimal("999999.999999999999")  # what one row can hold
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.schema import CreateSchema
 
-from tests.clickhouse_server import NoServer, docker_responses
-from tests.processes import free_port
+from tests.servers.clickhouse import NoServer, docker_responses
+from tests.servers.processes import free_port
 
 IMAGE = "postgres:17"
 

@@ -33,8 +33,8 @@ from services.stores.state.database import Database
 from services.stores.state.leases import SqlLeases
 from services.stores.state.tables import NOTICE
 from services.telemetry.metrics import SCHEDULER_METRICS, Metrics
-from tests.alerts import START
-from tests.builders import a_record
+from tests.builders.alerts import START
+from tests.builders.records import a_record
 
 KEY = "e" * 32
 SIGNING_KEY = "whsec_" + base64.b64encode(b"a signing key of thirty two chars").decode()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from tests.processes import free_port
+from tests.servers.processes import free_port
 
 USER: Final = "farebox"
 PASSWORD: Final = "canarymailpassword"

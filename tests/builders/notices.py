@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.notice import Change, Driver, Notice, NoticeKind, NoticeLevel, NoticeSource, NoticeUnit
-from tests.builders import TIMESTAMP
+from tests.builders.records import TIMESTAMP
 
 DAY = timedelta(days=1)
 

@@ -1,7 +1,4 @@
-"""A real ClickHouse server for tests: one that was given, one in Docker, or the engine's own library as a process.
-
-`python -m tests.clickhouse_server` fetches what the last of the three needs, so that a run of the tests need not.
-"""
+"""A real ClickHouse server for tests: one that was given, one in Docker, or the engine's own library as a process."""
 
 import contextlib
 import ctypes

@@ -10,7 +10,7 @@ from schemas.budget import Budget, Claim, Reservation
 from schemas.errors import StoreUnavailable
 from schemas.notice import Notice
 from services.domain.budgets.claims import claim_of
-from tests.builders import ORGANIZATION
+from tests.builders.records import ORGANIZATION
 
 NOW = datetime(2026, 11, 20, 12, 34, 56, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from tests.querying import Client
+from tests.servers.querying import Client
 
 EXPORT = "/v1/export"
 CHECKPOINT = "# checkpoint: "
