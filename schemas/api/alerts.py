@@ -3,13 +3,13 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StrictBool, Tag
+from pydantic import ConfigDict, Field, StrictBool
 
 from schemas.alert import Aggregation, AlertState, CalendarUnit, Condition, Direction
 from schemas.api.reports import ByNameRequest
 from schemas.api.requests import UTC_NAME, Body, Figure, FilterJson, MaybeUsd, NameWarning, Timestamp, View
 from schemas.api.seal import SealView
-from schemas.api.unions import one_of
+from schemas.api.unions import Milliseconds
 from schemas.notice import NoticeKind, NoticeUnit
 
 DAY_MS = 86_400_000
@@ -23,16 +23,6 @@ _UNITS = "In US dollars, milliseconds or as a count; shares and rates in percent
 Amount = Annotated[Decimal, Field(allow_inf_nan=False)]
 
 
-def _window_kind(value: object) -> str | None:
-    if isinstance(value, str):
-        return "<text>"
-    return "<number>" if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
-
-
-_Milliseconds = Annotated[
-    Annotated[int, Tag("<number>")] | Annotated[str, Tag("<text>")],
-    one_of(_window_kind, "Input should be milliseconds, as a number or text"),
-]
 Level = Literal[AlertState.WARNING, AlertState.CRITICAL]
 
 
@@ -71,7 +61,7 @@ class AlertRequest(Body):
         "as `POST /v1/report/anomalies` finds it; it has no threshold",
     )
     direction: Direction = Field(Direction.ABOVE, description="`below`: it fires at the threshold and below")
-    time_window: _Milliseconds | None = Field(
+    time_window: Milliseconds | None = Field(
         None,
         description=f"Rolling, in milliseconds, as a number or text: 30 seconds to 30 days. By default {DAY_MS}, a day",
         examples=["86400000"],

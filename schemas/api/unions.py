@@ -34,3 +34,15 @@ Number = Annotated[
     Annotated[int, Field(strict=True), Tag(_WHOLE)] | Annotated[Decimal, Field(strict=True), Tag(_FRACTION)],
     one_of(_number_kind, "Input should be a number"),
 ]
+
+
+def _milliseconds_kind(value: object) -> str | None:
+    if isinstance(value, str):
+        return "<text>"
+    return "<number>" if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
+
+
+Milliseconds = Annotated[
+    Annotated[int, Tag("<number>")] | Annotated[str, Tag("<text>")],
+    one_of(_milliseconds_kind, "Input should be milliseconds, as a number or text"),
+]
