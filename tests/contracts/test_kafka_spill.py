@@ -41,7 +41,7 @@ async def test_a_damaged_part_of_the_spill_is_dead_lettered_and_counted_and_the_
     await publish_all(sink, events(1))
     source = await log.source()
     assert ids_of(await take_count(source, 1)) == ids_of(events(1))
-    for _ in range(30):
+    for _ in range(300):
         if log.metrics.get("log_lost_total"):
             break
         await asyncio.sleep(0.1)

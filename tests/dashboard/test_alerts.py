@@ -48,10 +48,10 @@ def test_each_alert_stands_as_the_api_says(page: Page, demo: Demo) -> None:
     for name in NAMES:
         alert, row = alert_named(demo, name), page.locator(f"[data-alert='{name}']")
         expect(row.locator("[data-state]").first).to_have_text(STATES[alert["state"]])
-    told = alert_named(demo, FIRING)
+    firing = alert_named(demo, FIRING)
     shown = page.locator(f"[data-alert='{FIRING}'] [data-now]").get_attribute("data-now") or ""
     # It is evaluated again each minute, and calls of other tests may come meanwhile.
-    assert abs(Decimal(shown) - Decimal(told["evaluation"]["value"])) < 5
+    assert abs(Decimal(shown) - Decimal(firing["evaluation"]["value"])) < 5
     expect(page.locator(f"[data-alert='{FIRING}']")).to_contain_text("Cost of Environment = production over 7 days")
     expect(page.locator(f"[data-alert='{SILENT}']")).to_contain_text("no requests")
     states = demo.get("/v1/alert/states")
@@ -63,7 +63,7 @@ def test_each_alert_stands_as_the_api_says(page: Page, demo: Demo) -> None:
     assert not serious_faults(page)
 
 
-def test_an_alert_says_why_it_is_silent_and_what_was_told_of_another(page: Page, demo: Demo) -> None:
+def test_an_alert_says_why_it_is_silent_and_another_which_notices_it_sent(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "alerts")
     page.locator(f"[data-alert='{SILENT}'] a").first.click()
     expect(page.locator("[data-check=filters]")).to_have_attribute("data-ok", "false")
@@ -82,7 +82,7 @@ def test_an_alert_says_why_it_is_silent_and_what_was_told_of_another(page: Page,
     page.screenshot(path=OUTPUT / "alert.png", full_page=True)
     assert not serious_faults(page)
     page.get_by_role("button", name="Show as a table").click()
-    expect(page.locator("[data-table=notices] tbody tr")).to_have_count(len(tried["events"]))
+    expect(page.locator("[data-table=past-notices] tbody tr")).to_have_count(len(tried["events"]))
     page.get_by_role("button", name="Show the last day").click()
     assert "past=day" in page.url
     expect(page.locator("[data-table=evaluations] tbody tr").first).to_contain_text("$")

@@ -28,7 +28,7 @@ export function MuteDialog({ alert, zone, onClose }: Props & { zone: string }) {
   return (
     <Dialog title={`Mute ${alert.name}`} onClose={onClose}>
       <Note>
-        No notice is sent until then. It is evaluated all the same, and what still fires then is notified of then.
+        No notice is sent until then. It is evaluated all the same, and notices of what still fires go out then.
       </Note>
       <Fields>
         <Field label="Mute it" isWide>

@@ -98,7 +98,7 @@ export function EventsTable({ events, unit, zone, most = 200 }: TableProps) {
     { title: "threshold", isFigure: true, className: css["optional"] },
   ];
   return (
-    <Sheet label="Notices it would have sent" name="notices" heads={heads}>
+    <Sheet label="Notices it would have sent" name="past-notices" heads={heads}>
       <tbody>
         {latest.map((event, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: several may happen at once, and none ever moves
