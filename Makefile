@@ -79,8 +79,8 @@ slow: $(TOOLS)
 	&& { $(BIN)/pytest -q $(SLOW) $(PYTEST) || { test $$? = 1 && $(BIN)/pytest -q -rA --tb=short $(AGAIN); }; }
 
 # Each run draws other examples, so what few of them miss for days, many of them find in a night.
-long: $(TOOLS)
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q -n 2 --dist loadfile --timeout 7200 tests/laws $(PYTEST)
+long: $(TOOLS) servers
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -q -n 2 --dist loadfile --timeout 7200 tests/laws tests/contracts/test_query_cursors.py $(PYTEST)
 
 # Published SDKs, in an environment of their own.
 sdks: $(SDKS)

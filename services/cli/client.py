@@ -56,9 +56,9 @@ class QueryApi:
         except LookupError as error:
             raise NoResponse(f"the query service at {self.url} is of another version") from error
 
-    def post(self, path: str, body: object) -> Any:
+    def post(self, path: str, body: object, *, timeout_s: float = _TIMEOUT_S) -> Any:
         """The `data` of the response. Raises: NoResponse."""
-        return self.post_whole(path, body)["data"]
+        return self._whole(self._response("POST", path, content=_encoder.encode(body), timeout_s=timeout_s))["data"]
 
     def post_whole(self, path: str, body: object) -> dict[str, Any]:
         """The `data` of the response, and what stands beside it. Raises: NoResponse."""
@@ -116,15 +116,22 @@ class QueryApi:
         parameters: Mapping[str, str] | None = None,
         content: bytes | None = None,
         accept: str = "application/json",
+        timeout_s: float = _TIMEOUT_S,
     ) -> httpx.Response:
         """One that is no refusal."""
-        response = self._sent(method, path, parameters, content, accept)
+        response = self._sent(method, path, parameters, content, accept, timeout_s)
         if not response.is_success:
             raise NoResponse(self._refusal(response))
         return response
 
     def _sent(
-        self, method: str, path: str, parameters: Mapping[str, str] | None, content: bytes | None, accept: str
+        self,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str] | None,
+        content: bytes | None,
+        accept: str,
+        timeout_s: float,
     ) -> httpx.Response:
         try:
             return httpx.request(
@@ -133,9 +140,13 @@ class QueryApi:
                 params=parameters,
                 content=content,
                 headers=self._headers(accept),
-                timeout=_TIMEOUT_S,
+                timeout=timeout_s,
                 follow_redirects=True,
             )
+        except httpx.ReadTimeout as error:
+            raise NoResponse(
+                f"{self.url} did not respond within {timeout_s:g} s, and may still be at work: try again later"
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise self._unreachable() from error
 

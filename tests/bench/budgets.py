@@ -21,13 +21,13 @@ from services.proxy.rate_limits import LimitStores
 from services.stores.factory import open_budget_counters
 from services.stores.limits.memory_limits import MemoryLimits
 from services.stores.state.budgets import SqlBudgets
-from tests.budget_calls import ANSWER, PLAIN
 from tests.builders.budgets import KnownBudgets, a_budget
 from tests.builders.records import ORGANIZATION
 from tests.servers.proxy_rig import rig
 from tests.servers.querying import Client, query_service
 from tests.servers.redis import redis_process
 from tests.servers.warehouses import migrated
+from tests.support.budget_calls import ANSWER, PLAIN
 from tests.support.budget_race import LIMIT_USD, Race
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.budget_calls import KINDS
 from tests.servers.redis import RedisProcess
+from tests.support.budget_calls import KINDS
 from tests.support.budget_race import LIMIT_USD, Race
 
 pytestmark = pytest.mark.anyio

@@ -64,6 +64,9 @@ def test_only_an_administrator_erases_and_a_command_does(admin: Client) -> None:
     command = [sys.executable, "-m", "services.cli", "erase", "annabel", "--key", admin.key]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("FAREBOX_")}
     environ["FAREBOX_URL"] = f"http://127.0.0.1:{admin.service.port}"
-    printed = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
+    asked = subprocess.run(command, check=False, capture_output=True, text=True, env=environ, input="n\n")
+    assert (asked.returncode, list(by_user(admin, "requests"))) == (1, ["annabel"]), asked
+    printed = subprocess.run([*command, "--yes"], check=False, capture_output=True, text=True, env=environ)
     (pseudonym,) = by_user(admin, "requests")
-    assert printed.stdout == f"1 request without bodies, of {pseudonym} now\n", printed.stderr
+    expected = f"erased: the bodies of 1 request are deleted, and the user is {pseudonym} from now on\n"
+    assert printed.stdout == expected, printed.stderr

@@ -335,7 +335,7 @@ class Operator:
 
     def erase_user(self) -> None:
         """Of the letter that was put back, and of nobody else."""
-        assert re.match("1 request without bodies, of erased-", self.request("erase", FORGOTTEN))
+        assert "the bodies of 1 request are deleted" in self.request("erase", FORGOTTEN, "--yes")
 
     def clear_cache(self) -> None:
         """Nothing of the load is cached, and what is asked for again goes to the provider again."""

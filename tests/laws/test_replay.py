@@ -86,7 +86,7 @@ def price_rows(draw: st.DrawFn, organization_id: str) -> OperatorPrice:
     )
 
 
-@settings(EXAMPLES, phases=[Phase.generate])  # smaller examples would take minutes to find
+@settings(EXAMPLES, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # smaller examples would take minutes to find
 @given(data=st.data())
 def test_prices_that_are_added_and_ended_between_deliveries_change_no_total(
     embedded_warehouse: ClickHouseWarehouse, data: st.DataObject
@@ -122,7 +122,7 @@ class TimesAsDear:
         return replace(price, id=f"{self._factor}x-{price.id}", rates=rates)
 
 
-@settings(EXAMPLES, phases=[Phase.generate])
+@settings(EXAMPLES, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(data=st.data())
 def test_releases_that_take_turns_change_no_total(embedded_warehouse: ClickHouseWarehouse, data: st.DataObject) -> None:
     organization_id = f"org-{uuid.uuid4()}"

@@ -23,11 +23,11 @@ from services.stores.factory import open_budget_counters
 from services.stores.state.api_keys import SqlKeyStore
 from services.stores.state.budgets import SqlBudgets
 from services.stores.state.migrations.run import migrate_state
-from tests.budget_calls import CACHED, KINDS, BillingProvider
 from tests.builders.budgets import a_budget, a_claim
 from tests.builders.records import ORGANIZATION
 from tests.servers.processes import Process, free_port
 from tests.servers.scripted_provider import ScriptedProvider
+from tests.support.budget_calls import CACHED, KINDS, BillingProvider
 
 LIMIT_USD: Final = Decimal(5)
 
