@@ -122,6 +122,7 @@ CREATE TABLE IF NOT EXISTS request_response_rmt
     cache_enabled                  Bool,
     cache_reference_id             UUID CODEC(ZSTD(1)),
     cache_saved_usd                Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
+    budget_reserved_usd            Nullable(Decimal(18, 12)) CODEC(ZSTD(1)),
     attempt_of                     UUID CODEC(ZSTD(1)),
     request_bytes                  UInt64 CODEC(T64, ZSTD(1)),
     response_bytes                 UInt64 CODEC(T64, ZSTD(1)),

@@ -15,7 +15,7 @@ SLICE_S: Final = 5  # in which counters keep what was settled since the ledger w
 # Of rows: which budget acted on a request, and how.
 BUDGET_PROPERTY: Final = "Farebox-Budget"
 STATUS_PROPERTY: Final = "Farebox-Budget-Status"
-RESERVED_PROPERTY: Final = "Farebox-Budget-Reserved"  # US dollars that a request of unknown cost counts as
+OWN_PROPERTIES: Final = frozenset((BUDGET_PROPERTY.lower(), STATUS_PROPERTY.lower()))  # that no client may set
 
 
 class Segment(StrEnum):

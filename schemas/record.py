@@ -75,6 +75,7 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     cache_enabled: bool
     cache_reference_id: str | None  # set exactly when the response came from the response cache
     cache_saved_usd: Decimal | None  # what a cached response would have cost; None when not cached or unknown
+    budget_reserved_usd: Decimal | None  # that budgets held for it: what it counts as in them while its cost is unknown
     attempt_of: str | None  # of an attempt that another one followed: the id of the client's request
     request_bytes: int
     response_bytes: int

@@ -161,7 +161,7 @@ _COLUMNS = (
     _column("cached", Kind.FLAG, "(outcome = 'cached')"),
     _column("cache_enabled", Kind.FLAG),
     _column("cache_reference_id", Kind.UUID),
-    _column("cache_saved_usd", Kind.MONEY, nullable=True),
+    *(_column(name, Kind.MONEY, nullable=True) for name in ("cache_saved_usd", "budget_reserved_usd")),
     _column("attempt_of", Kind.UUID),
     _column("is_attempt", Kind.FLAG, "(is_call = 0)"),
     _column("request_bytes", Kind.NUMBER),

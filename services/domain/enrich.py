@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from schemas.budget import RESERVED_PROPERTY
 from schemas.event import ExchangeEvent, Outcome, RequestEvent, RequestTags, ResponseEvent
 from schemas.price import Charge, ModelCharge, PriceBook
 from schemas.record import RequestBodies, RequestRecord
@@ -125,7 +124,7 @@ def _record(
     request, response, tags = event.request, event.response, event.request.tags
     latency_ms = _within(response.latency_ms, _MAX_MS)
     is_stream = info.stream or parsed.streamed
-    properties, spellings = _properties(_noted(request, bill.charge.cost_usd))
+    properties, spellings = _properties(tags.properties)
     logged_us = max(1, unix_us(recorded_at_of(event))) if request.logged else 0
     return RequestRecord(
         organization_id=request.organization_id,
@@ -167,6 +166,7 @@ def _record(
         cache_enabled=tags.cache_enabled,
         cache_reference_id=response.cache_reference_id if response.outcome is Outcome.CACHED else None,
         cache_saved_usd=bill.saved_usd,
+        budget_reserved_usd=usd_of(request.reserved_nano) if request.reserved_nano else None,
         attempt_of=request.attempt_of,
         request_bytes=_within(request.body_bytes, _MAX_BYTES),
         response_bytes=_within(response.body_bytes, _MAX_BYTES),
@@ -222,16 +222,6 @@ def _first_token_ms(response: ResponseEvent, *, is_stream: bool) -> int | None:
     if not is_stream or response.first_byte_ms is None:
         return None
     return _within(response.first_byte_ms, _MAX_MS)
-
-
-def _noted(request: RequestEvent, cost_usd: Decimal | None) -> dict[str, str]:
-    """The properties of `request`; where its cost is unknown, before them what it counts as in budgets.
-
-    A client that keeps its usage from being read, as by leaving its streams, would have no budget otherwise.
-    """
-    if cost_usd is not None or not request.reserved_nano:
-        return request.tags.properties
-    return {RESERVED_PROPERTY: f"{usd_of(request.reserved_nano):f}", **request.tags.properties}
 
 
 def _properties(tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:

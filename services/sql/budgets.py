@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from schemas.budget import BUDGET_PROPERTY, RESERVED_PROPERTY, STATUS_PROPERTY, Budget, Period, Segment
+from schemas.budget import BUDGET_PROPERTY, STATUS_PROPERTY, Budget, Period, Segment
 from schemas.statement import Statement
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.sql.filters import compile_filter
@@ -16,6 +16,8 @@ from services.sql.scope import Scope, from_rows
 
 _UNPRICED: Final = "countIf(cost_usd IS NULL) AS unpriced"
 _SUMS: Final = f"sum(cost_usd) AS usd, {_UNPRICED}"
+# As counters have it: a request of unknown cost counts as what was reserved for it.
+_COUNTED_SUMS: Final = f"sum(coalesce(cost_usd, budget_reserved_usd)) AS usd, {_UNPRICED}"
 _COLUMNS: Final = {Segment.KEY: "key_id", Segment.USER: "user_id", Segment.SESSION: "session_id"}
 
 
@@ -34,7 +36,7 @@ def compile_spent(
         slot = scope.bind(int(start.timestamp()), "Int64")
     sums = _SUMS
     if sealed_until is not None:
-        sums = f"sum({_held(scope)}) AS usd, {_UNPRICED}"
+        sums = _COUNTED_SUMS
         # Logged calls settle nothing in counters: whenever they end, the ledger alone counts them.
         sealed = scope.bind(sealed_until, "DateTime64(3, 'UTC')")
         condition += f" AND (response_created_at < {sealed} OR logged_us > 0)"
@@ -49,16 +51,10 @@ def compile_highest(budget: Budget, start: datetime, end: datetime, limit: int) 
     """
     scope, value, condition = _counted(budget, start, end)
     rows = from_rows(REQUEST_RESPONSE, condition, scope)
-    sums = f"FROM (SELECT {value} AS value, {_SUMS} {rows} GROUP BY value)"
+    sums = f"FROM (SELECT {value} AS value, {_COUNTED_SUMS} {rows} GROUP BY value)"
     shown = "value, usd, unpriced, count() OVER () AS counters, sum(unpriced) OVER () AS unpriced_requests"
     order = f"ORDER BY usd DESC, value LIMIT {scope.bind(limit, 'UInt64')}"
     return scope.statement(f"SELECT {shown} {sums} {order}")
-
-
-def _held(scope: Scope) -> str:
-    """What a request counts as. Where nothing was reserved, its client may have written one, even below 0."""
-    reserved = f"toDecimal128OrZero(properties[{scope.bind(RESERVED_PROPERTY.lower(), 'String')}], 12)"
-    return f"if(isNull(cost_usd) AND logged_us = 0, greatest({reserved}, toDecimal128(0, 12)), cost_usd)"
 
 
 def _counted(budget: Budget, start: datetime, end: datetime) -> tuple[Scope, str, str]:

@@ -145,6 +145,7 @@ def a_record(**changes: Any) -> RequestRecord:
         "cache_enabled": False,
         "cache_reference_id": None,
         "cache_saved_usd": None,
+        "budget_reserved_usd": None,
         "attempt_of": None,
         "request_bytes": 71,
         "response_bytes": 300,

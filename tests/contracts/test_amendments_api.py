@@ -168,8 +168,8 @@ def test_it_takes_a_key(client: Client) -> None:
 
 
 def test_what_a_budget_wrote_stays(client: Client) -> None:
-    status, response = put(client, str(uuid.uuid4()), "farebox-budget-RESERVED", "0")
-    assert (status, response["error"]) == (422, "farebox-budget-RESERVED is set by budgets, and by nobody else")
+    status, response = put(client, str(uuid.uuid4()), "farebox-budget-STATUS", "0")
+    assert (status, response["error"]) == (422, "farebox-budget-STATUS is set by budgets, and by nobody else")
 
 
 def test_a_key_sets_no_tag_that_it_forces_and_blanks_none_that_it_requires(client: Client) -> None:

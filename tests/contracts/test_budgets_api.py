@@ -374,15 +374,14 @@ def test_what_has_no_known_cost_counts_as_what_was_reserved_for_it(admin: Client
     base = {"organization_id": admin.organization_id, "request_created_at": at - timedelta(minutes=20)}
     unknown = base | {"cost_usd": None, "cost_state": "no_usage"}
     rows = [
-        a_record(**base, request_id=_id(1), cost_usd=Decimal(1), properties={"farebox-budget-reserved": "8"}),
-        a_record(**unknown, request_id=_id(2), properties={"farebox-budget-reserved": "0.25"}),
-        a_record(**unknown, request_id=_id(3), properties={"farebox-budget-reserved": "-4"}),
-        a_record(**unknown, request_id=_id(4), properties={"farebox-budget-reserved": "16"}, logged_us=1),
+        a_record(**base, request_id=_id(1), cost_usd=Decimal(1), budget_reserved_usd=Decimal(8)),
+        a_record(**unknown, request_id=_id(2), budget_reserved_usd=Decimal("0.25")),
+        a_record(**unknown, request_id=_id(3), properties={"farebox-budget-reserved": "9" * 26}),
         a_record(**unknown, request_id=_id(5)),
     ]
     insert(admin.service.warehouse, rows)
     [row] = ask(admin.service.warehouse, budget, at, at)
-    assert (row["usd"], row["unpriced"]) == (Decimal("1.25"), 4)
+    assert (row["usd"], row["unpriced"]) == (Decimal("1.25"), 3)
     [money] = ask(admin.service.warehouse, budget, at)
     assert money["usd"] == 1, "an estimate is never money"
 

@@ -243,17 +243,17 @@ async def test_what_keeps_its_cost_unknown_counts_as_what_was_reserved_and_its_r
     budget = a_budget("5")
     async with budgeted(tmp_path, budget) as it:
         it.proxy.provider.script = [0.3, ANSWER]
-        leaving = {"Helicone-On-Disconnect": "cancel", "Helicone-Property-farebox-budget-reserved": "-5"}
+        leaving = {"Helicone-On-Disconnect": "cancel", "Helicone-Property-Farebox-Budget": "none"}
         with pytest.raises(httpx.ReadTimeout):
             async with it.proxy.client() as client:
                 await client.post(CHAT, json=PLAIN, headers=leaving, timeout=0.15)
         [event] = await it.proxy.events(1)
         assert await it.counted(budget, f"{BOUND}")
         unknown, _ = to_record(event, ShippedPrices())
-        assert (unknown.cost_usd, unknown.properties["farebox-budget-reserved"]) == (None, f"{BOUND:.9f}")
+        assert (unknown.cost_usd, unknown.budget_reserved_usd, unknown.properties) == (None, BOUND, {})
         await it.post()
         known, _ = to_record((await it.proxy.events(2))[1], ShippedPrices())
-        assert (known.cost_usd, known.properties) == (Decimal("0.035"), {})
+        assert (known.cost_usd, known.budget_reserved_usd) == (Decimal("0.035"), BOUND)
 
 
 async def test_an_attempt_of_unknown_cost_counts_beside_the_one_that_responds(tmp_path: Path) -> None:

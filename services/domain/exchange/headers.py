@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from schemas.budget import OWN_PROPERTIES
 from schemas.errors import InvalidRequest
 from schemas.event import RequestTags
 from services.domain.attribution.account import ACCOUNT_HEADERS
@@ -236,7 +237,8 @@ def _tag(spelled: bytes) -> tuple[str, str, str]:
     name = spelled.lower()
     if name.startswith(_PROPERTY_PREFIX):
         key = _decoded(spelled[len(_PROPERTY_PREFIX) :])
-        return ("properties" if key else "", key.lower(), key)
+        is_kept = key and key.lower() not in OWN_PROPERTIES
+        return ("properties" if is_kept else "", key.lower(), key)
     if (kept := _KEPT.get(name)) is not None:
         return "properties", kept.lower(), kept
     return _FIELDS.get(name, ""), "", ""

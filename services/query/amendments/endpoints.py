@@ -5,14 +5,14 @@ for the row, for ever if need be.
 """
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
 
 from schemas.amendment import FEEDBACK
 from schemas.api.amendments import FeedbackRequest, PropertyRequest, ScoresRequest
-from schemas.budget import BUDGET_PROPERTY, RESERVED_PROPERTY, STATUS_PROPERTY
+from schemas.budget import OWN_PROPERTIES
 from schemas.errors import InvalidRequest
 from schemas.key import ApiKey
 from schemas.tables import REQUEST_RESPONSE, Operator
@@ -22,8 +22,6 @@ from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Writer
 from services.query.http.responses import data_response
 from services.sql.values import parse_value
-
-_OF_BUDGETS: Final = frozenset(name.lower() for name in (BUDGET_PROPERTY, STATUS_PROPERTY, RESERVED_PROPERTY))
 
 CreatedAt = Annotated[
     str | None,
@@ -35,7 +33,7 @@ async def put_property(
     request_id: UUID, body: PropertyRequest, key: Writer, service: ServiceDep, *, created_at: CreatedAt = None
 ) -> Response:
     """Sets one property of a request, in place of the value that it had. Those that budgets set stay."""
-    if body.key.lower() in _OF_BUDGETS:
+    if body.key.lower() in OWN_PROPERTIES:
         raise InvalidRequest(f"{body.key} is set by budgets, and by nobody else")
     if key.tags is not None:
         check_key_tag(body.key, body.value, key.tags)

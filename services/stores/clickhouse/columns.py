@@ -87,6 +87,7 @@ _WRITTEN: Mapping[str, Callable[[Iterable[Any]], Sequence[Any]]] = {
     "prior_cost_usd": _money,
     "prior_original_cost_usd": _money,
     "cache_saved_usd": _money,
+    "budget_reserved_usd": _money,
     "cache_reference_id": _references,
     "attempt_of": _references,
 }
