@@ -154,6 +154,7 @@ class AlertView(View):
     updated_at: Timestamp
     state: AlertState
     thresholds: list[ThresholdView]
+    level: Level = Field(description="Of the last of `thresholds`, or of an anomaly, which has none")
     unit: NoticeUnit = Field(description="Of values; here shares are of one")
     condition: Condition
     direction: Direction

@@ -311,3 +311,16 @@ def test_an_operator_makes_watches_and_ends_an_alert(owner: Client) -> None:
     assert "--renotify takes a number and m, h, d or w" in typed(owner, "create", "x", "--renotify", "soon", code=1)
     assert "there is no alert 'Spend'" in typed(owner, "show", "Spend", code=1)
     assert "--window takes a number and m, h, d or w" in typed(owner, "backtest", "--window", "soon", code=1)
+
+
+def test_what_an_operator_does_not_change_stays(owner: Client) -> None:
+    unusual = ROLLING | {"name": "Unusual", "metric": "cost", "condition": "anomaly", "level": "CRITICAL"}
+    steps = DAILY | {"name": "Steps", "threshold": 10**9, "thresholds": [{"percent": "1e-8"}, {"percent": 1000}]}
+    for given in (unusual, steps):
+        assert owner.ask("/v1/alert/create", given)[0] == 200
+    before = {one["name"]: one for one in ask(owner, "/v1/alert/query")["alerts"]}
+    assert [one["level"] for one in before.values()] == ["CRITICAL", "CRITICAL"]
+    for name in before:
+        typed(owner, "change", name, "--cooldown", "30m")
+    for after in ask(owner, "/v1/alert/query")["alerts"]:
+        assert {name for name in after if after[name] != before[after["name"]][name]} <= {"cooldown_s", "updated_at"}

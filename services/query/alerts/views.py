@@ -60,6 +60,7 @@ def alert_view(
             ThresholdView(value=one.value, level=_level(one.level), label=one.label)
             for one in (() if rule.condition is Condition.ANOMALY else rule.thresholds)
         ],
+        level=_level(rule.thresholds[-1].level),
         unit=unit,
         condition=rule.condition,
         direction=rule.direction,

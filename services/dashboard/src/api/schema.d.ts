@@ -2468,6 +2468,12 @@ export interface components {
             state: components["schemas"]["NoticeLevel"];
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdView"][];
+            /**
+             * Level
+             * @description Of the last of `thresholds`, or of an anomaly, which has none
+             * @enum {string}
+             */
+            level: "WARNING" | "CRITICAL";
             /** @description Of values; here shares are of one */
             unit: components["schemas"]["NoticeUnit"];
             condition: components["schemas"]["Condition"];
@@ -2754,6 +2760,12 @@ export interface components {
             state: components["schemas"]["NoticeLevel"];
             /** Thresholds */
             thresholds: components["schemas"]["ThresholdView"][];
+            /**
+             * Level
+             * @description Of the last of `thresholds`, or of an anomaly, which has none
+             * @enum {string}
+             */
+            level: "WARNING" | "CRITICAL";
             /** @description Of values; here shares are of one */
             unit: components["schemas"]["NoticeUnit"];
             condition: components["schemas"]["Condition"];

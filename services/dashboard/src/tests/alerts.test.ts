@@ -43,6 +43,7 @@ const ALERT = {
     { value: 250, level: "WARNING", label: "50 % of $500" },
     { value: 500, level: "CRITICAL", label: "100 % of $500" },
   ],
+  level: "CRITICAL",
   minimum_request_count: 0,
   channel_ids: ["c1"],
   renotify_s: 3600,
@@ -176,6 +177,11 @@ describe("a form", () => {
       thresholds: [{ value: "0.025", level: "WARNING", label: "" }],
     };
     expect(bodyOf(draftOf(alertWith(share)))).toMatchObject({ threshold: "2.5", level: "WARNING", direction: "above" });
+  });
+
+  it.each(["WARNING", "CRITICAL"] as const)("keeps the level %s of an anomaly, which shows no thresholds", (level) => {
+    const body = bodyOf(draftOf(alertWith({ condition: "anomaly", thresholds: [], level })));
+    expect(body).toMatchObject({ condition: "anomaly", level });
   });
 
   it("sends amounts as they were typed, and what is no number too", () => {

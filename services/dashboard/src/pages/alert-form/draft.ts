@@ -263,9 +263,9 @@ function windowOf({ calendar, time_window }: Alert): Partial<Draft> {
 // As the server names steps: 80 % of $1,000, or of -$1,000
 const PERCENTS = /^([\d.]+) % of (-?[\d.]+)/;
 
-function stepsOf({ thresholds, unit, condition }: Alert): Partial<Draft> {
+function stepsOf({ thresholds, unit, condition, level }: Alert): Partial<Draft> {
   const [first] = thresholds;
-  if (condition === "anomaly" || !first) return { level: "" };
+  if (condition === "anomaly" || !first) return { level };
   const labels = thresholds.map(({ label }) => PERCENTS.exec(label.replace(/[$,]/g, "")));
   const whole = labels[0]?.[2];
   const amountOf = (value: Maybe) => (unit === "share" ? inPercent(value ?? 0) : digitsOf(value ?? 0));

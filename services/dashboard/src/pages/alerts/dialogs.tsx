@@ -28,7 +28,8 @@ export function MuteDialog({ alert, zone, onClose }: Props & { zone: string }) {
   return (
     <Dialog title={`Mute ${alert.name}`} onClose={onClose}>
       <Note>
-        No notice is sent until then. It is evaluated all the same, and notices of what still fires go out then.
+        No notice is sent until then, though it is still evaluated. When the mute ends, a notice of what still fires
+        follows.
       </Note>
       <Fields>
         <Field label="Mute it" isWide>

@@ -6,7 +6,7 @@ import type { Digits } from "../../api/json";
 import { exactMoney, money, pluralize } from "../../format/format";
 import { absolute, clock } from "../../format/time";
 import { Card } from "../../ui/ui";
-import { actionSentence } from "../budgets/words";
+import { actionSentence, refuses } from "../budgets/words";
 import css from "./budget.module.css";
 
 interface Props {
@@ -35,7 +35,7 @@ export function TermsCard({ budget, counter, unpriced, zone }: Props) {
         ? `At ${percents.join(", ")}, each once a window${names.length ? `, to ${names.join(", ")}` : ": to nobody, as it has no channel"}.`
         : "Nothing: it has no thresholds.",
     ],
-    ["How far it can overshoot", <Overshoot key="bound" counter={counter} unpriced={unpriced} />],
+    ["How far it can overshoot", <Overshoot key="bound" budget={budget} counter={counter} unpriced={unpriced} />],
     until
       ? [
           "Ledger",
@@ -64,17 +64,18 @@ export function TermsCard({ budget, counter, unpriced, zone }: Props) {
 }
 
 /** The formula of the README, with what it comes to now. */
-function Overshoot({ counter, unpriced }: Pick<Props, "counter" | "unpriced">) {
-  if (!counter) return "By nothing now: no request is under way.";
-  const { bound_usd, killed_proxies_usd, lost_counters_usd, unknown_cost_passes } = counter.overshoot;
-  if (bound_usd === null) return "Without bound: it refuses nothing.";
+function Overshoot({ budget, counter, unpriced }: Omit<Props, "zone">) {
+  if (!refuses(budget)) return "Without bound: it refuses nothing.";
+  const bound = counter?.overshoot.bound_usd ?? null;
+  if (!counter || bound === null) return "Not known yet: nothing of this window is in the ledger.";
+  const { killed_proxies_usd, lost_counters_usd, unknown_cost_passes } = counter.overshoot;
   const dollars = (value: Digits) => <span title={exactMoney(value)}>{money(value)}</span>;
   return (
     <>
-      By <b data-overshoot>{dollars(bound_usd)}</b> now: {dollars(killed_proxies_usd)}, which requests under way may
-      cost, if all proxies were killed, and {dollars(lost_counters_usd)}, which the ledger does not have yet, if the
-      counters were lost. Beside it what requests cost beyond their reservation, nothing where they set{" "}
-      <code>max_tokens</code> and hold text only
+      By <b data-overshoot>{dollars(bound)}</b> now: {dollars(killed_proxies_usd)}, which requests under way may cost,
+      if all proxies were killed, and {dollars(lost_counters_usd)}, which the ledger does not have yet, if the counters
+      were lost. Beside it what requests cost beyond their reservation, nothing where they set <code>max_tokens</code>{" "}
+      and hold text only
       {unknown_cost_passes && ", and requests whose cost has no bound"}
       {Number(unpriced ?? 0) > 0 && ` (the cost of ${pluralize(unpriced, "request")} in this window is not known)`}.
       <small>spent ≤ limit + E + U + K + L</small>

@@ -65,6 +65,11 @@ export function actionText({ action, fallback_model }: Pick<Budget, "action" | "
 
 type Enforced = Pick<Budget, "action" | "fallback_model" | "mode">;
 
+/** Whether it ever keeps a request without room from its model; a shadow only records that it would. */
+export function refuses({ action, mode }: Enforced): boolean {
+  return mode === "enforced" && action !== "notify";
+}
+
 /** The same as a sentence. */
 export function actionSentence(budget: Enforced): string {
   const would = budget.mode === "shadow" ? "would be " : "";
