@@ -55,7 +55,7 @@ class NameCheck:
         return found, warnings[:_MAX_WARNINGS]
 
     async def never_seen(self, organization_id: str, names: Names) -> list[NameWarning]:
-        """Warnings of what is kept and used later, as by an alert: all of it is looked for, however long that takes."""
+        """Warnings of what is kept and used later, as by an alert: all of it that the limits of queries allow."""
         return await self._unseen(organization_id, names.properties, (*names.values, *names.searched))
 
     async def _unseen(self, organization_id: str, keys: Sequence[str], values: Sequence[Compare]) -> list[NameWarning]:

@@ -1,12 +1,14 @@
 """Times as people mean them: a timestamp without an offset is one of the request's time zone, else of UTC."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
 
+from schemas.event import Outcome
 from schemas.key import Permission
-from tests.builders.records import TIMESTAMP
+from tests.builders.records import REQUEST_ID, TIMESTAMP
 from tests.servers.querying import LIST, Client, leaf
 
 BERLIN = {"timeZone": "Europe/Berlin"}
@@ -52,18 +54,25 @@ def test_filters_on_timestamps_are_of_the_requests_zone(october: Client) -> None
 def test_figures_over_time_are_of_the_difference_of_the_request(client: Client, in_filter: bool) -> None:
     """Of November in Berlin, whose bars begin at its midnight, all are in the bars and nothing else is."""
     start, end, just = datetime(2026, 10, 31, 23, tzinfo=UTC), datetime(2026, 11, 30, 23, tzinfo=UTC), timedelta(0, 1)
-    feature = {"properties": {"feature": "x"}, "property_spellings": ["Feature"]}
-    client.keep(*({"request_created_at": at, **feature} for at in (start - just, start, end - just, end, end + just)))
+    hit = {"outcome": Outcome.CACHED, "cache_reference_id": REQUEST_ID, "cache_saved_usd": Decimal(1)}
+    kept = hit | {"properties": {"feature": "x"}, "property_spellings": ["Feature"]}
+    original = {"request_id": REQUEST_ID, "request_created_at": start - timedelta(9), "latency_ms": 1000}
+    hits = ({"request_created_at": at, **kept} for at in (start - just, start, end - just, end, end + just))
+    client.keep(original, *hits)
     month = {"start": "2026-11-01", "end": "2026-12-01"}
     given = leaf(request_created_at={"gte": month["start"], "lt": month["end"]}) if in_filter else "all"
     within = {"start": "2026-10-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"} if in_filter else month
     in_time = {"timeFilter": within, "dbIncrement": "day", "timeZoneDifference": -60}
     for path, body, name in (
         ("/v1/metrics/requestOverTime", {"filter": given}, "count"),
+        ("/api/cache/cacheHitsOverTime", {"filter": given}, "count"),
         ("/v1/property/properties/over-time", {"userFilter": given, "propertyKey": "feature"}, "request_count"),
     ):
         status, found = client.ask(path, body | in_time)
         assert (status, sum(row[name] for row in found["data"])) == (200, 2), (path, found)
+    for path in ("total", "total_savings", "time_saved"):
+        status, found = client.ask(f"/api/cache/{path}", {"filter": given} | in_time)
+        assert (status, found["data"]) == (200, 2), (path, found)
 
 
 def test_filters_of_users_and_sessions_are_of_the_difference_of_the_request(client: Client) -> None:

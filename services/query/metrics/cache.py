@@ -10,7 +10,7 @@ from schemas.api.metrics import CachedRequest, CacheRequest, HitsCoverage, TopCa
 from schemas.tables import REQUEST_RESPONSE, Operator
 from services.query.dependencies import Service, ServiceDep
 from services.query.http.auth import Reader
-from services.query.reports.client_time import period_of_range
+from services.query.reports.client_time import ClientZone, period_of_range
 from services.query.reports.grouped import page_of_groups
 from services.query.reports.groups import Group
 from services.query.reports.sealed import Found, run_with_shares, sealed_response
@@ -47,7 +47,7 @@ def _savings(total: Group) -> Found:
 
 async def time_saved(body: CacheRequest, organization_id: Reader, service: ServiceDep) -> Response:
     """How many seconds the same responses had taken at first, once for each hit."""
-    where = _where(body)
+    where = _where(body, body.time_zone_difference)
 
     async def found() -> Found:
         shares, total, _ = await run_with_shares(_hits_report(organization_id, where), service.warehouse)
@@ -79,16 +79,17 @@ async def top_requests(body: TopCachedRequest, organization_id: Reader, service:
     return await sealed_response(found(), service, organization_id, groups.where)
 
 
-def _where(body: CacheRequest | TopCachedRequest) -> Filter:
-    period = Everything() if body.time_filter is None else period_of_range(body.time_filter).filter()
-    return And((period, parse_filter(body.filter)))
+def _where(body: CacheRequest | TopCachedRequest, time_zone_difference: int = 0) -> Filter:
+    zone = ClientZone(time_zone_difference).zone
+    period = Everything() if body.time_filter is None else period_of_range(body.time_filter, zone).filter()
+    return And((period, parse_filter(body.filter, zone)))
 
 
 async def _hits(
     body: CacheRequest, organization_id: str, service: Service, shown: Callable[[Group], Found]
 ) -> Response:
     """What is `shown` of the total, with its seal."""
-    where = _where(body)
+    where = _where(body, body.time_zone_difference)
 
     async def found() -> Found:
         shares, total, _ = await run_with_shares(_hits_report(organization_id, where), service.warehouse)

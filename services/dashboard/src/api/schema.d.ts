@@ -760,8 +760,8 @@ export interface paths {
          * Erase User
          * @description Deletes the bodies of a user's requests, and puts a pseudonym in the place of the name. Totals stay as they are.
          *
-         *     It is done when it returns, and may take minutes. Where it broke off, or requests with the name came later, it can
-         *     be sent again, and leads to the same pseudonym.
+         *     It may take minutes. Rows that were copied meanwhile are looked for and erased too; 503 where they keep coming.
+         *     Where it broke off, or the name came back later, it can be sent again, and leads to the same pseudonym.
          */
         post: operations["erase_user_v1_user_erase_post"];
         delete?: never;
