@@ -54,6 +54,7 @@ const TITLES: Record<Kind, Record<string, string>> = {
     provider_cost_usd: "reported cost in US dollars",
     calculated_cost_usd: "calculated cost in US dollars",
     cache_saved_usd: "saved by the cache in US dollars",
+    budget_reserved_usd: "reserved by budgets in US dollars",
     total_tokens: "tokens",
     prompt_tokens: "",
     completion_tokens: "",
