@@ -80,6 +80,7 @@ def _stored(chance: random.Random, number: int) -> Stored:
         cache_enabled=chance.random() < 0.5,
         cache_reference_id=str(uuid.UUID(int=number + 1)) if cached else None,
         cache_saved_usd=chance.choice(AMOUNTS) if cached else None,
+        budget_reserved_usd=chance.choice(AMOUNTS) if chance.random() < 0.3 else None,
         attempt_of=None if cached or chance.random() < 0.8 else str(uuid.UUID(int=number + 7)),
         key_id=chance.choice(TEXTS),
         first_logged_us=chance.choice((0, 1)),

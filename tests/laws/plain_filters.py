@@ -39,8 +39,8 @@ _SAME = (
     "request_id organization_id request_created_at response_created_at provider model request_model target_url status "
     "outcome is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
     "usage_mismatch usage_incomplete service_tier provider_cost_usd original_cost_usd reprice_id "
-    "cost_state price_id cache_enabled cache_saved_usd request_bytes response_bytes key_id provider_key_hash "
-    "provider_organization provider_project provider_request_id provider_response_id request_fingerprint "
+    "cost_state price_id cache_enabled cache_saved_usd budget_reserved_usd request_bytes response_bytes "
+    "key_id provider_key_hash provider_organization provider_project provider_request_id provider_response_id request_fingerprint "
     "response_model proxy_id"
 )
 
