@@ -40,8 +40,8 @@ _SAME = (
     "outcome is_stream user_id session_id session_name session_path prompt_id properties usage_source cost_usd "
     "usage_mismatch usage_incomplete service_tier provider_cost_usd original_cost_usd reprice_id "
     "cost_state price_id cache_enabled cache_saved_usd budget_reserved_usd request_bytes response_bytes "
-    "key_id provider_key_hash provider_organization provider_project provider_request_id provider_response_id request_fingerprint "
-    "response_model proxy_id"
+    "key_id provider_key_hash provider_organization provider_project provider_request_id provider_response_id "
+    "request_fingerprint response_model proxy_id"
 )
 
 _COUNTED = (
